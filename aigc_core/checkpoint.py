@@ -1,0 +1,287 @@
+"""Checkpoint folders ⇄ objects: a folder is a Hub repository, byte for byte.
+
+    config.json         what the model is and how it was made
+    model.safetensors   the generator's averaged (EMA) weights
+    samples.png         a grid of samples
+    eval/*.json         results of evaluations
+    directions.safetensors   found latent directions, once computed
+    README.md           the model card
+    training_state/     what `--resume` needs; stays on the machine it was made on
+
+A training run is a folder of such folders, `step-0001000`, `step-0002000`, …, and a shipped model may carry its
+earlier steps in the same way. `FOLDER@step-0001000` names one of them, `FOLDER` the final one.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from pydantic import Field, field_validator
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from . import __version__
+from .config import Config, parse_config
+from .errors import AIGCError
+from .models import ImageShape, build_generator
+
+if TYPE_CHECKING:
+    from .sampling import Samples
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+SAMPLES_FILE = "samples.png"
+DIRECTIONS_FILE = "directions.safetensors"
+CARD_FILE = "README.md"
+RESULTS_FOLDER = "eval"
+TRAINING_STATE_FOLDER = "training_state"
+MAX_PARAMETERS = 1_000_000_000
+MAX_CONFIG_BYTES = 1_000_000
+PICKLE_SUFFIXES = {".pt", ".pth", ".pkl", ".pickle", ".bin", ".ckpt"}
+
+step_folder_name = re.compile(r"step-(\d{1,12})")
+
+
+class CheckpointConfig(Config):
+    """What `config.json` holds.
+
+    `recipe` is the training configuration as it was used, `images_seen` counts real images shown to the
+    training method, `step` its steps, `parent` names the checkpoint or commit training started from.
+    """
+
+    format_version: int = Field(default=1, ge=1, le=1)
+    family: str = "gan"
+    architecture: str
+    architecture_config: dict[str, Any] = {}
+    image_shape: ImageShape
+    class_names: tuple[str, ...] = ()
+    dataset: str
+    data_licence: str = ""
+    recipe: dict[str, Any] = {}
+    step: int = Field(default=0, ge=0)
+    images_seen: int = Field(default=0, ge=0)
+    training_seconds: float = Field(default=0, ge=0)
+    library_version: str = __version__
+    parent: str | None = None
+
+    @field_validator("class_names")
+    @classmethod
+    def _bounded_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if any(len(name) > 200 for name in names):
+            raise ValueError("a class name is longer than 200 characters")
+        return names
+
+    def class_name(self, label: int) -> str:
+        """The name of a class, or its number where the data set names none."""
+        return self.class_names[label] if label < len(self.class_names) else str(label)
+
+
+@dataclass
+class Checkpoint:
+    """A generator in eval mode with its config; `path` is the folder it was read from, if any."""
+
+    config: CheckpointConfig
+    generator: nn.Module
+    path: Path | None = None
+
+    @classmethod
+    def from_pretrained(
+        cls, reference: str | Path, *, token: str | None = None, device: str = "cpu"
+    ) -> Checkpoint:
+        """Load from a local folder, `owner/name` or `owner/name@revision` on the Hub.
+
+        Nothing read is trusted: the config is validated, the network's shape is compared with the header of the
+        weights before memory is allocated, and weights must be finite. Raises AIGCError otherwise.
+        """
+        folder = resolve_reference(reference, token=token)
+        config = read_config(folder)
+        generator = _load_generator(config, folder / WEIGHTS_FILE).to(device).eval().requires_grad_(False)
+        return cls(config, generator, folder)
+
+    def save_pretrained(self, folder: str | Path) -> Path:
+        """Write config and weights to `folder`, which appears complete or not at all. Returns the folder."""
+        folder = Path(folder)
+        with written_whole(folder) as unfinished:
+            self.write_files(unfinished)
+        self.path = folder
+        return folder
+
+    def write_files(self, folder: Path) -> None:
+        """Write `config.json` and `model.safetensors` into an existing folder."""
+        (folder / CONFIG_FILE).write_text(json.dumps(self.config.model_dump(mode="json"), indent=2) + "\n")
+        weights = {
+            name: tensor.detach().cpu().contiguous() for name, tensor in self.generator.state_dict().items()
+        }
+        save_file(weights, folder / WEIGHTS_FILE, metadata={"format": "pt"})
+
+    def push_to_hub(self, repo_id: str, *, revision: str | None = None, private: bool = False) -> str:
+        """Upload the folder this checkpoint lies in, in one commit. Returns the commit's address."""
+        from .hub import push
+
+        if self.path is None:
+            raise AIGCError("This checkpoint is in no folder yet; call save_pretrained first.")
+        return push(self.path, repo_id, revision=revision, private=private)
+
+    def sample(self, **request: Any) -> Samples:
+        """Samples for the fields of a SampleRequest: `checkpoint.sample(seed=7, count=16)`."""
+        from .sampling import SampleRequest, sample
+
+        return sample(self, parse_config(SampleRequest, request, "Sample request"))
+
+
+def resolve_reference(reference: str | Path, *, token: str | None = None) -> Path:
+    """The local folder of a reference: a folder, a folder@revision, or a Hub id (pulled if need be).
+
+    A folder of steps stands for its newest one. Raises AIGCError if there is no such checkpoint.
+    """
+    text = str(reference).strip()
+    folder, _, revision = text.partition("@") if not Path(text).expanduser().exists() else (text, "", "")
+    local = Path(folder).expanduser()
+    if local.is_file():
+        raise AIGCError(
+            f"'{text}' is a file; a checkpoint is a folder with {CONFIG_FILE} and {WEIGHTS_FILE}."
+        )
+    if local.is_dir():
+        if revision:
+            local = _step_folder(local, revision)
+        elif not (local / CONFIG_FILE).exists() and step_folders(local):
+            local = step_folders(local)[-1]
+        return local
+    if re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", folder):
+        from .hub import pull
+
+        return pull(folder, revision=revision or None, token=token)
+    raise AIGCError(
+        f"There is no checkpoint '{text}': it is neither a folder here nor of the form owner/name."
+    )
+
+
+def _step_folder(folder: Path, revision: str) -> Path:
+    if revision == "main":
+        return resolve_reference(folder)
+    if step_folder_name.fullmatch(revision) and (folder / revision).is_dir():
+        return folder / revision
+    known = ", ".join(path.name for path in step_folders(folder)) or "none"
+    raise AIGCError(f"'{folder}' has no revision '{revision}'; it has {known}.")
+
+
+def step_folders(folder: Path) -> list[Path]:
+    """The complete checkpoints `step-…` inside a folder, oldest first."""
+    numbered = [
+        (int(match.group(1)), path)
+        for path in folder.iterdir()
+        if (match := step_folder_name.fullmatch(path.name)) and (path / CONFIG_FILE).is_file()
+    ]
+    return [path for _, path in sorted(numbered)]
+
+
+def read_config(folder: Path) -> CheckpointConfig:
+    """Read and validate `config.json`. Raises AIGCError if it is missing, unreadable or wrong."""
+    path = folder / CONFIG_FILE
+    if not path.is_file():
+        pickles = [p.name for p in sorted(folder.iterdir()) if p.suffix in PICKLE_SUFFIXES]
+        if pickles:
+            raise AIGCError(
+                f"'{folder}' holds {pickles[0]}, a pickle, which can run code when opened and is never read here; "
+                f"a checkpoint has {CONFIG_FILE} and {WEIGHTS_FILE}."
+            )
+        raise AIGCError(f"'{folder}' is not a checkpoint of AIGC Studio: {CONFIG_FILE} is missing.")
+    if path.stat().st_size > MAX_CONFIG_BYTES:
+        raise AIGCError(f"'{path}' is too large to be a checkpoint's config.")
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise AIGCError(f"'{path}' is not valid JSON ({error}); fetch the checkpoint again.") from None
+    return parse_config(CheckpointConfig, values, f"'{path}'")
+
+
+def _load_generator(config: CheckpointConfig, weights: Path) -> nn.Module:
+    if not weights.is_file():
+        raise AIGCError(f"'{weights.parent}' is not a complete checkpoint: {WEIGHTS_FILE} is missing.")
+    with torch.device("meta"):
+        generator = build_generator(config.architecture, config.architecture_config, config.image_shape)
+    expected = {name: tuple(tensor.shape) for name, tensor in generator.state_dict().items()}
+    if sum(tensor.numel() for tensor in generator.state_dict().values()) > MAX_PARAMETERS:
+        raise AIGCError(
+            f"'{weights.parent}' describes a network of over {MAX_PARAMETERS:,} parameters; refused."
+        )
+    try:
+        with safe_open(weights, framework="pt") as file:
+            found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+        if found != expected:
+            name = sorted(set(found.items()) ^ set(expected.items()))[0][0]
+            raise AIGCError(
+                f"'{weights}' does not fit its config: tensor '{name}' is {found.get(name, 'missing')} in the file "
+                f"and {expected.get(name, 'absent')} in the network."
+            )
+        tensors = load_file(weights)
+    except SafetensorError as error:
+        raise AIGCError(
+            f"'{weights}' is damaged or not a safetensors file ({error}); fetch it again."
+        ) from None
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise AIGCError(
+                f"'{weights}' has values that are not finite (tensor '{name}'): training had diverged."
+            )
+    generator.load_state_dict(tensors, assign=True)
+    return generator
+
+
+@contextmanager
+def written_whole(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder that becomes `folder` when the block ends well, and vanishes otherwise.
+
+    Everything is synced to disk before the rename, so a half-written folder cannot be seen.
+    Raises AIGCError when the disk is full or not writable.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+    try:
+        yield unfinished
+        unfinished.chmod(0o755)
+        for path in [*unfinished.rglob("*"), unfinished]:
+            _sync(path)
+        if folder.exists():
+            replaced = unfinished.with_name(unfinished.name + "-replaced")
+            folder.rename(replaced)
+            unfinished.rename(folder)
+            shutil.rmtree(replaced)
+        else:
+            unfinished.rename(folder)
+        _sync(folder.parent)
+    except (OSError, SafetensorError) as error:
+        raise _cannot_write(folder, error) from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _cannot_write(folder: Path, error: Exception) -> AIGCError:
+    full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
+    reason = "the disk is full; free some space" if full else str(error)
+    return AIGCError(f"'{folder}' could not be written: {reason}. What was saved before is unharmed.")
+
+
+def _sync(path: Path) -> None:
+    if os.name == "nt" and path.is_dir():
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

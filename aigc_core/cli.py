@@ -1,0 +1,47 @@
+"""The command line: `python -m aigc_core COMMAND …`.
+
+Each command is a module of `aigc_core.commands`, imported only when it is asked for, so that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+
+from .errors import AIGCError
+
+COMMANDS = {
+    "train": "train a generator from a preset",
+    "sample": "write samples of a checkpoint as PNG, NPZ, GIF or MP4",
+    "inspect": "read the provenance of a PNG and check that its pixels can be made again",
+    "evaluate": "measure checkpoints or a folder of images",
+    "compare": "say which of two or more checkpoints is better, and how surely",
+    "push": "upload a checkpoint or a run to the Hugging Face Hub",
+    "pull": "download a checkpoint from the Hugging Face Hub",
+    "list": "list checkpoints on the Hugging Face Hub",
+    "data": "put a data set where the loaders look for it",
+    "export": "copy a run's checkpoints, without training state, into a folder to ship",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns 0, or 2 after printing one sentence when the user's input was at fault."""
+    words = sys.argv[1:] if arguments is None else arguments
+    parser = argparse.ArgumentParser(prog="python -m aigc_core", description=__doc__.split("\n\n")[0])
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, summary in COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=summary, description=summary)
+        if words and words[0] == name:
+            module = import_module(f".commands.{name}", __package__)
+            module.add_arguments(subparser)
+            subparser.set_defaults(run=module.run)
+    parsed = parser.parse_args(words)
+    try:
+        return parsed.run(parsed) or 0
+    except AIGCError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Interrupted; what was done is kept.", file=sys.stderr)
+        return 130

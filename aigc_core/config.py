@@ -1,0 +1,33 @@
+"""Strict, immutable configuration objects, checked before anything is allocated."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from .errors import AIGCError
+
+ConfigType = TypeVar("ConfigType", bound="Config")
+
+
+class Config(BaseModel):
+    """Base of every configuration: frozen, typed, and closed (an unknown key is an error)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+def parse_config(config_type: type[ConfigType], values: Any, where: str) -> ConfigType:
+    """Validate `values` (a mapping, for example from JSON) as a `config_type`.
+
+    Raises AIGCError with one sentence that names `where` and the first offending key.
+    """
+    try:
+        return config_type.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the whole"
+        if first["type"] == "extra_forbidden":
+            known = ", ".join(sorted(config_type.model_fields))
+            raise AIGCError(f"{where}: unknown key '{key}'; known keys are {known}.") from None
+        raise AIGCError(f"{where}: '{key}' is wrong: {first['msg'].lower()}.") from None
