@@ -97,9 +97,7 @@ class Checkpoint:
     path: Path | None = None
 
     @classmethod
-    def from_pretrained(
-        cls, reference: str | Path, *, token: str | None = None, device: str = "cpu"
-    ) -> Checkpoint:
+    def from_pretrained(cls, reference: str | Path, *, token: str | None = None, device: str = "cpu") -> Checkpoint:
         """Load from a local folder, `owner/name` or `owner/name@revision` on the Hub.
 
         Nothing read is trusted: the config is validated, the network's shape is compared with the header of the
@@ -121,9 +119,7 @@ class Checkpoint:
     def write_files(self, folder: Path) -> None:
         """Write `config.json` and `model.safetensors` into an existing folder."""
         (folder / CONFIG_FILE).write_text(json.dumps(self.config.model_dump(mode="json"), indent=2) + "\n")
-        weights = {
-            name: tensor.detach().cpu().contiguous() for name, tensor in self.generator.state_dict().items()
-        }
+        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in self.generator.state_dict().items()}
         save_file(weights, folder / WEIGHTS_FILE, metadata={"format": "pt"})
 
     def push_to_hub(self, repo_id: str, *, revision: str | None = None, private: bool = False) -> str:
@@ -150,9 +146,7 @@ def resolve_reference(reference: str | Path, *, token: str | None = None) -> Pat
     folder, _, revision = text.partition("@") if not Path(text).expanduser().exists() else (text, "", "")
     local = Path(folder).expanduser()
     if local.is_file():
-        raise AIGCError(
-            f"'{text}' is a file; a checkpoint is a folder with {CONFIG_FILE} and {WEIGHTS_FILE}."
-        )
+        raise AIGCError(f"'{text}' is a file; a checkpoint is a folder with {CONFIG_FILE} and {WEIGHTS_FILE}.")
     if local.is_dir():
         if revision:
             local = _step_folder(local, revision)
@@ -163,9 +157,7 @@ def resolve_reference(reference: str | Path, *, token: str | None = None) -> Pat
         from .hub import pull
 
         return pull(folder, revision=revision or None, token=token)
-    raise AIGCError(
-        f"There is no checkpoint '{text}': it is neither a folder here nor of the form owner/name."
-    )
+    raise AIGCError(f"There is no checkpoint '{text}': it is neither a folder here nor of the form owner/name.")
 
 
 def _step_folder(folder: Path, revision: str) -> Path:
@@ -214,9 +206,7 @@ def _load_generator(config: CheckpointConfig, weights: Path) -> nn.Module:
         generator = build_generator(config.architecture, config.architecture_config, config.image_shape)
     expected = {name: tuple(tensor.shape) for name, tensor in generator.state_dict().items()}
     if sum(tensor.numel() for tensor in generator.state_dict().values()) > MAX_PARAMETERS:
-        raise AIGCError(
-            f"'{weights.parent}' describes a network of over {MAX_PARAMETERS:,} parameters; refused."
-        )
+        raise AIGCError(f"'{weights.parent}' describes a network of over {MAX_PARAMETERS:,} parameters; refused.")
     try:
         with safe_open(weights, framework="pt") as file:
             found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
@@ -228,14 +218,10 @@ def _load_generator(config: CheckpointConfig, weights: Path) -> nn.Module:
             )
         tensors = load_file(weights)
     except SafetensorError as error:
-        raise AIGCError(
-            f"'{weights}' is damaged or not a safetensors file ({error}); fetch it again."
-        ) from None
+        raise AIGCError(f"'{weights}' is damaged or not a safetensors file ({error}); fetch it again.") from None
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise AIGCError(
-                f"'{weights}' has values that are not finite (tensor '{name}'): training had diverged."
-            )
+            raise AIGCError(f"'{weights}' has values that are not finite (tensor '{name}'): training had diverged.")
     generator.load_state_dict(tensors, assign=True)
     return generator
 

@@ -28,7 +28,7 @@ COMMANDS = {
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns 0, or 2 after printing one sentence when the user's input was at fault."""
     words = sys.argv[1:] if arguments is None else arguments
-    parser = argparse.ArgumentParser(prog="python -m aigc_core", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m aigc_core", description="Train, sample, evaluate and share.")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, summary in COMMANDS.items():
         subparser = subparsers.add_parser(name, help=summary, description=summary)

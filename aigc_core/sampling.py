@@ -56,9 +56,7 @@ class SampleRequest(Config):
         """The request as a query string, keys in a fixed order and defaults left out."""
         values = self.model_dump(exclude_defaults=True, exclude={"offsets"})
         pairs = list(values.items()) + [(f"offset.{name}", value) for name, value in self.offsets.items()]
-        return urlencode(
-            [(key, f"{value:.9g}" if isinstance(value, float) else value) for key, value in pairs]
-        )
+        return urlencode([(key, f"{value:.9g}" if isinstance(value, float) else value) for key, value in pairs])
 
     @classmethod
     def from_canonical(cls, text: str) -> SampleRequest:
@@ -155,9 +153,7 @@ def resolve_inputs(checkpoint: Checkpoint, request: SampleRequest) -> tuple[Tens
     for name, value in request.offsets.items():
         coordinate = name.removeprefix("z")
         if not (coordinate.isascii() and coordinate.isdigit() and int(coordinate) < latents.shape[1]):
-            raise AIGCError(
-                f"There is no latent direction '{name}'; coordinates are z0 to z{latents.shape[1] - 1}."
-            )
+            raise AIGCError(f"There is no latent direction '{name}'; coordinates are z0 to z{latents.shape[1] - 1}.")
         latents[:, int(coordinate)] += value
     return latents, labels
 

@@ -86,9 +86,7 @@ _architectures: dict[str, Architecture] = {}
 def register(architecture: Architecture) -> None:
     """Make an architecture known under its name. Raises AIGCError if the name is taken by another one."""
     if _architectures.setdefault(architecture.name, architecture) != architecture:
-        raise AIGCError(
-            f"An architecture named '{architecture.name}' is registered already; choose another name."
-        )
+        raise AIGCError(f"An architecture named '{architecture.name}' is registered already; choose another name.")
 
 
 def get_architecture(name: str) -> Architecture:

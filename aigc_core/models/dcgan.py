@@ -49,9 +49,7 @@ class Generator(nn.Module):
         widths = _widths(config.generator_width, config, image_shape)
         self.stem_shape = (widths[0], image_shape.stem_resolution, image_shape.stem_resolution)
         embedding_dim = config.label_embedding_dim if image_shape.num_classes else 0
-        self.embedding = (
-            nn.Linear(image_shape.num_classes, embedding_dim, bias=False) if embedding_dim else None
-        )
+        self.embedding = nn.Linear(image_shape.num_classes, embedding_dim, bias=False) if embedding_dim else None
         self.stem = nn.Linear(config.latent_dim + embedding_dim, widths[0] * image_shape.stem_resolution**2)
         self.stem_norm = nn.BatchNorm2d(widths[0])
         blocks: list[nn.Module] = []
@@ -94,9 +92,7 @@ class Discriminator(nn.Module):
             features = config.discriminator_features
         self.blocks = nn.Sequential(*blocks)
         self.to_logit = nn.Linear(features, 1)
-        self.projection = (
-            nn.Linear(image_shape.num_classes, features, bias=False) if image_shape.num_classes else None
-        )
+        self.projection = nn.Linear(image_shape.num_classes, features, bias=False) if image_shape.num_classes else None
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
         features = self.blocks(images)
