@@ -168,3 +168,17 @@ def sample(checkpoint: Checkpoint, request: SampleRequest) -> Samples:
         for z, y in zip(latents.split(BATCH_SIZE), labels.split(BATCH_SIZE))
     ]
     return Samples(torch.cat(images), labels, request_seeds(request))
+
+
+def image_grid(images: Tensor, columns: int) -> Tensor:
+    """Images uint8 [N, C, R, S], row by row → one image uint8 [C, rows · R, columns · S]; empty places are black.
+
+    Fewer images than columns make a grid as wide as they are.
+    """
+    count, channels, height, width = images.shape
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    places = images.new_zeros(rows * columns, channels, height, width)
+    places[:count] = images
+    grid = places.view(rows, columns, channels, height, width)
+    return grid.permute(2, 0, 3, 1, 4).reshape(channels, rows * height, columns * width)
