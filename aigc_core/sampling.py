@@ -122,8 +122,7 @@ def parse_labels(text: str, class_names: tuple[str, ...], num_classes: int) -> T
                 raise AIGCError(f"'{weight}' is not a weight; write a mix as 0:0.7+3:0.3.") from None
         if not (torch.isfinite(row).all() and (row >= 0).all() and row.sum() > 0):
             raise AIGCError(f"The weights of '{entry}' must be positive numbers.")
-        row /= row.sum()
-    return rows
+    return rows / rows.sum(1, keepdim=True)
 
 
 def to_uint8(images: Tensor) -> Tensor:

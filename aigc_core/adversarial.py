@@ -1,0 +1,180 @@
+"""The adversarial training method: one discriminator step and one generator step on a batch."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Any, Literal
+
+import torch
+from accelerate import Accelerator
+from pydantic import Field
+from torch import Tensor, nn
+
+from .augmentation import build_augmentation
+from .config import Config, parse_config
+from .draws import StepDraws
+from .errors import AIGCError
+from .losses import losses, wasserstein_gradient_penalty, zero_centred_gradient_penalty
+from .models import ImageShape, build_discriminator, build_generator
+
+
+class AdversarialConfig(Config):
+    """Recipe of a GAN.
+
+    `r1_gamma`, `r2_gamma`: weights γ of the penalties on real and generated images (γ/2 · E‖∇D‖²), computed every
+    `penalty_interval` steps and scaled up accordingly (lazy regularisation, Karras et al. 2020, section 3.1).
+    `gradient_penalty`: weight λ of the Wasserstein penalty.
+    `discriminator_steps`: how many discriminator steps go before each generator step.
+    Learning rates stay constant until `decay_start` of the run and then fall linearly to zero.
+    """
+
+    loss: Literal["non_saturating", "hinge", "least_squares", "wasserstein", "relativistic"] = "non_saturating"
+    r1_gamma: float = Field(default=1.0, ge=0)
+    r2_gamma: float = Field(default=0.0, ge=0)
+    penalty_interval: int = Field(default=8, ge=1)
+    gradient_penalty: float = Field(default=0.0, ge=0)
+    discriminator_steps: int = Field(default=1, ge=1)
+    generator_learning_rate: float = Field(default=1e-3, gt=0)
+    discriminator_learning_rate: float = Field(default=1e-3, gt=0)
+    betas: tuple[float, float] = (0.0, 0.99)
+    decay_start: float = Field(default=0.6, ge=0, le=1)
+    augmentation: str = "none"
+    augmentation_config: dict[str, Any] = {}
+
+
+class AdversarialTraining:
+    """Trains a generator against a discriminator; `generator` is what will be averaged and kept."""
+
+    def __init__(
+        self,
+        config: dict[str, Any],
+        architecture: str,
+        architecture_config: dict[str, Any],
+        image_shape: ImageShape,
+        accelerator: Accelerator,
+    ) -> None:
+        self.config = parse_config(AdversarialConfig, config, "method_config")
+        self.accelerator = accelerator
+        self.loss = losses[self.config.loss]
+        self.generator = build_generator(architecture, architecture_config, image_shape)
+        self.discriminator = build_discriminator(architecture, architecture_config, image_shape)
+        self.augmentation = build_augmentation(self.config.augmentation, **self.config.augmentation_config)
+        penalised = self.config.r1_gamma or self.config.r2_gamma or self.config.gradient_penalty
+        if penalised and any(
+            isinstance(module, nn.modules.batchnorm._BatchNorm) for module in self.discriminator.modules()
+        ):
+            raise AIGCError("A gradient penalty needs a discriminator without batch normalisation; drop one of them.")
+        for module in self.modules.values():
+            module.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # One kernel updates all weights; plain Adam is left for devices that have none.
+        fused = accelerator.device.type in ("cpu", "cuda", "mps")
+        self.optimizers = {
+            name: torch.optim.Adam(network.parameters(), lr=learning_rate, betas=self.config.betas, fused=fused)
+            for name, network, learning_rate in (
+                ("generator", self.generator, self.config.generator_learning_rate),
+                ("discriminator", self.discriminator, self.config.discriminator_learning_rate),
+            )
+        }
+        self.learning_rates = {name: optimizer.defaults["lr"] for name, optimizer in self.optimizers.items()}
+
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        """Everything whose state must be kept to go on training."""
+        return {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "augmentation": self.augmentation,
+        }
+
+    def step(self, images: Tensor, labels: Tensor, step: int, progress: float, draws: StepDraws) -> dict[str, Tensor]:
+        """Train both networks on one batch.
+
+        images: float [N, C, H, W] in [-1, 1]; labels: float [N, num_classes]; `progress`: share of the run that is
+        over; `draws`: this step's random numbers. Returns what was measured as tensors on the device, so that
+        nothing waits for them.
+        """
+        self._set_learning_rates(progress)
+        penalise = step % self.config.penalty_interval == 0
+        measured: dict[str, Tensor] = {}
+        for repetition in range(self.config.discriminator_steps):
+            measured |= self._discriminator_step(images, labels, draws, penalise and repetition == 0)
+        return measured | self._generator_step(images, labels, draws)
+
+    def warning(self, measured: dict[str, float]) -> str | None:
+        """A sentence when the discriminator has won: it tells every pair apart and the generator learns nothing."""
+        if measured["discriminator_accuracy"] == 1 and measured["real_logits"] - measured["fake_logits"] > 20:
+            return "the discriminator has won and teaches nothing; raise r1_gamma or lower its learning rate."
+        return None
+
+    def _discriminator_step(self, real: Tensor, labels: Tensor, draws: StepDraws, penalise: bool) -> dict[str, Tensor]:
+        config = self.config
+        r1, r2 = penalise and config.r1_gamma > 0, penalise and config.r2_gamma > 0
+        self.discriminator.requires_grad_(True)
+        with torch.no_grad(), self.accelerator.autocast():
+            fake = self.generator(draws.normal(self.generator.latent_dim), labels)
+        real = self.augmentation(real, draws.generator).detach().requires_grad_(r1)
+        fake = self.augmentation(fake.float(), draws.generator).detach().requires_grad_(r2)
+        # Second derivatives are taken in full precision.
+        with nullcontext() if r1 or r2 else self.accelerator.autocast():
+            real_logits = self.discriminator(real, labels).float()
+            fake_logits = self.discriminator(fake, labels).float()
+        loss = self.loss.discriminator(real_logits, fake_logits)
+        measured = {
+            "discriminator_loss": loss.detach(),
+            "real_logits": real_logits.detach().mean(),
+            "fake_logits": fake_logits.detach().mean(),
+            "discriminator_accuracy": (real_logits.detach() > fake_logits.detach()).float().mean(),
+        }
+        if r1:
+            measured["r1_penalty"] = (r1_penalty := zero_centred_gradient_penalty(real, real_logits)).detach()
+            loss = loss + config.penalty_interval * config.r1_gamma / 2 * r1_penalty
+        if r2:
+            measured["r2_penalty"] = (r2_penalty := zero_centred_gradient_penalty(fake, fake_logits)).detach()
+            loss = loss + config.penalty_interval * config.r2_gamma / 2 * r2_penalty
+        if config.gradient_penalty:
+            penalty = wasserstein_gradient_penalty(
+                lambda between: self.discriminator(between, labels),
+                real.detach(),
+                fake.detach(),
+                draws.uniform(1, 1, 1),
+            )
+            measured["gradient_penalty"] = penalty.detach()
+            loss = loss + config.gradient_penalty * penalty
+        self._update("discriminator", self.discriminator, loss)
+        self.augmentation.update(real_logits.detach())
+        return measured
+
+    def _generator_step(self, real: Tensor, labels: Tensor, draws: StepDraws) -> dict[str, Tensor]:
+        self.discriminator.requires_grad_(False)
+        with self.accelerator.autocast():
+            fake = self.generator(draws.normal(self.generator.latent_dim), labels)
+            fake_logits = self.discriminator(self.augmentation(fake, draws.generator), labels).float()
+            real_logits = fake_logits
+            if self.config.loss == "relativistic":
+                with torch.no_grad():
+                    real_logits = self.discriminator(self.augmentation(real, draws.generator), labels).float()
+        loss = self.loss.generator(real_logits, fake_logits)
+        self._update("generator", self.generator, loss)
+        return {"generator_loss": loss.detach()}
+
+    def _update(self, name: str, network: nn.Module, loss: Tensor) -> None:
+        """One optimiser step on the gradients averaged over all processes.
+
+        The networks are not wrapped in DistributedDataParallel: its hooks do not work with autograd.grad, which the
+        penalties need.
+        """
+        self.optimizers[name].zero_grad(set_to_none=True)
+        loss.backward()
+        if self.accelerator.num_processes > 1:
+            gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+            average = self.accelerator.reduce(torch.cat([gradient.flatten() for gradient in gradients]), "mean")
+            for gradient, part in zip(gradients, average.split([gradient.numel() for gradient in gradients])):  # type: ignore[union-attr]
+                gradient.copy_(part.view_as(gradient))
+        self.optimizers[name].step()
+
+    def _set_learning_rates(self, progress: float) -> None:
+        start = self.config.decay_start
+        factor = 1.0 if progress <= start else max(0.0, (1 - progress) / (1 - start))
+        for name, optimizer in self.optimizers.items():
+            for group in optimizer.param_groups:
+                group["lr"] = self.learning_rates[name] * factor

@@ -1,0 +1,22 @@
+"""`python -m aigc_core data NAME`: put a data set where the loaders look for it."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from ..data import dataset_names, load_dataset, prepare_dataset
+from ..errors import AIGCError
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("name", help=f"one of {', '.join(dataset_names())}")
+
+
+def run(arguments: Namespace) -> int:
+    try:
+        dataset = load_dataset(arguments.name)
+    except AIGCError:
+        prepare_dataset(arguments.name)
+        dataset = load_dataset(arguments.name)
+    print(f"{arguments.name}: {len(dataset):,} training images. Licence: {dataset.licence}.")
+    return 0

@@ -1,0 +1,19 @@
+"""`python -m aigc_core push`: upload a checkpoint or a run to the Hugging Face Hub."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from ..hub import push
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("checkpoint", help="a checkpoint's folder, or a run's: its steps become revisions")
+    parser.add_argument("repo_id", metavar="OWNER/NAME")
+    parser.add_argument("--revision", help="the branch to put it into, for example step-0000100; by default main")
+    parser.add_argument("--private", action="store_true")
+
+
+def run(arguments: Namespace) -> int:
+    print(push(arguments.checkpoint, arguments.repo_id, arguments.revision, arguments.private))
+    return 0

@@ -1,0 +1,81 @@
+"""`python -m aigc_core train`: train a generator from a preset."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..checkpoint import read_config, step_folders
+from ..config import parse_config
+from ..errors import AIGCError
+
+PRESETS = Path(__file__).parent.parent / "presets"
+
+
+def preset_names() -> list[str]:
+    """The names `--preset` takes."""
+    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
+
+
+def read_preset(name: str) -> dict[str, Any]:
+    """A preset's settings. Raises AIGCError, naming those there are, if there is no such preset."""
+    path = PRESETS / f"{name}.yaml"
+    if name not in preset_names():
+        raise AIGCError(f"There is no preset '{name}'; there are {', '.join(preset_names())}.")
+    return yaml.safe_load(path.read_text(encoding="utf-8")) | {"preset": name}
+
+
+def apply_setting(settings: dict[str, Any], setting: str) -> None:
+    """Apply one `key=value`, where key may be dotted (`method_config.r1_gamma=2`) and value is YAML."""
+    key, equals, value = setting.partition("=")
+    if not equals:
+        raise AIGCError(f"--set takes key=value, not '{setting}'.")
+    *path, last = key.split(".")
+    for part in path:
+        settings = settings.setdefault(part, {})
+        if not isinstance(settings, dict):
+            raise AIGCError(f"--set {key}: '{part}' has no settings of its own.")
+    try:
+        settings[last] = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise AIGCError(f"--set {key}: '{value}' is not a value.") from None
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--preset", help=f"one of {', '.join(preset_names())}")
+    parser.add_argument("--data", help="a data set's name or a folder of images")
+    parser.add_argument("--out", required=True, help="the run's folder; checkpoints appear in it as step-…")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--images", type=int, help="how many real images to show in all")
+    length.add_argument("--seconds", type=float, help="how long to train; only training is counted")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change one setting")
+    parser.add_argument("--seed", type=int, help="seed of weights, order and latents")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    parser.add_argument(
+        "--track", action="append", default=[], choices=["wandb", "trackio"], help="a tracker beside TensorBoard"
+    )
+
+
+def run(arguments: Namespace) -> int:
+    from ..training import TrainingConfig, train
+
+    out = Path(arguments.out)
+    earlier = step_folders(out) if arguments.resume and out.is_dir() else []
+    if earlier and not arguments.preset:
+        settings = dict(read_config(earlier[-1]).recipe)
+    elif arguments.preset:
+        settings = read_preset(arguments.preset)
+    else:
+        raise AIGCError(f"Choose a --preset: {', '.join(preset_names())}.")
+    for name in ("data", "images", "seconds", "seed"):
+        if getattr(arguments, name) is not None:
+            settings[name] = getattr(arguments, name)
+    for setting in arguments.set:
+        apply_setting(settings, setting)
+    config = parse_config(TrainingConfig, settings, "Training settings")
+    newest = train(config, out, resume=arguments.resume, trackers=("tensorboard", *arguments.track))
+    print(newest)
+    return 0

@@ -1,0 +1,62 @@
+"""The random numbers of training: each step's depend on the run's seed and the step alone.
+
+So a resumed run needs no generator state, and several processes, which draw for the global batch and keep their
+own rows, train on the same numbers as one process.
+"""
+
+from __future__ import annotations
+
+import numpy
+import torch
+from torch import Tensor
+
+
+def seeded_generator(*key: int) -> torch.Generator:
+    """A CPU generator whose stream is determined by the whole numbers of `key`, independent between keys."""
+    return torch.Generator().manual_seed(int(numpy.random.SeedSequence(key).generate_state(1)[0]))
+
+
+class StepDraws:
+    """Random numbers of one training step for this process's part of the global batch.
+
+    `generator` serves what need not be equal for any number of processes, such as augmentation.
+    """
+
+    def __init__(self, seed: int, step: int, batch_size: int, rank: int, num_processes: int, device: torch.device):
+        self._global = seeded_generator(seed, step, 0)
+        self.generator = seeded_generator(seed, step, 1, rank)
+        self._batch_size = batch_size
+        share = batch_size // num_processes
+        self.rows = slice(rank * share, (rank + 1) * share)
+        self._device = device
+
+    def normal(self, *shape: int) -> Tensor:
+        """Standard normal float32 [N, *shape]."""
+        return self._ours(torch.randn(self._batch_size, *shape, generator=self._global))
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Uniform in [0, 1), float32 [N, *shape]."""
+        return self._ours(torch.rand(self._batch_size, *shape, generator=self._global))
+
+    def _ours(self, drawn: Tensor) -> Tensor:
+        return drawn[self.rows].to(self._device, non_blocking=True)
+
+
+class ShuffledStream:
+    """An endless stream of indices below `size`: one random permutation after another, addressed by position."""
+
+    def __init__(self, size: int, seed: int):
+        self._size, self._seed = size, seed
+        self._epoch, self._permutation = -1, torch.empty(0, dtype=torch.int64)
+
+    def batch(self, start: int, length: int) -> Tensor:
+        """Indices int64 [length] at stream positions `start` … `start + length - 1`."""
+        parts = []
+        while length:
+            epoch, offset = divmod(start, self._size)
+            if epoch != self._epoch:
+                self._epoch = epoch
+                self._permutation = torch.randperm(self._size, generator=seeded_generator(self._seed, epoch, 2))
+            parts.append(self._permutation[offset : offset + length])
+            start, length = start + len(parts[-1]), length - len(parts[-1])
+        return torch.cat(parts)

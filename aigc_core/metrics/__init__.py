@@ -1,0 +1,1 @@
+"""Feature extractors and the figures computed from their features."""

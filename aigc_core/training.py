@@ -1,0 +1,311 @@
+"""The training loop: data in, checkpoints out, for any training method.
+
+The loop knows a method's generator, modules, optimisers and step, and nothing of what happens inside.
+Interrupted anywhere, a run resumes from its newest checkpoint to the same weights as if it had never stopped.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from accelerate import Accelerator
+from pydantic import Field
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from .adversarial import AdversarialTraining
+from .card import write_card
+from .checkpoint import SAMPLES_FILE, TRAINING_STATE_FOLDER, Checkpoint, CheckpointConfig, step_folders, written_whole
+from .config import Config
+from .data import load_dataset
+from .draws import ShuffledStream, StepDraws
+from .ema import ExponentialMovingAverage, with_standing_statistics
+from .errors import AIGCError
+from .models import ImageShape
+from .sampling import MAX_SEED, SampleRequest, image_grid, sample
+from .training_state import load_training_state, save_training_state
+
+# Losses are fetched from the device, and health is judged, once in so many steps.
+STEPS_BETWEEN_LOGS = 50
+
+
+class TrainingMethod(Protocol):
+    """What the loop asks of a training method."""
+
+    generator: nn.Module
+    optimizers: dict[str, torch.optim.Optimizer]
+
+    @property
+    def modules(self) -> dict[str, nn.Module]: ...
+
+    def step(
+        self, images: Tensor, labels: Tensor, step: int, progress: float, draws: StepDraws
+    ) -> dict[str, Tensor]: ...
+
+    def warning(self, measured: dict[str, float]) -> str | None: ...
+
+
+methods: dict[str, Callable[..., TrainingMethod]] = {"adversarial": AdversarialTraining}
+
+
+class TrainingConfig(Config):
+    """A whole recipe; presets are such configs in YAML.
+
+    `data`: a data set's name or an image folder. `images`: how many real images are shown in all, counted with
+    repetition; `seconds`, if given, ends training by time instead (only training is counted). `ema_half_life` in
+    images, `ema_ramp_up` as in `ExponentialMovingAverage`. A checkpoint is kept every `checkpoint_images` images.
+    """
+
+    data: str
+    data_limit: int | None = Field(default=None, ge=1)
+    resolution: int | None = None
+    channels: int | None = None
+    conditional: bool = True
+    architecture: str = "dcgan"
+    architecture_config: dict[str, Any] = {}
+    method: str = "adversarial"
+    method_config: dict[str, Any] = {}
+    images: int = Field(default=3_000_000, ge=1)
+    seconds: float | None = Field(default=None, gt=0)
+    batch_size: int = Field(default=64, ge=1)
+    horizontal_flip: bool = False
+    ema_half_life: float = Field(default=10_000, ge=0)
+    ema_ramp_up: float = Field(default=0.05, ge=0)
+    checkpoint_images: int = Field(default=500_000, ge=1)
+    seed: int = Field(default=0, ge=0, le=MAX_SEED)
+    preset: str = ""
+
+
+def train(
+    config: TrainingConfig, folder: str | Path, *, resume: bool = False, trackers: tuple[str, ...] = ("tensorboard",)
+) -> Path:
+    """Train into `folder`, which collects checkpoints `step-…`; returns the newest one.
+
+    Raises AIGCError when the data or the recipe is wrong, when the folder already holds a run that `resume` does
+    not ask to go on with, and when training diverges (the last good checkpoint stays).
+    """
+    run = Run(config, Path(folder), resume=resume, trackers=trackers)
+    return run.train()
+
+
+class Run:
+    """One training run: the state between two steps, and what leads from one to the next."""
+
+    def __init__(self, config: TrainingConfig, folder: Path, *, resume: bool, trackers: tuple[str, ...]) -> None:
+        self.config, self.folder = config, folder
+        earlier = step_folders(folder) if folder.is_dir() else []
+        if earlier and not resume:
+            raise AIGCError(f"'{folder}' already holds a run; continue it with --resume or choose another --out.")
+        self.accelerator = Accelerator(
+            mixed_precision=_mixed_precision(), log_with=list(trackers), project_dir=str(folder)
+        )
+        processes = self.accelerator.num_processes
+        if config.batch_size % processes:
+            raise AIGCError(f"The batch size {config.batch_size} cannot be shared among {processes} processes.")
+        if config.method not in methods:
+            raise AIGCError(f"There is no training method '{config.method}'; known ones are {', '.join(methods)}.")
+        self.dataset = load_dataset(
+            config.data, resolution=config.resolution, channels=config.channels, limit=config.data_limit
+        )
+        channels, resolution = self.dataset.images.shape[1:3]
+        self.class_names = self.dataset.class_names if config.conditional else ()
+        self.image_shape = ImageShape(channels=channels, resolution=resolution, num_classes=len(self.class_names))
+        torch.manual_seed(config.seed)
+        self.method = methods[config.method](
+            config.method_config, config.architecture, config.architecture_config, self.image_shape, self.accelerator
+        )
+        self.ema = ExponentialMovingAverage(self.method.generator, config.ema_half_life, config.ema_ramp_up)
+        self.step, self.images_seen, self.training_seconds = 0, 0, 0.0
+        if earlier:
+            self._resume(earlier[-1])
+        self.one_hot = (
+            torch.eye(len(self.class_names)) if self.class_names else torch.zeros(len(self.dataset.class_names) or 1, 0)
+        )
+        self.stream = ShuffledStream(len(self.dataset), config.seed)
+
+    def train(self) -> Path:
+        """Run to the end; returns the newest checkpoint's folder."""
+        self.accelerator.init_trackers("training", config=_flat(self.config.model_dump()))
+        next_checkpoint = (self.images_seen // self.config.checkpoint_images + 1) * self.config.checkpoint_images
+        measured: dict[str, Tensor] = {}
+        with self._progress_bar() as progress_bar, _stop_on_interrupt() as interrupted:
+            while self.progress < 1 and not interrupted():
+                started = time.perf_counter()
+                measured = self._train_step()
+                log = self.step % STEPS_BETWEEN_LOGS == 0
+                losses = {name: value.item() for name, value in measured.items()} if log else {}
+                self.training_seconds += time.perf_counter() - started
+                progress_bar.update(self.config.batch_size)
+                if log:
+                    self._judge(losses)
+                    progress_bar.set_postfix({name: f"{value:.3g}" for name, value in losses.items() if "loss" in name})
+                    self.accelerator.log(losses, step=self.images_seen)
+                if self.images_seen >= next_checkpoint:
+                    self._save()
+                    next_checkpoint += self.config.checkpoint_images
+            newest = self._save()
+        self.accelerator.end_training()
+        if interrupted():
+            raise KeyboardInterrupt
+        return newest
+
+    @property
+    def progress(self) -> float:
+        """The share of the run that is over, 0 to 1."""
+        if self.config.seconds is not None:
+            return min(1.0, self.training_seconds / self.config.seconds)
+        return min(1.0, self.images_seen / self.config.images)
+
+    def _train_step(self) -> dict[str, Tensor]:
+        config, accelerator = self.config, self.accelerator
+        draws = StepDraws(
+            config.seed,
+            self.step,
+            config.batch_size,
+            accelerator.process_index,
+            accelerator.num_processes,
+            accelerator.device,
+        )
+        indices = self.stream.batch(self.images_seen, config.batch_size)[draws.rows]
+        images, labels = self.dataset.batch(indices)
+        images = images.to(accelerator.device, non_blocking=True, memory_format=torch.channels_last)
+        images = images.float().div_(127.5).sub_(1)
+        if config.horizontal_flip:
+            images = torch.where(draws.uniform(1, 1, 1) < 0.5, images.flip(3), images)
+        weights = self.one_hot[labels].to(accelerator.device)
+        measured = self.method.step(images, weights, self.step, self.progress, draws)
+        self.step += 1
+        self.images_seen += config.batch_size
+        self.ema.update(config.batch_size, self.images_seen)
+        return measured
+
+    def _judge(self, losses: dict[str, float]) -> None:
+        """Stop when training has diverged; warn in words when it goes wrong."""
+        if not all(math.isfinite(value) for value in losses.values()):
+            kept = step_folders(self.folder) if self.folder.is_dir() else []
+            raise AIGCError(
+                f"Training diverged at step {self.step}: a loss is not a finite number. "
+                f"The last good checkpoint is {kept[-1] if kept else 'none yet'}; try a lower learning rate or a "
+                "stronger penalty."
+            )
+        if (warning := self.method.warning(losses)) and self.accelerator.is_main_process:
+            tqdm.write(f"warning: {warning}")
+
+    def _save(self) -> Path:
+        """Write the checkpoint of this step with its training state, then drop the older training state."""
+        target = self.folder / f"step-{self.step:07d}"
+        self.accelerator.wait_for_everyone()
+        if not self.accelerator.is_main_process or (target / TRAINING_STATE_FOLDER).is_dir():
+            return target
+        self._check_finite()
+        shares = (
+            torch.bincount(self.dataset.labels, minlength=len(self.class_names)).float()
+            if self.class_names
+            else torch.empty(0)
+        )
+        generator = with_standing_statistics(self.ema.generator, shares / shares.sum())
+        checkpoint = Checkpoint(self._checkpoint_config(), generator)
+        with written_whole(target) as unfinished:
+            checkpoint.write_files(unfinished)
+            self._write_samples(checkpoint, unfinished)
+            write_card(unfinished)
+            save_training_state(
+                unfinished / TRAINING_STATE_FOLDER,
+                self.method.modules | {"ema": self.ema.generator},
+                self.method.optimizers,
+                {"step": self.step, "images_seen": self.images_seen, "training_seconds": self.training_seconds},
+            )
+        for older in step_folders(self.folder):
+            if older != target:
+                shutil.rmtree(older / TRAINING_STATE_FOLDER, ignore_errors=True)
+        return target
+
+    def _check_finite(self) -> None:
+        if not all(torch.isfinite(tensor).all() for tensor in self.ema.generator.parameters()):
+            raise AIGCError(f"Training diverged before step {self.step}: weights are not finite. Nothing was written.")
+
+    def _write_samples(self, checkpoint: Checkpoint, folder: Path) -> None:
+        """A grid of the same 64 seeds at every checkpoint; one class a column where there are few enough."""
+        from PIL import Image
+
+        classes = len(self.class_names)
+        columns = classes if 2 <= classes <= 16 else 8
+        labels = ",".join(str(label) for label in range(classes)) if columns == classes else ""
+        images = sample(checkpoint, SampleRequest(seed=0, count=columns * 8, labels=labels)).images
+        if (images.float().std(0).mean() < 1.0) and self.accelerator.is_main_process:
+            tqdm.write("warning: all samples look the same: the generator has collapsed.")
+        grid = image_grid(images, columns).permute(1, 2, 0).squeeze(2).numpy()
+        Image.fromarray(grid).save(folder / SAMPLES_FILE)
+
+    def _checkpoint_config(self) -> CheckpointConfig:
+        return CheckpointConfig(
+            architecture=self.config.architecture,
+            architecture_config=self.config.architecture_config,
+            image_shape=self.image_shape,
+            class_names=self.class_names,
+            dataset=self.dataset.name,
+            data_licence=self.dataset.licence,
+            recipe=self.config.model_dump(mode="json", exclude_defaults=True),
+            step=self.step,
+            images_seen=self.images_seen,
+            training_seconds=round(self.training_seconds, 3),
+        )
+
+    def _resume(self, checkpoint: Path) -> None:
+        counters = load_training_state(
+            checkpoint / TRAINING_STATE_FOLDER,
+            self.method.modules | {"ema": self.ema.generator},
+            self.method.optimizers,
+        )
+        self.step, self.images_seen = counters["step"], counters["images_seen"]
+        self.training_seconds = counters["training_seconds"]
+
+    def _progress_bar(self) -> tqdm:
+        return tqdm(
+            total=self.config.images if self.config.seconds is None else None,
+            initial=self.images_seen,
+            unit="img",
+            unit_scale=True,
+            disable=not self.accelerator.is_main_process,
+        )
+
+
+def _mixed_precision() -> str:
+    """bfloat16 where the hardware computes it fast, else full precision."""
+    return "bf16" if torch.cuda.is_available() and torch.cuda.get_device_capability() >= (8, 0) else "no"
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as one level of dotted keys with values that trackers take."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value if isinstance(value, int | float | str | bool) else str(value)
+    return flat
+
+
+@contextmanager
+def _stop_on_interrupt() -> Iterator[Callable[[], bool]]:
+    """Yield a function that says whether Ctrl-C was pressed; a second Ctrl-C interrupts at once."""
+    pressed = False
+
+    def remember(*_: object) -> None:
+        nonlocal pressed
+        pressed = True
+        signal.signal(signal.SIGINT, previous)
+
+    previous = signal.signal(signal.SIGINT, remember)
+    try:
+        yield lambda: pressed
+    finally:
+        signal.signal(signal.SIGINT, previous)

@@ -1,0 +1,244 @@
+"""The studio in a browser: `python app.py`. Layout and events only; every computation is a call into aigc_core."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import tempfile
+import zipfile
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from aigc_core import AIGCError, Checkpoint, SampleRequest
+from aigc_core.checkpoint import CARD_FILE, CONFIG_FILE, SAMPLES_FILE, resolve_reference, step_folders
+from aigc_core.config import parse_config
+from aigc_core.provenance import png_bytes, single_requests
+from aigc_core.sampling import MAX_SEED, sample
+
+ROOT = Path(__file__).parent
+MAX_COUNT = 64
+COORDINATES = ("z0", "z1", "z2", "z3")
+
+CHINESE = {
+    "model": "模型", "model_info": "随附的模型、本地训练结果,或 Hub 上的 owner/name", "seed": "种子", "dice": "🎲 换一个",
+    "count": "数量", "labels": "类别", "labels_info": "留空则随机;多个:0,1,2;混合:0:0.7+3:0.3", "truncation": "截断",
+    "truncation_info": "1 为全部多样性,越小越接近平均图像", "latent": "潜变量微调", "generate": "生成", "images": "图像",
+    "zip": "全部下载 (zip)", "link": "分享链接", "about": "关于此模型", "create": "创作",
+    "intro": "选一个模型,换换种子,拖动滑块。图像均由人工智能生成。",
+}  # fmt: skip
+ENGLISH = {
+    "model": "Model", "model_info": "shipped, trained here, or owner/name on the Hub", "seed": "Seed", "dice": "🎲 Surprise me",
+    "count": "Images", "labels": "Class", "labels_info": "empty: any; several: 0,1,2; a mix: 0:0.7+3:0.3",
+    "truncation": "Truncation", "truncation_info": "1: full variety; smaller: closer to the average image",
+    "latent": "Latent controls", "generate": "Generate", "images": "Images", "zip": "Download all (zip)",
+    "link": "Link to exactly these images", "about": "About this model", "create": "Create",
+    "intro": "Pick a model, roll the dice, move the sliders. All images are made by a machine.",
+}  # fmt: skip
+text = gr.I18n(en=ENGLISH, zh=CHINESE, **{"zh-CN": CHINESE})
+
+CSS = """
+.gradio-container { max-width: 1180px !important; margin: auto; }
+#images img { image-rendering: pixelated; }
+#title h1 { font-size: 1.9rem; letter-spacing: -0.02em; margin-bottom: 0.1rem; }
+"""
+
+
+def model_references() -> list[str]:
+    """References of the shipped models and of runs in the working directory."""
+    folders = [
+        path for parent in (ROOT / "checkpoints", Path("runs")) if parent.is_dir() for path in sorted(parent.iterdir())
+    ]
+    known = [path for path in folders if path.is_dir() and ((path / CONFIG_FILE).is_file() or step_folders(path))]
+    return [f"{path.parent.name}/{path.name}" for path in known]
+
+
+def local(reference: str) -> str:
+    """Shipped models lie beside this file, wherever the app was started from."""
+    return str(ROOT / reference) if reference.startswith("checkpoints/") else reference
+
+
+@lru_cache(16)
+def load(reference: str) -> Checkpoint:
+    """The checkpoint of a reference on the best device, loaded once."""
+    from accelerate import PartialState
+
+    return Checkpoint.from_pretrained(local(reference), device=str(PartialState().device))
+
+
+def on_gpu(function: Any) -> Any:
+    """Run on a GPU lent for the call where Hugging Face's package `spaces` is installed (ZeroGPU)."""
+    try:
+        version("spaces")
+    except PackageNotFoundError:
+        return function
+    import spaces
+
+    return spaces.GPU(duration=10)(function)
+
+
+@on_gpu
+def draw(canonical: str) -> tuple[Any, Any]:
+    """Images uint8 [N, C, H, W] and labels float32 [N, num_classes] as numpy arrays."""
+    request = SampleRequest.from_canonical(canonical)
+    samples = sample(load(request.checkpoint), request)
+    return samples.images.numpy(), samples.labels.numpy()
+
+
+def generate(
+    model: str, seed: float = 0, count: float = 16, labels: str = "", truncation: float = 1.0,
+    z0: float = 0, z1: float = 0, z2: float = 0, z3: float = 0,
+) -> tuple[list[str], str, str]:  # fmt: skip
+    """Generate images.
+
+    Args:
+        model: a shipped model such as checkpoints/fashion-mnist, a local folder, or owner/name on the Hub.
+        seed: whole number from 0 to 4294967295; image k has seed + k, and the same seed is the same image.
+        count: how many images, 1 to 64.
+        labels: classes by number or name, repeated over the images ("3", "Bag,Coat"); a mix is "Bag:0.7+Coat:0.3".
+        truncation: 0 to 1; smaller is closer to the average image.
+        z0: what is added to the latent's first coordinate, -4 to 4; z1 to z3 likewise.
+
+    Returns:
+        PNG files that carry the request that makes them again, a zip of them, and the request as a query string.
+    """
+    import torch
+
+    try:
+        if not 1 <= count <= MAX_COUNT:
+            raise AIGCError(f"The number of images must be from 1 to {MAX_COUNT}.")
+        values = {
+            "checkpoint": model,
+            "seed": seed,
+            "count": count,
+            "labels": labels,
+            "truncation": truncation,
+            "offsets": dict(zip(COORDINATES, (z0, z1, z2, z3))),
+        }
+        request = parse_config(SampleRequest, values, "Request")
+        images, weights = draw(request.canonical())
+    except AIGCError as error:
+        raise gr.Error(str(error), print_exception=False) from None
+    folder = Path(tempfile.mkdtemp(prefix="aigc-", dir=os.environ.get("GRADIO_TEMP_DIR")))
+    paths = []
+    for image, single in zip(torch.from_numpy(images), single_requests(request, torch.from_numpy(weights))):
+        path = folder / f"{Path(model.partition('@')[0]).name}-seed-{single.seed}.png"
+        path.write_bytes(png_bytes(image, single))
+        paths.append(str(path))
+    archive = folder / "images.zip"
+    with zipfile.ZipFile(archive, "w") as pack:
+        for path in paths:
+            pack.write(path, Path(path).name)
+    return paths, str(archive), "?" + request.canonical()
+
+
+def about(model: str) -> tuple[str, str | None]:
+    """A model's card without its front matter, and its sample grid."""
+    try:
+        folder = resolve_reference(local(model))
+    except AIGCError as error:
+        raise gr.Error(str(error), print_exception=False) from None
+    card, samples = folder / CARD_FILE, folder / SAMPLES_FILE
+    body = card.read_text(encoding="utf-8").split("---\n", 2)[-1] if card.is_file() else "This model has no card."
+    lines = [line for line in body.splitlines() if not line.startswith("![")]
+    return "\n".join(lines), str(samples) if samples.is_file() else None
+
+
+def state_of_link(request: gr.Request) -> list[Any]:
+    """The controls' values for the page's address: those of a shared link, or the defaults."""
+    models = model_references()
+    defaults = SampleRequest(
+        checkpoint="checkpoints/fashion-mnist" if "checkpoints/fashion-mnist" in models else models[0], seed=7, count=16
+    )
+    known = {"checkpoint", "seed", "count", "labels", "truncation"}
+    query = {key: value for key, value in request.query_params.items() if key in known or key.startswith("offset.")}
+    try:
+        from urllib.parse import urlencode
+
+        shared = SampleRequest.from_canonical(urlencode(query)) if "checkpoint" in query else defaults
+    except AIGCError as error:
+        gr.Warning(str(error))
+        shared = defaults
+    sliders = [shared.offsets.get(name, 0.0) for name in COORDINATES]
+    return [shared.checkpoint, shared.seed, shared.count, shared.labels, shared.truncation, *sliders]
+
+
+def build() -> gr.Blocks:
+    """The page."""
+    with gr.Blocks(title="AIGC Studio", delete_cache=(3600, 7200)) as page:
+        gr.Markdown("# AIGC Studio", elem_id="title")
+        gr.Markdown(text("intro"))
+        with gr.Tab(text("create")), gr.Row():
+            with gr.Column(scale=2, min_width=300):
+                models = model_references()
+                model = gr.Dropdown(
+                    models,
+                    value=models[0] if models else None,
+                    label=text("model"),
+                    info=text("model_info"),
+                    allow_custom_value=True,
+                )
+                with gr.Row():
+                    seed = gr.Number(7, label=text("seed"), precision=0, minimum=0, maximum=MAX_SEED, min_width=120)
+                    dice = gr.Button(text("dice"), min_width=120)
+                count = gr.Slider(1, MAX_COUNT, 16, step=1, label=text("count"))
+                labels = gr.Textbox("", label=text("labels"), info=text("labels_info"))
+                truncation = gr.Slider(0, 1, 1, step=0.01, label=text("truncation"), info=text("truncation_info"))
+                with gr.Accordion(text("latent"), open=True):
+                    sliders = [gr.Slider(-4, 4, 0, step=0.1, label=name) for name in COORDINATES]
+                start = gr.Button(text("generate"), variant="primary")
+            with gr.Column(scale=3, min_width=320):
+                gallery = gr.Gallery(
+                    label=text("images"), columns=4, height=620, object_fit="contain", elem_id="images", format="png"
+                )
+                archive = gr.DownloadButton(text("zip"))
+                link = gr.Textbox(label=text("link"), interactive=False, buttons=["copy"], elem_id="link")
+        with gr.Tab(text("about")) as about_tab, gr.Row():
+            card = gr.Markdown()
+            picture = gr.Image(show_label=False, interactive=False, elem_id="samples")
+        inputs, outputs = [model, seed, count, labels, truncation, *sliders], [gallery, archive, link]
+        # The address bar follows, so that the page can be reloaded or shared as it is.
+        follow = "(query) => { const url = new URL(query, location.href); history.replaceState(null, '', url); return url.href; }"
+        first = start.click(generate, inputs, outputs, api_name="generate")
+        first.then(None, link, link, js=follow, api_visibility="private")
+        dice.click(lambda: random.randrange(1_000_000), None, seed, api_visibility="private").then(
+            generate, inputs, outputs, api_visibility="private"
+        ).then(None, link, link, js=follow, api_visibility="private")
+        for control in (count, truncation, *sliders):
+            control.input(
+                generate, inputs, outputs, show_progress="hidden", trigger_mode="always_last", api_visibility="private"
+            ).then(None, link, link, js=follow, api_visibility="private")
+        for control in (model, seed, labels):
+            getattr(control, "submit", control.input)(generate, inputs, outputs, api_visibility="private")
+        model.input(generate, inputs, outputs, api_visibility="private")
+        about_tab.select(about, model, [card, picture], api_name="about")
+        page.load(state_of_link, None, inputs, api_visibility="private").then(
+            generate, inputs, outputs, api_visibility="private"
+        ).then(None, link, link, js=follow, api_visibility="private")
+    return page.queue(default_concurrency_limit=2, max_size=200)
+
+
+def main() -> None:
+    """Serve the page."""
+    parser = argparse.ArgumentParser(description="AIGC Studio in a browser")
+    parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
+    parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", "7860")))
+    arguments = parser.parse_args()
+    theme = gr.themes.Soft(primary_hue="indigo", secondary_hue="indigo", neutral_hue="slate")
+    build().launch(
+        server_name=arguments.host,
+        server_port=arguments.port,
+        theme=theme,
+        css=CSS,
+        i18n=text,
+        allowed_paths=[str(ROOT / "checkpoints")],
+        footer_links=["api", "settings"],
+    )
+
+
+if __name__ == "__main__":
+    main()

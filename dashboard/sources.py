@@ -1,0 +1,21 @@
+"""The checkpoints a page shows: those that ship and those the visitor added."""
+
+import streamlit as st
+
+from aigc_core.leaderboard import Entry, collect, shipped_references
+
+
+@st.cache_data(ttl=60, show_spinner="Reading checkpoints …")
+def _collect(references: tuple[str, ...]) -> list[Entry]:
+    return collect(references)
+
+
+def entries() -> list[Entry]:
+    """All usable entries; broken ones are named on the page with their reason."""
+    added = [line.strip() for line in st.session_state.get("added", "").splitlines() if line.strip()]
+    st.query_params["add"] = added
+    found = _collect((*shipped_references(), *added))
+    for entry in found:
+        if entry.problem:
+            st.warning(f"**{entry.reference}** cannot be shown: {entry.problem}", icon="⚠️")
+    return [entry for entry in found if not entry.problem]

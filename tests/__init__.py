@@ -1,0 +1,1 @@
+"""Tests against independent sources: reference libraries, autograd, hand calculation, real servers and browsers."""
