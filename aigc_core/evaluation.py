@@ -223,8 +223,12 @@ def compare(first: Result, second: Result, figure: str = "fid") -> Verdict:
     )
     confidence = 0.5 * (1 + math.erf(abs(z) / math.sqrt(2)))
     kind = FIGURES[figure]
-    values = f"{kind.title} {a.value:.4g} ± {1.96 * a.standard_error:.2g} against {b.value:.4g} ± {1.96 * b.standard_error:.2g}"
+    values = f"{kind.title} {_with_error(a)} against {_with_error(b)}"
     if abs(z) < 1.96:
         return Verdict("tie", confidence, f"No difference can be told: {values}.")
     outcome = "better" if (z < 0) == (kind.better == "lower") else "worse"
     return Verdict(outcome, confidence, f"The first is {outcome}: {values} (confidence {confidence:.1%}).")
+
+
+def _with_error(figure: Figure) -> str:
+    return f"{figure.value:.4g} ± {1.96 * figure.standard_error:.2g}"
