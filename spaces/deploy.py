@@ -1,0 +1,252 @@
+"""Put the demo or the dashboard on Hugging Face Spaces: `python spaces/deploy.py demo OWNER/NAME`.
+
+Running it again updates the Space, or goes on where it stopped. This folder is no Python package and is never
+imported: `import spaces` must find Hugging Face's package of that name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from aigc_core.errors import AIGCError  # noqa: E402
+
+CORE = [
+    "LICENSE",
+    "aigc_core/**/*.py",
+    "aigc_core/presets/*.yaml",
+    "aigc_core/metrics/weights/*.safetensors",
+    "aigc_core/metrics/weights/*.json",
+    *(
+        f"checkpoints/{depth}/{name}"
+        for depth in ("*", "*/step-*")
+        for name in ("config.json", "*.safetensors", "samples.png", "README.md", "eval/*.json", "eval/*.png")
+    ),
+]
+FILES = {"demo": ["app.py", *CORE], "dashboard": ["dashboard/**/*.py", *CORE]}
+SDK = {"demo": "gradio", "dashboard": "docker"}
+DEFAULT_HARDWARE = {"demo": "zero-a10g", "dashboard": "cpu-basic"}
+TAG = "aigc-studio"
+MODELS_VARIABLE = "AIGC_MODELS"
+TOKEN_VARIABLE = "SPACE_HF_TOKEN"
+BUILD_SECONDS = 1800
+LOG_LINES = 20
+
+
+def assemble(app: str, folder: Path, models: list[str], hardware: str) -> None:
+    """Write into `folder` (empty or absent) exactly what the Space's repository will hold.
+
+    Raises AIGCError if the folder is not empty or a file of the list is a link.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise AIGCError(f"'{folder}' is not empty; name a new folder.")
+    sources = {path.relative_to(ROOT): path for pattern in FILES[app] for path in ROOT.glob(pattern)}
+    own = ROOT / "spaces" / app
+    sources |= {path.relative_to(own): path for path in own.iterdir() if path.is_file()}
+    for name, source in sorted(sources.items()):
+        if source.is_symlink():
+            raise AIGCError(f"'{source}' is a link; put the file itself there.")
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, folder / name)
+    if models:
+        card = folder / "README.md"
+        listed = "models:\n" + "".join(f"  - {model}\n" for model in models)
+        card.write_text(card.read_text("utf-8").replace("tags:\n", listed + "tags:\n", 1), "utf-8")
+    if app == "dashboard" and not hardware.startswith("cpu-"):
+        dockerfile = folder / "Dockerfile"
+        dockerfile.write_text(dockerfile.read_text("utf-8").replace("ARG TORCH=cpu", "ARG TORCH=cuda"), "utf-8")
+
+
+def deploy(
+    app: str,
+    repo_id: str,
+    hardware: str | None = None,
+    private: bool = False,
+    models: list[str] | None = None,
+    sleep: int | None = None,
+) -> str:
+    """Create or update the Space and wait until it runs; returns its address.
+
+    What is not given keeps its value in an existing Space. Raises AIGCError with what was refused or went wrong.
+    """
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+
+    api = HfApi()
+    with faults_as_sentences("log in", repo_id):
+        api.whoami()
+    space = _existing_space(api, app, repo_id)
+    if hardware is None and space is not None and space.runtime is not None:
+        hardware = space.runtime.requested_hardware or space.runtime.hardware
+    hardware = str(getattr(hardware, "value", hardware) or DEFAULT_HARDWARE[app])
+    check_hardware(app, hardware, sleep)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "space"
+        assemble(app, folder, models or [], hardware)
+        for model in models or []:
+            with faults_as_sentences("read the model", model):
+                is_private = api.model_info(model).private
+            if is_private and TOKEN_VARIABLE not in os.environ:
+                raise AIGCError(
+                    f"'{model}' is private: put a token that may only read it into the environment variable "
+                    f"{TOKEN_VARIABLE}; it becomes a secret of the Space, and visitors can open all that it may read."
+                )
+        if space is None:
+            with faults_as_sentences(f"create the Space on {hardware}", repo_id):
+                api.create_repo(
+                    repo_id,
+                    repo_type="space",
+                    private=private,
+                    exist_ok=True,
+                    space_sdk=SDK[app],
+                    space_hardware=hardware,  # type: ignore[arg-type]
+                    space_sleep_time=sleep,
+                )
+        with faults_as_sentences("set the Space's variables and secrets", repo_id):
+            if models is not None:
+                api.add_space_variable(repo_id, MODELS_VARIABLE, " ".join(models))
+            if TOKEN_VARIABLE in os.environ:
+                api.add_space_secret(repo_id, "HF_TOKEN", os.environ[TOKEN_VARIABLE])
+        print(f"Uploading to {repo_id} …")
+        with faults_as_sentences("upload", repo_id):
+            before = api.repo_info(repo_id, repo_type="space").sha
+            names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+            there = set(api.list_repo_files(repo_id, repo_type="space")) - {".gitattributes"}
+            added = [CommitOperationAdd(name, folder / name) for name in sorted(names)]
+            gone = [CommitOperationDelete(name) for name in sorted(there - names)]
+            after = api.create_commit(
+                repo_id, [*added, *gone], repo_type="space", commit_message="Update from the repository of AIGC Studio"
+            ).oid
+    with faults_as_sentences(f"give the Space {hardware}", repo_id):
+        runtime = api.get_space_runtime(repo_id)
+        if hardware not in (runtime.requested_hardware, None if runtime.requested_hardware else runtime.hardware):
+            api.request_space_hardware(repo_id, hardware, sleep_time=sleep)  # type: ignore[arg-type]
+        elif sleep is not None and sleep != runtime.sleep_time:
+            api.set_space_sleep_time(repo_id, sleep)
+        if after == before and runtime.stage in ("BUILD_ERROR", "RUNTIME_ERROR", "CONFIG_ERROR", "PAUSED", "STOPPED"):
+            api.restart_space(repo_id, factory_reboot=True)
+    return _wait(api, repo_id)
+
+
+def check_hardware(app: str, hardware: str, sleep: int | None) -> None:
+    """Raises AIGCError for what Spaces is known to refuse, before anything is sent."""
+    if app == "dashboard" and hardware == "zero-a10g":
+        raise AIGCError("ZeroGPU runs Gradio only, so not the dashboard; choose --hardware cpu-basic or a GPU.")
+    if sleep is not None and hardware in ("cpu-basic", "zero-a10g"):
+        raise AIGCError(f"{hardware} goes to sleep by its own rules; --sleep is for hardware that is paid for.")
+
+
+def _existing_space(api: Any, app: str, repo_id: str) -> Any:
+    """The Space of that name, or None. Raises AIGCError if it holds something else than this app."""
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    with faults_as_sentences("look at the Space", repo_id):
+        try:
+            space = api.space_info(repo_id)
+        except RepositoryNotFoundError:
+            return None
+    files = {file.rfilename for file in space.siblings or []}
+    ours = space.sdk == SDK[app] and TAG in ((space.card_data or {}).get("tags") or [])
+    if not ours and files - {".gitattributes", "README.md"}:
+        raise AIGCError(f"The name '{repo_id}' is taken by another Space; choose another one.")
+    return space
+
+
+def _wait(api: Any, repo_id: str) -> str:
+    address = f"{api.endpoint}/spaces/{repo_id}"
+    print(f"Waiting for the build of {address} …")
+    with faults_as_sentences("watch the build", repo_id):
+        try:
+            runtime = api.wait_for_space(repo_id, timeout=BUILD_SECONDS, poll_interval=2)
+        except TimeoutError:
+            raise AIGCError(f"{address} is still being built; run the same command again to go on waiting.") from None
+        if runtime.stage in ("BUILD_ERROR", "RUNTIME_ERROR"):
+            lines = list(api.fetch_space_logs(repo_id, build=runtime.stage == "BUILD_ERROR"))
+            print("".join(line.rstrip("\n") + "\n" for line in lines[-LOG_LINES:]), end="", file=sys.stderr)
+    if runtime.stage in ("RUNNING", "PAUSED", "STOPPED"):
+        return address
+    reason = runtime.raw.get("errorMessage") or "its log's last lines are above"
+    raise AIGCError(f"{address} does not run ({runtime.stage}): {reason}. Run the same command again once it is fixed.")
+
+
+@contextmanager
+def faults_as_sentences(action: str, repo_id: str) -> Iterator[None]:
+    """Turn the client's errors into sentences; none of them carries a token."""
+    import httpx
+    from huggingface_hub import get_session
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
+
+    transport_errors = (httpx.HTTPError, *_transport_errors(get_session()))
+    try:
+        yield
+    except LocalTokenNotFoundError:
+        raise AIGCError("You are not logged in to Hugging Face; run `hf auth login`.") from None
+    except HFValidationError:
+        raise AIGCError(f"'{repo_id}' is not a name on the Hub; write OWNER/NAME.") from None
+    except HfHubHTTPError as error:
+        status = error.response.status_code
+        said = f" The Hub says: {error.server_message.strip()}" if error.server_message else ""
+        meaning = {
+            401: "the token is missing or wrong; run `hf auth login` with a token that may write.",
+            402: "it must be paid for, by a subscription or credits; choose other --hardware, or see README.",
+            403: "your account may not do this (another owner's name, hardware not allowed, or a quota reached).",
+            404: "there is no such repository, or your token may not see it.",
+            409: "the name is taken; choose another one.",
+            429: "too many requests; wait a little and run the same command again.",
+        }.get(status, f"the Hub answered with status {status}; run the same command again to continue.")
+        raise AIGCError(f"Could not {action} ({repo_id}): {meaning}{said}") from None
+    except transport_errors as error:
+        raise AIGCError(
+            f"Could not {action} ({repo_id}): the connection was cut ({type(error).__name__}); "
+            "run the same command again to continue."
+        ) from None
+
+
+def _transport_errors(session: Any) -> tuple[type[Exception], ...]:
+    """The base of the errors of the HTTP library that this version of huggingface_hub uses."""
+    return (sys.modules[type(session).__module__.split(".")[0]].HTTPError,)
+
+
+def main(words: list[str] | None = None) -> int:
+    """Returns 0, or 2 after one sentence."""
+    from huggingface_hub import SpaceHardware
+
+    parser = argparse.ArgumentParser(description="Put the demo or the dashboard on Hugging Face Spaces.")
+    parser.add_argument("app", choices=list(FILES))
+    parser.add_argument("repo_id", metavar="OWNER/NAME")
+    parser.add_argument(
+        "--hardware", choices=[flavour.value for flavour in SpaceHardware], help="demo: ZeroGPU; dashboard: cpu-basic"
+    )
+    parser.add_argument("--private", action="store_true", help="visible to you alone")
+    parser.add_argument("--models", nargs="+", metavar="REPO", help="models of the Hub to offer beside those on board")
+    parser.add_argument("--sleep", type=int, metavar="SECONDS", help="sleep after so long without a visitor")
+    parser.add_argument("--dry-run", type=Path, metavar="DIR", help="write what would be uploaded, and stop")
+    arguments = parser.parse_args(words)
+    app, hardware = arguments.app, arguments.hardware
+    try:
+        if arguments.dry_run:
+            check_hardware(app, hardware or DEFAULT_HARDWARE[app], arguments.sleep)
+            assemble(app, arguments.dry_run, arguments.models or [], hardware or DEFAULT_HARDWARE[app])
+            print(f"Wrote {arguments.dry_run}; nothing was uploaded.")
+        else:
+            print(deploy(app, arguments.repo_id, hardware, arguments.private, arguments.models, arguments.sleep))
+    except AIGCError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Interrupted; run the same command again to continue.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
