@@ -202,7 +202,7 @@ def build() -> gr.Blocks:
             picture = gr.Image(show_label=False, interactive=False, elem_id="samples")
         inputs, outputs = [model, seed, count, labels, truncation, *sliders], [gallery, archive, link]
         # The address bar follows, so that the page can be reloaded or shared as it is.
-        follow = "(query) => { const url = new URL(query, location.href); history.replaceState(null, '', url); return url.href; }"
+        follow = "q => { const url = new URL(q, location.href); history.replaceState(null, '', url); return url.href; }"
         first = start.click(generate, inputs, outputs, api_name="generate")
         first.then(None, link, link, js=follow, api_visibility="private")
         dice.click(lambda: random.randrange(1_000_000), None, seed, api_visibility="private").then(

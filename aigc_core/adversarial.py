@@ -68,7 +68,7 @@ class AdversarialTraining:
             module.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         # One kernel updates all weights; plain Adam is left for devices that have none.
         fused = accelerator.device.type in ("cpu", "cuda", "mps")
-        self.optimizers = {
+        self.optimizers: dict[str, torch.optim.Optimizer] = {
             name: torch.optim.Adam(network.parameters(), lr=learning_rate, betas=self.config.betas, fused=fused)
             for name, network, learning_rate in (
                 ("generator", self.generator, self.config.generator_learning_rate),
@@ -111,7 +111,7 @@ class AdversarialTraining:
         r1, r2 = penalise and config.r1_gamma > 0, penalise and config.r2_gamma > 0
         self.discriminator.requires_grad_(True)
         with torch.no_grad(), self.accelerator.autocast():
-            fake = self.generator(draws.normal(self.generator.latent_dim), labels)
+            fake = self.generator(self._latents(draws), labels)
         real = self.augmentation(real, draws.generator).detach().requires_grad_(r1)
         fake = self.augmentation(fake.float(), draws.generator).detach().requires_grad_(r2)
         # Second derivatives are taken in full precision.
@@ -141,13 +141,13 @@ class AdversarialTraining:
             measured["gradient_penalty"] = penalty.detach()
             loss = loss + config.gradient_penalty * penalty
         self._update("discriminator", self.discriminator, loss)
-        self.augmentation.update(real_logits.detach())
+        self.augmentation.update(real_logits.detach())  # type: ignore[operator]
         return measured
 
     def _generator_step(self, real: Tensor, labels: Tensor, draws: StepDraws) -> dict[str, Tensor]:
         self.discriminator.requires_grad_(False)
         with self.accelerator.autocast():
-            fake = self.generator(draws.normal(self.generator.latent_dim), labels)
+            fake = self.generator(self._latents(draws), labels)
             fake_logits = self.discriminator(self.augmentation(fake, draws.generator), labels).float()
             real_logits = fake_logits
             if self.config.loss == "relativistic":
@@ -156,6 +156,9 @@ class AdversarialTraining:
         loss = self.loss.generator(real_logits, fake_logits)
         self._update("generator", self.generator, loss)
         return {"generator_loss": loss.detach()}
+
+    def _latents(self, draws: StepDraws) -> Tensor:
+        return draws.normal(self.generator.latent_dim)  # type: ignore[arg-type]
 
     def _update(self, name: str, network: nn.Module, loss: Tensor) -> None:
         """One optimiser step on the gradients averaged over all processes.

@@ -27,7 +27,7 @@ class ExponentialMovingAverage:
     def update(self, batch_size: int, images_seen: int) -> None:
         """average ← average + (1 − β)(weights − average), with β = 2^(−batch_size / half-life)."""
         half_life = max(min(self._half_life, images_seen * self._ramp_up), 1e-8)
-        torch._foreach_lerp_(self._averages, self._sources, 1 - 0.5 ** (batch_size / half_life))
+        torch._foreach_lerp_(self._averages, self._sources, 1 - 0.5 ** (batch_size / half_life))  # type: ignore[reportPrivateImportUsage]
 
 
 def _floats(module: nn.Module) -> list[Tensor]:

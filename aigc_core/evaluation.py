@@ -214,13 +214,8 @@ def compare(first: Result, second: Result, figure: str = "fid") -> Verdict:
         raise AIGCError(f"Both results need the figure '{figure}'.")
     a, b = first.figures[figure], second.figures[figure]
     deviation = math.hypot(a.standard_error, b.standard_error)
-    z = (
-        (a.value - b.value) / deviation
-        if deviation
-        else math.copysign(math.inf, a.value - b.value)
-        if a.value != b.value
-        else 0.0
-    )
+    difference = a.value - b.value
+    z = difference / deviation if deviation else math.copysign(math.inf, difference) if difference else 0.0
     confidence = 0.5 * (1 + math.erf(abs(z) / math.sqrt(2)))
     kind = FIGURES[figure]
     values = f"{kind.title} {_with_error(a)} against {_with_error(b)}"
@@ -228,6 +223,10 @@ def compare(first: Result, second: Result, figure: str = "fid") -> Verdict:
         return Verdict("tie", confidence, f"No difference can be told: {values}.")
     outcome = "better" if (z < 0) == (kind.better == "lower") else "worse"
     return Verdict(outcome, confidence, f"The first is {outcome}: {values} (confidence {confidence:.1%}).")
+
+
+def _with_error(figure: Figure) -> str:
+    return f"{figure.value:.4g} ± {1.96 * figure.standard_error:.2g}"
 
 
 def _with_error(figure: Figure) -> str:

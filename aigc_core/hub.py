@@ -135,7 +135,7 @@ def _faults_as_sentences(what: str) -> Iterator[None]:
         raise AIGCError(f"'{what}' has no such revision on the Hub.") from None
     except RepositoryNotFoundError:
         raise AIGCError(
-            f"'{what}' is not on the Hub, or is private; check the name, and log in with `hf auth login` for private ones."
+            f"'{what}' is not on the Hub, or is private; check the name, and run `hf auth login` first."
         ) from None
     except (LocalEntryNotFoundError, OfflineModeIsEnabled):
         raise AIGCError(f"'{what}' is not in the cache, and the Hub cannot be reached.") from None

@@ -41,7 +41,9 @@ class TrainingMethod(Protocol):
     """What the loop asks of a training method."""
 
     generator: nn.Module
-    optimizers: dict[str, torch.optim.Optimizer]
+
+    @property
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]: ...
 
     @property
     def modules(self) -> dict[str, nn.Module]: ...

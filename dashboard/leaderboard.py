@@ -11,7 +11,7 @@ from aigc_core.leaderboard import by_protocol, rows, short_name
 
 st.title("Leaderboard")
 st.caption(
-    "Figures with their 95 % intervals. A rank is one plus the number of checkpoints that are better beyond doubt in FID, "
+    "Figures with their 95 % intervals. A rank is one plus the number of checkpoints surely better in FID, "
     "so checkpoints that cannot be told apart share it."
 )
 found = entries()

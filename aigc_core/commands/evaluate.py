@@ -25,13 +25,17 @@ def run(arguments: Namespace) -> int:
     for reference in arguments.checkpoints:
         checkpoint = Checkpoint.from_pretrained(reference)
         with tqdm(total=100, unit="%", desc=reference, disable=arguments.json) as bar:
+
+            def show(share: float, bar: tqdm = bar) -> None:
+                bar.update(round(100 * share) - bar.n)
+
             result = evaluate(
                 checkpoint,
                 dataset=dataset or None,
                 split=split or "test",
                 extractor=arguments.extractor,
                 num_samples=arguments.num_samples,
-                progress=lambda share, bar=bar: bar.update(round(100 * share) - bar.n),
+                progress=show,
             )
         if checkpoint.path is not None:
             write_result(result, checkpoint.path)

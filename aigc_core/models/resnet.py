@@ -66,7 +66,7 @@ def _check_attention(config: ResNetConfig, image_shape: ImageShape) -> None:
 
 
 def _layer(layer: nn.Conv2d | nn.Linear, normalise: bool, gain: float = 1.0) -> nn.Module:
-    """The layer with Glorot-uniform weights and no bias, its largest singular value fixed at 1 if `normalise`."""
+    """The layer with Glorot-uniform weights and biases zero, its largest singular value fixed at 1 if `normalise`."""
     nn.init.xavier_uniform_(layer.weight, gain)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
