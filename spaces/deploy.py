@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +41,7 @@ TAG = "aigc-studio"
 MODELS_VARIABLE = "AIGC_MODELS"
 TOKEN_VARIABLE = "SPACE_HF_TOKEN"
 BUILD_SECONDS = 1800
+BEGIN_SECONDS = 20
 LOG_LINES = 20
 
 
@@ -134,7 +136,7 @@ def deploy(
             api.set_space_sleep_time(repo_id, sleep)
         if after == before and runtime.stage in ("BUILD_ERROR", "RUNTIME_ERROR", "CONFIG_ERROR", "PAUSED", "STOPPED"):
             api.restart_space(repo_id, factory_reboot=True)
-    return _wait(api, repo_id)
+    return _wait(api, repo_id, changed=after != before)
 
 
 def check_hardware(app: str, hardware: str, sleep: int | None) -> None:
@@ -161,10 +163,14 @@ def _existing_space(api: Any, app: str, repo_id: str) -> Any:
     return space
 
 
-def _wait(api: Any, repo_id: str) -> str:
+def _wait(api: Any, repo_id: str, changed: bool) -> str:
     address = f"{api.endpoint}/spaces/{repo_id}"
     print(f"Waiting for the build of {address} …")
     with faults_as_sentences("watch the build", repo_id):
+        begun_by = time.monotonic() + BEGIN_SECONDS
+        # A running Space stays RUNNING for a moment after a commit, before its build begins.
+        while changed and api.get_space_runtime(repo_id).stage == "RUNNING" and time.monotonic() < begun_by:
+            time.sleep(1)
         try:
             runtime = api.wait_for_space(repo_id, timeout=BUILD_SECONDS, poll_interval=2)
         except TimeoutError:

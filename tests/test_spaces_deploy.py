@@ -86,6 +86,13 @@ def test_a_failed_build_shows_the_end_of_its_log_and_running_again_rebuilds(hub)
     assert "POST /api/spaces/ada/studio/restart" in hub.calls
 
 
+def test_the_build_of_an_update_is_awaited_though_the_old_one_still_runs(hub):
+    assert deploy(hub, "demo", "ada/studio").returncode == 0
+    hub.spaces["ada/studio"].files["old.py"] = b"gone from the list"
+    hub.builds = ["RUNNING", "RUNNING", "RUNNING_BUILDING", "BUILD_ERROR"]
+    assert "BUILD_ERROR" in deploy(hub, "demo", "ada/studio").stderr
+
+
 @pytest.mark.parametrize(
     ("call", "status", "said", "sentence"),
     [
