@@ -17,7 +17,7 @@ import gradio as gr
 from aigc_core import AIGCError, Checkpoint, SampleRequest
 from aigc_core.checkpoint import CARD_FILE, CONFIG_FILE, SAMPLES_FILE, resolve_reference, step_folders
 from aigc_core.config import parse_config
-from aigc_core.provenance import png_bytes, single_requests
+from aigc_core.provenance import png_bytes
 from aigc_core.sampling import MAX_SEED, sample
 
 ROOT = Path(__file__).parent
@@ -49,12 +49,12 @@ CSS = """
 
 
 def model_references() -> list[str]:
-    """References of the shipped models and of runs in the working directory."""
+    """The shipped models, runs in the working directory, and Hub models a Space was deployed with (AIGC_MODELS)."""
     folders = [
         path for parent in (ROOT / "checkpoints", Path("runs")) if parent.is_dir() for path in sorted(parent.iterdir())
     ]
     known = [path for path in folders if path.is_dir() and ((path / CONFIG_FILE).is_file() or step_folders(path))]
-    return [f"{path.parent.name}/{path.name}" for path in known]
+    return [f"{path.parent.name}/{path.name}" for path in known] + os.environ.get("AIGC_MODELS", "").split()
 
 
 def local(reference: str) -> str:
@@ -120,14 +120,15 @@ def generate(
             "offsets": dict(zip(COORDINATES, (z0, z1, z2, z3))),
         }
         request = parse_config(SampleRequest, values, "Request")
-        images, weights = draw(request.canonical())
+        images, _ = draw(request.canonical())
     except AIGCError as error:
         raise gr.Error(str(error), print_exception=False) from None
     folder = Path(tempfile.mkdtemp(prefix="aigc-", dir=os.environ.get("GRADIO_TEMP_DIR")))
     paths = []
-    for image, single in zip(torch.from_numpy(images), single_requests(request, torch.from_numpy(weights))):
+    weights = load(model).weights_sha256
+    for image, single in zip(torch.from_numpy(images), request.singles()):
         path = folder / f"{Path(model.partition('@')[0]).name}-seed-{single.seed}.png"
-        path.write_bytes(png_bytes(image, single))
+        path.write_bytes(png_bytes(image, single, weights))
         paths.append(str(path))
     archive = folder / "images.zip"
     with zipfile.ZipFile(archive, "w") as pack:

@@ -15,6 +15,7 @@ earlier steps in the same way. `FOLDER@step-0001000` names one of them, `FOLDER`
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import re
@@ -23,14 +24,15 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from pydantic import Field, field_validator
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
-from torch import nn
+from safetensors.torch import load_file, save, save_file
+from torch import Tensor, nn
 
 from . import __version__
 from .config import Config, parse_config
@@ -90,11 +92,15 @@ class CheckpointConfig(Config):
 
 @dataclass
 class Checkpoint:
-    """A generator in eval mode with its config; `path` is the folder it was read from, if any."""
+    """A generator in eval mode with its config.
+
+    `path` is the folder it was read from, if any, and `reference` the name it was asked for by.
+    """
 
     config: CheckpointConfig
     generator: nn.Module
     path: Path | None = None
+    reference: str = ""
 
     @classmethod
     def from_pretrained(cls, reference: str | Path, *, token: str | None = None, device: str = "cpu") -> Checkpoint:
@@ -106,7 +112,7 @@ class Checkpoint:
         folder = resolve_reference(reference, token=token)
         config = read_config(folder)
         generator = _load_generator(config, folder / WEIGHTS_FILE).to(device).eval().requires_grad_(False)
-        return cls(config, generator, folder)
+        return cls(config, generator, folder, str(reference))
 
     def save_pretrained(self, folder: str | Path) -> Path:
         """Write config and weights to `folder`, which appears complete or not at all. Returns the folder."""
@@ -119,8 +125,16 @@ class Checkpoint:
     def write_files(self, folder: Path) -> None:
         """Write `config.json` and `model.safetensors` into an existing folder."""
         (folder / CONFIG_FILE).write_text(json.dumps(self.config.model_dump(mode="json"), indent=2) + "\n")
-        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in self.generator.state_dict().items()}
-        save_file(weights, folder / WEIGHTS_FILE, metadata={"format": "pt"})
+        save_file(self._weights(), folder / WEIGHTS_FILE, metadata={"format": "pt"})
+
+    @cached_property
+    def weights_sha256(self) -> str:
+        """What identifies the weights: the SHA-256 of `model.safetensors` in hexadecimal, as the Hub shows it."""
+        written = (self.path / WEIGHTS_FILE).read_bytes() if self.path else save(self._weights(), {"format": "pt"})
+        return hashlib.sha256(written).hexdigest()
+
+    def _weights(self) -> dict[str, Tensor]:
+        return {name: tensor.detach().cpu().contiguous() for name, tensor in self.generator.state_dict().items()}
 
     def push_to_hub(self, repo_id: str, *, revision: str | None = None, private: bool = False) -> str:
         """Upload the folder this checkpoint lies in, in one commit. Returns the commit's address."""
@@ -143,8 +157,12 @@ def resolve_reference(reference: str | Path, *, token: str | None = None) -> Pat
     A folder of steps stands for its newest one. Raises AIGCError if there is no such checkpoint.
     """
     text = str(reference).strip()
-    folder, _, revision = text.partition("@") if not Path(text).expanduser().exists() else (text, "", "")
-    local = Path(folder).expanduser()
+    try:
+        folder, _, revision = text.partition("@") if not Path(text).expanduser().exists() else (text, "", "")
+        local = Path(folder).expanduser()
+        local.exists()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise AIGCError(f"'{text[:100]}' cannot be the name of a checkpoint ({error}).") from None
     if local.is_file():
         raise AIGCError(f"'{text}' is a file; a checkpoint is a folder with {CONFIG_FILE} and {WEIGHTS_FILE}.")
     if local.is_dir():
@@ -194,7 +212,7 @@ def read_config(folder: Path) -> CheckpointConfig:
         raise AIGCError(f"'{path}' is too large to be a checkpoint's config.")
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise AIGCError(f"'{path}' is not valid JSON ({error}); fetch the checkpoint again.") from None
     return parse_config(CheckpointConfig, values, f"'{path}'")
 
@@ -202,21 +220,21 @@ def read_config(folder: Path) -> CheckpointConfig:
 def _load_generator(config: CheckpointConfig, weights: Path) -> nn.Module:
     if not weights.is_file():
         raise AIGCError(f"'{weights.parent}' is not a complete checkpoint: {WEIGHTS_FILE} is missing.")
-    with torch.device("meta"):
-        generator = build_generator(config.architecture, config.architecture_config, config.image_shape)
-    expected = {name: tuple(tensor.shape) for name, tensor in generator.state_dict().items()}
-    if sum(tensor.numel() for tensor in generator.state_dict().values()) > MAX_PARAMETERS:
+    try:
+        with torch.device("meta"):
+            generator = build_generator(config.architecture, config.architecture_config, config.image_shape)
+    except RuntimeError as error:
+        raise AIGCError(f"'{weights.parent}' describes a network that cannot be built: {error}.") from None
+    expected = generator.state_dict()
+    if sum(tensor.numel() for tensor in expected.values()) > MAX_PARAMETERS:
         raise AIGCError(f"'{weights.parent}' describes a network of over {MAX_PARAMETERS:,} parameters; refused.")
     try:
         with safe_open(weights, framework="pt") as file:
-            found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-        if found != expected:
-            name = sorted(set(found.items()) ^ set(expected.items()))[0][0]
-            raise AIGCError(
-                f"'{weights}' does not fit its config: tensor '{name}' is {found.get(name, 'missing')} in the file "
-                f"and {expected.get(name, 'absent')} in the network."
-            )
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+        _compare(weights, shapes, {name: tuple(tensor.shape) for name, tensor in expected.items()})
         tensors = load_file(weights)
+        types = {name: tensor.dtype for name, tensor in tensors.items()}
+        _compare(weights, types, {name: tensor.dtype for name, tensor in expected.items()})
     except SafetensorError as error:
         raise AIGCError(f"'{weights}' is damaged or not a safetensors file ({error}); fetch it again.") from None
     for name, tensor in tensors.items():
@@ -224,6 +242,16 @@ def _load_generator(config: CheckpointConfig, weights: Path) -> nn.Module:
             raise AIGCError(f"'{weights}' has values that are not finite (tensor '{name}'): training had diverged.")
     generator.load_state_dict(tensors, assign=True)
     return generator
+
+
+def _compare(weights: Path, found: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Raise AIGCError, naming a tensor, unless shapes or types found in the file are those of the network."""
+    for name in sorted(set(found) | set(expected)):
+        if found.get(name) != expected.get(name):
+            raise AIGCError(
+                f"'{weights}' does not fit its config: tensor '{name}' is {found.get(name, 'missing')} in the file "
+                f"and {expected.get(name, 'absent')} in the network."
+            )
 
 
 @contextmanager
@@ -257,10 +285,34 @@ def written_whole(folder: Path) -> Iterator[Path]:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _cannot_write(folder: Path, error: Exception) -> AIGCError:
-    full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
-    reason = "the disk is full; free some space" if full else str(error)
-    return AIGCError(f"'{folder}' could not be written: {reason}. What was saved before is unharmed.")
+@contextmanager
+def written_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path, with the same suffix, that becomes `path` when the block ends well.
+
+    Raises AIGCError when the disk is full or not writable; a half-written file cannot be seen.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    os.close(descriptor)
+    unfinished = Path(name)
+    try:
+        yield unfinished
+        unfinished.chmod(0o644)
+        _sync(unfinished)
+        unfinished.replace(path)
+    except (OSError, SafetensorError) as error:
+        raise _cannot_write(path, error) from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _cannot_write(path: Path, error: Exception) -> AIGCError:
+    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
+    reason = "the disk is full; free some space" if full else getattr(error, "strerror", None) or str(error)
+    return AIGCError(f"'{path}' could not be written: {reason}. What was saved before is unharmed.")
 
 
 def _sync(path: Path) -> None:

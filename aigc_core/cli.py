@@ -13,7 +13,8 @@ from .errors import AIGCError
 
 COMMANDS = {
     "train": "train a generator from a preset",
-    "sample": "write samples of a checkpoint as PNG or NPZ",
+    "sample": "write samples of a checkpoint as PNG, NPZ, GIF or MP4",
+    "inspect": "read the provenance of a PNG and check that its pixels can be made again",
     "evaluate": "measure checkpoints or a folder of images",
     "compare": "say which of two or more checkpoints is better, and how surely",
     "push": "upload a checkpoint or a run to the Hugging Face Hub",

@@ -6,8 +6,9 @@ on the CPU from that seed alone, so the same seed is the same image in any batch
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
 import torch
@@ -31,9 +32,10 @@ class SampleRequest(Config):
     `labels`: empty for a class drawn from each image's seed; otherwise classes by number or name, repeated over
     the images: "3", "Bag", "0,1,2"; a weighted mix of classes is "Bag:0.7+Coat:0.3".
     `truncation`: 1 keeps the full variety, smaller values pull towards the average image.
-    `offsets`: what is added to the latent, by coordinate ("z12") or by found direction ("pca0", "sefa3"), in
-    standard deviations.
-    `mix_seed`, `mix_layer`: style mixing: layers from `mix_layer` on take the styles of seed `mix_seed`.
+    `offsets`: what is added after truncation, by coordinate ("z12") or by found direction ("pca0", "sefa3"), in
+    standard deviations. With a W, coordinates are added before the mapping and directions to the styles.
+    `mix_seed`, `mix_layer`: style mixing (Karras et al. 2019, section 3.1): layers from `mix_layer` on take the
+    styles of seed `mix_seed`.
     """
 
     checkpoint: str = ""
@@ -56,7 +58,7 @@ class SampleRequest(Config):
         """The request as a query string, keys in a fixed order and defaults left out."""
         values = self.model_dump(exclude_defaults=True, exclude={"offsets"})
         pairs = list(values.items()) + [(f"offset.{name}", value) for name, value in self.offsets.items()]
-        return urlencode([(key, f"{value:.9g}" if isinstance(value, float) else value) for key, value in pairs])
+        return urlencode([(key, str(value).removesuffix(".0")) for key, value in pairs])
 
     @classmethod
     def from_canonical(cls, text: str) -> SampleRequest:
@@ -71,6 +73,18 @@ class SampleRequest(Config):
         if offsets:
             fields["offsets"] = offsets
         return parse_config(cls, fields, "Sample request")
+
+    def seeds(self) -> list[int]:
+        """The seed of each image: `seed`, `seed` + 1, … (wrapping at 2³²)."""
+        return [(self.seed + k) % (MAX_SEED + 1) for k in range(self.count)]
+
+    def singles(self) -> list[SampleRequest]:
+        """The request of each image by itself: the same images, one a request."""
+        entries = [entry.strip() for entry in self.labels.split(",")]
+        return [
+            self.model_copy(update={"seed": seed, "count": 1, "labels": entries[k % len(entries)]})
+            for k, seed in enumerate(self.seeds())
+        ]
 
 
 @dataclass(frozen=True)
@@ -95,11 +109,6 @@ def draw_latents(seeds: list[int], latent_dim: int, num_classes: int) -> tuple[T
     return latents, labels
 
 
-def request_seeds(request: SampleRequest) -> list[int]:
-    """The seed of each image: `seed`, `seed` + 1, … (wrapping at 2³²)."""
-    return [(request.seed + k) % (MAX_SEED + 1) for k in range(request.count)]
-
-
 def parse_labels(text: str, class_names: tuple[str, ...], num_classes: int) -> Tensor:
     """Class weights float32 [number of entries, num_classes] of a request's `labels`.
 
@@ -112,10 +121,10 @@ def parse_labels(text: str, class_names: tuple[str, ...], num_classes: int) -> T
     for row, entry in zip(rows, text.split(",")):
         for part in entry.split("+"):
             name, _, weight = part.strip().rpartition(":") if ":" in part else (part.strip(), "", "1")
-            label = by_name.get(name.casefold(), int(name) if name.isascii() and name.isdigit() else -1)
+            label = by_name.get(name.casefold(), int(name) if re.fullmatch("[0-9]{1,5}", name) else -1)
             if not 0 <= label < num_classes:
                 known = ", ".join(class_names) or f"0 to {num_classes - 1}"
-                raise AIGCError(f"There is no class '{name}'; the classes are {known}.")
+                raise AIGCError(f"There is no class '{name[:100]}'; the classes are {known}.")
             try:
                 row[label] += float(weight)
             except ValueError:
@@ -131,42 +140,102 @@ def to_uint8(images: Tensor) -> Tensor:
 
 
 def generate(generator: nn.Module, latents: Tensor, labels: Tensor, truncation: float = 1.0) -> Tensor:
-    """Images float [N, C, R, R] in [-1, 1] from latents and labels, truncated in W where there is a W, else in Z.
+    """Images float [N, C, R, R] in about [-1, 1] from latents [N, latent_dim] and labels, truncated."""
+    return decode(generator, encode(generator, latents, labels, truncation), labels)
 
-    In W as in Karras et al. 2019, section B; in Z the latent is scaled, which lowers its temperature (Kingma &
-    Dhariwal 2018, section 6).
+
+def has_styles(generator: nn.Module) -> bool:
+    """Whether the generator has an intermediate latent space W."""
+    return hasattr(generator, "mapping")
+
+
+def encode(generator: Any, latents: Tensor, labels: Tensor, truncation: float = 1.0) -> Tensor:
+    """Latents float32 [N, latent_dim] → the codes that images are drawn from, truncated.
+
+    Codes are styles [N, num_layers, style_dim] where there is a W, pulled towards their mean (Karras et al. 2019,
+    appendix B), and else latents [N, latent_dim], scaled, which lowers their temperature (Kingma & Dhariwal 2018,
+    section 6).
     """
-    if not hasattr(generator, "mapping"):
-        return generator(truncation * latents, labels)
-    styles = generator.mapping(latents, labels)  # type: ignore[operator]
-    return generator.synthesis(torch.lerp(generator.style_mean, styles, truncation))  # type: ignore[operator]
+    if not has_styles(generator):
+        return truncation * latents
+    return torch.lerp(generator.style_mean, generator.mapping(latents, labels), truncation)
 
 
-def resolve_inputs(checkpoint: Checkpoint, request: SampleRequest) -> tuple[Tensor, Tensor]:
-    """The latents float32 [N, latent_dim] (offsets added) and labels float32 [N, num_classes] of a request."""
+def decode(generator: Any, codes: Tensor, labels: Tensor) -> Tensor:
+    """Images float [N, C, R, R] in about [-1, 1] from codes as `encode` returns them."""
+    return generator.synthesis(codes) if has_styles(generator) else generator(codes, labels)
+
+
+@torch.no_grad()
+def request_codes(checkpoint: Checkpoint, request: SampleRequest) -> tuple[Tensor, Tensor]:
+    """The codes of a request, with its truncation, offsets and mixing, and labels float32 [N, num_classes].
+
+    Codes lie on the checkpoint's device, labels on the CPU. Raises AIGCError for classes, directions or layers
+    that the model does not have.
+    """
+    generator: Any = checkpoint.generator
+    device = next(generator.parameters()).device
     num_classes = checkpoint.config.image_shape.num_classes
-    latents, labels = draw_latents(request_seeds(request), checkpoint.generator.latent_dim, num_classes)  # type: ignore[arg-type]
+    latents, labels = draw_latents(request.seeds(), generator.latent_dim, num_classes)
     if request.labels:
         entries = parse_labels(request.labels, checkpoint.config.class_names, num_classes)
         labels = entries[torch.arange(request.count) % len(entries)]
-    for name, value in request.offsets.items():
-        coordinate = name.removeprefix("z")
-        if not (coordinate.isascii() and coordinate.isdigit() and int(coordinate) < latents.shape[1]):
-            raise AIGCError(f"There is no latent direction '{name}'; coordinates are z0 to z{latents.shape[1] - 1}.")
-        latents[:, int(coordinate)] += value
-    return latents, labels
+    z_offset, code_offset = _offsets(checkpoint, request.offsets)
+    codes = _encode_all(generator, latents, labels, request.truncation, z_offset)
+    if request.mix_seed is not None:
+        if not has_styles(generator):
+            raise AIGCError("This model has no styles to mix; style mixing needs a model such as 'style'.")
+        if request.mix_layer >= codes.shape[1]:
+            raise AIGCError(f"There is no layer {request.mix_layer} to mix from; layers are 0 to {codes.shape[1] - 1}.")
+        latents, drawn = draw_latents([request.mix_seed], generator.latent_dim, num_classes)
+        mixed = labels if request.labels else drawn.expand(request.count, -1)
+        mixed_codes = _encode_all(generator, latents.expand(request.count, -1), mixed, request.truncation, z_offset)
+        codes[:, request.mix_layer :] = mixed_codes[:, request.mix_layer :]
+    return codes + code_offset.to(device), labels
 
 
-@torch.inference_mode()
-def sample(checkpoint: Checkpoint, request: SampleRequest) -> Samples:
-    """The images of a request, generated in batches on the checkpoint's device and returned on the CPU."""
+def _encode_all(generator: Any, latents: Tensor, labels: Tensor, truncation: float, z_offset: Tensor) -> Tensor:
+    if not has_styles(generator):
+        device = next(generator.parameters()).device
+        return (truncation * latents + z_offset).to(device)
+    device = generator.style_mean.device
+    return torch.cat(
+        [
+            encode(generator, z.to(device), y.to(device), truncation)
+            for z, y in zip((latents + z_offset).split(BATCH_SIZE), labels.split(BATCH_SIZE))
+        ]
+    )
+
+
+def _offsets(checkpoint: Checkpoint, offsets: dict[str, float]) -> tuple[Tensor, Tensor]:
+    """What a request's offsets add to latents [latent_dim] and, by found directions, to codes."""
+    latent_dim: int = checkpoint.generator.latent_dim  # type: ignore[assignment]
+    in_latents, in_codes = torch.zeros(latent_dim), torch.zeros(())
+    for name, value in offsets.items():
+        if (coordinate := re.fullmatch("z([0-9]{1,4})", name)) and int(coordinate.group(1)) < latent_dim:
+            in_latents[int(coordinate.group(1))] += value
+        else:
+            from .directions import load_directions
+
+            in_codes = in_codes + value * load_directions(checkpoint).step(name)
+    return in_latents, in_codes
+
+
+@torch.no_grad()
+def render(checkpoint: Checkpoint, codes: Tensor, labels: Tensor) -> Tensor:
+    """Images uint8 [N, C, R, R] on the CPU of codes, drawn in batches on the checkpoint's device."""
     device = next(checkpoint.generator.parameters()).device
-    latents, labels = resolve_inputs(checkpoint, request)
     images = [
-        to_uint8(generate(checkpoint.generator, z.to(device), y.to(device), request.truncation)).cpu()
-        for z, y in zip(latents.split(BATCH_SIZE), labels.split(BATCH_SIZE))
+        to_uint8(decode(checkpoint.generator, c.to(device), y.to(device))).cpu()
+        for c, y in zip(codes.split(BATCH_SIZE), labels.split(BATCH_SIZE))
     ]
-    return Samples(torch.cat(images), labels, request_seeds(request))
+    return torch.cat(images)
+
+
+def sample(checkpoint: Checkpoint, request: SampleRequest) -> Samples:
+    """The images of a request, on the CPU."""
+    codes, labels = request_codes(checkpoint, request)
+    return Samples(render(checkpoint, codes, labels), labels, request.seeds())
 
 
 def image_grid(images: Tensor, columns: int) -> Tensor:

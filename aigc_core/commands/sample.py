@@ -1,26 +1,30 @@
-"""`python -m aigc_core sample`: write samples of a checkpoint as PNG files or one NPZ."""
+"""`python -m aigc_core sample`: write samples of a checkpoint as PNG, NPZ, GIF or MP4."""
 
 from __future__ import annotations
 
+import math
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 import numpy
 
-from ..checkpoint import Checkpoint
+from ..checkpoint import Checkpoint, written_file
 from ..config import parse_config
-from ..provenance import png_bytes, single_requests
-from ..sampling import SampleRequest, sample
+from ..errors import AIGCError
+from ..provenance import save_png
+from ..sampling import SampleRequest, image_grid, sample
+
+FORMATS = ("png", "npz", "gif", "mp4")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("checkpoint", help="folder, folder@step-…, or owner/name on the Hub")
-    parser.add_argument("--seed", default="0")
+    parser.add_argument("--seed", default="0", help="seed of the first image")
     parser.add_argument("--num", default="16", help="how many images; image k has seed + k")
-    parser.add_argument("--out", required=True, help="a folder, a .png file (one image), or a .npz file")
+    parser.add_argument("--out", required=True, help="a folder, or a file: a grid where it is a .png")
     parser.add_argument("--label", default="", help="classes by number or name: 3; Bag,Coat; Bag:0.7+Coat:0.3")
-    parser.add_argument("--truncation", default="1")
-    parser.add_argument("--format", choices=["png", "npz"], default=None)
+    parser.add_argument("--truncation", default="1", help="0 to 1; smaller is closer to the average image")
+    parser.add_argument("--format", choices=FORMATS, help="gif and mp4 lead through the seeds and back")
 
 
 def run(arguments: Namespace) -> int:
@@ -32,14 +36,37 @@ def run(arguments: Namespace) -> int:
         "truncation": arguments.truncation,
     }
     request = parse_config(SampleRequest, values, "Sample request")
-    samples = sample(Checkpoint.from_pretrained(arguments.checkpoint), request)
     out = Path(arguments.out)
-    if arguments.format == "npz" or out.suffix == ".npz":
-        out.parent.mkdir(parents=True, exist_ok=True)
-        numpy.savez_compressed(out, samples=samples.images.numpy(), labels=samples.labels.numpy())
+    suffix = out.suffix.removeprefix(".").lower()
+    if suffix in FORMATS and arguments.format not in (None, suffix):
+        raise AIGCError(f"--out {out} and --format {arguments.format} contradict each other.")
+    kind = arguments.format or (suffix if suffix in FORMATS else "png")
+    checkpoint = _load(arguments.checkpoint)
+    if kind == "png" and suffix != "png":
+        _write_each(checkpoint, request, out)
         return 0
-    one_file = out.suffix == ".png" and request.count == 1
-    (out.parent if one_file else out).mkdir(parents=True, exist_ok=True)
-    for image, single in zip(samples.images, single_requests(request, samples.labels)):
-        (out if one_file else out / f"seed-{single.seed}.png").write_bytes(png_bytes(image, single))
+    file = out if suffix == kind else out / f"samples.{kind}"
+    if kind in ("gif", "mp4"):
+        from ..interpolation import interpolate, write_movie
+
+        write_movie(file, interpolate(checkpoint, request.singles()))
+        return 0
+    samples = sample(checkpoint, request)
+    if kind == "png":
+        grid = image_grid(samples.images, math.ceil(math.sqrt(request.count)))
+        save_png(file, grid, request, checkpoint.weights_sha256)
+    else:
+        with written_file(file) as unfinished:
+            numpy.savez_compressed(unfinished, samples=samples.images.numpy(), labels=samples.labels.numpy())
     return 0
+
+
+def _load(reference: str) -> Checkpoint:
+    from accelerate import PartialState
+
+    return Checkpoint.from_pretrained(reference, device=str(PartialState().device))
+
+
+def _write_each(checkpoint: Checkpoint, request: SampleRequest, folder: Path) -> None:
+    for image, single in zip(sample(checkpoint, request).images, request.singles()):
+        save_png(folder / f"seed-{single.seed}.png", image, single, checkpoint.weights_sha256)

@@ -1,0 +1,51 @@
+"""`python -m aigc_core inspect`: read the provenance of a PNG and check that its pixels can be made again."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from ..checkpoint import Checkpoint
+from ..errors import AIGCError
+from ..provenance import DIGITAL_SOURCE_TYPE, read_png
+from ..sampling import image_grid, sample
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("file", help="a PNG made by AIGC Studio")
+    parser.add_argument("--checkpoint", help="where the model is now, if not where the image says")
+
+
+def run(arguments: Namespace) -> int:
+    pixels, provenance = read_png(Path(arguments.file))
+    generated = provenance.source_type == DIGITAL_SOURCE_TYPE and provenance.aigc.get("Label") == "1"
+    print(f"AI-generated: {'yes' if generated else 'not stated'} ({provenance.source_type})")
+    print("AIGC (GB 45438-2025): " + ", ".join(f"{key} {value}" for key, value in provenance.aigc.items() if value))
+    print(f"weights: sha256 {provenance.weights}")
+    request = provenance.request
+    if request is None:
+        raise AIGCError("This image was not made from a seed alone, so it cannot be made again.")
+    print(f"request: {request.canonical()}")
+    reference = arguments.checkpoint or request.checkpoint
+    if not reference:
+        raise AIGCError("This image does not say where its model is; name it with --checkpoint.")
+    checkpoint = Checkpoint.from_pretrained(reference)
+    if checkpoint.weights_sha256 != provenance.weights:
+        raise AIGCError(
+            f"This image was made with other weights than those of '{reference}', whose sha256 is "
+            f"{checkpoint.weights_sha256}; name the right model with --checkpoint."
+        )
+    images = sample(checkpoint, request).images
+    again = image_grid(images, max(1, pixels.shape[2] // images.shape[3]))
+    if again.shape != pixels.shape:
+        sizes = [" × ".join(str(side) for side in image.shape) for image in (again, pixels)]
+        raise AIGCError(f"The pixels do not match: the request makes {sizes[0]}, the file has {sizes[1]}.")
+    # Another device or batch size may round a pixel the other way.
+    differences = (again.int() - pixels.int()).abs()
+    if differences.max() > 1:
+        raise AIGCError(
+            f"The pixels do not match: {(differences > 1).float().mean():.1%} of the values differ, by up to "
+            f"{differences.max()} of 255; the image was changed after it was made."
+        )
+    print("pixels: made again, and they match")
+    return 0

@@ -1,0 +1,82 @@
+"""Small untrained checkpoints of several architectures, and one architecture with a W, registered from outside."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from aigc_core.checkpoint import Checkpoint, CheckpointConfig
+from aigc_core.config import Config
+from aigc_core.models import Architecture, ImageShape, build_generator, register
+
+CLASS_NAMES = ("Shirt", "Bag", "Coat")
+
+
+class ToyStyleConfig(Config):
+    """No settings."""
+
+
+class ToyStyleGenerator(nn.Module):
+    """A mapping to 8-dimensional styles and three layers that each add what their style says to the image."""
+
+    def __init__(self, config: ToyStyleConfig, image_shape: ImageShape) -> None:
+        super().__init__()
+        self.latent_dim, self.num_layers = 6, 3
+        self.shape = (image_shape.channels, image_shape.resolution, image_shape.resolution)
+        self.map = nn.Sequential(nn.Linear(6 + image_shape.num_classes, 8), nn.LeakyReLU(0.2), nn.Linear(8, 8))
+        self.layers = nn.ModuleList(nn.Linear(8, image_shape.channels * image_shape.resolution**2) for _ in range(3))
+        self.register_buffer("style_mean", torch.full((8,), 0.25))
+
+    def mapping(self, latents: Tensor, labels: Tensor) -> Tensor:
+        return self.map(torch.cat([latents, labels], dim=1))[:, None].expand(-1, self.num_layers, -1)
+
+    def synthesis(self, styles: Tensor) -> Tensor:
+        total = sum(layer(styles[:, index]) for index, layer in enumerate(self.layers))
+        return torch.tanh(total).unflatten(1, self.shape)  # type: ignore[union-attr]
+
+    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
+        return self.synthesis(self.mapping(latents, labels))
+
+    def first_layers(self) -> list[Tensor]:
+        return [layer.weight for layer in self.layers]  # type: ignore[misc]
+
+
+register(Architecture("toy-style", ToyStyleConfig, ToyStyleGenerator, ToyStyleGenerator))
+
+ARCHITECTURES: dict[str, tuple[dict, ImageShape]] = {
+    "mlp": ({"latent_dim": 20}, ImageShape(channels=1, resolution=28)),
+    "dcgan": (
+        {"latent_dim": 24, "generator_width": 16, "max_width": 32},
+        ImageShape(channels=1, resolution=28, num_classes=3),
+    ),
+    "resnet": (
+        {"latent_dim": 16, "generator_width": 16, "generator_max_width": 32},
+        ImageShape(channels=3, resolution=32, num_classes=3),
+    ),
+    "r3gan": (
+        {"latent_dim": 16, "generator_width": 16, "max_width": 32},
+        ImageShape(channels=3, resolution=32, num_classes=3),
+    ),
+    "toy-style": ({}, ImageShape(channels=1, resolution=32, num_classes=3)),
+}
+
+
+def toy_checkpoint(architecture: str = "dcgan") -> Checkpoint:
+    """A checkpoint with random weights, large enough for its images to vary."""
+    config, image_shape = ARCHITECTURES[architecture]
+    class_names = CLASS_NAMES[: image_shape.num_classes]
+    torch.manual_seed(0)
+    generator = build_generator(architecture, config, image_shape).eval().requires_grad_(False)
+    for parameter in generator.parameters():
+        if parameter.ndim > 1:
+            nn.init.normal_(parameter, std=1.5 / parameter[0].numel() ** 0.5)
+    return Checkpoint(
+        CheckpointConfig(
+            architecture=architecture,
+            architecture_config=config,
+            image_shape=image_shape,
+            class_names=class_names,
+            dataset="toy",
+        ),
+        generator,
+    )
