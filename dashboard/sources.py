@@ -1,5 +1,7 @@
 """The checkpoints a page shows: those that ship and those the visitor added."""
 
+import os
+
 import streamlit as st
 
 from aigc_core.leaderboard import Entry, collect, shipped_references
@@ -14,7 +16,8 @@ def entries() -> list[Entry]:
     """All usable entries; broken ones are named on the page with their reason."""
     added = [line.strip() for line in st.session_state.get("added", "").splitlines() if line.strip()]
     st.query_params["add"] = added
-    found = _collect((*shipped_references(), *added))
+    deployed_with = os.environ.get("AIGC_MODELS", "").split()
+    found = _collect((*shipped_references(), *deployed_with, *added))
     for entry in found:
         if entry.problem:
             st.warning(f"**{entry.reference}** cannot be shown: {entry.problem}", icon="⚠️")
