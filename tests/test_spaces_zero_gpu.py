@@ -114,3 +114,20 @@ def test_what_crosses_to_the_gpu_process_is_small():
 
     request = SampleRequest(checkpoint="checkpoints/mnist", seed=7, count=64, labels="0,1,2")
     assert len(pickle.dumps(request.canonical())) < 200
+
+
+def test_the_real_package_sees_the_models_on_cuda_before_the_app_starts(tmp_path):
+    """In ZeroGPU's main process the package pretends that there is a GPU: loading there must work, and place models."""
+    script = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import app, spaces
+checkpoint = app.load("checkpoints/mnist")
+assert "site-packages" in spaces.__file__
+assert {parameter.device.type for parameter in checkpoint.generator.parameters()} == {"cuda"}
+assert hasattr(app.draw, "zerogpu")
+"""
+    zero_gpu = {"SPACES_ZERO_GPU": "true", "SPACES_ZERO_DEVICE_API_URL": "http://127.0.0.1:9", "HOME": str(tmp_path)}
+    words = [sys.executable, "-c", script, str(ROOT)]
+    result = subprocess.run(words, check=False, cwd=tmp_path, capture_output=True, text=True, env=os.environ | zero_gpu)
+    assert result.returncode == 0, result.stderr
