@@ -44,10 +44,15 @@ def load_training_state(
     for name, module in modules.items():
         module.load_state_dict(load_file(folder / f"{name}.safetensors"))
     for name, optimizer in optimizers.items():
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         state: dict[int, dict[str, Tensor]] = {}
         for key, value in load_file(folder / f"{name}_optimizer.safetensors").items():
             index, _, field = key.partition(".")
-            state.setdefault(int(index), {})[field] = value
+            parameter = parameters[int(index)]
+            # Fused optimisers walk through memory, so moments must lie in it as their weights do.
+            shaped = value.shape == parameter.shape
+            value_in_place = torch.empty_like(parameter, requires_grad=False).copy_(value) if shaped else value
+            state.setdefault(int(index), {})[field] = value_in_place
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     return json.loads((folder / COUNTERS_FILE).read_text())
 
