@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from PIL import Image
 
 from aigc_core import AIGCError, Checkpoint, SampleRequest
 from aigc_core.checkpoint import CARD_FILE, CONFIG_FILE, SAMPLES_FILE, resolve_reference, step_folders
 from aigc_core.config import parse_config
 from aigc_core.provenance import png_bytes
 from aigc_core.sampling import MAX_SEED, sample
+from aigc_core.visitors import check_reference
 
 ROOT = Path(__file__).parent
 MAX_COUNT = 64
@@ -28,7 +30,7 @@ CHINESE = {
     "model": "模型", "model_info": "随附的模型、本地训练结果,或 Hub 上的 owner/name", "seed": "种子", "dice": "🎲 换一个",
     "count": "数量", "labels": "类别", "labels_info": "留空则随机;多个:0,1,2;混合:0:0.7+3:0.3", "truncation": "截断",
     "truncation_info": "1 为全部多样性,越小越接近平均图像", "latent": "潜变量微调", "generate": "生成", "images": "图像",
-    "zip": "全部下载 (zip)", "link": "分享链接", "about": "关于此模型", "create": "创作",
+    "zip": "全部下载 (zip)", "link": "分享链接", "about": "关于此模型", "copy": "复制到我的账号(私有)", "copy_name": "在 Hub 上的名称", "create": "创作",
     "intro": "选一个模型,换换种子,拖动滑块。图像均由人工智能生成。",
 }  # fmt: skip
 ENGLISH = {
@@ -36,7 +38,7 @@ ENGLISH = {
     "count": "Images", "labels": "Class", "labels_info": "empty: any; several: 0,1,2; a mix: 0:0.7+3:0.3",
     "truncation": "Truncation", "truncation_info": "1: full variety; smaller: closer to the average image",
     "latent": "Latent controls", "generate": "Generate", "images": "Images", "zip": "Download all (zip)",
-    "link": "Link to exactly these images", "about": "About this model", "create": "Create",
+    "link": "Link to exactly these images", "about": "About this model", "copy": "Copy to my account (private)", "copy_name": "Its name on the Hub", "create": "Create",
     "intro": "Pick a model, roll the dice, move the sliders. All images are made by a machine.",
 }  # fmt: skip
 text = gr.I18n(en=ENGLISH, zh=CHINESE, **{"zh-CN": CHINESE})
@@ -63,11 +65,12 @@ def local(reference: str) -> str:
 
 
 @lru_cache(16)
-def load(reference: str) -> Checkpoint:
-    """The checkpoint of a reference on the best device, loaded once."""
+def load(reference: str, token: str | None = None) -> Checkpoint:
+    """The checkpoint of a reference on the best device, loaded once for each visitor's token."""
     from accelerate import PartialState
 
-    return Checkpoint.from_pretrained(local(reference), device=str(PartialState().device))
+    check_reference(local(reference))
+    return Checkpoint.from_pretrained(local(reference), token=token, device=str(PartialState().device))
 
 
 def on_gpu(function: Any) -> Any:
@@ -82,16 +85,17 @@ def on_gpu(function: Any) -> Any:
 
 
 @on_gpu
-def draw(canonical: str) -> tuple[Any, Any]:
+def draw(canonical: str, token: str | None = None) -> tuple[Any, Any]:
     """Images uint8 [N, C, H, W] and labels float32 [N, num_classes] as numpy arrays."""
     request = SampleRequest.from_canonical(canonical)
-    samples = sample(load(request.checkpoint), request)
+    samples = sample(load(request.checkpoint, token), request)
     return samples.images.numpy(), samples.labels.numpy()
 
 
 def generate(
     model: str, seed: float = 0, count: float = 16, labels: str = "", truncation: float = 1.0,
     z0: float = 0, z1: float = 0, z2: float = 0, z3: float = 0,
+    visitor: gr.OAuthToken | None = None,
 ) -> tuple[list[str], str, str]:  # fmt: skip
     """Generate images.
 
@@ -120,8 +124,9 @@ def generate(
             "offsets": dict(zip(COORDINATES, (z0, z1, z2, z3))),
         }
         request = parse_config(SampleRequest, values, "Request")
-        weights = load(model).weights_sha256
-        images, _ = draw(request.canonical())
+        token = visitor.token if visitor else None
+        weights = load(model, token).weights_sha256
+        images, _ = draw(request.canonical(), token)
     except AIGCError as error:
         raise gr.Error(str(error), print_exception=False) from None
     folder = Path(tempfile.mkdtemp(prefix="aigc-", dir=os.environ.get("GRADIO_TEMP_DIR")))
@@ -137,16 +142,29 @@ def generate(
     return paths, str(archive), "?" + request.canonical()
 
 
-def about(model: str) -> tuple[str, str | None]:
+def about(model: str, visitor: gr.OAuthToken | None = None) -> tuple[str, Image.Image | None]:
     """A model's card without its front matter, and its sample grid."""
     try:
-        folder = resolve_reference(local(model))
+        check_reference(local(model))
+        folder = resolve_reference(local(model), token=visitor.token if visitor else None)
     except AIGCError as error:
         raise gr.Error(str(error), print_exception=False) from None
     card, samples = folder / CARD_FILE, folder / SAMPLES_FILE
     body = card.read_text(encoding="utf-8").split("---\n", 2)[-1] if card.is_file() else "This model has no card."
     lines = [line for line in body.splitlines() if not line.startswith("![")]
-    return "\n".join(lines), str(samples) if samples.is_file() else None
+    return "\n".join(lines), Image.open(samples) if samples.is_file() else None
+
+
+def copy_to_account(model: str, name: str, visitor: gr.OAuthToken) -> str:
+    """Push a model into a private repository of the visitor, with the visitor's own rights; says where."""
+    from aigc_core.hub import push
+
+    try:
+        check_reference(local(model))
+        address = push(resolve_reference(local(model), token=visitor.token), name, private=True, token=visitor.token)
+    except AIGCError as error:
+        raise gr.Error(str(error), print_exception=False) from None
+    return f"[{name}]({address})"
 
 
 def state_of_link(request: gr.Request) -> list[Any]:
@@ -201,6 +219,12 @@ def build() -> gr.Blocks:
         with gr.Tab(text("about")) as about_tab, gr.Row():
             card = gr.Markdown()
             picture = gr.Image(show_label=False, interactive=False, elem_id="samples")
+            if "OAUTH_CLIENT_ID" in os.environ:
+                with gr.Column():
+                    gr.LoginButton()
+                    name = gr.Textbox(label=text("copy_name"), placeholder="owner/name")
+                    copy, copied = gr.Button(text("copy")), gr.Markdown()
+                    copy.click(copy_to_account, [model, name], copied, api_visibility="private")
         inputs, outputs = [model, seed, count, labels, truncation, *sliders], [gallery, archive, link]
         # The address bar follows, so that the page can be reloaded or shared as it is.
         follow = "q => { const url = new URL(q, location.href); history.replaceState(null, '', url); return url.href; }"

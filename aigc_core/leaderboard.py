@@ -9,6 +9,7 @@ from pathlib import Path
 from .checkpoint import CONFIG_FILE, CheckpointConfig, read_config, resolve_reference, step_folders
 from .errors import AIGCError
 from .evaluation import FIGURES, Result, compare, read_results
+from .visitors import check_reference
 
 SHIPPED = Path(__file__).parents[1] / "checkpoints"
 
@@ -33,12 +34,16 @@ def shipped_references(folder: Path = SHIPPED) -> list[str]:
     return references
 
 
-def collect(references: Iterable[str]) -> list[Entry]:
-    """An entry for each reference; a broken one becomes an entry with its problem and hides no other."""
+def collect(references: Iterable[str], token: str | None = None) -> list[Entry]:
+    """An entry for each reference; a broken one becomes an entry with its problem and hides no other.
+
+    `token` is what the Hub is asked with, for example a visitor's own.
+    """
     entries = []
     for reference in references:
         try:
-            folder = resolve_reference(reference)
+            check_reference(reference)
+            folder = resolve_reference(reference, token=token)
             entries.append(Entry(reference, folder, read_config(folder), tuple(read_results(folder))))
         except AIGCError as error:
             entries.append(Entry(reference, problem=str(error)))

@@ -1,5 +1,6 @@
 """The dashboard: `streamlit run dashboard/app.py` compares evaluated checkpoints."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -30,5 +31,17 @@ with st.sidebar:
         help="Hub ids or local folders. Evaluate them first with `python -m aigc_core evaluate`.",
     )
     st.caption("Shipped checkpoints are always listed.")
+    if "OAUTH_CLIENT_ID" in os.environ:
+        if st.user.get("is_logged_in"):
+            st.caption(
+                f"Signed in as {st.user.get('preferred_username')}: your private checkpoints open, for you alone."
+            )
+            st.button("Sign out", on_click=st.logout)
+        elif "sign_in" in st.query_params:
+            st.login()
+        else:
+            # Signing in needs a tab of its own: the Hub's page may not be framed, and a frame gets no cookie.
+            host = os.environ["SPACE_HOST"].split(",")[0]
+            st.link_button("Sign in with Hugging Face", f"https://{host}/?sign_in=1")
 
 page.run()

@@ -8,8 +8,13 @@ from aigc_core.leaderboard import Entry, collect, shipped_references
 
 
 @st.cache_data(ttl=60, show_spinner="Reading checkpoints …")
-def _collect(references: tuple[str, ...]) -> list[Entry]:
-    return collect(references)
+def _collect(references: tuple[str, ...], token: str | None) -> list[Entry]:
+    return collect(references, token)
+
+
+def visitor_token() -> str | None:
+    """The token of a visitor who signed in on a Space; otherwise huggingface_hub's own, if any, is used."""
+    return st.user.tokens["access"] if st.user.get("is_logged_in") else None
 
 
 def entries() -> list[Entry]:
@@ -17,7 +22,7 @@ def entries() -> list[Entry]:
     added = [line.strip() for line in st.session_state.get("added", "").splitlines() if line.strip()]
     st.query_params["add"] = added
     deployed_with = os.environ.get("AIGC_MODELS", "").split()
-    found = _collect((*shipped_references(), *deployed_with, *added))
+    found = _collect((*shipped_references(), *deployed_with, *added), visitor_token())
     for entry in found:
         if entry.problem:
             st.warning(f"**{entry.reference}** cannot be shown: {entry.problem}", icon="⚠️")
