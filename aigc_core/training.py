@@ -107,7 +107,7 @@ class Run:
         if earlier and not resume:
             raise AIGCError(f"'{folder}' already holds a run; continue it with --resume or choose another --out.")
         self.accelerator = Accelerator(
-            mixed_precision=_mixed_precision(), log_with=list(trackers), project_dir=str(folder)
+            mixed_precision=_mixed_precision(), log_with=list(trackers) or None, project_dir=str(folder)
         )
         processes = self.accelerator.num_processes
         if config.batch_size % processes:

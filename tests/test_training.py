@@ -117,7 +117,7 @@ def test_two_processes_equal_one(digits_folder: Path, tmp_path: Path) -> None:
     )
     path = tmp_path / "script.py"
     path.write_text(script)
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=0", str(path)]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone", str(path)]
     environment = ONE_THREAD | {"PYTHONPATH": str(Path(__file__).parent.parent)}
     for words, name in (([sys.executable, str(path)], "one"), (launch, "two")):
         subprocess.run([*words, str(tmp_path / name)], env=environment, check=True, capture_output=True)
