@@ -5,7 +5,6 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from ..data import dataset_names, load_dataset, prepare_dataset
-from ..errors import AIGCError
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -13,10 +12,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    try:
-        dataset = load_dataset(arguments.name)
-    except AIGCError:
-        prepare_dataset(arguments.name)
-        dataset = load_dataset(arguments.name)
+    prepare_dataset(arguments.name)
+    dataset = load_dataset(arguments.name)
     print(f"{arguments.name}: {len(dataset):,} training images. Licence: {dataset.licence}.")
     return 0
