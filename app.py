@@ -46,6 +46,7 @@ text = gr.I18n(en=ENGLISH, zh=CHINESE, **{"zh-CN": CHINESE})
 CSS = """
 .gradio-container { max-width: 1180px !important; margin: auto; }
 #images img { image-rendering: pixelated; }
+@media (max-width: 640px) { .gradio-container > main { padding: 12px !important; } }
 #title h1 { font-size: 1.9rem; letter-spacing: -0.02em; margin-bottom: 0.1rem; }
 """
 
@@ -191,8 +192,10 @@ def build() -> gr.Blocks:
     with gr.Blocks(title="AIGC Studio", delete_cache=(3600, 7200)) as page:
         gr.Markdown("# AIGC Studio", elem_id="title")
         gr.Markdown(text("intro"))
+        if "OAUTH_CLIENT_ID" in os.environ:
+            gr.LoginButton(size="sm")
         with gr.Tab(text("create")), gr.Row():
-            with gr.Column(scale=2, min_width=300):
+            with gr.Column(scale=2, min_width=280):
                 models = model_references()
                 model = gr.Dropdown(
                     models,
@@ -210,7 +213,7 @@ def build() -> gr.Blocks:
                 with gr.Accordion(text("latent"), open=True):
                     sliders = [gr.Slider(-4, 4, 0, step=0.1, label=name) for name in COORDINATES]
                 start = gr.Button(text("generate"), variant="primary")
-            with gr.Column(scale=3, min_width=320):
+            with gr.Column(scale=3, min_width=280):
                 gallery = gr.Gallery(
                     label=text("images"), columns=4, height=620, object_fit="contain", elem_id="images", format="png"
                 )
@@ -221,7 +224,6 @@ def build() -> gr.Blocks:
             picture = gr.Image(show_label=False, interactive=False, elem_id="samples")
             if "OAUTH_CLIENT_ID" in os.environ:
                 with gr.Column():
-                    gr.LoginButton()
                     name = gr.Textbox(label=text("copy_name"), placeholder="owner/name")
                     copy, copied = gr.Button(text("copy")), gr.Markdown()
                     copy.click(copy_to_account, [model, name], copied, api_visibility="private")

@@ -8,15 +8,15 @@ import streamlit as st
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-st.set_page_config(page_title="AIGC Studio: compare", page_icon="📊", layout="wide")
+st.set_page_config(page_title="AIGC Studio: compare", page_icon=":material/monitoring:", layout="wide")
 
 pages = Path(__file__).parent
 page = st.navigation(
     [
-        st.Page(pages / "leaderboard.py", title="Leaderboard", icon="🏆", default=True),
-        st.Page(pages / "compare.py", title="Compare", icon="⚖️"),
-        st.Page(pages / "training.py", title="Training", icon="📈"),
-        st.Page(pages / "audit.py", title="Audit", icon="🔍"),
+        st.Page(pages / "leaderboard.py", title="Leaderboard", icon=":material/trophy:", default=True),
+        st.Page(pages / "compare.py", title="Compare", icon=":material/balance:"),
+        st.Page(pages / "training.py", title="Training", icon=":material/show_chart:"),
+        st.Page(pages / "audit.py", title="Audit", icon=":material/search:"),
     ],
     position="top",
 )

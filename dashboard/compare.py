@@ -11,6 +11,9 @@ from aigc_core.provenance import to_picture
 from aigc_core.sampling import SampleRequest, image_grid, sample
 
 
+COLOURS = ("#5b5bd6", "#e5484d", "#30a46c", "#f5a623", "#0090ff", "#8e4ec6")
+
+
 @st.cache_data(show_spinner="Sampling …", max_entries=64)
 def grid(folder: str, seed: int):
     """48 samples in eight columns, three times enlarged."""
@@ -34,10 +37,15 @@ if len(names) < 2:
 for other in names[1:]:
     try:
         verdict = compare(results[names[0]][1], results[other][1])
-        icon = {"better": "✅", "worse": "🔻", "tie": "🟰"}[verdict.outcome]
+        icon = {
+            "better": ":material/trending_up:",
+            "worse": ":material/trending_down:",
+            "tie": ":material/trending_flat:",
+        }[verdict.outcome]
         st.markdown(f"{icon} **{names[0]}** against **{other}**: {verdict.sentence}")
     except AIGCError as error:
         st.warning(str(error))
+colours = {label: COLOURS[number % len(COLOURS)] for number, label in enumerate(results)}
 columns = st.columns(3)
 for number, (name, kind) in enumerate(FIGURES.items()):
     present = [label for label in names if name in results[label][1].figures]
@@ -45,7 +53,12 @@ for number, (name, kind) in enumerate(FIGURES.items()):
     if not figures:
         continue
     reach = [1.96 * figure.standard_error for figure in figures]
-    bars = go.Bar(x=present, y=[figure.value for figure in figures], error_y={"type": "data", "array": reach})
+    bars = go.Bar(
+        x=present,
+        y=[figure.value for figure in figures],
+        error_y={"type": "data", "array": reach},
+        marker_color=[colours[label] for label in present],
+    )
     chart = go.Figure(
         bars, {"title": f"{kind.title} ({kind.better} is better)", "height": 280, "margin": {"t": 48, "b": 8}}
     )
@@ -54,7 +67,9 @@ st.subheader("Quality against diversity")
 plane = go.Figure(layout={"xaxis_title": "Recall", "yaxis_title": "Precision", "height": 380})
 for label in names:
     precision, recall = (results[label][1].figures[name] for name in ("precision", "recall"))
-    plane.add_scatter(x=[recall.value], y=[precision.value], name=label, mode="markers", marker={"size": 14})
+    plane.add_scatter(
+        x=[recall.value], y=[precision.value], name=label, mode="markers", marker={"size": 14, "color": colours[label]}
+    )
 st.plotly_chart(plane, key="plane")
 st.subheader("The same seeds")
 seed = st.number_input("First seed", 0, 2**32 - 1, 0, key="seed")

@@ -25,5 +25,5 @@ def entries() -> list[Entry]:
     found = _collect((*shipped_references(), *deployed_with, *added), visitor_token())
     for entry in found:
         if entry.problem:
-            st.warning(f"**{entry.reference}** cannot be shown: {entry.problem}", icon="⚠️")
+            st.warning(f"**{entry.reference}** cannot be shown: {entry.problem}", icon=":material/warning:")
     return [entry for entry in found if not entry.problem]

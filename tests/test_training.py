@@ -151,10 +151,11 @@ def test_divergence_stops_and_keeps_the_last_good_checkpoint(digits_folder: Path
         "generator_learning_rate": 1e35,
         "discriminator_learning_rate": 1e35,
     }
-    with pytest.raises(AIGCError, match="diverged"):
-        train(config(digits_folder, method_config=diverging, images=4000), tmp_path / "run", trackers=())
-    for folder in step_folders(tmp_path / "run"):
-        Checkpoint.from_pretrained(folder)
+    train(config(digits_folder, images=80), tmp_path / "run", trackers=())
+    with pytest.raises(AIGCError, match="diverged.*step-0000010"):
+        train(config(digits_folder, method_config=diverging, images=8000), tmp_path / "run", resume=True, trackers=())
+    assert [folder.name for folder in step_folders(tmp_path / "run")] == ["step-0000010"]
+    Checkpoint.from_pretrained(tmp_path / "run")
 
 
 def test_a_run_is_not_overwritten(digits_folder: Path, tmp_path: Path) -> None:

@@ -1,0 +1,147 @@
+"""The app as its users meet it: gradio_client over HTTP, and a real Chromium."""
+
+import io
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import torch
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+from aigc_core import Checkpoint
+from aigc_core.provenance import read_png, to_picture
+
+ROOT = Path(__file__).parents[1]
+MODEL = "checkpoints/fashion-mnist"
+CHROMIUM = "/usr/bin/chromium"
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """A running app."""
+    port = free_port()
+    environment = os.environ | {"GRADIO_ANALYTICS_ENABLED": "False", "OMP_NUM_THREADS": "1"}
+    server = subprocess.Popen([sys.executable, "app.py", "--port", str(port)], cwd=ROOT, env=environment)
+    url = f"http://127.0.0.1:{port}/"
+    try:
+        for _ in range(600):
+            assert server.poll() is None, "the app ended while starting"
+            try:
+                urllib.request.urlopen(url, timeout=2).close()
+                break
+            except OSError:
+                time.sleep(0.2)
+        yield url
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+@pytest.fixture(scope="module")
+def client(address: str) -> Client:
+    return Client(address, verbose=False)
+
+
+def generated(client: Client, *arguments: object) -> tuple[list[dict], str, str]:
+    return client.predict(MODEL, *arguments, api_name="/generate")
+
+
+def test_generate_gives_the_pixels_of_the_core(client: Client) -> None:
+    gallery, archive, link = generated(client, 7, 3, "Bag,Sneaker", 0.8, 1.5, 0, 0, 0)
+    expected = Checkpoint.from_pretrained(ROOT / MODEL).sample(
+        seed=7, count=3, labels="Bag,Sneaker", truncation=0.8, offsets={"z0": 1.5}
+    )
+    for item, image in zip(gallery, expected.images, strict=True):
+        found, _ = read_png(Path(item["image"]))
+        assert (found.int() - image.int()).abs().max() <= 1
+    assert Path(archive).stat().st_size > 0
+    assert link.startswith("?") and "seed=7" in link and "offset.z0=1.5" in link
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((-1, 1, "", 1, 0, 0, 0, 0), "-1 is less than minimum value 0"),
+        ((1e30, 1, "", 1, 0, 0, 0, 0), "1e+30 is greater than maximum value"),
+        ((0, 0, "", 1, 0, 0, 0, 0), "0 is less than minimum value 1"),
+        ((0, 10**6, "", 1, 0, 0, 0, 0), "1000000 is greater than maximum value 64"),
+        ((0, 1, "Spoon", 1, 0, 0, 0, 0), "no class 'Spoon'"),
+    ],
+)
+def test_bad_input_gives_a_sentence(client: Client, arguments: tuple, sentence: str) -> None:
+    with pytest.raises((AppError, ValueError)) as caught:
+        generated(client, *arguments)
+    assert sentence in str(caught.value) and "Traceback" not in str(caught.value)
+
+
+def test_unknown_models_give_a_sentence(client: Client) -> None:
+    with pytest.raises(AppError, match="no checkpoint 'nowhere'"):
+        client.predict("nowhere", 0, 1, "", 1, 0, 0, 0, 0, api_name="/generate")
+
+
+def test_fifty_at_once(client: Client) -> None:
+    with ThreadPoolExecutor(50) as pool:
+        galleries = list(pool.map(lambda seed: generated(client, seed, 1, "", 1, 0, 0, 0, 0)[0], range(50)))
+    expected = Checkpoint.from_pretrained(ROOT / MODEL).sample(seed=0, count=50).images
+    for gallery, image in zip(galleries, expected, strict=True):
+        assert (read_png(Path(gallery[0]["image"]))[0].int() - image.int()).abs().max() <= 1
+
+
+def test_in_a_browser(address: str) -> None:
+    """Opens, generates, changes with a slider, and a shared link brings the same pixels back."""
+    if not Path(CHROMIUM).exists():
+        if os.environ.get("CI"):
+            pytest.fail(f"{CHROMIUM} is missing, and CI must run the browser tests")
+        pytest.skip(f"{CHROMIUM} is not installed (Debian's package chromium)")
+    from playwright.sync_api import sync_playwright
+
+    def first_image(page) -> torch.Tensor:  # noqa: ANN001
+        source = page.locator("#images img").first.get_attribute("src")
+        content = page.request.get(source).body()
+        with Image.open(io.BytesIO(content)) as picture:
+            return torch.tensor(list(picture.convert("L").getdata()))
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
+        page = browser.new_page()
+        page.goto(f"{address}?checkpoint={MODEL}&seed=11&count=2")
+        page.wait_for_function("document.querySelectorAll('#images img').length >= 2", timeout=60_000)
+        before = first_image(page)
+        expected = Checkpoint.from_pretrained(ROOT / MODEL).sample(seed=11, count=1).images[0]
+        shown = torch.tensor(list(to_picture(expected).getdata()))
+        assert (before - shown).abs().max() <= 1
+        slider = page.get_by_label("z0").first
+        slider.fill("3")
+        slider.press("Enter")
+        page.wait_for_function("location.search.includes('offset.z0=3')", timeout=60_000)
+        after = first_image(page)
+        assert not torch.equal(before, after)
+        other = browser.new_page()
+        other.goto(page.url)
+        other.wait_for_function("document.querySelectorAll('#images img').length >= 2", timeout=60_000)
+        assert torch.equal(first_image(other), after)
+        browser.close()
