@@ -26,7 +26,7 @@ from .card import write_card
 from .checkpoint import SAMPLES_FILE, TRAINING_STATE_FOLDER, Checkpoint, CheckpointConfig, step_folders, written_whole
 from .config import Config
 from .data import load_dataset
-from .draws import ShuffledStream, StepDraws
+from .draws import ShuffledStream, StepDraws, seeded_generator
 from .ema import ExponentialMovingAverage, with_standing_statistics
 from .errors import AIGCError
 from .models import ImageShape
@@ -183,6 +183,9 @@ class Run:
         if config.horizontal_flip:
             images = torch.where(draws.uniform(1, 1, 1) < 0.5, images.flip(3), images)
         weights = self.one_hot[labels].to(accelerator.device)
+        # What a network draws for itself, such as a layer's noise, depends on the step alone as well.
+        own_draws = seeded_generator(config.seed, self.step, 3, accelerator.process_index)
+        torch.manual_seed(own_draws.initial_seed())
         measured = self.method.step(images, weights, self.step, self.progress, draws)
         self.step += 1
         self.images_seen += config.batch_size
@@ -192,12 +195,7 @@ class Run:
     def _judge(self, losses: dict[str, float]) -> None:
         """Stop when training has diverged; warn in words when it goes wrong."""
         if not all(math.isfinite(value) for value in losses.values()):
-            kept = step_folders(self.folder) if self.folder.is_dir() else []
-            raise AIGCError(
-                f"Training diverged at step {self.step}: a loss is not a finite number. "
-                f"The last good checkpoint is {kept[-1] if kept else 'none yet'}; try a lower learning rate or a "
-                "stronger penalty."
-            )
+            raise self._diverged()
         if (warning := self.method.warning(losses)) and self.accelerator.is_main_process:
             tqdm.write(f"warning: {warning}")
 
@@ -207,7 +205,8 @@ class Run:
         self.accelerator.wait_for_everyone()
         if not self.accelerator.is_main_process or (target / TRAINING_STATE_FOLDER).is_dir():
             return target
-        self._check_finite()
+        if not all(torch.isfinite(tensor).all() for tensor in self.ema.generator.parameters()):
+            raise self._diverged()
         shares = (
             torch.bincount(self.dataset.labels, minlength=len(self.class_names)).float()
             if self.class_names
@@ -230,9 +229,12 @@ class Run:
                 shutil.rmtree(older / TRAINING_STATE_FOLDER, ignore_errors=True)
         return target
 
-    def _check_finite(self) -> None:
-        if not all(torch.isfinite(tensor).all() for tensor in self.ema.generator.parameters()):
-            raise AIGCError(f"Training diverged before step {self.step}: weights are not finite. Nothing was written.")
+    def _diverged(self) -> AIGCError:
+        kept = step_folders(self.folder) if self.folder.is_dir() else []
+        return AIGCError(
+            f"Training diverged before step {self.step}: losses or weights are not finite numbers. The last good "
+            f"checkpoint is {kept[-1] if kept else 'none yet'}; try a lower learning rate or a stronger penalty."
+        )
 
     def _write_samples(self, checkpoint: Checkpoint, folder: Path) -> None:
         """A grid of the same 64 seeds at every checkpoint; one class a column where there are few enough."""

@@ -10,7 +10,6 @@ from aigc_core.leaderboard import by_protocol, short_name
 from aigc_core.provenance import to_picture
 from aigc_core.sampling import SampleRequest, image_grid, sample
 
-
 COLOURS = ("#5b5bd6", "#e5484d", "#30a46c", "#f5a623", "#0090ff", "#8e4ec6")
 
 
