@@ -7,6 +7,7 @@ import os
 import random
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,19 +19,21 @@ from PIL import Image
 from aigc_core import AIGCError, Checkpoint, SampleRequest
 from aigc_core.checkpoint import CARD_FILE, CONFIG_FILE, SAMPLES_FILE, resolve_reference, step_folders
 from aigc_core.config import parse_config
-from aigc_core.provenance import png_bytes
+from aigc_core.provenance import png_bytes, to_picture
 from aigc_core.sampling import MAX_SEED, sample
 from aigc_core.visitors import check_reference
 
 ROOT = Path(__file__).parent
 MAX_COUNT = 64
-COORDINATES = ("z0", "z1", "z2", "z3")
+NUM_DIRECTIONS = 4
 
 CHINESE = {
     "model": "模型", "model_info": "随附的模型、本地训练结果,或 Hub 上的 owner/name", "seed": "种子", "dice": "🎲 换一个",
     "count": "数量", "labels": "类别", "labels_info": "留空则随机;多个:0,1,2;混合:0:0.7+3:0.3", "truncation": "截断",
     "truncation_info": "1 为全部多样性,越小越接近平均图像", "latent": "潜变量微调", "generate": "生成", "images": "图像",
-    "zip": "全部下载 (zip)", "link": "分享链接", "about": "关于此模型", "copy": "复制到我的账号(私有)", "copy_name": "在 Hub 上的名称", "create": "创作",
+    "zip": "全部下载 (zip)", "link": "分享链接", "journey": "漫游", "journey_info": "从当前种子开始,穿过相邻图像的影片。", "invert": "反演",
+    "invert_info": "上传图片,寻找此模型能画出的最接近的图像。", "upload": "图片", "nearest": "最接近的图像", "loss": "步数 · 损失",
+    "about": "关于此模型", "copy": "复制到我的账号(私有)", "copy_name": "在 Hub 上的名称", "create": "创作",
     "intro": "选一个模型,换换种子,拖动滑块。图像均由人工智能生成。",
 }  # fmt: skip
 ENGLISH = {
@@ -38,15 +41,17 @@ ENGLISH = {
     "count": "Images", "labels": "Class", "labels_info": "empty: any; several: 0,1,2; a mix: 0:0.7+3:0.3",
     "truncation": "Truncation", "truncation_info": "1: full variety; smaller: closer to the average image",
     "latent": "Latent controls", "generate": "Generate", "images": "Images", "zip": "Download all (zip)",
-    "link": "Link to exactly these images", "about": "About this model", "copy": "Copy to my account (private)", "copy_name": "Its name on the Hub", "create": "Create",
+    "link": "Link to exactly these images", "journey": "Journey", "journey_info": "A movie through the images of the current seeds.", "invert": "Invert",
+    "invert_info": "Upload a picture and find the nearest image this model can draw.", "upload": "Picture",
+    "nearest": "Nearest image", "loss": "Step · loss", "about": "About this model", "copy": "Copy to my account (private)", "copy_name": "Its name on the Hub", "create": "Create",
     "intro": "Pick a model, roll the dice, move the sliders. All images are made by a machine.",
 }  # fmt: skip
 text = gr.I18n(en=ENGLISH, zh=CHINESE, **{"zh-CN": CHINESE})
 
 CSS = """
 .gradio-container { max-width: 1180px !important; margin: auto; }
-#images img { image-rendering: pixelated; }
-@media (max-width: 640px) { .gradio-container > main { padding: 12px !important; } }
+#images img, #samples img, #nearest img { image-rendering: pixelated; }
+@media (max-width: 640px) { .gradio-container main { padding: 8px !important; } .gradio-container .column { min-width: 0 !important; } }
 #title h1 { font-size: 1.9rem; letter-spacing: -0.02em; margin-bottom: 0.1rem; }
 """
 
@@ -74,6 +79,28 @@ def load(reference: str, token: str | None = None) -> Checkpoint:
     return Checkpoint.from_pretrained(local(reference), token=token, device=str(PartialState().device))
 
 
+def directions(model: str, token: str | None = None) -> list[str]:
+    """The names of the model's strongest latent directions, which the sliders follow."""
+    from aigc_core.directions import load_directions
+
+    return load_directions(load(model, token)).strongest(NUM_DIRECTIONS)
+
+
+def sliders_for(model: str, offsets: dict[str, float], token: str | None = None) -> list[Any]:
+    """The sliders for a model's directions, at the places that `offsets` names and at zero elsewhere."""
+    try:
+        names = directions(model, token)
+    except AIGCError:
+        names = []  # generating says what is wrong with the model
+    names += [""] * (NUM_DIRECTIONS - len(names))
+    return [gr.Slider(label=name or "—", value=offsets.get(name, 0.0), interactive=bool(name)) for name in names]
+
+
+def reset_sliders(model: str, visitor: gr.OAuthToken | None = None) -> list[Any]:
+    """The sliders of a newly chosen model."""
+    return sliders_for(model, {}, visitor.token if visitor else None)
+
+
 def on_gpu(function: Any) -> Any:
     """Run on a GPU lent for the call where Hugging Face's package `spaces` is installed (ZeroGPU)."""
     try:
@@ -95,7 +122,7 @@ def draw(canonical: str, token: str | None = None) -> tuple[Any, Any]:
 
 def generate(
     model: str, seed: float = 0, count: float = 16, labels: str = "", truncation: float = 1.0,
-    z0: float = 0, z1: float = 0, z2: float = 0, z3: float = 0,
+    direction_1: float = 0, direction_2: float = 0, direction_3: float = 0, direction_4: float = 0,
     visitor: gr.OAuthToken | None = None,
 ) -> tuple[list[str], str, str]:  # fmt: skip
     """Generate images.
@@ -106,7 +133,8 @@ def generate(
         count: how many images, 1 to 64.
         labels: classes by number or name, repeated over the images ("3", "Bag,Coat"); a mix is "Bag:0.7+Coat:0.3".
         truncation: 0 to 1; smaller is closer to the average image.
-        z0: what is added to the latent's first coordinate, -4 to 4; z1 to z3 likewise.
+        direction_1: standard deviations along the model's strongest latent direction, -4 to 4; direction_2 to
+            direction_4: along the next ones.
 
     Returns:
         PNG files that carry the request that makes them again, a zip of them, and the request as a query string.
@@ -122,11 +150,13 @@ def generate(
             "count": count,
             "labels": labels,
             "truncation": truncation,
-            "offsets": dict(zip(COORDINATES, (z0, z1, z2, z3))),
         }
         request = parse_config(SampleRequest, values, "Request")
         token = visitor.token if visitor else None
         weights = load(model, token).weights_sha256
+        strengths = dict(zip(directions(model, token), (direction_1, direction_2, direction_3, direction_4)))
+        if any(strengths.values()):
+            request = parse_config(SampleRequest, values | {"offsets": strengths}, "Request")
         images, _ = draw(request.canonical(), token)
     except AIGCError as error:
         raise gr.Error(str(error), print_exception=False) from None
@@ -183,8 +213,47 @@ def state_of_link(request: gr.Request) -> list[Any]:
     except AIGCError as error:
         gr.Warning(str(error))
         shared = defaults
-    sliders = [shared.offsets.get(name, 0.0) for name in COORDINATES]
+    sliders = sliders_for(shared.checkpoint, shared.offsets)
     return [shared.checkpoint, shared.seed, shared.count, shared.labels, shared.truncation, *sliders]
+
+
+def journey(
+    model: str, seed: float, count: float, labels: str, truncation: float, visitor: gr.OAuthToken | None = None,
+    progress: Any = gr.Progress(),  # noqa: B008  (Gradio's way to ask for a progress bar)
+) -> str:  # fmt: skip
+    """A looping movie (MP4) through the images of the seeds from `seed` on, at most twelve of them."""
+    from aigc_core.interpolation import interpolate, write_movie
+
+    try:
+        values = {"checkpoint": model, "seed": seed, "count": max(2, min(12, count)), "labels": labels}
+        request = parse_config(SampleRequest, values | {"truncation": truncation}, "Request")
+        progress(0.2)
+        frames = interpolate(load(model, visitor.token if visitor else None), request.singles())
+        progress(0.7)
+        path = Path(tempfile.mkdtemp(prefix="aigc-", dir=os.environ.get("GRADIO_TEMP_DIR"))) / "journey.mp4"
+        write_movie(path, frames)
+    except AIGCError as error:
+        raise gr.Error(str(error), print_exception=False) from None
+    return str(path)
+
+
+def invert(
+    model: str, picture: Image.Image | None, visitor: gr.OAuthToken | None = None
+) -> Iterator[tuple[Image.Image, str]]:
+    """The image of the model that is nearest to an uploaded one, as it is approached, and its loss."""
+    from aigc_core.inversion import invert as approach
+
+    try:
+        if picture is None:
+            raise AIGCError("Upload a picture first.")
+        checkpoint = load(model, visitor.token if visitor else None)
+        for state in approach(checkpoint, picture):
+            if state.step % 20 == 0:
+                side = 256 // state.image.shape[-1] * state.image.shape[-1]
+                shown = to_picture(state.image).resize((side, side), Image.Resampling.NEAREST)
+                yield shown, f"{state.step} · {state.loss:.4f}"
+    except AIGCError as error:
+        raise gr.Error(str(error), print_exception=False) from None
 
 
 def build() -> gr.Blocks:
@@ -211,7 +280,7 @@ def build() -> gr.Blocks:
                 labels = gr.Textbox("", label=text("labels"), info=text("labels_info"))
                 truncation = gr.Slider(0, 1, 1, step=0.01, label=text("truncation"), info=text("truncation_info"))
                 with gr.Accordion(text("latent"), open=True):
-                    sliders = [gr.Slider(-4, 4, 0, step=0.1, label=name) for name in COORDINATES]
+                    sliders = [gr.Slider(-4, 4, 0, step=0.1, label="—") for _ in range(NUM_DIRECTIONS)]
                 start = gr.Button(text("generate"), variant="primary")
             with gr.Column(scale=3, min_width=280):
                 gallery = gr.Gallery(
@@ -219,6 +288,19 @@ def build() -> gr.Blocks:
                 )
                 archive = gr.DownloadButton(text("zip"))
                 link = gr.Textbox(label=text("link"), interactive=False, buttons=["copy"], elem_id="link")
+        with gr.Tab(text("journey")), gr.Column():
+            gr.Markdown(text("journey_info"))
+            film = gr.Button(text("journey"), variant="primary")
+            movie = gr.Video(show_label=False, autoplay=True, loop=True, height=420)
+        with gr.Tab(text("invert")):
+            gr.Markdown(text("invert_info"))
+            with gr.Row():
+                upload = gr.Image(
+                    type="pil", label=text("upload"), sources=["upload", "clipboard", "webcam"], height=300
+                )
+                nearest = gr.Image(label=text("nearest"), interactive=False, height=300, elem_id="nearest")
+            search = gr.Button(text("invert"), variant="primary")
+            loss = gr.Textbox(label=text("loss"), interactive=False)
         with gr.Tab(text("about")) as about_tab, gr.Row():
             card = gr.Markdown()
             picture = gr.Image(show_label=False, interactive=False, elem_id="samples")
@@ -239,9 +321,15 @@ def build() -> gr.Blocks:
             control.input(
                 generate, inputs, outputs, show_progress="hidden", trigger_mode="always_last", api_visibility="private"
             ).then(None, link, link, js=follow, api_visibility="private")
-        for control in (model, seed, labels):
-            getattr(control, "submit", control.input)(generate, inputs, outputs, api_visibility="private")
-        model.input(generate, inputs, outputs, api_visibility="private")
+        for control in (seed, labels):
+            control.submit(generate, inputs, outputs, api_visibility="private").then(
+                None, link, link, js=follow, api_visibility="private"
+            )
+        model.input(reset_sliders, model, sliders, api_visibility="private").then(
+            generate, inputs, outputs, api_visibility="private"
+        ).then(None, link, link, js=follow, api_visibility="private")
+        film.click(journey, inputs[:5], movie, api_name="journey")
+        search.click(invert, [model, upload], [nearest, loss], api_name="invert")
         about_tab.select(about, model, [card, picture], api_name="about")
         page.load(state_of_link, None, inputs, api_visibility="private").then(
             generate, inputs, outputs, api_visibility="private"

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from gradio_client import Client
+from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
 from aigc_core import Checkpoint
+from aigc_core.directions import load_directions
 from aigc_core.provenance import read_png, to_picture
 
 ROOT = Path(__file__).parents[1]
@@ -72,14 +73,14 @@ def generated(client: Client, *arguments: object) -> tuple[list[dict], str, str]
 
 def test_generate_gives_the_pixels_of_the_core(client: Client) -> None:
     gallery, archive, link = generated(client, 7, 3, "Bag,Sneaker", 0.8, 1.5, 0, 0, 0)
-    expected = Checkpoint.from_pretrained(ROOT / MODEL).sample(
-        seed=7, count=3, labels="Bag,Sneaker", truncation=0.8, offsets={"z0": 1.5}
-    )
+    checkpoint = Checkpoint.from_pretrained(ROOT / MODEL)
+    strongest = load_directions(checkpoint).strongest(4)[0]
+    expected = checkpoint.sample(seed=7, count=3, labels="Bag,Sneaker", truncation=0.8, offsets={strongest: 1.5})
     for item, image in zip(gallery, expected.images, strict=True):
         found, _ = read_png(Path(item["image"]))
         assert (found.int() - image.int()).abs().max() <= 1
     assert Path(archive).stat().st_size > 0
-    assert link.startswith("?") and "seed=7" in link and "offset.z0=1.5" in link
+    assert link.startswith("?") and "seed=7" in link and f"offset.{strongest}=1.5" in link
 
 
 @pytest.mark.parametrize(
@@ -101,6 +102,23 @@ def test_bad_input_gives_a_sentence(client: Client, arguments: tuple, sentence: 
 def test_unknown_models_give_a_sentence(client: Client) -> None:
     with pytest.raises(AppError, match="no checkpoint 'nowhere'"):
         client.predict("nowhere", 0, 1, "", 1, 0, 0, 0, 0, api_name="/generate")
+
+
+def test_journey_is_a_movie(client: Client) -> None:
+    import imageio.v3
+
+    answer = client.predict(MODEL, 3, 2, "", 1, api_name="/journey")
+    frames = imageio.v3.imread(answer["video"] if isinstance(answer, dict) else answer)
+    assert len(frames) > 20 and frames.std() > 10
+
+
+def test_inversion_finds_an_image_of_the_model(client: Client, tmp_path: Path) -> None:
+    picture = to_picture(Checkpoint.from_pretrained(ROOT / MODEL).sample(seed=5, count=1).images[0])
+    picture.save(tmp_path / "seed-5.png")
+    found, loss = client.predict(MODEL, handle_file(tmp_path / "seed-5.png"), api_name="/invert")
+    assert float(loss.split("·")[1]) < 0.1
+    with Image.open(found) as image:
+        assert image.size == (252, 252)
 
 
 def test_fifty_at_once(client: Client) -> None:
@@ -134,10 +152,11 @@ def test_in_a_browser(address: str) -> None:
         expected = Checkpoint.from_pretrained(ROOT / MODEL).sample(seed=11, count=1).images[0]
         shown = torch.tensor(list(to_picture(expected).getdata()))
         assert (before - shown).abs().max() <= 1
-        slider = page.get_by_label("z0").first
+        strongest = load_directions(Checkpoint.from_pretrained(ROOT / MODEL)).strongest(4)[0]
+        slider = page.get_by_label(strongest).first
         slider.fill("3")
         slider.press("Enter")
-        page.wait_for_function("location.search.includes('offset.z0=3')", timeout=60_000)
+        page.wait_for_function(f"location.search.includes('offset.{strongest}=3')", timeout=60_000)
         after = first_image(page)
         assert not torch.equal(before, after)
         other = browser.new_page()
