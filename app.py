@@ -286,7 +286,7 @@ def build() -> gr.Blocks:
                 gallery = gr.Gallery(
                     label=text("images"), columns=4, height=620, object_fit="contain", elem_id="images", format="png"
                 )
-                archive = gr.DownloadButton(text("zip"))
+                archive = gr.DownloadButton(text("zip"))  # type: ignore[arg-type]
                 link = gr.Textbox(label=text("link"), interactive=False, buttons=["copy"], elem_id="link")
         with gr.Tab(text("journey")), gr.Column():
             gr.Markdown(text("journey_info"))
@@ -347,7 +347,9 @@ def main() -> None:
         # What lies on "cuda" before the app starts is moved to the GPU fastest (Hugging Face, Spaces ZeroGPU).
         for shipped in sorted((ROOT / "checkpoints").glob("*/" + CONFIG_FILE)):
             load(f"checkpoints/{shipped.parent.name}")
-    theme = gr.themes.Soft(primary_hue="indigo", secondary_hue="indigo", neutral_hue="slate")
+    theme = gr.themes.Soft(  # type: ignore[reportPrivateImportUsage]
+        primary_hue="indigo", secondary_hue="indigo", neutral_hue="slate"
+    )
     build().launch(
         server_name=arguments.host,
         server_port=arguments.port,

@@ -1,8 +1,13 @@
-"""The model card: README.md of a checkpoint, made from its config and its results."""
+"""The model card: README.md of a checkpoint, made from its config and its results.
+
+The metadata follows the Hub's specification of model cards (https://github.com/huggingface/hub-docs, modelcard.md).
+"""
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -10,72 +15,135 @@ from .checkpoint import CARD_FILE, SAMPLES_FILE, CheckpointConfig, read_config
 from .evaluation import FIGURES, Result, read_results
 
 TAGS = ["aigc-studio", "gan"]
+TASK = "unconditional-image-generation"
+"""The Hub's task that fits best: it has none for class labels as input."""
+HUB_DATASETS = {
+    "mnist": "ylecun/mnist",
+    "fashion-mnist": "zalando-datasets/fashion_mnist",
+    "cifar10": "uoft-cs/cifar10",
+}
+"""Where the Hub keeps the data sets that have a name here."""
 
 
 def write_card(folder: Path) -> None:
-    """Write README.md into a checkpoint's folder, replacing an older one."""
+    """Write README.md into a checkpoint's folder, replacing an older one, whose licence it keeps."""
+    text = card_text(folder)
+    # Renamed into place: in the Hub's cache, README.md is a link to content that must stay as it was pulled.
+    unfinished = folder / f".{CARD_FILE}"
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(folder / CARD_FILE)
+
+
+def card_text(folder: Path, reference: str = "OWNER/NAME") -> str:
+    """The card of a checkpoint's folder; `reference` is the name to load it by.
+
+    Raises AIGCError when the config or a result is damaged.
+    """
     config, results = read_config(folder), read_results(folder)
-    front_matter = yaml.safe_dump(_front_matter(config, results), sort_keys=False, allow_unicode=True)
-    (folder / CARD_FILE).write_text(f"---\n{front_matter}---\n\n{_text(folder, config, results)}", encoding="utf-8")
+    front_matter = _licence(folder) | _front_matter(config, results)
+    metadata = yaml.safe_dump(front_matter, sort_keys=False, allow_unicode=True)
+    return f"---\n{metadata}---\n\n{_text(folder, config, results, reference)}"
 
 
-def _front_matter(config: CheckpointConfig, results: list[Result]) -> dict:
-    kind = "class-conditional-image-generation" if config.image_shape.num_classes else "unconditional-image-generation"
-    matter: dict = {
-        "license": "mit",
+def _licence(folder: Path) -> dict[str, str]:
+    """The licence of the weights is their owner's choice, made in the card; until then it is unknown."""
+    card = folder / CARD_FILE
+    metadata: Any = None
+    if card.is_file():
+        parts = card.read_text(encoding="utf-8", errors="replace").split("---\n", 2)
+        try:
+            metadata = yaml.safe_load(parts[1]) if len(parts) == 3 and not parts[0] else None
+        except yaml.YAMLError:
+            metadata = None
+    metadata = metadata if isinstance(metadata, dict) else {}
+    chosen = {name: metadata[name] for name in ("license", "license_name", "license_link") if name in metadata}
+    return chosen or {"license": "unknown"}
+
+
+def _front_matter(config: CheckpointConfig, results: list[Result]) -> dict[str, Any]:
+    kind = "class-conditional-image-generation" if config.image_shape.num_classes else TASK
+    metadata: dict[str, Any] = {
         "library_name": "aigc-studio",
-        "pipeline_tag": "unconditional-image-generation",
+        "pipeline_tag": TASK,
         "tags": [*TAGS, config.architecture, kind],
-        "datasets": [config.dataset],
     }
+    if config.dataset in HUB_DATASETS:
+        metadata["datasets"] = [HUB_DATASETS[config.dataset]]
     if results:
-        entries = [
-            {
-                "task": {"type": "unconditional-image-generation"},
-                "dataset": {
-                    "type": result.protocol.dataset,
-                    "name": result.protocol.dataset,
-                    "split": result.protocol.split,
-                },
-                "metrics": [
-                    {"type": name, "name": FIGURES[name].title, "value": figure.value}
-                    for name, figure in result.figures.items()
-                ],
-            }
-            for result in results
-        ]
-        name = f"{config.dataset} {config.architecture}"
-        matter["model-index"] = [{"name": name, "results": entries}]
-    return matter
+        entries = [_model_index_entry(result) for result in results]
+        metadata["model-index"] = [{"name": _title(config), "results": entries}]
+    return metadata
 
 
-def _text(folder: Path, config: CheckpointConfig, results: list[Result]) -> str:
-    shape, recipe = config.image_shape, config.recipe
-    classes = f"{shape.num_classes} classes ({', '.join(config.class_names)})" if shape.num_classes else "no classes"
+def _model_index_entry(result: Result) -> dict[str, Any]:
+    protocol = result.protocol
+    where = {"type": HUB_DATASETS.get(protocol.dataset, protocol.dataset), "name": protocol.dataset}
+    metrics = [
+        {
+            "type": name,
+            "name": FIGURES[name].title,
+            "value": figure.value,
+            "args": {"low": figure.low, "high": figure.high, "confidence": 0.95, "protocol": protocol.id},
+        }
+        for name, figure in result.figures.items()
+        if name in FIGURES
+    ]
+    return {"task": {"type": TASK}, "dataset": {**where, "split": protocol.split}, "metrics": metrics}
+
+
+def _title(config: CheckpointConfig) -> str:
+    return f"{Path(config.dataset).name} {config.architecture}"
+
+
+def _text(folder: Path, config: CheckpointConfig, results: list[Result], reference: str) -> str:
+    shape = config.image_shape
+    classes = f"{shape.num_classes} classes" if shape.num_classes else "no classes"
+    names = f" ({', '.join(config.class_names)})" if config.class_names else ""
     parts = [
-        f"# {config.dataset}, {config.architecture}",
+        f"# {_title(config)}",
         f"Draws images of {shape.resolution} × {shape.resolution} pixels, "
-        f"{'grey' if shape.channels == 1 else 'colour'}, {classes}. "
+        f"{'grey' if shape.channels == 1 else 'colour'}, {classes}{names}. "
         f"Trained with AIGC Studio for {config.step:,} steps on {config.images_seen:,} images "
         f"({config.training_seconds / 60:.0f} minutes).",
     ]
     if (folder / SAMPLES_FILE).is_file():
         parts.append(f"![Samples of seeds 0 and up]({SAMPLES_FILE})")
     parts.append(
-        "## Use\n\n```python\nfrom aigc_core import Checkpoint\n"
-        'checkpoint = Checkpoint.from_pretrained("PATH_OR_OWNER/NAME")\n'
+        "## Use\n\n```python\nfrom aigc_core import Checkpoint\n\n"
+        f'checkpoint = Checkpoint.from_pretrained("{reference}")  # or the path of a folder\n'
         "images = checkpoint.sample(seed=7, count=16).images  # uint8 [16, channels, height, width]\n```"
     )
-    if preset := recipe.get("preset"):
-        options = "".join(f" --{name} {recipe[name]}" for name in ("seed", "images") if name in recipe)
-        parts.append(f"## Training\n\n`python -m aigc_core train --preset {preset}{options} --out runs/{preset}`")
-    parts.append(f"## Data\n\n{config.dataset}. Licence of the data: {config.data_licence or 'not known'}.")
+    parts.append(f"## Data\n\n{_data(config)} Licence of the data: {config.data_licence or 'not known'}.")
+    if config.recipe:
+        parts.append(_training(config))
     parts += [_figures(result) for result in results]
     parts.append(
-        "## Limits\n\nImages are generated by a machine and show no real object or person. The model knows nothing "
-        "outside its training data and repeats the imbalances in it."
+        "## Limits\n\nImages are generated by a machine and show no real object or person; say so where you show "
+        "them. The model knows nothing outside its training data and repeats the imbalances in it. Figures compare "
+        "models only under the same protocol."
     )
     return "\n\n".join(parts) + "\n"
+
+
+def _data(config: CheckpointConfig) -> str:
+    if config.dataset in HUB_DATASETS:
+        return f"[{config.dataset}](https://huggingface.co/datasets/{HUB_DATASETS[config.dataset]})."
+    return f"{Path(config.dataset).name}."
+
+
+def _training(config: CheckpointConfig) -> str:
+    recipe = config.recipe
+    parts = ["## Training"]
+    if preset := recipe.get("preset"):
+        options = [f"--{name} {recipe[name]}" for name in ("seed", "images", "seconds") if recipe.get(name) is not None]
+        words = ["python -m aigc_core train", f"--preset {shlex.quote(str(preset))}", *options, "--out RUN"]
+        parts.append(f"`{' '.join(words)}`")
+    if config.parent:
+        parts.append(f"Training started from {config.parent}.")
+    shown = {name: value for name, value in recipe.items() if name != "data"}
+    settings = yaml.safe_dump(shown, sort_keys=False, allow_unicode=True).strip()
+    parts.append(f"Settings:\n\n```yaml\n{settings}\n```")
+    return "\n\n".join(parts)
 
 
 def _figures(result: Result) -> str:
@@ -83,9 +151,12 @@ def _figures(result: Result) -> str:
     lines = [
         f"## Figures\n\n{protocol.num_samples:,} samples against {protocol.dataset} ({protocol.split}), features of "
         f"`{protocol.extractor}`, protocol `{protocol.id}`; 95 % intervals.\n",
-        "| figure | value | interval |",
-        "|---|---|---|",
+        "| figure | value | interval | better |",
+        "|---|---|---|---|",
     ]
     for name, figure in result.figures.items():
-        lines.append(f"| {FIGURES[name].title} | {figure.value:.4g} | {figure.low:.4g} … {figure.high:.4g} |")
+        if name in FIGURES:
+            kind = FIGURES[name]
+            interval = f"{figure.low:.4g} … {figure.high:.4g}"
+            lines.append(f"| {kind.title} | {figure.value:.4g} | {interval} | {kind.better} |")
     return "\n".join(lines)

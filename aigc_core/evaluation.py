@@ -227,7 +227,3 @@ def compare(first: Result, second: Result, figure: str = "fid") -> Verdict:
 
 def _with_error(figure: Figure) -> str:
     return f"{figure.value:.4g} ± {1.96 * figure.standard_error:.2g}"
-
-
-def _with_error(figure: Figure) -> str:
-    return f"{figure.value:.4g} ± {1.96 * figure.standard_error:.2g}"

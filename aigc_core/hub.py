@@ -1,21 +1,34 @@
 """Checkpoints to and from the Hugging Face Hub: push, pull, list.
 
-Nothing pulled is trusted: only known file names of bounded size are fetched, and what they hold is validated by
-`aigc_core.checkpoint`. The token comes from where huggingface_hub keeps it.
+Nothing pulled is trusted: only files of known names and bounded sizes are fetched, each is compared with the hash that
+the repository lists, and `aigc_core.checkpoint` validates what they hold. What was fetched once lies in the client's
+cache under its commit and is not asked for again. The token comes from where huggingface_hub keeps it.
 """
 
 from __future__ import annotations
 
-import fnmatch
+import hashlib
+import json
+import logging
+import os
+import re
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import yaml
+
+from . import __version__
 from .checkpoint import (
     CARD_FILE,
     CONFIG_FILE,
     DIRECTIONS_FILE,
+    MAX_CONFIG_BYTES,
     RESULTS_FOLDER,
     SAMPLES_FILE,
     WEIGHTS_FILE,
@@ -25,127 +38,386 @@ from .checkpoint import (
 )
 from .errors import AIGCError
 
-FILES = [CONFIG_FILE, WEIGHTS_FILE, SAMPLES_FILE, DIRECTIONS_FILE, CARD_FILE, f"{RESULTS_FOLDER}/*.json"]
-MAX_BYTES = 4 * 2**30
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
 TAG = "aigc-studio"
+BENCHMARK_FILE = ".eval_results/aigc-studio.yaml"
+MAX_BYTES = {
+    CONFIG_FILE: MAX_CONFIG_BYTES,
+    WEIGHTS_FILE: 4 * 2**30,
+    SAMPLES_FILE: 64 * 2**20,
+    DIRECTIONS_FILE: 2**30,
+    CARD_FILE: 4 * 2**20,
+}
+MAX_RESULT_BYTES = 16 * 2**20
+MAX_FILES = 500
+MAX_LISTED = 1000
+TIMEOUT = 60
+"""Seconds of silence after which the Hub counts as unreachable."""
+
+checkpoint_file = re.compile("|".join([*map(re.escape, MAX_BYTES), rf"{RESULTS_FOLDER}/[\w-][\w.-]*\.json"]), re.ASCII)
+repo_name = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+revision_name = re.compile(r"(?!.*(\.\.|//))[A-Za-z0-9][\w./-]{0,99}", re.ASCII)
+commit_hash = re.compile(r"[0-9a-f]{40}")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class HubEntry:
-    """A repository on the Hub that holds a checkpoint."""
+    """A repository on the Hub that holds a checkpoint: `commit` of its main branch, `updated` in ISO 8601."""
 
     repo_id: str
     commit: str
     updated: str
+    private: bool
 
 
-def pull(repo_id: str, revision: str | None = None, token: str | None = None) -> Path:
-    """Download a checkpoint into the Hub's cache, or find it there; returns its folder.
+@dataclass(frozen=True)
+class Revision:
+    """A branch or tag of a repository and the commit it stands for."""
 
-    Raises AIGCError when it does not exist, may not be read, is too large, or cannot be reached.
+    name: str
+    commit: str
+
+
+class HubUnreachable(AIGCError):
+    """The Hub does not answer: offline, no connection, silence, or a fault of its own."""
+
+
+def pull(repo_id: str, revision: str | None = None, token: str | None = None, weights: bool = True) -> Path:
+    """Bring a checkpoint into the Hub's cache, or find it there; returns its folder.
+
+    `revision` is a branch, a tag or a commit; a commit that is in the cache costs no request. `weights=False` leaves
+    model.safetensors and directions.safetensors out. If the Hub cannot be reached, what the cache holds of that
+    revision is used; not so with a `token` of one's own, whose rights cannot be checked then.
+    Raises AIGCError when it does not exist, may not be read, is too large, arrives damaged, or cannot be reached.
     """
-    from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.constants import HF_HUB_OFFLINE
-
-    with _faults_as_sentences(repo_id):
-        if not HF_HUB_OFFLINE:
-            info = HfApi(token=token).model_info(repo_id, revision=revision, files_metadata=True)
-            siblings = [file for file in info.siblings or [] if _is_ours(file.rfilename)]
-            if CONFIG_FILE not in {file.rfilename for file in siblings}:
-                raise AIGCError(f"'{repo_id}' is not a checkpoint of AIGC Studio: it has no {CONFIG_FILE}.")
-            if sum(file.size or 0 for file in siblings) > MAX_BYTES:
-                raise AIGCError(f"'{repo_id}' is larger than {MAX_BYTES // 2**30} GB; refused.")
-            revision = info.sha
-        return Path(snapshot_download(repo_id, revision=revision, allow_patterns=FILES, token=token))
+    revision = _checked_names(repo_id, revision or "main")
+    if commit_hash.fullmatch(revision) and (folder := _cached(repo_id, revision, weights)):
+        return folder
+    api = _api(token)
+    try:
+        with _faults_as_sentences(repo_id):
+            info = api.model_info(repo_id, revision=revision, files_metadata=True)
+    except HubUnreachable:
+        if token is None and (folder := _cached(repo_id, revision, weights)):
+            logger.warning("'%s' comes from the cache, since the Hub cannot be reached.", repo_id)
+            return folder
+        raise
+    commit = info.sha or ""
+    files = {file.rfilename: file for file in info.siblings or [] if checkpoint_file.fullmatch(file.rfilename)}
+    _refuse_unfit(repo_id, commit, files)
+    folder = _cached(repo_id, commit, weights)
+    if folder is None:
+        # The config comes last: where it lies in the cache, the rest lies beside it.
+        last = [WEIGHTS_FILE, CONFIG_FILE] if weights else [CONFIG_FILE]
+        rest = sorted(files.keys() - {WEIGHTS_FILE, CONFIG_FILE} - (set() if weights else {DIRECTIONS_FILE}))
+        with _faults_as_sentences(repo_id):
+            for name in [*rest, *(name for name in last if name in files)]:
+                path = _fetch(api, repo_id, commit, files[name])
+        folder = path.parent
+    _note_commit(folder, revision)
+    return folder
 
 
 def push(
-    folder: str | Path, repo_id: str, revision: str | None = None, private: bool = False, token: str | None = None
+    folder: str | Path,
+    repo_id: str,
+    revision: str | None = None,
+    private: bool = False,
+    token: str | None = None,
+    benchmark: str | None = None,
 ) -> str:
-    """Upload a checkpoint's folder in one commit; returns the commit's address.
+    """Upload a checkpoint in one commit, after which the repository holds its files as they are; returns its address.
 
-    The repository is made if need be; `revision` names a branch, made if need be. A folder of steps puts each
-    step into a branch of its name and the newest into main. Raises AIGCError as `pull` does.
+    The repository is made if need be. `revision` is a branch, made if need be; by default it is main, and the step
+    folders inside `folder`, if there are any, go into branches of their names before. `benchmark` is a data set on
+    the Hub that is a benchmark: the figures for its tasks are written into `.eval_results` as well.
+    Raises AIGCError as `pull` does; what was pushed until then stays, and pushing again continues.
     """
-    from huggingface_hub import HfApi
-
-    folder, newest = Path(folder), resolve_reference(folder)
+    folder, newest = Path(folder), resolve_reference(folder, token=token)
     read_config(newest)
-    api = HfApi(token=token)
+    if commit_hash.fullmatch(_checked_names(repo_id, revision or "main")):
+        raise AIGCError(f"A checkpoint is pushed to a branch such as step-0001000, not to a commit ('{revision}').")
+    api = _api(token)
+    claims = _benchmark_claims(api, newest, benchmark) if benchmark else None
     with _faults_as_sentences(repo_id):
-        api.create_repo(repo_id, private=private, exist_ok=True)
-        if revision is None:
+        # None leaves the choice to the settings of an organisation.
+        api.create_repo(repo_id, private=private or None, exist_ok=True)
+        if private and not api.model_info(repo_id).private:
+            raise AIGCError(f"'{repo_id}' exists and is public, so nothing was uploaded; choose another name.")
+        if revision is None and folder.is_dir():
             for step in step_folders(folder):
                 _push_folder(api, step, repo_id, step.name)
-        return _push_folder(api, newest, repo_id, revision)
+        return _push_folder(api, newest, repo_id, revision or "main", claims)
 
 
-def _push_folder(api, folder: Path, repo_id: str, revision: str | None) -> str:
-    if revision is not None:
+def list_checkpoints(
+    owner: str | None = None, tag: str = TAG, collection: str | None = None, token: str | None = None
+) -> list[HubEntry]:
+    """Checkpoints on the Hub that carry a tag, newest first, of one owner or of a collection if asked for.
+
+    `collection` is what stands after /collections/ in its address. Raises AIGCError as `pull` does.
+    """
+    api = _api(token)
+    with _faults_as_sentences(collection or owner or "the Hub"):
+        if collection is None:
+            found = api.list_models(author=owner, filter=tag, sort="last_modified", full=True)
+            models = list(islice(found, MAX_LISTED))
+        elif repo_name.fullmatch(collection):
+            items = [item.item_id for item in api.get_collection(collection).items if item.item_type == "model"]
+            with ThreadPoolExecutor(8) as pool:
+                models = list(pool.map(api.model_info, items[:MAX_LISTED]))
+            models = [
+                model
+                for model in models
+                if tag in (model.tags or []) and (owner is None or model.id.startswith(f"{owner}/"))
+            ]
+        else:
+            raise AIGCError(f"'{collection}' does not name a collection; write OWNER/NAME-ID.")
+    entries = [
+        HubEntry(
+            model.id,
+            model.sha or "",
+            model.last_modified.isoformat() if model.last_modified else "",
+            bool(model.private),
+        )
+        for model in models
+    ]
+    return sorted(entries, key=lambda entry: entry.updated, reverse=True)
+
+
+def list_revisions(repo_id: str, token: str | None = None) -> list[Revision]:
+    """The branches and tags of a repository by name. Raises AIGCError as `pull` does."""
+    _checked_names(repo_id, "main")
+    with _faults_as_sentences(repo_id):
+        refs = _api(token).list_repo_refs(repo_id)
+    return sorted((Revision(ref.name, ref.target_commit) for ref in refs.branches + refs.tags), key=lambda r: r.name)
+
+
+def _checked_names(repo_id: str, revision: str) -> str:
+    """The revision, if both names are of the Hub's form: they become parts of addresses and of paths in the cache."""
+    if not repo_name.fullmatch(repo_id):
+        raise AIGCError(f"'{repo_id}' is not a name on the Hub; write OWNER/NAME.")
+    if not revision_name.fullmatch(revision):
+        raise AIGCError(f"'{revision}' is not the name of a revision.")
+    return revision
+
+
+def _api(token: str | None) -> HfApi:
+    """The client: the Hub named by HF_ENDPOINT, and a bound to every wait."""
+    from huggingface_hub import HfApi, get_session
+
+    session = get_session()
+    if _bound_wait not in session.event_hooks["request"]:
+        session.event_hooks = {**session.event_hooks, "request": [*session.event_hooks["request"], _bound_wait]}
+    endpoint = os.environ.get("HF_ENDPOINT") or None
+    return HfApi(endpoint=endpoint, token=token, library_name="aigc-studio", library_version=__version__)
+
+
+def _bound_wait(request: Any) -> None:
+    """The client itself waits for ever in many of its calls."""
+    waits = request.extensions.get("timeout", {})
+    bounds = {
+        phase: TIMEOUT if waits.get(phase) is None else waits[phase] for phase in ("connect", "read", "write", "pool")
+    }
+    request.extensions = {**request.extensions, "timeout": bounds}
+
+
+def _cached(repo_id: str, revision: str, weights: bool) -> Path | None:
+    from huggingface_hub import try_to_load_from_cache
+
+    names = [CONFIG_FILE, WEIGHTS_FILE] if weights else [CONFIG_FILE]
+    paths = [try_to_load_from_cache(repo_id, name, revision=revision) for name in names]
+    return Path(paths[0]).parent if all(isinstance(path, str) for path in paths) else None  # type: ignore[arg-type]
+
+
+def _refuse_unfit(repo_id: str, commit: str, files: dict[str, Any]) -> None:
+    if not commit_hash.fullmatch(commit):
+        raise AIGCError(f"'{repo_id}': the Hub named no commit; try again later.")
+    if CONFIG_FILE not in files:
+        raise AIGCError(f"'{repo_id}' is not a checkpoint of AIGC Studio: it has no {CONFIG_FILE}.")
+    if len(files) > MAX_FILES:
+        raise AIGCError(f"'{repo_id}' has over {MAX_FILES} files; refused.")
+    for name, file in files.items():
+        bound = MAX_BYTES.get(name, MAX_RESULT_BYTES)
+        if file.size is None or file.size > bound:
+            raise AIGCError(f"'{repo_id}': {name} is larger than {bound / 2**20:,.0f} MB; refused.")
+
+
+def _fetch(api: HfApi, repo_id: str, commit: str, file: Any) -> Path:
+    """The path of a file in the cache, where it stays only if its content has the hash that the repository lists."""
+    path = Path(api.hf_hub_download(repo_id, file.rfilename, revision=commit))
+    size = path.stat().st_size
+    if file.lfs:
+        expected, hasher = file.lfs.sha256, hashlib.sha256()
+    else:
+        expected, hasher = file.blob_id, hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+    with path.open("rb") as stream:
+        while chunk := stream.read(2**20):
+            hasher.update(chunk)
+    if hasher.hexdigest() != expected:
+        path.resolve().unlink()
+        path.unlink(missing_ok=True)
+        raise AIGCError(f"'{repo_id}': {file.rfilename} arrived damaged (its hash is wrong); pull again.")
+    return path
+
+
+def _note_commit(folder: Path, revision: str) -> None:
+    """Note in the cache which commit a name stands for, once all of it is there, so that the name works offline."""
+    note = folder.parent.parent / "refs" / revision
+    if revision == folder.name or (note.is_file() and note.read_text() == folder.name):
+        return
+    with suppress(OSError), tempfile.TemporaryDirectory(dir=folder.parent.parent) as scratch:  # it may be read-only
+        note.parent.mkdir(parents=True, exist_ok=True)
+        Path(scratch, "commit").write_text(folder.name)
+        Path(scratch, "commit").replace(note)
+
+
+def _push_folder(api: HfApi, folder: Path, repo_id: str, revision: str, claims: str | None = None) -> str:
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+    from .card import card_text
+
+    paths = {
+        path.relative_to(folder).as_posix(): path
+        for path in sorted([*folder.iterdir(), *folder.glob(f"{RESULTS_FOLDER}/*")])
+        if path.is_file() and checkpoint_file.fullmatch(path.relative_to(folder).as_posix())
+    }
+    contents: dict[str, Path | bytes] = dict(paths)
+    # A card that was written by hand stays as it is.
+    if CARD_FILE not in paths or paths[CARD_FILE].read_text(encoding="utf-8") == card_text(folder):
+        contents[CARD_FILE] = card_text(folder, repo_id if revision == "main" else f"{repo_id}@{revision}").encode()
+    if claims is not None:
+        contents[BENCHMARK_FILE] = claims.encode()
+    if revision != "main":
         api.create_branch(repo_id, branch=revision, exist_ok=True)
-    commit = api.upload_folder(
-        repo_id=repo_id,
-        folder_path=folder,
+    stale = [
+        name
+        for name in api.list_repo_files(repo_id, revision=revision)
+        if name not in contents and (checkpoint_file.fullmatch(name) or name == BENCHMARK_FILE)
+    ]
+    commit = api.create_commit(
+        repo_id,
+        [
+            *(CommitOperationAdd(name, content) for name, content in contents.items()),
+            *(CommitOperationDelete(name) for name in stale),
+        ],
         revision=revision,
-        allow_patterns=FILES,
-        commit_message=f"Upload checkpoint after {read_config(folder).step:,} steps",
+        commit_message=f"Upload the checkpoint after {read_config(folder).step:,} steps",
     )
     return commit.commit_url
 
 
-def list_checkpoints(owner: str | None = None, tag: str = TAG, limit: int = 200) -> list[HubEntry]:
-    """Checkpoints on the Hub by owner and tag, newest first. Raises AIGCError as `pull` does."""
-    from huggingface_hub import HfApi
+def _benchmark_claims(api: HfApi, folder: Path, benchmark: str) -> str:
+    """The text of an `.eval_results` file (https://huggingface.co/docs/hub/eval-results): a value for each task.
 
-    with _faults_as_sentences(owner or "the Hub"):
-        models = list(HfApi().list_models(author=owner, filter=tag, sort="last_modified", limit=limit, full=True))
-    return [HubEntry(model.id, model.sha or "", str(model.last_modified or "")) for model in models]
+    A task stands for the figure that ends its id (`fid`, `mnist_fid`, `aigc/fid`) on its split; of several protocols
+    the one with the most samples counts.
+    """
+    from .evaluation import FIGURES, read_results
+
+    _checked_names(benchmark, "main")
+    tasks = _benchmark_tasks(api, benchmark)
+    results = sorted(read_results(folder), key=lambda result: -result.protocol.num_samples)
+    entries = []
+    for task in tasks:
+        figure = next((name for name in FIGURES if re.search(rf"(^|[^a-z]){name}$", task["id"].lower())), None)
+        split = task.get("split", "test")
+        result = next((r for r in results if r.protocol.split == split and figure in r.figures), None)
+        if figure is None or result is None:
+            continue
+        value, protocol = result.figures[figure], result.protocol
+        notes = (
+            f"95 % interval {value.low:.6g} to {value.high:.6g}; {protocol.num_samples} samples against "
+            f"{protocol.dataset}:{protocol.split}, features of {protocol.extractor}, protocol {protocol.id}"
+        )
+        entries.append({"dataset": {"id": benchmark, "task_id": task["id"]}, "value": value.value, "notes": notes})
+    if not entries:
+        raise AIGCError(
+            f"None of the tasks of '{benchmark}' ({', '.join(task['id'] for task in tasks)}) ends in the name of a "
+            f"figure that this checkpoint has; evaluate it first, or push without --benchmark."
+        )
+    return yaml.safe_dump(entries, sort_keys=False, allow_unicode=True)
 
 
-def list_revisions(repo_id: str, token: str | None = None) -> list[str]:
-    """The names of a repository's branches. Raises AIGCError as `pull` does."""
-    from huggingface_hub import HfApi
-
-    with _faults_as_sentences(repo_id):
-        return sorted(branch.name for branch in HfApi(token=token).list_repo_refs(repo_id).branches)
-
-
-def _is_ours(name: str) -> bool:
-    return any(fnmatch.fnmatch(name, pattern) for pattern in FILES) and name.count("/") <= 1
+def _benchmark_tasks(api: HfApi, benchmark: str) -> list[dict[str, str]]:
+    """The tasks of a data set's eval.yaml, each with its id."""
+    no_tasks = AIGCError(f"'{benchmark}' is not a benchmark: it has no eval.yaml that lists tasks.")
+    with _faults_as_sentences(benchmark):
+        found = api.get_paths_info(benchmark, ["eval.yaml"], repo_type="dataset")
+        if not found or getattr(found[0], "size", MAX_CONFIG_BYTES) >= MAX_CONFIG_BYTES:
+            raise no_tasks
+        path = Path(api.hf_hub_download(benchmark, "eval.yaml", repo_type="dataset"))
+    try:
+        tasks = yaml.safe_load(path.read_text(encoding="utf-8"))["tasks"]
+        return [{"id": str(task["id"]), "split": str(task.get("split", "test"))} for task in tasks]
+    except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError, AttributeError):
+        raise no_tasks from None
 
 
 @contextmanager
 def _faults_as_sentences(what: str) -> Iterator[None]:
-    """Turn the client's errors into sentences; none of them carries a token."""
-    import httpx
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        LocalEntryNotFoundError,
-        OfflineModeIsEnabled,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
+    """Turn the client's errors into sentences; none of them carries a token or a signed address."""
+    from huggingface_hub.errors import HfHubHTTPError
 
+    # The first base is the error of the HTTP library that this version of the client uses.
+    transport_error = HfHubHTTPError.__bases__[0]
     try:
         yield
-    except GatedRepoError:
-        raise AIGCError(f"'{what}' asks you to accept its conditions on its page on the Hub first.") from None
-    except RevisionNotFoundError:
-        raise AIGCError(f"'{what}' has no such revision on the Hub.") from None
-    except RepositoryNotFoundError:
-        raise AIGCError(
-            f"'{what}' is not on the Hub, or is private; check the name, and run `hf auth login` first."
-        ) from None
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled):
-        raise AIGCError(f"'{what}' is not in the cache, and the Hub cannot be reached.") from None
-    except HfHubHTTPError as error:
-        status = error.response.status_code if error.response is not None else None
-        meaning = {
-            401: "the token is missing or wrong; log in with `hf auth login`",
-            403: "the token may not do this; it needs write access",
-            429: "too many requests; wait a little and try again",
-        }.get(status or 0, f"the Hub answered with status {status}; try again later")
-        raise AIGCError(f"'{what}': {meaning}.") from None
-    except (httpx.HTTPError, OSError) as error:
-        raise AIGCError(f"'{what}': the connection to the Hub failed ({type(error).__name__}); try again.") from None
+    # RuntimeError and ValueError: how the client reports a failed upload and an answer that it cannot read.
+    except (transport_error, OSError, RuntimeError, ValueError) as error:  # type: ignore[reportGeneralTypeIssues]
+        raise _as_sentence(f"'{what}'", error) from None
+
+
+def _as_sentence(what: str, error: BaseException) -> AIGCError:
+    from huggingface_hub import errors
+
+    if isinstance(error, (errors.LocalEntryNotFoundError, RuntimeError)) and error.__cause__:
+        return _as_sentence(what, error.__cause__)
+    if isinstance(error, errors.OfflineModeIsEnabled):
+        return HubUnreachable(f"{what} is not in the cache, and HF_HUB_OFFLINE forbids to ask the Hub; unset it.")
+    if isinstance(error, errors.LocalTokenNotFoundError):
+        return AIGCError(f"{what}: no token was found; log in with `hf auth login`.")
+    if isinstance(error, errors.HFValidationError):
+        return AIGCError(f"{what} is not a name on the Hub; write OWNER/NAME.")
+    if isinstance(error, errors.GatedRepoError):
+        return AIGCError(f"{what} asks you to accept its conditions on its page on the Hub first.")
+    if isinstance(error, errors.RevisionNotFoundError):
+        return AIGCError(f"{what} has no such revision on the Hub.")
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return AIGCError(f"{what} is not on the Hub, or is private; check the name, or log in with `hf auth login`.")
+    if isinstance(error, errors.HfHubHTTPError):
+        return _status_as_sentence(what, error)
+    if isinstance(error, json.JSONDecodeError):
+        return HubUnreachable(f"{what}: the answer is not the Hub's; check the network (a login page?) and try again.")
+    if isinstance(error, ValueError):
+        return AIGCError(f"{what}: {_one_line(str(error))}")
+    if isinstance(error, OSError) and error.errno and not isinstance(error, (ConnectionError, TimeoutError)):
+        return AIGCError(f"{what}: the cache or a file cannot be used ({error.strerror}); see to it and try again.")
+    return HubUnreachable(f"{what}: the connection to the Hub failed ({type(error).__name__}); try again to go on.")
+
+
+def _status_as_sentence(what: str, error: Any) -> AIGCError:
+    status, headers = error.response.status_code, error.response.headers
+    if status >= 500:
+        return HubUnreachable(f"{what}: the Hub has a fault of its own (status {status}); try again later.")
+    if status == 429:
+        wait = headers.get("Retry-After", "")
+        return AIGCError(
+            f"{what}: too many requests; try again in {wait + ' seconds' if wait.isdigit() else 'a while'}."
+        )
+    meaning = {
+        401: "the token is missing or wrong; log in with `hf auth login`",
+        402: "the Hub asks for payment: a quota is used up",
+        403: "the token may not do this; log in with one that has write access",
+        404: "there is no such thing on the Hub, or the token may not see it",
+        409: "it was changed at the same time; try again",
+    }.get(status) or f"the Hub refused: {_one_line(error.server_message or f'status {status}')}"
+    return AIGCError(f"{what}: {meaning}.")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:300]

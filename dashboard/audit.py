@@ -19,7 +19,7 @@ choices = {
 if not choices:
     st.info("No checkpoint has been evaluated yet.")
     st.stop()
-result = choices[st.selectbox("Checkpoint", list(choices), key="checkpoint")]
+result = choices[st.selectbox("Checkpoint", list(choices), key="checkpoint") or next(iter(choices))]
 shares = result.class_shares
 chart = go.Figure(
     go.Bar(

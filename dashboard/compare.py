@@ -27,7 +27,7 @@ if not groups:
     st.info("No checkpoint has been evaluated yet; run `python -m aigc_core evaluate CHECKPOINT`.")
     st.stop()
 titles = {key: f"{group[0][1].protocol.dataset} · {key}" for key, group in groups.items()}
-chosen = st.selectbox("Protocol", list(groups), format_func=titles.__getitem__, key="protocol")
+chosen = st.selectbox("Protocol", list(groups), format_func=titles.__getitem__, key="protocol") or next(iter(groups))
 results = {short_name(entry.reference): (entry, result) for entry, result in groups[chosen]}
 names = st.multiselect("Checkpoints", list(results), default=list(results)[:2], key=f"names-{chosen}")
 if len(names) < 2:

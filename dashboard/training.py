@@ -20,7 +20,7 @@ if not series:
     st.info("No model has more than one evaluated checkpoint.")
     st.stop()
 model = st.selectbox("Model", list(series), format_func=lambda key: f"{key[0]} · {key[1]}", key="model")
-points = series[model]
+points = series[model or next(iter(series))]
 seen = [result.images_seen for _, result in points]
 for column, name in zip(st.columns(2) * 2, ("fid", "is", "precision", "recall")):
     figures = [result.figures[name] for _, result in points]

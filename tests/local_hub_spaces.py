@@ -9,17 +9,22 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import secrets
 import threading
 import time
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qs, urlencode
 
 import uvicorn
 import yaml
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
+from joserfc import jwt
+from joserfc.jwk import RSAKey
 
 TOKENS = {"hf_ada": "ada", "hf_bob": "bob"}
+MODEL_COMMIT = "c0ffee" + "0" * 34
 
 
 @dataclass
@@ -42,12 +47,20 @@ class Space:
         return {"stage": self.stage, "hardware": hardware, "storage": None, "gcTimeout": self.sleep}
 
 
+@dataclass
+class Model:
+    """A repository of type model with its files; its one commit is MODEL_COMMIT."""
+
+    private: bool = True
+    files: dict[str, bytes] = field(default_factory=dict)
+
+
 class LocalHub:
     """The server and what it saw; `with LocalHub() as hub: hub.endpoint`."""
 
     def __init__(self) -> None:
         self.spaces: dict[str, Space] = {}
-        self.models: dict[str, bool] = {}
+        self.models: dict[str, Model] = {}
         self.calls: list[str] = []
         self.refuse: dict[str, tuple[int, str]] = {}
         self.builds: list[str] = ["BUILDING", "APP_STARTING", "RUNNING"]
@@ -67,6 +80,10 @@ class LocalHub:
         self.server.should_exit = True
         self.thread.join()
 
+    def may_read(self, repo: str, request: Request) -> bool:
+        model = self.models.get(repo)
+        return model is not None and (not model.private or repo.split("/", maxsplit=1)[0] == request.state.user)
+
     def build(self, space: Space) -> None:
         space.stages = list(self.builds)
         space.stage = space.stages.pop(0)
@@ -76,19 +93,23 @@ class LocalHub:
 
         @app.middleware("http")
         async def gate(request: Request, answer):
+            if request.url.path.startswith(("/oauth", "/.well-known")):
+                return await answer(request)
             call = f"{request.method} {request.url.path}"
             self.calls.append(call)
             for pattern, (status, message) in list(self.refuse.items()):
                 if pattern in call:
                     return JSONResponse({"error": message}, status, {"X-Error-Message": message})
             token = request.headers.get("authorization", "").removeprefix("Bearer ")
-            if token not in TOKENS:
+            if token and token not in TOKENS:
                 return JSONResponse({"error": "Invalid username or password."}, 401)
-            request.state.user = TOKENS[token]
+            request.state.user = TOKENS.get(token)
             return await answer(request)
 
         @app.get("/api/whoami-v2")
         def whoami(request: Request):
+            if request.state.user is None:
+                return JSONResponse({"error": "Invalid username or password."}, 401)
             return {"type": "user", "name": request.state.user, "orgs": []}
 
         @app.post("/api/validate-yaml")
@@ -96,11 +117,28 @@ class LocalHub:
             return {"errors": [], "warnings": []}
 
         @app.get("/api/models/{owner}/{name}")
-        def model(owner: str, name: str):
+        @app.get("/api/models/{owner}/{name}/revision/{revision}")
+        def model(owner: str, name: str, request: Request):
             repo = f"{owner}/{name}"
-            if repo not in self.models:
+            if not self.may_read(repo, request):
                 return missing()
-            return {"id": repo, "private": self.models[repo], "siblings": []}
+            files = self.models[repo].files
+            siblings = [{"rfilename": p, "size": len(c), "blobId": blob_id(c)} for p, c in files.items()]
+            return {"id": repo, "private": self.models[repo].private, "sha": MODEL_COMMIT, "siblings": siblings}
+
+        @app.get("/api/models/{owner}/{name}/tree/{revision}")
+        def model_tree(owner: str, name: str, request: Request):
+            if not self.may_read(f"{owner}/{name}", request):
+                return missing()
+            files = self.models[f"{owner}/{name}"].files
+            return [{"type": "file", "path": p, "size": len(c), "oid": blob_id(c)} for p, c in files.items()]
+
+        @app.api_route("/{owner}/{name}/resolve/{revision}/{path:path}", methods=["GET", "HEAD"])
+        def resolve(owner: str, name: str, path: str, request: Request):
+            if not self.may_read(f"{owner}/{name}", request):
+                return missing()
+            content = self.models[f"{owner}/{name}"].files[path]
+            return Response(content, headers={"ETag": f'"{blob_id(content)}"', "X-Repo-Commit": MODEL_COMMIT})
 
         @app.post("/api/repos/create")
         async def create(request: Request):
@@ -207,6 +245,44 @@ class LocalHub:
         def logs(owner: str, name: str, kind: str):
             events = (f"data: {json.dumps({'data': line, 'timestamp': ''})}\n\n" for line in self.log)
             return StreamingResponse(events, media_type="text/event-stream")
+
+        key = RSAKey.generate_key(2048, {"kid": "hub"})
+        codes: dict[str, tuple[str, str | None]] = {}
+
+        @app.get("/.well-known/openid-configuration")
+        def openid():
+            return {
+                "issuer": self.endpoint,
+                "authorization_endpoint": f"{self.endpoint}/oauth/authorize",
+                "token_endpoint": f"{self.endpoint}/oauth/token",
+                "userinfo_endpoint": f"{self.endpoint}/oauth/userinfo",
+                "jwks_uri": f"{self.endpoint}/oauth/jwks",
+                "id_token_signing_alg_values_supported": ["RS256"],
+                "code_challenge_methods_supported": ["S256"],
+            }
+
+        @app.get("/oauth/jwks")
+        def jwks():
+            return {"keys": [key.as_dict(private=False)]}
+
+        @app.get("/oauth/authorize")
+        def authorize(request: Request, redirect_uri: str, state: str, nonce: str | None = None):
+            """Who is signed in at the Hub says the cookie `user` of the browser."""
+            code = secrets.token_hex(8)
+            codes[code] = (request.cookies["user"], nonce)
+            glue = "&" if "?" in redirect_uri else "?"
+            return RedirectResponse(f"{redirect_uri}{glue}{urlencode({'code': code, 'state': state})}", 302)
+
+        @app.post("/oauth/token")
+        async def token(request: Request):
+            form = parse_qs((await request.body()).decode())
+            user, nonce = codes.pop(form["code"][0])
+            now = int(time.time())
+            claims = {"iss": self.endpoint, "aud": "studio", "sub": user, "iat": now, "exp": now + 3600, "nonce": nonce}
+            claims |= {"name": user, "preferred_username": user, "profile": "", "picture": ""}
+            signed = jwt.encode({"alg": "RS256", "kid": "hub"}, claims, key)
+            answer = {"access_token": f"hf_{user}", "id_token": signed, "token_type": "bearer", "expires_in": 3600}
+            return answer | {"scope": "openid profile read-repos"}
 
         return app
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .local_hub_spaces import LocalHub, Space
+from .local_hub_spaces import LocalHub, Model, Space
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = ("POST /api/repos/create", "/commit/", "/hardware", "/sleeptime", "/variables", "/secrets", "/restart")
@@ -53,7 +53,7 @@ def test_a_new_space_is_one_commit_on_zero_gpu(hub, tmp_path):
 
 def test_running_again_changes_nothing_and_keeps_the_settings(hub):
     options = ["--hardware", "t4-small", "--sleep", "600", "--private", "--models", "ada/cats"]
-    hub.models = {"ada/cats": True}
+    hub.models = {"ada/cats": Model()}
     assert deploy(hub, "dashboard", "ada/compare", *options, SPACE_HF_TOKEN="hf_read_only").returncode == 0
     space = hub.spaces["ada/compare"]
     assert (space.sdk, space.hardware, space.sleep, space.private) == ("docker", "t4-small", 600, True)

@@ -102,7 +102,8 @@ def test_generation_survives_fork_pickle_and_no_cuda_outside(tmp_path):
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        env=os.environ | {"GRADIO_TEMP_DIR": str(tmp_path)},
+        # On a CPU, OpenMP's threads do not survive a fork; on ZeroGPU the work is done on CUDA.
+        env=os.environ | {"GRADIO_TEMP_DIR": str(tmp_path), "OMP_NUM_THREADS": "1"},
     )
     assert result.returncode == 0, result.stderr
     assert "refused: There is no class 'no such digit'" in result.stdout

@@ -57,6 +57,10 @@ ARCHITECTURES: dict[str, tuple[dict, ImageShape]] = {
         {"latent_dim": 16, "generator_width": 16, "max_width": 32},
         ImageShape(channels=3, resolution=32, num_classes=3),
     ),
+    "style": (
+        {"latent_dim": 16, "style_dim": 12, "generator_width": 16, "max_width": 32},
+        ImageShape(channels=3, resolution=32, num_classes=3),
+    ),
     "toy-style": ({}, ImageShape(channels=1, resolution=32, num_classes=3)),
 }
 

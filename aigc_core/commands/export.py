@@ -7,27 +7,37 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from ..card import write_card
-from ..checkpoint import TRAINING_STATE_FOLDER, resolve_reference, step_folders, written_whole
+from ..checkpoint import CONFIG_FILE, TRAINING_STATE_FOLDER, resolve_reference, step_folders, written_whole
+from ..errors import AIGCError
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("run_folder", metavar="RUN")
-    parser.add_argument("destination")
+    parser.add_argument("destination", help="a new folder, or one with a checkpoint, which is replaced")
     parser.add_argument("--steps", type=int, default=0, help="how many earlier checkpoints to keep beside the newest")
 
 
 def run(arguments: Namespace) -> int:
     source, destination = Path(arguments.run_folder), Path(arguments.destination)
+    if not source.is_dir():
+        raise AIGCError(f"There is no folder '{source}'.")
     newest = resolve_reference(source)
+    if destination.exists() and not (destination / CONFIG_FILE).is_file():
+        raise AIGCError(f"'{destination}' exists and is not a checkpoint; name a new folder.")
+    if newest.resolve().is_relative_to(destination.resolve()):
+        raise AIGCError(f"'{destination}' holds what is to be exported; name another folder.")
     earlier = [step for step in step_folders(source) if step != newest]
-    count = min(arguments.steps, len(earlier))
+    count = max(0, min(arguments.steps, len(earlier)))
     kept = [earlier[round(k * (len(earlier) - 1) / max(count - 1, 1))] for k in range(count)]
-    leave_out = shutil.ignore_patterns(TRAINING_STATE_FOLDER)
     with written_whole(destination) as unfinished:
-        shutil.copytree(newest, unfinished, ignore=leave_out, dirs_exist_ok=True)
-        write_card(unfinished)
+        _copy(newest, unfinished)
         for step in kept:
-            shutil.copytree(step, unfinished / step.name, ignore=leave_out)
-            write_card(unfinished / step.name)
+            _copy(step, unfinished / step.name)
     print(destination)
     return 0
+
+
+def _copy(checkpoint: Path, folder: Path) -> None:
+    ignored = shutil.ignore_patterns(TRAINING_STATE_FOLDER, "step-*")
+    shutil.copytree(checkpoint, folder, ignore=ignored, dirs_exist_ok=True)
+    write_card(folder)

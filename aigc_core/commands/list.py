@@ -1,18 +1,24 @@
-"""`python -m aigc_core list`: list checkpoints on the Hugging Face Hub."""
+"""`python -m aigc_core list`: list checkpoints on the Hugging Face Hub, or the revisions of one."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from ..hub import TAG, list_checkpoints
+from ..hub import TAG, list_checkpoints, list_revisions
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("repo_id", nargs="?", metavar="OWNER/NAME", help="list the revisions of this repository")
     parser.add_argument("--owner", help="only this user's or organisation's")
-    parser.add_argument("--tag", default=TAG)
+    parser.add_argument("--tag", default=TAG, help=f"only those with this tag; by default {TAG}")
+    parser.add_argument("--collection", metavar="OWNER/NAME-ID", help="only those in this collection")
 
 
 def run(arguments: Namespace) -> int:
-    for entry in list_checkpoints(arguments.owner, arguments.tag):
-        print(entry.repo_id, entry.updated)
+    if arguments.repo_id:
+        for revision in list_revisions(arguments.repo_id):
+            print(f"{arguments.repo_id}@{revision.name}", revision.commit)
+        return 0
+    for entry in list_checkpoints(arguments.owner, arguments.tag, arguments.collection):
+        print(entry.repo_id, entry.updated, "private" if entry.private else "public")
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from ..checkpoint import Checkpoint
+from ..hub import pull
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -12,5 +13,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    print(Checkpoint.from_pretrained(arguments.checkpoint).path)
+    repo_id, _, revision = arguments.checkpoint.partition("@")
+    folder = pull(repo_id, revision or None)
+    Checkpoint.from_pretrained(folder)
+    print(folder)
     return 0

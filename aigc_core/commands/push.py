@@ -11,9 +11,21 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("checkpoint", help="a checkpoint's folder, or a run's: its steps become revisions")
     parser.add_argument("repo_id", metavar="OWNER/NAME")
     parser.add_argument("--revision", help="the branch to put it into, for example step-0000100; by default main")
-    parser.add_argument("--private", action="store_true")
+    parser.add_argument("--private", action="store_true", help="make a repository that only its owner sees")
+    parser.add_argument(
+        "--benchmark",
+        metavar="DATASET_ID",
+        help="also claim the figures on the leaderboard of this data set on the Hub; without it an earlier claim goes",
+    )
 
 
 def run(arguments: Namespace) -> int:
-    print(push(arguments.checkpoint, arguments.repo_id, arguments.revision, arguments.private))
+    address = push(
+        arguments.checkpoint,
+        arguments.repo_id,
+        arguments.revision,
+        arguments.private,
+        benchmark=arguments.benchmark,
+    )
+    print(address)
     return 0

@@ -7,6 +7,8 @@ Labels, where there are any, are appended to both inputs (Mirza & Osindero 2014)
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -14,13 +16,15 @@ from torch import Tensor, nn
 from ..config import Config
 from . import Architecture, ImageShape, register
 
+Width = Annotated[int, Field(ge=1, le=8192)]
+
 
 class MLPConfig(Config):
     """Hidden widths, from input to output."""
 
     latent_dim: int = Field(default=100, ge=1, le=4096)
-    generator_widths: tuple[int, int] = (256, 256)
-    discriminator_widths: tuple[int, int] = (256, 128)
+    generator_widths: tuple[Width, Width] = (256, 256)
+    discriminator_widths: tuple[Width, Width] = (256, 128)
 
 
 class Generator(nn.Module):

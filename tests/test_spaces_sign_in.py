@@ -1,0 +1,206 @@
+"""Two visitors sign in with Hugging Face on one Space: each sees their own private model, and nobody another's.
+
+The sign-in is the real one of Gradio and of Streamlit, in Chromium, against the OpenID provider of the local Hub. The
+Spaces' own address is https, as the cookies ask for: here a small TLS relay stands where the Hub's proxy does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import ipaddress
+import os
+import re
+import shutil
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from .local_hub_spaces import MODEL_COMMIT, LocalHub, Model
+from .test_spaces import assemble
+from .test_spaces_dashboard import free_port
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[LocalHub]:
+    folder = ROOT / "checkpoints" / "mnist-mlp"
+    files = {name: (folder / name).read_bytes() for name in ("config.json", "model.safetensors", "README.md")}
+    with LocalHub() as hub:
+        hub.models = {
+            "ada/secret": Model(True, files),
+            "bob/secret": Model(True, files),
+            "bob/open": Model(False, files),
+        }
+        yield hub
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--disable-gpu", "--disable-quic"]
+        executable = shutil.which("chromium") or shutil.which("chromium-browser")
+        browser = playwright.chromium.launch(executable_path=executable, args=flags)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def tls_relay(folder: Path, target: int) -> Iterator[int]:
+    """A port that speaks TLS with a certificate of its own and passes the bytes on to `target`."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(x509.random_serial_number()).not_valid_before(now)
+    builder = builder.not_valid_after(now + datetime.timedelta(days=1))
+    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    certificate = builder.add_extension(address, critical=False).sign(key, hashes.SHA256())
+    pem, plain = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    chain = folder / "chain.pem"
+    private = key.private_bytes(pem, plain, serialization.NoEncryption())
+    chain.write_bytes(private + certificate.public_bytes(pem))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain)
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        except OSError:
+            pass
+        finally:
+            writer.close()
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", target)
+        await asyncio.gather(pump(reader, inner_writer), pump(inner_reader, writer))
+
+    async def hang_up() -> None:
+        server.close()
+        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    listening = asyncio.start_server(relay, "127.0.0.1", 0, ssl=context)
+    server = asyncio.run_coroutine_threadsafe(listening, loop).result(10)
+    yield server.sockets[0].getsockname()[1]
+    asyncio.run_coroutine_threadsafe(hang_up(), loop).result(10)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+
+
+@contextmanager
+def space(app: str, hub: LocalHub, folder: Path, command: list[str]) -> Iterator[str]:
+    """The https address of an assembled Space that runs `command` with what Spaces puts into the environment."""
+    port = free_port()
+    source = assemble(app, folder / "source")
+    with tls_relay(folder, port) as tls_port:
+        host = f"127.0.0.1:{tls_port}"
+        own = {
+            "SPACE_ID": f"ada/{app}",
+            "SYSTEM": "spaces",
+            "SPACE_HOST": host,
+            "OAUTH_CLIENT_ID": "studio",
+            "OAUTH_CLIENT_SECRET": "only the Space knows",
+            "OAUTH_SCOPES": "openid profile read-repos",
+            "OPENID_PROVIDER_URL": hub.endpoint,
+            "HF_ENDPOINT": hub.endpoint,
+            "HF_HOME": str(folder / "hf"),
+            "HOME": str(folder),
+            "GRADIO_SERVER_PORT": str(port),
+            "GRADIO_ROOT_PATH": f"https://{host}",
+            "STREAMLIT_SERVER_PORT": str(port),
+            "STREAMLIT_SERVER_HEADLESS": "true",
+            "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false",
+        }
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "GRADIO_"))}
+        with open(folder / "log", "w+b") as log:
+            process = subprocess.Popen(command, cwd=source, env=kept | own, stdout=log, stderr=log)
+            try:
+                for _ in range(120):
+                    assert process.poll() is None, (folder / "log").read_text()
+                    try:
+                        urlopen(f"http://127.0.0.1:{port}", timeout=5)
+                        break
+                    except OSError:
+                        time.sleep(0.5)
+                yield f"https://{host}"
+            finally:
+                process.terminate()
+                process.wait(20)
+        assert "hf_ada" not in (folder / "log").read_text()
+
+
+def visitor(browser: Browser, hub: LocalHub, user: str | None) -> Page:
+    """A page of a browser of its own, signed in at the Hub as `user`."""
+    context = browser.new_context(ignore_https_errors=True)
+    if user:
+        context.add_cookies([{"name": "user", "value": user, "url": hub.endpoint}])
+    return context.new_page()
+
+
+def generate(page: Page, address: str, model: str) -> str:
+    """What the API answers to this visitor's browser: its event stream."""
+    values = [model, 7, 1, "", 1, 0, 0, 0, 0]
+    begun = page.request.post(f"{address}/gradio_api/call/generate", data={"data": values}).json()
+    return page.request.get(f"{address}/gradio_api/call/generate/{begun['event_id']}").text()
+
+
+def test_each_visitor_of_the_demo_opens_their_own_models_only(hub, browser, tmp_path):
+    with space("demo", hub, tmp_path, [sys.executable, "app.py"]) as address:
+        pages = {user: visitor(browser, hub, user) for user in ("ada", "bob", None)}
+        for user in ("ada", "bob"):
+            page = pages[user]
+            page.goto(address)
+            expect(page.get_by_role("button", name="Thumbnail 1 of 16")).to_be_visible(timeout=60_000)
+            with page.expect_response(lambda response: "/login/callback" in response.url, timeout=30_000):
+                page.get_by_role("button", name="Sign in with Hugging Face").click()
+            expect(page.get_by_role("button", name=re.compile(user))).to_be_visible(timeout=30_000)
+        for _ in range(2):  # the second time, what the first has loaded lies in memory and on disk
+            for user, page in pages.items():
+                for model in ("ada/secret", "bob/secret", "bob/open"):
+                    answer = generate(page, address, model)
+                    allowed = model == "bob/open" or model.startswith(f"{user}/")
+                    assert ("event: complete" in answer) == allowed, (user, model, answer)
+        cached = tmp_path / "hf" / "hub" / "models--ada--secret" / "snapshots" / MODEL_COMMIT
+        assert (cached / "config.json").exists()
+        for path in (str(cached), f"checkpoints/../../hf/hub/models--ada--secret/snapshots/{MODEL_COMMIT}"):
+            assert "event: complete" not in generate(pages["bob"], address, path)
+
+
+def test_each_visitor_of_the_dashboard_sees_their_own_checkpoints_only(hub, browser, tmp_path):
+    command = [sys.executable, "-m", "streamlit", "run", "serve.py"]
+    with space("dashboard", hub, tmp_path, command) as address:
+        for _ in range(2):
+            for user in ("ada", "bob", None):
+                page = visitor(browser, hub, user)
+                if user:
+                    page.goto(f"{address}/?sign_in=1")
+                    expect(page.get_by_text(f"Signed in as {user}")).to_be_visible(timeout=60_000)
+                page.goto(f"{address}/?add=ada/secret&add=bob/secret")
+                expect(page.get_by_text("Not evaluated yet")).to_be_visible(timeout=60_000)
+                for owner in ("ada", "bob"):
+                    refused = page.get_by_text(re.compile(f"{owner}/secret cannot be shown"))
+                    expect(refused).to_have_count(0 if owner == user else 1, timeout=30_000)
+                if user is None:
+                    expect(page.get_by_role("link", name="Sign in with Hugging Face")).to_be_visible()
+                page.context.close()
