@@ -51,7 +51,13 @@ text = gr.I18n(en=ENGLISH, zh=CHINESE, **{"zh-CN": CHINESE})
 CSS = """
 .gradio-container { max-width: 1180px !important; margin: auto; }
 #images img, #samples img, #nearest img { image-rendering: pixelated; }
-@media (max-width: 640px) { .gradio-container main { padding: 8px !important; } .gradio-container .column { min-width: 0 !important; } }
+@media (max-width: 640px) {
+  .gradio-container .main { width: 100vw !important; max-width: 100vw !important; padding: 8px !important; }
+  .gradio-container .main > .wrap, .gradio-container main { width: 100%; max-width: 100%; min-width: 0; }
+  .gradio-container .row > .column { min-width: 100% !important; }
+  #images .grid-container { grid-template-columns: repeat(4, minmax(0, 1fr)) !important; }
+  #images .thumbnail-lg { min-width: 0; width: 100%; height: auto; }
+}
 #title h1 { font-size: 1.9rem; letter-spacing: -0.02em; margin-bottom: 0.1rem; }
 """
 
@@ -354,7 +360,8 @@ def main() -> None:
         server_name=arguments.host,
         server_port=arguments.port,
         theme=theme,
-        css=CSS,
+        # In the page's head, since Gradio confines `css` to what lies inside its main column.
+        head=f"<style>{CSS}</style>",
         i18n=text,
         allowed_paths=[str(ROOT / "checkpoints")],
         footer_links=["api", "settings"],

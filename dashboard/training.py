@@ -25,11 +25,24 @@ seen = [result.images_seen for _, result in points]
 for column, name in zip(st.columns(2) * 2, ("fid", "is", "precision", "recall")):
     figures = [result.figures[name] for _, result in points]
     chart = go.Figure(
-        layout={"title": FIGURES[name].title, "xaxis_title": "images seen", "height": 300, "showlegend": False}
+        layout={
+            "title": FIGURES[name].title,
+            "xaxis_title": "images seen",
+            "height": 260,
+            "margin": {"t": 48, "b": 8},
+            "showlegend": False,
+        }
     )
-    chart.add_scatter(x=seen, y=[figure.high for figure in figures], line={"width": 0})
-    chart.add_scatter(x=seen, y=[figure.low for figure in figures], line={"width": 0}, fill="tonexty")
-    chart.add_scatter(x=seen, y=[figure.value for figure in figures], mode="lines+markers")
+    chart.add_scatter(x=seen, y=[figure.high for figure in figures], mode="lines", line={"width": 0})
+    chart.add_scatter(
+        x=seen,
+        y=[figure.low for figure in figures],
+        mode="lines",
+        line={"width": 0},
+        fill="tonexty",
+        fillcolor="rgba(91, 91, 214, 0.2)",
+    )
+    chart.add_scatter(x=seen, y=[figure.value for figure in figures], mode="lines+markers", line={"color": "#5b5bd6"})
     column.plotly_chart(chart, key=f"curve-{name}")
 step = st.select_slider(
     "Samples after", list(range(len(points))), len(points) - 1, format_func=lambda k: f"{seen[k]:,} images"
