@@ -71,8 +71,9 @@ def toy_checkpoint(architecture: str = "dcgan") -> Checkpoint:
     class_names = CLASS_NAMES[: image_shape.num_classes]
     torch.manual_seed(0)
     generator = build_generator(architecture, config, image_shape).eval().requires_grad_(False)
-    for parameter in generator.parameters():
-        if parameter.ndim > 1:
+    for name, parameter in generator.named_parameters():
+        # Equalised layers call their weights `parameter` and scale them when they are used.
+        if parameter.ndim > 1 and not name.endswith(".parameter"):
             nn.init.normal_(parameter, std=1.5 / parameter[0].numel() ** 0.5)
     return Checkpoint(
         CheckpointConfig(
