@@ -8,12 +8,15 @@ import random
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import gradio as gr
+import torch
 from PIL import Image
 
 from aigc_core import AIGCError, Checkpoint, SampleRequest
@@ -62,6 +65,20 @@ CSS = """
 """
 
 
+@contextmanager
+def errors_shown() -> Iterator[None]:
+    """Show the visitor the sentence of an AIGCError."""
+    try:
+        yield
+    except AIGCError as error:
+        raise gr.Error(str(error), print_exception=False) from None
+
+
+def token_of(visitor: gr.OAuthToken | None) -> str | None:
+    """The token of a visitor who signed in on a Space."""
+    return visitor.token if visitor else None
+
+
 def model_references() -> list[str]:
     """The shipped models, runs in the working directory, and Hub models a Space was deployed with (AIGC_MODELS)."""
     folders = [
@@ -104,7 +121,7 @@ def sliders_for(model: str, offsets: dict[str, float], token: str | None = None)
 
 def reset_sliders(model: str, visitor: gr.OAuthToken | None = None) -> list[Any]:
     """The sliders of a newly chosen model."""
-    return sliders_for(model, {}, visitor.token if visitor else None)
+    return sliders_for(model, {}, token_of(visitor))
 
 
 def on_gpu(function: Any) -> Any:
@@ -119,11 +136,15 @@ def on_gpu(function: Any) -> Any:
 
 
 @on_gpu
-def draw(canonical: str, token: str | None = None) -> tuple[Any, Any]:
-    """Images uint8 [N, C, H, W] and labels float32 [N, num_classes] as numpy arrays."""
+def draw(canonical: str, token: str | None = None) -> Any:
+    """Images uint8 [N, C, H, W] as a numpy array."""
     request = SampleRequest.from_canonical(canonical)
-    samples = sample(load(request.checkpoint, token), request)
-    return samples.images.numpy(), samples.labels.numpy()
+    return sample(load(request.checkpoint, token), request).images.numpy()
+
+
+def served_folder() -> Path:
+    """A new folder for files that Gradio will serve."""
+    return Path(tempfile.mkdtemp(prefix="aigc-", dir=os.environ.get("GRADIO_TEMP_DIR")))
 
 
 def generate(
@@ -145,28 +166,23 @@ def generate(
     Returns:
         PNG files that carry the request that makes them again, a zip of them, and the request as a query string.
     """
-    import torch
-
-    try:
+    with errors_shown():
         if not 1 <= count <= MAX_COUNT:
             raise AIGCError(f"The number of images must be from 1 to {MAX_COUNT}.")
+        token = token_of(visitor)
+        strengths = (direction_1, direction_2, direction_3, direction_4)
         values = {
             "checkpoint": model,
             "seed": seed,
             "count": count,
             "labels": labels,
             "truncation": truncation,
+            "offsets": dict(zip(directions(model, token), strengths)) if any(strengths) else {},
         }
         request = parse_config(SampleRequest, values, "Request")
-        token = visitor.token if visitor else None
+        images = draw(request.canonical(), token)
         weights = load(model, token).weights_sha256
-        strengths = dict(zip(directions(model, token), (direction_1, direction_2, direction_3, direction_4)))
-        if any(strengths.values()):
-            request = parse_config(SampleRequest, values | {"offsets": strengths}, "Request")
-        images, _ = draw(request.canonical(), token)
-    except AIGCError as error:
-        raise gr.Error(str(error), print_exception=False) from None
-    folder = Path(tempfile.mkdtemp(prefix="aigc-", dir=os.environ.get("GRADIO_TEMP_DIR")))
+    folder = served_folder()
     paths = []
     for image, single in zip(torch.from_numpy(images), request.singles()):
         path = folder / f"{Path(model.partition('@')[0]).name}-seed-{single.seed}.png"
@@ -181,11 +197,9 @@ def generate(
 
 def about(model: str, visitor: gr.OAuthToken | None = None) -> tuple[str, Image.Image | None]:
     """A model's card without its front matter, and its sample grid."""
-    try:
+    with errors_shown():
         check_reference(local(model))
-        folder = resolve_reference(local(model), token=visitor.token if visitor else None)
-    except AIGCError as error:
-        raise gr.Error(str(error), print_exception=False) from None
+        folder = resolve_reference(local(model), token=token_of(visitor))
     card, samples = folder / CARD_FILE, folder / SAMPLES_FILE
     body = card.read_text(encoding="utf-8").split("---\n", 2)[-1] if card.is_file() else "This model has no card."
     lines = [line for line in body.splitlines() if not line.startswith("![")]
@@ -196,11 +210,9 @@ def copy_to_account(model: str, name: str, visitor: gr.OAuthToken) -> str:
     """Push a model into a private repository of the visitor, with the visitor's own rights; says where."""
     from aigc_core.hub import push
 
-    try:
+    with errors_shown():
         check_reference(local(model))
         address = push(resolve_reference(local(model), token=visitor.token), name, private=True, token=visitor.token)
-    except AIGCError as error:
-        raise gr.Error(str(error), print_exception=False) from None
     return f"[{name}]({address})"
 
 
@@ -213,8 +225,6 @@ def state_of_link(request: gr.Request) -> list[Any]:
     known = {"checkpoint", "seed", "count", "labels", "truncation"}
     query = {key: value for key, value in request.query_params.items() if key in known or key.startswith("offset.")}
     try:
-        from urllib.parse import urlencode
-
         shared = SampleRequest.from_canonical(urlencode(query)) if "checkpoint" in query else defaults
     except AIGCError as error:
         gr.Warning(str(error))
@@ -230,16 +240,14 @@ def journey(
     """A looping movie (MP4) through the images of the seeds from `seed` on, at most twelve of them."""
     from aigc_core.interpolation import interpolate, write_movie
 
-    try:
+    with errors_shown():
         values = {"checkpoint": model, "seed": seed, "count": max(2, min(12, count)), "labels": labels}
         request = parse_config(SampleRequest, values | {"truncation": truncation}, "Request")
         progress(0.2)
-        frames = interpolate(load(model, visitor.token if visitor else None), request.singles())
+        frames = interpolate(load(model, token_of(visitor)), request.singles())
         progress(0.7)
-        path = Path(tempfile.mkdtemp(prefix="aigc-", dir=os.environ.get("GRADIO_TEMP_DIR"))) / "journey.mp4"
+        path = served_folder() / "journey.mp4"
         write_movie(path, frames)
-    except AIGCError as error:
-        raise gr.Error(str(error), print_exception=False) from None
     return str(path)
 
 
@@ -247,19 +255,16 @@ def invert(
     model: str, picture: Image.Image | None, visitor: gr.OAuthToken | None = None
 ) -> Iterator[tuple[Image.Image, str]]:
     """The image of the model that is nearest to an uploaded one, as it is approached, and its loss."""
+    from aigc_core.interpolation import enlarge
     from aigc_core.inversion import invert as approach
 
-    try:
+    with errors_shown():
         if picture is None:
             raise AIGCError("Upload a picture first.")
-        checkpoint = load(model, visitor.token if visitor else None)
+        checkpoint = load(model, token_of(visitor))
         for state in approach(checkpoint, picture):
             if state.step % 20 == 0:
-                side = 256 // state.image.shape[-1] * state.image.shape[-1]
-                shown = to_picture(state.image).resize((side, side), Image.Resampling.NEAREST)
-                yield shown, f"{state.step} · {state.loss:.4f}"
-    except AIGCError as error:
-        raise gr.Error(str(error), print_exception=False) from None
+                yield to_picture(enlarge(state.image[None])[0]), f"{state.step} · {state.loss:.4f}"
 
 
 def build() -> gr.Blocks:
@@ -318,28 +323,27 @@ def build() -> gr.Blocks:
         inputs, outputs = [model, seed, count, labels, truncation, *sliders], [gallery, archive, link]
         # The address bar follows, so that the page can be reloaded or shared as it is.
         follow = "q => { const url = new URL(q, location.href); history.replaceState(null, '', url); return url.href; }"
-        first = start.click(generate, inputs, outputs, api_name="generate")
-        first.then(None, link, link, js=follow, api_visibility="private")
-        dice.click(lambda: random.randrange(1_000_000), None, seed, api_visibility="private").then(
-            generate, inputs, outputs, api_visibility="private"
-        ).then(None, link, link, js=follow, api_visibility="private")
+        unlisted: Any = {"api_visibility": "private"}
+
+        def followed(generated: Any) -> None:
+            generated.then(None, link, link, js=follow, **unlisted)
+
+        def generated_after(event: Any) -> None:
+            followed(event.then(generate, inputs, outputs, **unlisted))
+
+        followed(start.click(generate, inputs, outputs, api_name="generate"))
+        generated_after(dice.click(lambda: random.randrange(1_000_000), None, seed, **unlisted))
         for control in (count, truncation, *sliders):
-            control.input(
-                generate, inputs, outputs, show_progress="hidden", trigger_mode="always_last", api_visibility="private"
-            ).then(None, link, link, js=follow, api_visibility="private")
-        for control in (seed, labels):
-            control.submit(generate, inputs, outputs, api_visibility="private").then(
-                None, link, link, js=follow, api_visibility="private"
+            followed(
+                control.input(generate, inputs, outputs, show_progress="hidden", trigger_mode="always_last", **unlisted)
             )
-        model.input(reset_sliders, model, sliders, api_visibility="private").then(
-            generate, inputs, outputs, api_visibility="private"
-        ).then(None, link, link, js=follow, api_visibility="private")
+        for control in (seed, labels):
+            followed(control.submit(generate, inputs, outputs, **unlisted))
+        generated_after(model.input(reset_sliders, model, sliders, **unlisted))
+        generated_after(page.load(state_of_link, None, inputs, **unlisted))
         film.click(journey, inputs[:5], movie, api_name="journey")
         search.click(invert, [model, upload], [nearest, loss], api_name="invert")
         about_tab.select(about, model, [card, picture], api_name="about")
-        page.load(state_of_link, None, inputs, api_visibility="private").then(
-            generate, inputs, outputs, api_visibility="private"
-        ).then(None, link, link, js=follow, api_visibility="private")
     return page.queue(default_concurrency_limit=2, max_size=200)
 
 
