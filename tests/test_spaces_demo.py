@@ -23,6 +23,7 @@ import pytest
 from gradio_client import Client
 from PIL import Image
 
+from .conftest import free_port
 from .test_spaces import assemble, card
 
 PORT = 7860
@@ -49,9 +50,7 @@ def running(folder: Path, python: Path, home: Path) -> Iterator[str]:
     with socket.socket() as probe:
         taken = probe.connect_ex(("127.0.0.1", PORT)) == 0
         probe.close()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1] if taken else PORT
+    port = free_port() if taken else PORT
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("GRADIO_", "HF_", "PYTHON"))}
     own = {"HOME": str(home), "SPACE_ID": "ada/studio", "SYSTEM": "spaces", "GRADIO_SERVER_NAME": "0.0.0.0"}
     if taken:

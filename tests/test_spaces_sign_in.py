@@ -11,7 +11,6 @@ import datetime
 import ipaddress
 import os
 import re
-import shutil
 import ssl
 import subprocess
 import sys
@@ -26,12 +25,12 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from playwright.sync_api import Error as PlaywrightError
 
+from .conftest import chromium, free_port
 from .local_hub_spaces import MODEL_COMMIT, LocalHub, Model
 from .test_spaces import assemble
-from .test_spaces_dashboard import free_port
 
 ROOT = Path(__file__).parents[1]
 
@@ -51,12 +50,8 @@ def hub() -> Iterator[LocalHub]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        flags = ["--no-sandbox", "--disable-gpu", "--disable-quic"]
-        executable = shutil.which("chromium") or shutil.which("chromium-browser")
-        browser = playwright.chromium.launch(executable_path=executable, args=flags)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @contextmanager
