@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from .checkpoint import CARD_FILE, SAMPLES_FILE, CheckpointConfig, read_config
+from .checkpoint import CARD_FILE, SAMPLES_FILE, CheckpointConfig, read_config, written_file
 from .evaluation import FIGURES, Result, read_results
 
 TAGS = ["aigc-studio", "gan"]
@@ -29,9 +29,8 @@ def write_card(folder: Path) -> None:
     """Write README.md into a checkpoint's folder, replacing an older one, whose licence it keeps."""
     text = card_text(folder)
     # Renamed into place: in the Hub's cache, README.md is a link to content that must stay as it was pulled.
-    unfinished = folder / f".{CARD_FILE}"
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(folder / CARD_FILE)
+    with written_file(folder / CARD_FILE) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
 
 
 def card_text(folder: Path, reference: str = "OWNER/NAME") -> str:

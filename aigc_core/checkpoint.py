@@ -35,7 +35,7 @@ from safetensors.torch import load_file, save, save_file
 from torch import Tensor, nn
 
 from . import __version__
-from .config import Config, parse_config
+from .config import Config, parse_config, read_config_file
 from .errors import AIGCError
 from .models import ImageShape, build_generator
 
@@ -54,6 +54,8 @@ MAX_CONFIG_BYTES = 1_000_000
 PICKLE_SUFFIXES = {".pt", ".pth", ".pkl", ".pickle", ".bin", ".ckpt"}
 
 step_folder_name = re.compile(r"step-(\d{1,12})")
+repo_name = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+"""OWNER/NAME, as the Hub names a repository."""
 
 
 class CheckpointConfig(Config):
@@ -171,7 +173,7 @@ def resolve_reference(reference: str | Path, *, token: str | None = None) -> Pat
         elif not (local / CONFIG_FILE).exists() and step_folders(local):
             local = step_folders(local)[-1]
         return local
-    if re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", folder):
+    if repo_name.fullmatch(folder):
         from .hub import pull
 
         return pull(folder, revision=revision or None, token=token)
@@ -210,11 +212,7 @@ def read_config(folder: Path) -> CheckpointConfig:
         raise AIGCError(f"'{folder}' is not a checkpoint of AIGC Studio: {CONFIG_FILE} is missing.")
     if path.stat().st_size > MAX_CONFIG_BYTES:
         raise AIGCError(f"'{path}' is too large to be a checkpoint's config.")
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise AIGCError(f"'{path}' is not valid JSON ({error}); fetch the checkpoint again.") from None
-    return parse_config(CheckpointConfig, values, f"'{path}'")
+    return read_config_file(CheckpointConfig, path, "fetch the checkpoint again")
 
 
 def _load_generator(config: CheckpointConfig, weights: Path) -> nn.Module:

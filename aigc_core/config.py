@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -31,3 +33,15 @@ def parse_config(config_type: type[ConfigType], values: Any, where: str) -> Conf
             known = ", ".join(sorted(config_type.model_fields))
             raise AIGCError(f"{where}: unknown key '{key}'; known keys are {known}.") from None
         raise AIGCError(f"{where}: '{key}' is wrong: {first['msg'].lower()}.") from None
+
+
+def read_config_file(config_type: type[ConfigType], path: Path, remedy: str) -> ConfigType:
+    """Read a JSON file as a `config_type`.
+
+    Raises AIGCError as `parse_config` does, and with `remedy`, what to do, if the file is not JSON.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise AIGCError(f"'{path}' is not valid JSON ({error}); {remedy}.") from None
+    return parse_config(config_type, values, f"'{path}'")

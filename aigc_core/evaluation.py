@@ -6,7 +6,6 @@ import hashlib
 import json
 import math
 import os
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,12 +18,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from . import __version__
-from .checkpoint import RESULTS_FOLDER, Checkpoint
-from .config import Config, parse_config
+from .checkpoint import RESULTS_FOLDER, Checkpoint, written_file
+from .config import Config, read_config_file
 from .data import ImageDataset, load_dataset
 from .errors import AIGCError
 from .metrics.extractors import Extractor, default_extractor, load_extractor
-from .metrics.figures import Figure, class_balance, measure
+from .metrics.figures import Z_95, Figure, class_balance, measure
 from .sampling import BATCH_SIZE, draw_latents, generate, to_uint8
 
 DEFAULT_NUM_SAMPLES = 10_000
@@ -38,18 +37,20 @@ class FigureKind:
 
     title: str
     better: Literal["lower", "higher"]
-    meaning: str
 
 
 FIGURES = {
-    "fid": FigureKind("FID", "lower", "distance between the distributions of features (Heusel et al. 2017)"),
-    "kid": FigureKind("KID", "lower", "squared kernel distance of features (Bińkowski et al. 2018)"),
-    "is": FigureKind("IS", "higher", "how sure and how varied the predicted classes are (Salimans et al. 2016)"),
-    "precision": FigureKind("Precision", "higher", "share of samples among the real images (Kynkäänniemi et al. 2019)"),
-    "recall": FigureKind("Recall", "higher", "share of real images among the samples (Kynkäänniemi et al. 2019)"),
-    "label_agreement": FigureKind(
-        "Label agreement", "higher", "share of samples the classifier sees as what was asked"
-    ),
+    # The distance between the distributions of features (Heusel et al. 2017).
+    "fid": FigureKind("FID", "lower"),
+    # The squared kernel distance of features (Bińkowski et al. 2018).
+    "kid": FigureKind("KID", "lower"),
+    # How sure and how varied the predicted classes are (Salimans et al. 2016).
+    "is": FigureKind("IS", "higher"),
+    # The share of samples among the real images, and of real images among the samples (Kynkäänniemi et al. 2019).
+    "precision": FigureKind("Precision", "higher"),
+    "recall": FigureKind("Recall", "higher"),
+    # The share of samples that the classifier sees as the class that was asked for.
+    "label_agreement": FigureKind("Label agreement", "higher"),
 }
 
 
@@ -104,10 +105,8 @@ def evaluate(
     started = time.perf_counter()
     reference = load_dataset(dataset or checkpoint.config.dataset, split)
     features_of = load_extractor(extractor or default_extractor(reference.name))
-    if tuple(reference.images.shape[1:2]) != (checkpoint.config.image_shape.channels,):
+    if reference.images.shape[1] != checkpoint.config.image_shape.channels:
         raise AIGCError(f"The checkpoint's images and those of '{reference.name}' differ in their channels.")
-    real, _ = reference_features(reference, features_of)
-    features, logits, asked = _sample_features(checkpoint, features_of, num_samples, progress)
     protocol = Protocol(
         dataset=reference.name,
         dataset_hash=reference.content_hash(),
@@ -116,6 +115,8 @@ def evaluate(
         extractor_hash=features_of.weights_hash,
         num_samples=num_samples,
     )
+    real, _ = reference_features(reference, protocol.dataset_hash, features_of)
+    features, logits, asked = _sample_features(checkpoint, features_of, num_samples, progress)
     figures = measure(features, logits, real, protocol.neighbourhood)
     conditional = checkpoint.config.image_shape.num_classes == logits.shape[1]
     if conditional:
@@ -154,17 +155,15 @@ def _sample_features(
     return torch.cat(features), torch.cat(logits), labels
 
 
-def reference_features(reference: ImageDataset, extractor: Extractor) -> tuple[Tensor, Tensor]:
+def reference_features(reference: ImageDataset, dataset_hash: str, extractor: Extractor) -> tuple[Tensor, Tensor]:
     """Features [N, F] and logits [N, K] of a reference, kept in the cache by content of data and weights."""
     folder = Path(os.environ.get("AIGC_CACHE") or Path.home() / ".cache" / "aigc-studio") / "features"
-    path = folder / f"{reference.content_hash()}-{extractor.weights_hash}.safetensors"
+    path = folder / f"{dataset_hash}-{extractor.weights_hash}.safetensors"
     if not path.is_file():
         features, logits = extractor.extract(reference.images)
-        folder.mkdir(parents=True, exist_ok=True)
         # Whoever comes second replaces the file by an equal one.
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            save_file({"features": features, "logits": logits}, Path(scratch) / path.name)
-            (Path(scratch) / path.name).replace(path)
+        with written_file(path) as unfinished:
+            save_file({"features": features, "logits": logits}, unfinished)
     tensors = load_file(path)
     return tensors["features"], tensors["logits"]
 
@@ -172,23 +171,15 @@ def reference_features(reference: ImageDataset, extractor: Extractor) -> tuple[T
 def write_result(result: Result, folder: Path) -> Path:
     """Write a result into a checkpoint's `eval/`, named by its protocol; returns the file."""
     target = folder / RESULTS_FOLDER / f"{result.protocol.id}.json"
-    target.parent.mkdir(exist_ok=True)
-    unfinished = target.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps(result.model_dump(mode="json"), indent=2) + "\n")
-    unfinished.replace(target)
+    with written_file(target) as unfinished:
+        unfinished.write_text(json.dumps(result.model_dump(mode="json"), indent=2) + "\n")
     return target
 
 
 def read_results(folder: Path) -> list[Result]:
     """The results in a checkpoint's `eval/`, in order of protocol. Raises AIGCError for a damaged one."""
-    results = []
-    for path in sorted((folder / RESULTS_FOLDER).glob("*.json")):
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise AIGCError(f"'{path}' is not valid JSON ({error}); evaluate the checkpoint again.") from None
-        results.append(parse_config(Result, values, f"'{path}'"))
-    return results
+    paths = sorted((folder / RESULTS_FOLDER).glob("*.json"))
+    return [read_config_file(Result, path, "evaluate the checkpoint again") for path in paths]
 
 
 @dataclass(frozen=True)
@@ -219,11 +210,11 @@ def compare(first: Result, second: Result, figure: str = "fid") -> Verdict:
     confidence = 0.5 * (1 + math.erf(abs(z) / math.sqrt(2)))
     kind = FIGURES[figure]
     values = f"{kind.title} {_with_error(a)} against {_with_error(b)}"
-    if abs(z) < 1.96:
+    if abs(z) < Z_95:
         return Verdict("tie", confidence, f"No difference can be told: {values}.")
     outcome = "better" if (z < 0) == (kind.better == "lower") else "worse"
     return Verdict(outcome, confidence, f"The first is {outcome}: {values} (confidence {confidence:.1%}).")
 
 
 def _with_error(figure: Figure) -> str:
-    return f"{figure.value:.4g} ± {1.96 * figure.standard_error:.2g}"
+    return f"{figure.value:.4g} ± {figure.reach:.2g}"

@@ -33,6 +33,7 @@ from .checkpoint import (
     SAMPLES_FILE,
     WEIGHTS_FILE,
     read_config,
+    repo_name,
     resolve_reference,
     step_folders,
 )
@@ -57,7 +58,6 @@ TIMEOUT = 60
 """Seconds of silence after which the Hub counts as unreachable."""
 
 checkpoint_file = re.compile("|".join([*map(re.escape, MAX_BYTES), rf"{RESULTS_FOLDER}/[\w-][\w.-]*\.json"]), re.ASCII)
-repo_name = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 revision_name = re.compile(r"(?!.*(\.\.|//))[A-Za-z0-9][\w./-]{0,99}", re.ASCII)
 commit_hash = re.compile(r"[0-9a-f]{40}")
 
@@ -86,36 +86,35 @@ class HubUnreachable(AIGCError):
     """The Hub does not answer: offline, no connection, silence, or a fault of its own."""
 
 
-def pull(repo_id: str, revision: str | None = None, token: str | None = None, weights: bool = True) -> Path:
+def pull(repo_id: str, revision: str | None = None, token: str | None = None) -> Path:
     """Bring a checkpoint into the Hub's cache, or find it there; returns its folder.
 
-    `revision` is a branch, a tag or a commit; a commit that is in the cache costs no request. `weights=False` leaves
-    model.safetensors and directions.safetensors out. If the Hub cannot be reached, what the cache holds of that
-    revision is used; not so with a `token` of one's own, whose rights cannot be checked then.
+    `revision` is a branch, a tag or a commit; a commit that is in the cache costs no request. If the Hub
+    cannot be reached, what the cache holds of that revision is used; not so with a `token` of one's own, whose rights
+    cannot be checked then.
     Raises AIGCError when it does not exist, may not be read, is too large, arrives damaged, or cannot be reached.
     """
     revision = _checked_names(repo_id, revision or "main")
-    if commit_hash.fullmatch(revision) and (folder := _cached(repo_id, revision, weights)):
+    if commit_hash.fullmatch(revision) and (folder := _cached(repo_id, revision)):
         return folder
     api = _api(token)
     try:
         with _faults_as_sentences(repo_id):
             info = api.model_info(repo_id, revision=revision, files_metadata=True)
     except HubUnreachable:
-        if token is None and (folder := _cached(repo_id, revision, weights)):
+        if token is None and (folder := _cached(repo_id, revision)):
             logger.warning("'%s' comes from the cache, since the Hub cannot be reached.", repo_id)
             return folder
         raise
     commit = info.sha or ""
     files = {file.rfilename: file for file in info.siblings or [] if checkpoint_file.fullmatch(file.rfilename)}
     _refuse_unfit(repo_id, commit, files)
-    folder = _cached(repo_id, commit, weights)
+    folder = _cached(repo_id, commit)
     if folder is None:
         # The config comes last: where it lies in the cache, the rest lies beside it.
-        last = [WEIGHTS_FILE, CONFIG_FILE] if weights else [CONFIG_FILE]
-        rest = sorted(files.keys() - {WEIGHTS_FILE, CONFIG_FILE} - (set() if weights else {DIRECTIONS_FILE}))
+        last = [name for name in (WEIGHTS_FILE, CONFIG_FILE) if name in files]
         with _faults_as_sentences(repo_id):
-            for name in [*rest, *(name for name in last if name in files)]:
+            for name in [*sorted(files.keys() - set(last)), *last]:
                 path = _fetch(api, repo_id, commit, files[name])
         folder = path.parent
     _note_commit(folder, revision)
@@ -226,11 +225,10 @@ def _bound_wait(request: Any) -> None:
     request.extensions = {**request.extensions, "timeout": bounds}
 
 
-def _cached(repo_id: str, revision: str, weights: bool) -> Path | None:
+def _cached(repo_id: str, revision: str) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
-    names = [CONFIG_FILE, WEIGHTS_FILE] if weights else [CONFIG_FILE]
-    paths = [try_to_load_from_cache(repo_id, name, revision=revision) for name in names]
+    paths = [try_to_load_from_cache(repo_id, name, revision=revision) for name in (CONFIG_FILE, WEIGHTS_FILE)]
     return Path(paths[0]).parent if all(isinstance(path, str) for path in paths) else None  # type: ignore[arg-type]
 
 

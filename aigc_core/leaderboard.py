@@ -9,9 +9,7 @@ from pathlib import Path
 from .checkpoint import CONFIG_FILE, CheckpointConfig, read_config, resolve_reference, step_folders
 from .errors import AIGCError
 from .evaluation import FIGURES, Result, compare, read_results
-from .visitors import check_reference
-
-SHIPPED = Path(__file__).parents[1] / "checkpoints"
+from .visitors import SHIPPED, check_reference
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ def rows(group: list[tuple[Entry, Result]]) -> list[dict[str, object]]:
             if name in result.figures:
                 figure = result.figures[name]
                 row[FIGURES[name].title] = figure.value
-                row[f"{FIGURES[name].title} ±"] = 1.96 * figure.standard_error
+                row[f"{FIGURES[name].title} ±"] = figure.reach
         table.append(row)
     return sorted(table, key=lambda row: (row["rank"], row["FID"]))  # type: ignore[arg-type]
 

@@ -30,6 +30,7 @@ from .draws import ShuffledStream, StepDraws, seeded_generator
 from .ema import ExponentialMovingAverage, with_standing_statistics
 from .errors import AIGCError
 from .models import ImageShape
+from .provenance import to_picture
 from .sampling import MAX_SEED, SampleRequest, image_grid, sample
 from .training_state import load_training_state, save_training_state
 
@@ -128,16 +129,14 @@ class Run:
         self.step, self.images_seen, self.training_seconds = 0, 0, 0.0
         if earlier:
             self._resume(earlier[-1])
-        self.one_hot = (
-            torch.eye(len(self.class_names)) if self.class_names else torch.zeros(len(self.dataset.class_names) or 1, 0)
-        )
+        # Without classes a label stands for no weight at all.
+        self.one_hot = torch.eye(max(1, len(self.dataset.class_names)))[:, : len(self.class_names)]
         self.stream = ShuffledStream(len(self.dataset), config.seed)
 
     def train(self) -> Path:
         """Run to the end; returns the newest checkpoint's folder."""
         self.accelerator.init_trackers("training", config=_flat(self.config.model_dump()))
         next_checkpoint = (self.images_seen // self.config.checkpoint_images + 1) * self.config.checkpoint_images
-        measured: dict[str, Tensor] = {}
         with self._progress_bar() as progress_bar, _stop_on_interrupt() as interrupted:
             while self.progress < 1 and not interrupted():
                 started = time.perf_counter()
@@ -207,12 +206,8 @@ class Run:
             return target
         if not all(torch.isfinite(tensor).all() for tensor in self.ema.generator.parameters()):
             raise self._diverged()
-        shares = (
-            torch.bincount(self.dataset.labels, minlength=len(self.class_names)).float()
-            if self.class_names
-            else torch.empty(0)
-        )
-        generator = with_standing_statistics(self.ema.generator, shares / shares.sum())
+        counts = torch.bincount(self.dataset.labels, minlength=len(self.class_names))[: len(self.class_names)]
+        generator = with_standing_statistics(self.ema.generator, counts / counts.sum())
         checkpoint = Checkpoint(self._checkpoint_config(), generator)
         with written_whole(target) as unfinished:
             checkpoint.write_files(unfinished)
@@ -238,16 +233,13 @@ class Run:
 
     def _write_samples(self, checkpoint: Checkpoint, folder: Path) -> None:
         """A grid of the same 64 seeds at every checkpoint; one class a column where there are few enough."""
-        from PIL import Image
-
         classes = len(self.class_names)
         columns = classes if 2 <= classes <= 16 else 8
         labels = ",".join(str(label) for label in range(classes)) if columns == classes else ""
         images = sample(checkpoint, SampleRequest(seed=0, count=columns * 8, labels=labels)).images
         if (images.float().std(0).mean() < 1.0) and self.accelerator.is_main_process:
             tqdm.write("warning: all samples look the same: the generator has collapsed.")
-        grid = image_grid(images, columns).permute(1, 2, 0).squeeze(2).numpy()
-        Image.fromarray(grid).save(folder / SAMPLES_FILE)
+        to_picture(image_grid(images, columns)).save(folder / SAMPLES_FILE)
 
     def _checkpoint_config(self) -> CheckpointConfig:
         return CheckpointConfig(

@@ -7,14 +7,12 @@ be named; what is on the Hub is asked for with the visitor's own token.
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
+from .checkpoint import repo_name
 from .errors import AIGCError
 
 SHIPPED = Path(__file__).resolve().parents[1] / "checkpoints"
-
-hub_id = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
 def check_reference(reference: str) -> None:
@@ -23,5 +21,5 @@ def check_reference(reference: str) -> None:
         return
     folder = Path(reference.strip()) if Path(reference.strip()).exists() else Path(reference.strip().partition("@")[0])
     shipped = folder.resolve().is_relative_to(SHIPPED)
-    if not shipped and (folder.exists() or not hub_id.fullmatch(str(folder))):
+    if not shipped and (folder.exists() or not repo_name.fullmatch(str(folder))):
         raise AIGCError(f"'{reference}' cannot be opened here; name a shipped model, or owner/name on the Hub.")

@@ -6,6 +6,7 @@ from sources import entries
 
 from aigc_core import AIGCError, Checkpoint
 from aigc_core.evaluation import FIGURES, compare
+from aigc_core.interpolation import enlarge
 from aigc_core.leaderboard import by_protocol, short_name
 from aigc_core.provenance import to_picture
 from aigc_core.sampling import SampleRequest, image_grid, sample
@@ -15,10 +16,10 @@ COLOURS = ("#5b5bd6", "#e5484d", "#30a46c", "#f5a623", "#0090ff", "#8e4ec6")
 
 @st.cache_data(show_spinner="Sampling …", max_entries=64)
 def grid(folder: str, seed: int):
-    """48 samples in eight columns, three times enlarged."""
+    """48 samples in eight columns, enlarged."""
     checkpoint = Checkpoint.from_pretrained(folder)
     images = sample(checkpoint, SampleRequest(seed=seed, count=48)).images
-    return to_picture(image_grid(images, 8).repeat_interleave(3, 1).repeat_interleave(3, 2))
+    return to_picture(image_grid(enlarge(images, 3 * images.shape[-1]), 8))
 
 
 st.title("Compare")
@@ -51,7 +52,7 @@ for number, (name, kind) in enumerate(FIGURES.items()):
     figures = [results[label][1].figures[name] for label in present]
     if not figures:
         continue
-    reach = [1.96 * figure.standard_error for figure in figures]
+    reach = [figure.reach for figure in figures]
     bars = go.Bar(
         x=present,
         y=[figure.value for figure in figures],

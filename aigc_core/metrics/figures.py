@@ -12,6 +12,8 @@ from ..config import Config
 from ..errors import AIGCError
 
 BOOTSTRAPS = 30
+Z_95 = 1.96
+"""Standard errors on each side of a 95 % interval."""
 KID_SUBSET_SIZE = 1000
 
 
@@ -25,20 +27,26 @@ class Figure(Config):
     @classmethod
     def of_error(cls, value: float, standard_error: float) -> Figure:
         """value ± 1.96 standard errors."""
-        return cls(value=value, low=value - 1.96 * standard_error, high=value + 1.96 * standard_error)
+        reach = Z_95 * standard_error
+        return cls(value=value, low=value - reach, high=value + reach)
 
     @classmethod
     def of_share(cls, share: float, count: int) -> Figure:
         """A share of `count` independent cases, with Wilson's interval (Wilson 1927)."""
-        z = 1.96
+        z = Z_95
         centre = (share + z * z / (2 * count)) / (1 + z * z / count)
         reach = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
         return cls(value=share, low=min(share, centre - reach), high=max(share, centre + reach))
 
     @property
     def standard_error(self) -> float:
-        """A quarter of the interval, roughly: (high − low) / (2 · 1.96)."""
-        return (self.high - self.low) / (2 * 1.96)
+        """reach / 1.96."""
+        return self.reach / Z_95
+
+    @property
+    def reach(self) -> float:
+        """Half the interval's width: what stands behind the ±."""
+        return (self.high - self.low) / 2
 
 
 def measure(features: Tensor, logits: Tensor, real: Tensor, neighbourhood: int) -> dict[str, Figure]:
