@@ -1,8 +1,18 @@
 """Checkpoints to and from the Hugging Face Hub: push, pull, list.
 
+    pull(repo_id, revision)          a whole checkpoint
+    read_revisions(repo_id)          config.json and eval/*.json of every revision, for tables and curves
+    read_samples(repo_id, commit)    samples.png of one of them, when it is shown
+    list_checkpoints, list_revisions names and commits alone, one request (a collection: one an item)
+
 Nothing pulled is trusted: only files of known names and bounded sizes are fetched, each is compared with the hash that
 the repository lists, and `aigc_core.checkpoint` validates what they hold. What was fetched once lies in the client's
-cache under its commit and is not asked for again. The token comes from where huggingface_hub keeps it.
+cache under its commit and is not asked for again: reading the revisions of a repository a second time is one request,
+however many there are. Of a commit in the cache the results came before the config and the weights after all else but
+the config, so that where the config lies all results do, and where both lie all files do.
+
+The token comes from where huggingface_hub keeps it, or is a visitor's own. Where strangers use the process, the Hub is
+asked for every reference, since the cache also holds what others may read.
 """
 
 from __future__ import annotations
@@ -16,7 +26,7 @@ import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +48,7 @@ from .checkpoint import (
     step_folders,
 )
 from .errors import AIGCError
+from .visitors import open_to_strangers
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -54,10 +65,17 @@ MAX_BYTES = {
 MAX_RESULT_BYTES = 16 * 2**20
 MAX_FILES = 500
 MAX_LISTED = 1000
+PARALLEL_REQUESTS = 8
 TIMEOUT = 60
 """Seconds of silence after which the Hub counts as unreachable."""
 
-checkpoint_file = re.compile("|".join([*map(re.escape, MAX_BYTES), rf"{RESULTS_FOLDER}/[\w-][\w.-]*\.json"]), re.ASCII)
+WHOLE = (CONFIG_FILE, WEIGHTS_FILE)
+SUMMARY = (CONFIG_FILE,)
+"""What vouches in the cache for all files of a checkpoint, and for its config and results."""
+
+result_file = rf"{RESULTS_FOLDER}/[\w-][\w.-]*\.json"
+summary_file = re.compile(rf"{re.escape(CONFIG_FILE)}|{result_file}", re.ASCII)
+checkpoint_file = re.compile("|".join([*map(re.escape, MAX_BYTES), result_file]), re.ASCII)
 revision_name = re.compile(r"(?!.*(\.\.|//))[A-Za-z0-9][\w./-]{0,99}", re.ASCII)
 commit_hash = re.compile(r"[0-9a-f]{40}")
 
@@ -76,10 +94,15 @@ class HubEntry:
 
 @dataclass(frozen=True)
 class Revision:
-    """A branch or tag of a repository and the commit it stands for."""
+    """A branch or tag of a repository and the commit it stands for.
+
+    `folder` is where `read_revisions` has put its config and results; None if that failed, for the reason `problem`.
+    """
 
     name: str
     commit: str
+    folder: Path | None = None
+    problem: str = ""
 
 
 class HubUnreachable(AIGCError):
@@ -95,30 +118,68 @@ def pull(repo_id: str, revision: str | None = None, token: str | None = None) ->
     Raises AIGCError when it does not exist, may not be read, is too large, arrives damaged, or cannot be reached.
     """
     revision = _checked_names(repo_id, revision or "main")
-    if commit_hash.fullmatch(revision) and (folder := _cached(repo_id, revision)):
+    cache_suffices = token is None and not open_to_strangers()
+    if cache_suffices and commit_hash.fullmatch(revision) and (folder := _cached(repo_id, revision, WHOLE)):
         return folder
     api = _api(token)
     try:
-        with _faults_as_sentences(repo_id):
-            info = api.model_info(repo_id, revision=revision, files_metadata=True)
+        commit, files = _checkpoint_files(api, repo_id, revision)
     except HubUnreachable:
-        if token is None and (folder := _cached(repo_id, revision)):
+        if cache_suffices and (folder := _cached(repo_id, revision, WHOLE)):
             logger.warning("'%s' comes from the cache, since the Hub cannot be reached.", repo_id)
             return folder
         raise
-    commit = info.sha or ""
-    files = {file.rfilename: file for file in info.siblings or [] if checkpoint_file.fullmatch(file.rfilename)}
-    _refuse_unfit(repo_id, commit, files)
-    folder = _cached(repo_id, commit)
-    if folder is None:
-        # The config comes last: where it lies in the cache, the rest lies beside it.
-        last = [name for name in (WEIGHTS_FILE, CONFIG_FILE) if name in files]
-        with _faults_as_sentences(repo_id):
-            for name in [*sorted(files.keys() - set(last)), *last]:
-                path = _fetch(api, repo_id, commit, files[name])
-        folder = path.parent
+    folder = _cached(repo_id, commit, WHOLE) or _fetch_all(api, repo_id, commit, files)
     _note_commit(folder, revision)
     return folder
+
+
+def read_revisions(repo_id: str, token: str | None = None) -> list[Revision]:
+    """The branches and tags of a repository by name, each with a folder of its config and its results.
+
+    `checkpoint.read_config` and `evaluation.read_results` read the folders, which lie in the Hub's cache. A revision
+    that cannot be had carries its problem and hides no other. If the Hub cannot be reached, the revisions of which the
+    cache knows are returned, unless the rights of a `token` of one's own would have to be checked.
+    Raises AIGCError as `pull` does, for the repository as a whole.
+    """
+    api = _api(token)
+    try:
+        revisions = list_revisions(repo_id, token)
+    except HubUnreachable:
+        if token is not None or open_to_strangers() or not (revisions := _noted_revisions(repo_id)):
+            raise
+        logger.warning("'%s' comes from the cache, since the Hub cannot be reached.", repo_id)
+    unreachable: list[HubUnreachable] = []
+
+    def read(revision: Revision) -> Revision:
+        try:
+            folder = _cached(repo_id, revision.commit, SUMMARY)
+            if folder is None:
+                if unreachable:
+                    raise unreachable[0]
+                commit, files = _checkpoint_files(api, repo_id, revision.commit)
+                folder = _fetch_all(api, repo_id, commit, {n: f for n, f in files.items() if summary_file.fullmatch(n)})
+        except AIGCError as error:
+            if isinstance(error, HubUnreachable):
+                unreachable.append(error)
+            return replace(revision, problem=str(error))
+        _note_commit(folder, revision.name)
+        return replace(revision, folder=folder)
+
+    with ThreadPoolExecutor(PARALLEL_REQUESTS) as pool:
+        return list(pool.map(read, revisions))
+
+
+def read_samples(repo_id: str, commit: str, token: str | None = None) -> Path | None:
+    """The samples.png of a commit that `read_revisions` named, or None where it has none. Raises as `pull` does."""
+    _checked_names(repo_id, commit)
+    if folder := _cached(repo_id, commit, (SAMPLES_FILE,)):
+        return folder / SAMPLES_FILE
+    api = _api(token)
+    commit, files = _checkpoint_files(api, repo_id, commit)
+    if SAMPLES_FILE not in files:
+        return None
+    return _fetch_all(api, repo_id, commit, {SAMPLES_FILE: files[SAMPLES_FILE]}) / SAMPLES_FILE
 
 
 def push(
@@ -167,7 +228,7 @@ def list_checkpoints(
             models = list(islice(found, MAX_LISTED))
         elif repo_name.fullmatch(collection):
             items = [item.item_id for item in api.get_collection(collection).items if item.item_type == "model"]
-            with ThreadPoolExecutor(8) as pool:
+            with ThreadPoolExecutor(PARALLEL_REQUESTS) as pool:
                 models = list(pool.map(api.model_info, items[:MAX_LISTED]))
             models = [
                 model
@@ -189,11 +250,21 @@ def list_checkpoints(
 
 
 def list_revisions(repo_id: str, token: str | None = None) -> list[Revision]:
-    """The branches and tags of a repository by name. Raises AIGCError as `pull` does."""
+    """The branches and tags of a repository by name, without those that a reference cannot name.
+
+    Raises AIGCError as `pull` does, and where there are too many.
+    """
     _checked_names(repo_id, "main")
     with _faults_as_sentences(repo_id):
         refs = _api(token).list_repo_refs(repo_id)
-    return sorted((Revision(ref.name, ref.target_commit) for ref in refs.branches + refs.tags), key=lambda r: r.name)
+    revisions = [
+        Revision(ref.name, ref.target_commit)
+        for ref in refs.branches + refs.tags
+        if revision_name.fullmatch(ref.name) and commit_hash.fullmatch(ref.target_commit)
+    ]
+    if len(revisions) > MAX_LISTED:
+        raise AIGCError(f"'{repo_id}' has over {MAX_LISTED:,} revisions; refused.")
+    return sorted(revisions, key=lambda revision: revision.name)
 
 
 def _checked_names(repo_id: str, revision: str) -> str:
@@ -225,14 +296,20 @@ def _bound_wait(request: Any) -> None:
     request.extensions = {**request.extensions, "timeout": bounds}
 
 
-def _cached(repo_id: str, revision: str) -> Path | None:
+def _cached(repo_id: str, revision: str, names: tuple[str, ...]) -> Path | None:
+    """The folder in the cache of a revision, if it holds all these files."""
     from huggingface_hub import try_to_load_from_cache
 
-    paths = [try_to_load_from_cache(repo_id, name, revision=revision) for name in (CONFIG_FILE, WEIGHTS_FILE)]
+    paths = [try_to_load_from_cache(repo_id, name, revision=revision) for name in names]
     return Path(paths[0]).parent if all(isinstance(path, str) for path in paths) else None  # type: ignore[arg-type]
 
 
-def _refuse_unfit(repo_id: str, commit: str, files: dict[str, Any]) -> None:
+def _checkpoint_files(api: HfApi, repo_id: str, revision: str) -> tuple[str, dict[str, Any]]:
+    """The commit of a revision and what the Hub lists about those of its files that belong to a checkpoint."""
+    with _faults_as_sentences(repo_id):
+        info = api.model_info(repo_id, revision=revision, files_metadata=True)
+    commit = info.sha or ""
+    files = {file.rfilename: file for file in info.siblings or [] if checkpoint_file.fullmatch(file.rfilename)}
     if not commit_hash.fullmatch(commit):
         raise AIGCError(f"'{repo_id}': the Hub named no commit; try again later.")
     if CONFIG_FILE not in files:
@@ -243,6 +320,16 @@ def _refuse_unfit(repo_id: str, commit: str, files: dict[str, Any]) -> None:
         bound = MAX_BYTES.get(name, MAX_RESULT_BYTES)
         if file.size is None or file.size > bound:
             raise AIGCError(f"'{repo_id}': {name} is larger than {bound / 2**20:,.0f} MB; refused.")
+    return commit, files
+
+
+def _fetch_all(api: HfApi, repo_id: str, commit: str, files: dict[str, Any]) -> Path:
+    """Bring files of a commit into the cache, in the order that lets the last ones vouch for the rest."""
+    last = [name for name in (WEIGHTS_FILE, CONFIG_FILE) if name in files]
+    with _faults_as_sentences(repo_id):
+        for name in [*sorted(files.keys() - set(last)), *last]:
+            path = _fetch(api, repo_id, commit, files[name])
+    return path.parent
 
 
 def _fetch(api: HfApi, repo_id: str, commit: str, file: Any) -> Path:
@@ -272,6 +359,16 @@ def _note_commit(folder: Path, revision: str) -> None:
         note.parent.mkdir(parents=True, exist_ok=True)
         Path(scratch, "commit").write_text(folder.name)
         Path(scratch, "commit").replace(note)
+
+
+def _noted_revisions(repo_id: str) -> list[Revision]:
+    """The revisions of which the cache knows the commit."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+    from huggingface_hub.file_download import repo_folder_name
+
+    notes = Path(HF_HUB_CACHE, repo_folder_name(repo_id=repo_id, repo_type="model"), "refs")
+    paths = sorted(path for path in notes.rglob("*") if path.is_file())
+    return [Revision(path.relative_to(notes).as_posix(), path.read_text()) for path in paths]
 
 
 def _push_folder(api: HfApi, folder: Path, repo_id: str, revision: str, claims: str | None = None) -> str:

@@ -15,9 +15,14 @@ from .errors import AIGCError
 SHIPPED = Path(__file__).resolve().parents[1] / "checkpoints"
 
 
+def open_to_strangers() -> bool:
+    """Whether this runs on a Space (SPACE_ID is set)."""
+    return "SPACE_ID" in os.environ
+
+
 def check_reference(reference: str) -> None:
-    """Raises AIGCError for a local folder other than a shipped model, if this runs on a Space (SPACE_ID is set)."""
-    if "SPACE_ID" not in os.environ:
+    """Raises AIGCError for a local folder other than a shipped model, if this is open to strangers."""
+    if not open_to_strangers():
         return
     folder = Path(reference.strip()) if Path(reference.strip()).exists() else Path(reference.strip().partition("@")[0])
     shipped = folder.resolve().is_relative_to(SHIPPED)

@@ -179,11 +179,19 @@ class LocalHub:
         entries = repository.commits[repository.resolve(revision)].files
         return {path: self._blob(entry).read_bytes() for path, entry in entries.items()}
 
-    def add(self, repo_id: str, files: dict[str, bytes], kind: str = "models", private: bool = False) -> Repository:
+    def add(
+        self,
+        repo_id: str,
+        files: dict[str, bytes],
+        kind: str = "models",
+        private: bool = False,
+        branch: str = "main",
+    ) -> Repository:
         """Put files, of any name, into a repository directly, as one commit; the repository is made if need be."""
         with self.lock:
             repository = self.repositories.get((kind, repo_id)) or self._create(kind, repo_id, private)
-            repository.commit("Add files", {path: self._store(path, content) for path, content in files.items()})
+            changes = {path: self._store(path, content) for path, content in files.items()}
+            repository.commit("Add files", changes, branch)
             self._save(repository)
         return repository
 
