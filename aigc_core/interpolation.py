@@ -33,17 +33,30 @@ def interpolate(
     ends at the last (N = (requests − 1) · frames + 1). Codes, which carry truncation and offsets, go along
     `curve`, in W about its mean; class weights are mixed linearly. Raises AIGCError for fewer than two requests.
     """
-    if len(requests) < 2:
-        raise AIGCError("An interpolation needs at least two images to lead through.")
-    if not 1 <= frames <= MAX_FRAMES // len(requests):
-        raise AIGCError(f"An interpolation has at least 1 and in all at most {MAX_FRAMES} frames.")
     stops = [request_codes(checkpoint, request.model_copy(update={"count": 1})) for request in requests]
-    codes, labels = (torch.cat(parts) for parts in zip(*stops))
+    codes, labels = (torch.cat(parts) for parts in zip(*stops)) if stops else (torch.empty(0), torch.empty(0))
+    return interpolate_codes(checkpoint, codes, labels, frames, curve, loop)
+
+
+def interpolate_codes(
+    checkpoint: Checkpoint,
+    codes: Tensor,
+    labels: Tensor,
+    frames: int = 20,
+    curve: Literal["linear", "spherical"] = "spherical",
+    loop: bool = True,
+) -> Tensor:
+    """As `interpolate`, through codes float32 [N, ...] and labels [N, num_classes] as `sampling.render` takes them."""
+    stops = len(codes)
+    if stops < 2:
+        raise AIGCError("An interpolation needs at least two images to lead through.")
+    if not 1 <= frames <= MAX_FRAMES // stops:
+        raise AIGCError(f"An interpolation has at least 1 and in all at most {MAX_FRAMES} frames.")
     centre = getattr(checkpoint.generator, "style_mean", torch.zeros((), device=codes.device))
-    pairs = len(requests) if loop else len(requests) - 1
+    pairs = stops if loop else stops - 1
     position = torch.arange(pairs * frames + (not loop))
-    start = position // frames % len(requests)
-    end = (start + 1) % len(requests)
+    start = position // frames % stops
+    end = (start + 1) % stops
     share = (position % frames / frames).to(codes.device)
     along = torch.lerp if curve == "linear" else slerp
     shares = share.view(-1, *[1] * (codes.ndim - 1))
