@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from .checkpoint import CARD_FILE, SAMPLES_FILE, CheckpointConfig, read_config, written_file
-from .evaluation import FIGURES, Result, read_results
+from .results import FIGURES, Result, read_results
 
 TAGS = ["aigc-studio", "gan"]
 TASK = "unconditional-image-generation"

@@ -412,7 +412,7 @@ def _benchmark_claims(api: HfApi, folder: Path, benchmark: str) -> str:
     A task stands for the figure that ends its id (`fid`, `mnist_fid`, `aigc/fid`) on its split; of several protocols
     the one with the most samples counts.
     """
-    from .evaluation import FIGURES, read_results
+    from .results import FIGURES, read_results
 
     _checked_names(benchmark, "main")
     tasks = _benchmark_tasks(api, benchmark)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .checkpoint import CONFIG_FILE, CheckpointConfig, read_config, resolve_reference, step_folders
+from .comparison import compare
 from .errors import AIGCError
-from .evaluation import FIGURES, Result, compare, read_results
+from .results import FIGURES, Result, read_results
 from .visitors import SHIPPED, check_reference
 
 

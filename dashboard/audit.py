@@ -20,7 +20,7 @@ if not choices:
     st.info("No checkpoint has been evaluated yet.")
     st.stop()
 result = choices[st.selectbox("Checkpoint", list(choices), key="checkpoint") or next(iter(choices))]
-shares = result.class_shares
+shares = {name: of_class.share for name, of_class in result.classes.items()}
 chart = go.Figure(
     go.Bar(
         x=list(shares),

@@ -5,10 +5,11 @@ import streamlit as st
 from sources import entries
 
 from aigc_core import AIGCError, Checkpoint
-from aigc_core.evaluation import FIGURES, compare
+from aigc_core.comparison import compare
 from aigc_core.interpolation import enlarge
 from aigc_core.leaderboard import by_protocol, short_name
 from aigc_core.provenance import to_picture
+from aigc_core.results import FIGURES
 from aigc_core.sampling import SampleRequest, image_grid, sample
 
 COLOURS = ("#5b5bd6", "#e5484d", "#30a46c", "#f5a623", "#0090ff", "#8e4ec6")

@@ -6,8 +6,8 @@ import pandas
 import streamlit as st
 from sources import entries
 
-from aigc_core.evaluation import FIGURES
 from aigc_core.leaderboard import by_protocol, rows, short_name
+from aigc_core.results import FIGURES
 
 st.title("Leaderboard")
 st.caption(

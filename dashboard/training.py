@@ -5,8 +5,8 @@ import streamlit as st
 from sources import entries
 
 from aigc_core.checkpoint import SAMPLES_FILE
-from aigc_core.evaluation import FIGURES
 from aigc_core.leaderboard import by_protocol, short_name
+from aigc_core.results import FIGURES
 
 st.title("Training")
 series: dict[tuple[str, str], list] = {}

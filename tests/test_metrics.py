@@ -8,10 +8,12 @@ import torch
 from scipy.linalg import sqrtm
 
 from aigc_core import AIGCError
-from aigc_core.evaluation import Protocol, Result, compare
+from aigc_core.comparison import compare
 from aigc_core.leaderboard import ranks
 from aigc_core.metrics.extractors import extractor_names, load_extractor
-from aigc_core.metrics.figures import Figure, measure
+from aigc_core.metrics.figure import Figure
+from aigc_core.metrics.figures import measure
+from aigc_core.results import Protocol, Result
 
 
 def normal(count: int, seed: int, mean: float = 0.0, scale: float = 1.0) -> torch.Tensor:

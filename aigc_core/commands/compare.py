@@ -6,8 +6,9 @@ from argparse import ArgumentParser, Namespace
 from itertools import combinations
 
 from ..checkpoint import resolve_reference
+from ..comparison import compare
 from ..errors import AIGCError
-from ..evaluation import FIGURES, Result, compare, read_results
+from ..results import FIGURES, Result, read_results
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -9,7 +9,8 @@ from tqdm import tqdm
 
 from ..card import write_card
 from ..checkpoint import Checkpoint
-from ..evaluation import DEFAULT_NUM_SAMPLES, FIGURES, Result, evaluate, write_result
+from ..evaluation import DEFAULT_NUM_SAMPLES, evaluate
+from ..results import FIGURES, Result, write_result
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -21,7 +22,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    dataset, _, split = (arguments.reference or "").partition(":")
     for reference in arguments.checkpoints:
         checkpoint = Checkpoint.from_pretrained(reference)
         with tqdm(total=100, unit="%", desc=reference, disable=arguments.json) as bar:
@@ -31,8 +31,7 @@ def run(arguments: Namespace) -> int:
 
             result = evaluate(
                 checkpoint,
-                dataset=dataset or None,
-                split=split or "test",
+                reference=arguments.reference,
                 extractor=arguments.extractor,
                 num_samples=arguments.num_samples,
                 progress=show,

@@ -8,45 +8,11 @@ import numpy
 import torch
 from torch import Tensor
 
-from ..config import Config
 from ..errors import AIGCError
+from .figure import Figure
 
 BOOTSTRAPS = 30
-Z_95 = 1.96
-"""Standard errors on each side of a 95 % interval."""
 KID_SUBSET_SIZE = 1000
-
-
-class Figure(Config):
-    """A value with its 95 % interval from sampling error."""
-
-    value: float
-    low: float
-    high: float
-
-    @classmethod
-    def of_error(cls, value: float, standard_error: float) -> Figure:
-        """value ± 1.96 standard errors."""
-        reach = Z_95 * standard_error
-        return cls(value=value, low=value - reach, high=value + reach)
-
-    @classmethod
-    def of_share(cls, share: float, count: int) -> Figure:
-        """A share of `count` independent cases, with Wilson's interval (Wilson 1927)."""
-        z = Z_95
-        centre = (share + z * z / (2 * count)) / (1 + z * z / count)
-        reach = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-        return cls(value=share, low=min(share, centre - reach), high=max(share, centre + reach))
-
-    @property
-    def standard_error(self) -> float:
-        """reach / 1.96."""
-        return self.reach / Z_95
-
-    @property
-    def reach(self) -> float:
-        """Half the interval's width: what stands behind the ±."""
-        return (self.high - self.low) / 2
 
 
 def measure(features: Tensor, logits: Tensor, real: Tensor, neighbourhood: int) -> dict[str, Figure]:
