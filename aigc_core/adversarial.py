@@ -9,6 +9,7 @@ import torch
 from accelerate import Accelerator
 from pydantic import Field
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from .augmentation import build_augmentation
 from .config import Config, parse_config
@@ -24,6 +25,8 @@ class AdversarialConfig(Config):
     `r1_gamma`, `r2_gamma`: weights γ of the penalties on real and generated images (γ/2 · E‖∇D‖²), computed every
     `penalty_interval` steps and scaled up accordingly (lazy regularisation, Karras et al. 2020, section 3.1).
     `gradient_penalty`: weight λ of the Wasserstein penalty.
+    `classification_weight`: weight of the cross-entropy of the discriminator's class scores, on real images in its own
+    step and on generated ones in the generator's (Odena et al. 2017, section 3).
     `discriminator_steps`: how many discriminator steps go before each generator step.
     Learning rates stay constant until `decay_start` of the run and then fall linearly to zero.
     """
@@ -33,6 +36,7 @@ class AdversarialConfig(Config):
     r2_gamma: float = Field(default=0.0, ge=0)
     penalty_interval: int = Field(default=8, ge=1)
     gradient_penalty: float = Field(default=0.0, ge=0)
+    classification_weight: float = Field(default=0.0, ge=0)
     discriminator_steps: int = Field(default=1, ge=1)
     generator_learning_rate: float = Field(default=1e-3, gt=0)
     discriminator_learning_rate: float = Field(default=1e-3, gt=0)
@@ -64,6 +68,10 @@ class AdversarialTraining:
             isinstance(module, nn.modules.batchnorm._BatchNorm) for module in self.discriminator.modules()
         ):
             raise AIGCError("A gradient penalty needs a discriminator without batch normalisation; drop one of them.")
+        if self.config.classification_weight and not (
+            image_shape.num_classes and hasattr(self.discriminator, "class_scores")
+        ):
+            raise AIGCError("classification_weight needs classes and a discriminator that scores them, as dcgan has.")
         for module in self.modules.values():
             module.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         # One kernel updates all weights; plain Adam is left for devices that have none.
@@ -116,9 +124,9 @@ class AdversarialTraining:
         fake = self.augmentation(fake.float(), draws.generator).detach().requires_grad_(r2)
         # Second derivatives are taken in full precision.
         with nullcontext() if r1 or r2 else self.accelerator.autocast():
-            real_logits = self.discriminator(real, labels).float()
+            real_logits, classification = self._judge(real, labels)
             fake_logits = self.discriminator(fake, labels).float()
-        loss = self.loss.discriminator(real_logits, fake_logits)
+        loss = self.loss.discriminator(real_logits, fake_logits) + config.classification_weight * classification
         measured = {
             "discriminator_loss": loss.detach(),
             "real_logits": real_logits.detach().mean(),
@@ -148,14 +156,21 @@ class AdversarialTraining:
         self.discriminator.requires_grad_(False)
         with self.accelerator.autocast():
             fake = self.generator(self._latents(draws), labels)
-            fake_logits = self.discriminator(self.augmentation(fake, draws.generator), labels).float()
+            fake_logits, classification = self._judge(self.augmentation(fake, draws.generator), labels)
             real_logits = fake_logits
             if self.config.loss == "relativistic":
                 with torch.no_grad():
                     real_logits = self.discriminator(self.augmentation(real, draws.generator), labels).float()
-        loss = self.loss.generator(real_logits, fake_logits)
+        loss = self.loss.generator(real_logits, fake_logits) + self.config.classification_weight * classification
         self._update("generator", self.generator, loss)
         return {"generator_loss": loss.detach()}
+
+    def _judge(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """The discriminator's logits [N], and the cross-entropy of its class scores where that has a weight."""
+        if not self.config.classification_weight:
+            return self.discriminator(images, labels).float(), images.new_zeros(())
+        scores: Tensor = self.discriminator.class_scores(images).float()  # type: ignore[operator]
+        return (scores * labels).sum(1), cross_entropy(scores, labels)
 
     def _latents(self, draws: StepDraws) -> Tensor:
         return draws.normal(self.generator.latent_dim)  # type: ignore[arg-type]

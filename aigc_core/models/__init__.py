@@ -10,6 +10,8 @@ The contract all architectures keep:
   → images float [N, channels, resolution, resolution] in about [-1, 1]. It has the attribute `latent_dim: int`
   and draws no random numbers when in eval mode.
 - `discriminator(images, labels)`: images as above → logits [N].
+- Optional, for discriminators with classes: `class_scores(images)` → the logit as each class [N, num_classes], of
+  which `labels` weigh out the logits above; what `classification_weight` trains.
 - Optional, for generators with an intermediate latent space (StyleGAN's W): `mapping(latents, labels)` → styles
   [N, num_layers, style_dim], `synthesis(styles)` → images, and the buffer `style_mean` [style_dim], the moving
   average of styles, towards which truncation pulls.

@@ -94,12 +94,15 @@ class Discriminator(nn.Module):
         self.to_logit = nn.Linear(features, 1)
         self.projection = nn.Linear(image_shape.num_classes, features, bias=False) if image_shape.num_classes else None
 
-    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+    def class_scores(self, images: Tensor) -> Tensor:
+        """The logit of each image as each class: [N, num_classes]."""
         features = self.blocks(images)
-        logits = self.to_logit(features).squeeze(1)
-        if self.projection is not None:
-            logits = logits + (features * self.projection(labels)).sum(1)
-        return logits
+        return self.to_logit(features) + features @ self.projection.weight  # type: ignore[union-attr]
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        if self.projection is None:
+            return self.to_logit(self.blocks(images)).squeeze(1)
+        return (self.class_scores(images) * labels).sum(1)
 
 
 register(Architecture("dcgan", DCGANConfig, Generator, Discriminator))

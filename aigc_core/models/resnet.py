@@ -206,12 +206,18 @@ class Discriminator(nn.Module):
         if image_shape.num_classes:
             self.projection = _layer(nn.Linear(image_shape.num_classes, in_width, bias=False), True)
 
+    def class_scores(self, images: Tensor) -> Tensor:
+        """The logit of each image as each class: [N, num_classes]."""
+        features = self._features(images)
+        return self.to_logit(features) + features @ self.projection.weight  # type: ignore[union-attr]
+
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        features = functional.relu(self.blocks(images)).sum(dim=(2, 3))
-        logits = self.to_logit(features).squeeze(1)
-        if self.projection is not None:
-            logits = logits + (features * self.projection(labels)).sum(1)
-        return logits
+        if self.projection is None:
+            return self.to_logit(self._features(images)).squeeze(1)
+        return (self.class_scores(images) * labels).sum(1)
+
+    def _features(self, images: Tensor) -> Tensor:
+        return functional.relu(self.blocks(images)).sum(dim=(2, 3))
 
 
 register(Architecture("resnet", ResNetConfig, Generator, Discriminator))
