@@ -18,14 +18,12 @@ asked for every reference, since the cache also holds what others may read.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
 import re
 import tempfile
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -48,6 +46,7 @@ from .checkpoint import (
     step_folders,
 )
 from .errors import AIGCError
+from .hub_faults import HubUnreachable, faults_as_sentences
 from .visitors import open_to_strangers
 
 if TYPE_CHECKING:
@@ -103,10 +102,6 @@ class Revision:
     commit: str
     folder: Path | None = None
     problem: str = ""
-
-
-class HubUnreachable(AIGCError):
-    """The Hub does not answer: offline, no connection, silence, or a fault of its own."""
 
 
 def pull(repo_id: str, revision: str | None = None, token: str | None = None) -> Path:
@@ -203,7 +198,7 @@ def push(
         raise AIGCError(f"A checkpoint is pushed to a branch such as step-0001000, not to a commit ('{revision}').")
     api = _api(token)
     claims = _benchmark_claims(api, newest, benchmark) if benchmark else None
-    with _faults_as_sentences(repo_id):
+    with faults_as_sentences(f"'{repo_id}'"):
         # None leaves the choice to the settings of an organisation.
         api.create_repo(repo_id, private=private or None, exist_ok=True)
         if private and not api.model_info(repo_id).private:
@@ -222,7 +217,7 @@ def list_checkpoints(
     `collection` is what stands after /collections/ in its address. Raises AIGCError as `pull` does.
     """
     api = _api(token)
-    with _faults_as_sentences(collection or owner or "the Hub"):
+    with faults_as_sentences(f"'{collection or owner}'" if collection or owner else "The Hub"):
         if collection is None:
             found = api.list_models(author=owner, filter=tag, sort="last_modified", full=True)
             models = list(islice(found, MAX_LISTED))
@@ -255,7 +250,7 @@ def list_revisions(repo_id: str, token: str | None = None) -> list[Revision]:
     Raises AIGCError as `pull` does, and where there are too many.
     """
     _checked_names(repo_id, "main")
-    with _faults_as_sentences(repo_id):
+    with faults_as_sentences(f"'{repo_id}'"):
         refs = _api(token).list_repo_refs(repo_id)
     revisions = [
         Revision(ref.name, ref.target_commit)
@@ -306,7 +301,7 @@ def _cached(repo_id: str, revision: str, names: tuple[str, ...]) -> Path | None:
 
 def _checkpoint_files(api: HfApi, repo_id: str, revision: str) -> tuple[str, dict[str, Any]]:
     """The commit of a revision and what the Hub lists about those of its files that belong to a checkpoint."""
-    with _faults_as_sentences(repo_id):
+    with faults_as_sentences(f"'{repo_id}'"):
         info = api.model_info(repo_id, revision=revision, files_metadata=True)
     commit = info.sha or ""
     files = {file.rfilename: file for file in info.siblings or [] if checkpoint_file.fullmatch(file.rfilename)}
@@ -326,7 +321,7 @@ def _checkpoint_files(api: HfApi, repo_id: str, revision: str) -> tuple[str, dic
 def _fetch_all(api: HfApi, repo_id: str, commit: str, files: dict[str, Any]) -> Path:
     """Bring files of a commit into the cache, in the order that lets the last ones vouch for the rest."""
     last = [name for name in (WEIGHTS_FILE, CONFIG_FILE) if name in files]
-    with _faults_as_sentences(repo_id):
+    with faults_as_sentences(f"'{repo_id}'"):
         for name in [*sorted(files.keys() - set(last)), *last]:
             path = _fetch(api, repo_id, commit, files[name])
     return path.parent
@@ -441,7 +436,7 @@ def _benchmark_claims(api: HfApi, folder: Path, benchmark: str) -> str:
 def _benchmark_tasks(api: HfApi, benchmark: str) -> list[dict[str, str]]:
     """The tasks of a data set's eval.yaml, each with its id."""
     no_tasks = AIGCError(f"'{benchmark}' is not a benchmark: it has no eval.yaml that lists tasks.")
-    with _faults_as_sentences(benchmark):
+    with faults_as_sentences(f"'{benchmark}'"):
         found = api.get_paths_info(benchmark, ["eval.yaml"], repo_type="dataset")
         if not found or getattr(found[0], "size", MAX_CONFIG_BYTES) >= MAX_CONFIG_BYTES:
             raise no_tasks
@@ -451,68 +446,3 @@ def _benchmark_tasks(api: HfApi, benchmark: str) -> list[dict[str, str]]:
         return [{"id": str(task["id"]), "split": str(task.get("split", "test"))} for task in tasks]
     except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError, AttributeError):
         raise no_tasks from None
-
-
-@contextmanager
-def _faults_as_sentences(what: str) -> Iterator[None]:
-    """Turn the client's errors into sentences; none of them carries a token or a signed address."""
-    from huggingface_hub.errors import HfHubHTTPError
-
-    # The first base is the error of the HTTP library that this version of the client uses.
-    transport_error = HfHubHTTPError.__bases__[0]
-    try:
-        yield
-    # RuntimeError and ValueError: how the client reports a failed upload and an answer that it cannot read.
-    except (transport_error, OSError, RuntimeError, ValueError) as error:  # type: ignore[reportGeneralTypeIssues]
-        raise _as_sentence(f"'{what}'", error) from None
-
-
-def _as_sentence(what: str, error: BaseException) -> AIGCError:
-    from huggingface_hub import errors
-
-    if isinstance(error, (errors.LocalEntryNotFoundError, RuntimeError)) and error.__cause__:
-        return _as_sentence(what, error.__cause__)
-    if isinstance(error, errors.OfflineModeIsEnabled):
-        return HubUnreachable(f"{what} is not in the cache, and HF_HUB_OFFLINE forbids to ask the Hub; unset it.")
-    if isinstance(error, errors.LocalTokenNotFoundError):
-        return AIGCError(f"{what}: no token was found; log in with `hf auth login`.")
-    if isinstance(error, errors.HFValidationError):
-        return AIGCError(f"{what} is not a name on the Hub; write OWNER/NAME.")
-    if isinstance(error, errors.GatedRepoError):
-        return AIGCError(f"{what} asks you to accept its conditions on its page on the Hub first.")
-    if isinstance(error, errors.RevisionNotFoundError):
-        return AIGCError(f"{what} has no such revision on the Hub.")
-    if isinstance(error, errors.RepositoryNotFoundError):
-        return AIGCError(f"{what} is not on the Hub, or is private; check the name, or log in with `hf auth login`.")
-    if isinstance(error, errors.HfHubHTTPError):
-        return _status_as_sentence(what, error)
-    if isinstance(error, json.JSONDecodeError):
-        return HubUnreachable(f"{what}: the answer is not the Hub's; check the network (a login page?) and try again.")
-    if isinstance(error, ValueError):
-        return AIGCError(f"{what}: {_one_line(str(error))}")
-    if isinstance(error, OSError) and error.errno and not isinstance(error, (ConnectionError, TimeoutError)):
-        return AIGCError(f"{what}: the cache or a file cannot be used ({error.strerror}); see to it and try again.")
-    return HubUnreachable(f"{what}: the connection to the Hub failed ({type(error).__name__}); try again to go on.")
-
-
-def _status_as_sentence(what: str, error: Any) -> AIGCError:
-    status, headers = error.response.status_code, error.response.headers
-    if status >= 500:
-        return HubUnreachable(f"{what}: the Hub has a fault of its own (status {status}); try again later.")
-    if status == 429:
-        wait = headers.get("Retry-After", "")
-        return AIGCError(
-            f"{what}: too many requests; try again in {wait + ' seconds' if wait.isdigit() else 'a while'}."
-        )
-    meaning = {
-        401: "the token is missing or wrong; log in with `hf auth login`",
-        402: "the Hub asks for payment: a quota is used up",
-        403: "the token may not do this; log in with one that has write access",
-        404: "there is no such thing on the Hub, or the token may not see it",
-        409: "it was changed at the same time; try again",
-    }.get(status) or f"the Hub refused: {_one_line(error.server_message or f'status {status}')}"
-    return AIGCError(f"{what}: {meaning}.")
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())[:300]

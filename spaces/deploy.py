@@ -12,8 +12,6 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from aigc_core.errors import AIGCError  # noqa: E402
+from aigc_core.hub_faults import faults_as_sentences  # noqa: E402
 
 CORE = [
     "LICENSE",
@@ -84,7 +83,7 @@ def deploy(
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
     api = HfApi()
-    with faults_as_sentences("log in", repo_id):
+    with faults_as_sentences("Logging in"):
         api.whoami()
     space = _existing_space(api, app, repo_id)
     if hardware is None and space is not None and space.runtime is not None:
@@ -95,7 +94,7 @@ def deploy(
         folder = Path(scratch) / "space"
         assemble(app, folder, models or [], hardware)
         for model in models or []:
-            with faults_as_sentences("read the model", model):
+            with faults_as_sentences(f"The model '{model}'"):
                 is_private = api.model_info(model).private
             if is_private and TOKEN_VARIABLE not in os.environ:
                 raise AIGCError(
@@ -103,7 +102,7 @@ def deploy(
                     f"{TOKEN_VARIABLE}; it becomes a secret of the Space, and visitors can open all that it may read."
                 )
         if space is None:
-            with faults_as_sentences(f"create the Space on {hardware}", repo_id):
+            with faults_as_sentences(f"Creating the Space '{repo_id}' on {hardware}"):
                 api.create_repo(
                     repo_id,
                     repo_type="space",
@@ -113,13 +112,13 @@ def deploy(
                     space_hardware=hardware,  # type: ignore[arg-type]
                     space_sleep_time=sleep,
                 )
-        with faults_as_sentences("set the Space's variables and secrets", repo_id):
+        with faults_as_sentences(f"Setting variables and secrets of '{repo_id}'"):
             if models is not None:
                 api.add_space_variable(repo_id, MODELS_VARIABLE, " ".join(models))
             if TOKEN_VARIABLE in os.environ:
                 api.add_space_secret(repo_id, "HF_TOKEN", os.environ[TOKEN_VARIABLE])
         print(f"Uploading to {repo_id} …")
-        with faults_as_sentences("upload", repo_id):
+        with faults_as_sentences(f"Uploading to '{repo_id}'"):
             before = api.repo_info(repo_id, repo_type="space").sha
             names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
             there = set(api.list_repo_files(repo_id, repo_type="space")) - {".gitattributes"}
@@ -128,7 +127,7 @@ def deploy(
             after = api.create_commit(
                 repo_id, [*added, *gone], repo_type="space", commit_message="Update from the repository of AIGC Studio"
             ).oid
-    with faults_as_sentences(f"give the Space {hardware}", repo_id):
+    with faults_as_sentences(f"Moving '{repo_id}' to {hardware}"):
         runtime = api.get_space_runtime(repo_id)
         if hardware not in (runtime.requested_hardware, None if runtime.requested_hardware else runtime.hardware):
             api.request_space_hardware(repo_id, hardware, sleep_time=sleep)  # type: ignore[arg-type]
@@ -151,7 +150,7 @@ def _existing_space(api: Any, app: str, repo_id: str) -> Any:
     """The Space of that name, or None. Raises AIGCError if it holds something else than this app."""
     from huggingface_hub.errors import RepositoryNotFoundError
 
-    with faults_as_sentences("look at the Space", repo_id):
+    with faults_as_sentences(f"The Space '{repo_id}'"):
         try:
             space = api.space_info(repo_id)
         except RepositoryNotFoundError:
@@ -166,7 +165,7 @@ def _existing_space(api: Any, app: str, repo_id: str) -> Any:
 def _wait(api: Any, repo_id: str, changed: bool) -> str:
     address = f"{api.endpoint}/spaces/{repo_id}"
     print(f"Waiting for the build of {address} …")
-    with faults_as_sentences("watch the build", repo_id):
+    with faults_as_sentences(f"Watching the build of '{repo_id}'"):
         begun_by = time.monotonic() + BEGIN_SECONDS
         # A running Space stays RUNNING for a moment after a commit, before its build begins.
         while changed and api.get_space_runtime(repo_id).stage == "RUNNING" and time.monotonic() < begun_by:
@@ -182,44 +181,6 @@ def _wait(api: Any, repo_id: str, changed: bool) -> str:
         return address
     reason = runtime.raw.get("errorMessage") or "its log's last lines are above"
     raise AIGCError(f"{address} does not run ({runtime.stage}): {reason}. Run the same command again once it is fixed.")
-
-
-@contextmanager
-def faults_as_sentences(action: str, repo_id: str) -> Iterator[None]:
-    """Turn the client's errors into sentences; none of them carries a token."""
-    import httpx
-    from huggingface_hub import get_session
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
-
-    transport_errors = (httpx.HTTPError, *_transport_errors(get_session()))
-    try:
-        yield
-    except LocalTokenNotFoundError:
-        raise AIGCError("You are not logged in to Hugging Face; run `hf auth login`.") from None
-    except HFValidationError:
-        raise AIGCError(f"'{repo_id}' is not a name on the Hub; write OWNER/NAME.") from None
-    except HfHubHTTPError as error:
-        status = error.response.status_code
-        said = f" The Hub says: {error.server_message.strip()}" if error.server_message else ""
-        meaning = {
-            401: "the token is missing or wrong; run `hf auth login` with a token that may write.",
-            402: "it must be paid for, by a subscription or credits; choose other --hardware, or see README.",
-            403: "your account may not do this (another owner's name, hardware not allowed, or a quota reached).",
-            404: "there is no such repository, or your token may not see it.",
-            409: "the name is taken; choose another one.",
-            429: "too many requests; wait a little and run the same command again.",
-        }.get(status, f"the Hub answered with status {status}; run the same command again to continue.")
-        raise AIGCError(f"Could not {action} ({repo_id}): {meaning}{said}") from None
-    except transport_errors as error:
-        raise AIGCError(
-            f"Could not {action} ({repo_id}): the connection was cut ({type(error).__name__}); "
-            "run the same command again to continue."
-        ) from None
-
-
-def _transport_errors(session: Any) -> tuple[type[Exception], ...]:
-    """The base of the errors of the HTTP library that this version of huggingface_hub uses."""
-    return (sys.modules[type(session).__module__.split(".")[0]].HTTPError,)
 
 
 def main(words: list[str] | None = None) -> int:

@@ -27,9 +27,8 @@ def add_steps(hub: LocalHub, folder: Path, count: int) -> None:
     toy_checkpoint().save_pretrained(folder)
     config = json.loads((folder / CONFIG_FILE).read_text())
     files = {WEIGHTS_FILE: (folder / WEIGHTS_FILE).read_bytes(), SAMPLES_FILE: b"\x89PNG"}
-    repository = hub.add("ada/run", files)
+    hub.add("ada/run", files)
     for step in range(1, count + 1):
-        repository.branches[f"step-{step:07d}"] = repository.branches["main"]
         changes = {CONFIG_FILE: json.dumps(config | {"step": step}), "eval/a.json": result(step).model_dump_json()}
         hub.add("ada/run", {name: text.encode() for name, text in changes.items()}, branch=f"step-{step:07d}")
     hub.add("ada/run", {CONFIG_FILE: json.dumps(config).encode()})
@@ -82,7 +81,8 @@ def test_samples_are_fetched_once_and_only_when_asked_for(local_hub: LocalHub, t
 
 def test_a_broken_revision_says_so_and_hides_no_other(local_hub: LocalHub, tmp_path: Path) -> None:
     add_steps(local_hub, tmp_path / "toy", 3)
-    local_hub.add("ada/run", {}, branch="an-empty-one")
+    repository = local_hub.repositories[("models", "ada/run")]
+    repository.branches["an-empty-one"] = next(iter(repository.commits))
     with local_hub.fault("GET .*/resolve/.*/config.json", damaged=True, times=1):
         broken = [revision.problem for revision in read_revisions("ada/run") if revision.folder is None]
     assert len(broken) == 2 and "it has no config.json" in broken[0] and "its hash is wrong" in broken[1]

@@ -29,22 +29,20 @@ from playwright.sync_api import Browser, Page, expect
 from playwright.sync_api import Error as PlaywrightError
 
 from .conftest import chromium, free_port
-from .local_hub_spaces import MODEL_COMMIT, LocalHub, Model
+from .local_hub import LocalHub
+from .local_hub.sign_in import CLIENT_ID, SCOPES
 from .test_spaces import assemble
 
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def hub() -> Iterator[LocalHub]:
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalHub]:
     folder = ROOT / "checkpoints" / "mnist-mlp"
     files = {name: (folder / name).read_bytes() for name in ("config.json", "model.safetensors", "README.md")}
-    with LocalHub() as hub:
-        hub.models = {
-            "ada/secret": Model(True, files),
-            "bob/secret": Model(True, files),
-            "bob/open": Model(False, files),
-        }
+    with LocalHub(tmp_path_factory.mktemp("hub")) as hub:
+        for repo_id in ("ada/secret", "bob/secret", "bob/open"):
+            hub.add(repo_id, files, private=repo_id != "bob/open")
         yield hub
 
 
@@ -115,9 +113,9 @@ def space(app: str, hub: LocalHub, folder: Path, command: list[str]) -> Iterator
             "SPACE_ID": f"ada/{app}",
             "SYSTEM": "spaces",
             "SPACE_HOST": host,
-            "OAUTH_CLIENT_ID": "studio",
+            "OAUTH_CLIENT_ID": CLIENT_ID,
             "OAUTH_CLIENT_SECRET": "only the Space knows",
-            "OAUTH_SCOPES": "openid profile read-repos",
+            "OAUTH_SCOPES": SCOPES,
             "OPENID_PROVIDER_URL": hub.endpoint,
             "HF_ENDPOINT": hub.endpoint,
             "HF_HOME": str(folder / "hf"),
@@ -143,15 +141,7 @@ def space(app: str, hub: LocalHub, folder: Path, command: list[str]) -> Iterator
             finally:
                 process.terminate()
                 process.wait(20)
-        assert "hf_ada" not in (folder / "log").read_text()
-
-
-def visitor(browser: Browser, hub: LocalHub, user: str | None) -> Page:
-    """A page of a browser of its own, signed in at the Hub as `user`."""
-    context = browser.new_context(ignore_https_errors=True)
-    if user:
-        context.add_cookies([{"name": "user", "value": user, "url": hub.endpoint}])
-    return context.new_page()
+        assert "hf_local_" not in (folder / "log").read_text()
 
 
 def visit(page: Page, url: str) -> None:
@@ -173,13 +163,13 @@ def generate(page: Page, address: str, model: str) -> str:
 
 def test_each_visitor_of_the_demo_opens_their_own_models_only(hub, browser, tmp_path):
     with space("demo", hub, tmp_path, [sys.executable, "app.py"]) as address:
-        pages = {user: visitor(browser, hub, user) for user in ("ada", "bob", None)}
+        pages = {user: browser.new_page(ignore_https_errors=True) for user in ("ada", "bob", None)}
         for user in ("ada", "bob"):
             page = pages[user]
             visit(page, address)
             expect(page.get_by_role("button", name="Thumbnail 1 of 16")).to_be_visible(timeout=60_000)
-            with page.expect_response(lambda response: "/login/callback" in response.url, timeout=30_000):
-                page.get_by_role("button", name="Sign in with Hugging Face").click()
+            page.get_by_role("button", name="Sign in with Hugging Face").click()
+            page.get_by_role("link", name=user).click()
             expect(page.get_by_role("button", name=re.compile(user))).to_be_visible(timeout=30_000)
         for _ in range(2):  # the second time, what the first has loaded lies in memory and on disk
             for user, page in pages.items():
@@ -187,10 +177,15 @@ def test_each_visitor_of_the_demo_opens_their_own_models_only(hub, browser, tmp_
                     answer = generate(page, address, model)
                     allowed = model == "bob/open" or model.startswith(f"{user}/")
                     assert ("event: complete" in answer) == allowed, (user, model, answer)
-        cached = tmp_path / "hf" / "hub" / "models--ada--secret" / "snapshots" / MODEL_COMMIT
+        commit = hub.repositories[("models", "ada/secret")].branches["main"]
+        cached = tmp_path / "hf" / "hub" / "models--ada--secret" / "snapshots" / commit
         assert (cached / "config.json").exists()
-        for path in (str(cached), f"checkpoints/../../hf/hub/models--ada--secret/snapshots/{MODEL_COMMIT}"):
+        for path in (str(cached), f"checkpoints/../../hf/hub/models--ada--secret/snapshots/{commit}"):
             assert "event: complete" not in generate(pages["bob"], address, path)
+        # A commit lies in the cache, but the rights to it are asked for; also where the Hub cannot say.
+        assert "event: complete" not in generate(pages[None], address, f"ada/secret@{commit}")
+        with hub.fault("/api/models/ada/secret", status=503):
+            assert "event: complete" not in generate(pages[None], address, "ada/secret")
 
 
 def test_each_visitor_of_the_dashboard_sees_their_own_checkpoints_only(hub, browser, tmp_path):
@@ -198,9 +193,10 @@ def test_each_visitor_of_the_dashboard_sees_their_own_checkpoints_only(hub, brow
     with space("dashboard", hub, tmp_path, command) as address:
         for _ in range(2):
             for user in ("ada", "bob", None):
-                page = visitor(browser, hub, user)
+                page = browser.new_page(ignore_https_errors=True)
                 if user:
                     visit(page, f"{address}/?sign_in=1")
+                    page.get_by_role("link", name=user).click(timeout=60_000)
                     expect(page.get_by_text(f"Signed in as {user}")).to_be_visible(timeout=60_000)
                 visit(page, f"{address}/?add=ada/secret&add=bob/secret")
                 expect(page.get_by_text("Not evaluated yet")).to_be_visible(timeout=60_000)
