@@ -8,40 +8,50 @@ import streamlit as st
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-st.set_page_config(page_title="AIGC Studio: compare", page_icon=":material/monitoring:", layout="wide")
+from language import choose_language, t  # noqa: E402
 
-pages = Path(__file__).parent
-page = st.navigation(
-    [
-        st.Page(pages / "leaderboard.py", title="Leaderboard", icon=":material/trophy:", default=True),
-        st.Page(pages / "compare.py", title="Compare", icon=":material/balance:"),
-        st.Page(pages / "training.py", title="Training", icon=":material/show_chart:"),
-        st.Page(pages / "audit.py", title="Audit", icon=":material/search:"),
-    ],
-    position="top",
-)
+st.set_page_config(page_title="AIGC Studio", page_icon=":material/monitoring:", layout="wide")
 
 with st.sidebar:
-    st.header("Checkpoints")
-    st.text_area(
-        "Add your own, one a line",
-        key="added",
-        value="\n".join(st.query_params.get_all("add")),
-        placeholder="owner/name\nowner/name@step-0001000\nruns/mine",
-        help="Hub ids or local folders. Evaluate them first with `python -m aigc_core evaluate`.",
+    choose_language()
+    st.header(t("Checkpoints"))
+    st.multiselect(
+        t("Add your own"),
+        [],
+        accept_new_options=True,
+        key="add",
+        bind="query-params",
+        placeholder="owner/name",
+        help=t(
+            "Type one and press Enter:\n\n"
+            "- `owner/name`: a repository on the Hub with all its revisions, `owner/name@revision` one of them\n"
+            "- `owner`: all that an owner has on the Hub\n"
+            "- `collection:owner/name-id`, `tag:name`\n"
+            "- a local folder: a checkpoint or a run"
+        ),
     )
-    st.caption("Shipped checkpoints are always listed.")
+    st.caption(t("A Hub id, an owner, `collection:…`, `tag:…` or a folder. Shipped checkpoints are always listed."))
     if "OAUTH_CLIENT_ID" in os.environ:
         if st.user.get("is_logged_in"):
-            st.caption(
-                f"Signed in as {st.user.get('preferred_username')}: your private checkpoints open, for you alone."
-            )
-            st.button("Sign out", on_click=st.logout)
+            name = st.user.get("preferred_username")
+            st.caption(t("Signed in as {name}: your private checkpoints open, for you alone.", name=name))
+            st.button(t("Sign out"), on_click=st.logout)
         elif "sign_in" in st.query_params:
             st.login()
         else:
             # Signing in needs a tab of its own: the Hub's page may not be framed, and a frame gets no cookie.
             host = os.environ["SPACE_HOST"].split(",")[0]
-            st.link_button("Sign in with Hugging Face", f"https://{host}/?sign_in=1")
+            st.link_button(t("Sign in with Hugging Face"), f"https://{host}/?sign_in=1")
 
+pages = Path(__file__).parent
+page = st.navigation(
+    [
+        st.Page(pages / "leaderboard.py", title=t("Leaderboard"), icon=":material/trophy:", default=True),
+        st.Page(pages / "compare.py", title=t("Compare"), icon=":material/balance:"),
+        st.Page(pages / "training.py", title=t("Training"), icon=":material/show_chart:"),
+        st.Page(pages / "audit.py", title=t("Audit"), icon=":material/fact_check:"),
+        st.Page(pages / "evaluate.py", title=t("Evaluate"), icon=":material/speed:"),
+    ],
+    position="top",
+)
 page.run()

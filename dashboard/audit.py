@@ -1,43 +1,94 @@
-"""Is every class there, and in its share? What the extractor's classifier sees in the samples."""
+"""What a model gets wrong without its figures showing it: copies of training images, classes missing or too rare."""
 
-import plotly.graph_objects as go
+import pandas
 import streamlit as st
-from sources import entries
+from charts import CONFIG, class_bars, title
+from language import t
+from page import as_text, head, name_unmeasured, open_page, protocol_sentence, select
+from sources import entries, show_samples
 
-from aigc_core.leaderboard import by_protocol, short_name
+from aigc_core.leaderboard import by_protocol, ranked
+from aigc_core.results import FIGURES, neighbours_path
 
-st.title("Audit")
-st.caption(
-    "The share of samples that the extractor's classifier puts in each class, with 95 % intervals. Balanced data and "
-    "balanced requests give equal shares."
-)
+# A class counts as covered from this part of the data's share on.
+RARE = 0.1
+
+head(t("Audit"), t("Does the model copy training images, and does it draw every class in its share?"))
+found = entries()
 choices = {
-    f"{short_name(entry.reference)} · {result.protocol.id}": result
-    for group in by_protocol(entries()).values()
-    for entry, result in group
+    f"{line.name} · {protocol}": line for protocol, group in by_protocol(found).items() for line in ranked(group, "fid")
 }
 if not choices:
-    st.info("No checkpoint has been evaluated yet.")
+    name_unmeasured(found)
     st.stop()
-result = choices[st.selectbox("Checkpoint", list(choices), key="checkpoint") or next(iter(choices))]
-shares = {name: of_class.share for name, of_class in result.classes.items()}
-chart = go.Figure(
-    go.Bar(
-        x=list(shares),
-        y=[share.value for share in shares.values()],
-        error_y={
-            "type": "data",
-            "symmetric": False,
-            "array": [share.high - share.value for share in shares.values()],
-            "arrayminus": [share.value - share.low for share in shares.values()],
+line = choices[select(st.container(), t("Checkpoint"), list(choices), "audited")]
+result = line.result
+st.caption(protocol_sentence(result.protocol))
+
+audits = {name: result.figures[name] for name, kind in FIGURES.items() if kind.audit and name in result.figures}
+explained = {
+    "memorisation": t("Samples nearer to a training image than 99 % of held-out images are; 1 % is chance."),
+    "mode_coverage": t("Classes with at least a tenth of their share of the data."),
+    "class_imbalance": t("Samples that would have to change class to match the data."),
+}
+if audits:
+    cells = st.grid(3, min_column_width=200)
+    for name, figure in audits.items():
+        with cells.cell().container(border=True):
+            st.metric(title(name), f"{figure.value:.1%}", help=explained.get(name))
+            st.caption(f"95 %: {figure.low:.1%} … {figure.high:.1%}")
+
+if result.classes:
+    st.subheader(t("Class balance"), anchor=False)
+    kinds = [t("samples"), t("data")]
+    shares = {
+        0: {name: found.share for name, found in result.classes.items()},
+        1: {name: found.real_share for name, found in result.classes.items()},
+    }
+    st.plotly_chart(class_bars("", shares, kinds, kinds, share=True), key="classes", config=CONFIG)
+    missing = [name for name, found in result.classes.items() if found.share.value < RARE * found.real_share.value]
+    covered = len(result.classes) - len(missing)
+    sentence = t("{covered} of {all} classes are covered.", covered=covered, all=len(result.classes))
+    if missing:
+        names = ", ".join(map(as_text, missing))
+        st.warning(f"{sentence} {t('Missing or rare: {names}.', names=names)}", icon=":material/warning:")
+    else:
+        st.success(sentence, icon=":material/check_circle:")
+    off = [
+        name
+        for name, found in result.classes.items()
+        if found.share.high < found.real_share.low or found.share.low > found.real_share.high
+    ]
+    if off:
+        st.markdown(t("Beyond doubt off their share of the data: {names}.", names=", ".join(map(as_text, off))))
+
+if result.neighbours:
+    st.subheader(t("Nearest training images"), anchor=False)
+    st.caption(
+        t(
+            "The samples that most resemble training images, the most suspicious first. The score is the distance to "
+            "the nearest training image over the mean distance to the 50 nearest: near 0 for a copy."
+        )
+    )
+    pictures, numbers = st.columns([3, 2])
+    folder = line.entry.folder
+    path = neighbours_path(result, folder) if folder else None
+    if path and path.is_file():
+        pictures.image(str(path), caption=t("Left the sample, then the training images nearest to it."))
+    else:
+        seeds = [neighbour.seed for neighbour in result.neighbours]
+        with pictures:
+            show_samples(line.entry, seeds, 6, t("These samples"))
+            st.caption(t("Training images are not pushed to the Hub; evaluate here to see them beside the samples."))
+            if st.button(t("Evaluate it here"), icon=":material/speed:"):
+                open_page("evaluate.py", candidate=line.name)
+    numbers.dataframe(
+        pandas.DataFrame([neighbour.model_dump() for neighbour in result.neighbours]),
+        hide_index=True,
+        column_config={
+            "seed": st.column_config.NumberColumn(t("Seed"), format="plain"),
+            "train_index": st.column_config.NumberColumn(t("Training image"), format="plain"),
+            "distance": st.column_config.NumberColumn(t("Distance"), format="%.3g"),
+            "score": st.column_config.NumberColumn(t("Score"), format="%.3f"),
         },
-    ),
-    {"yaxis_tickformat": ".0%", "height": 420},
-)
-chart.update_xaxes(type="category")
-chart.add_hline(y=1 / len(shares), line_dash="dot", annotation_text="equal share")
-st.plotly_chart(chart)
-missing = [name for name, share in shares.items() if share.value < 0.1 / len(shares)]
-st.markdown(f"**{len(shares) - len(missing)} of {len(shares)} classes** have at least a tenth of an equal share.")
-if missing:
-    st.warning(f"Missing or rare: {', '.join(missing)}.")
+    )

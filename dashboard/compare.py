@@ -1,78 +1,115 @@
-"""Two or more checkpoints of one protocol: verdicts, figures, samples of the same seeds."""
+"""Two or more checkpoints of one protocol: verdicts, figures, classes, samples of the same seeds."""
 
-import plotly.graph_objects as go
+import html
+
 import streamlit as st
-from sources import entries
+from charts import CONFIG, LETTERS, class_bars, colour, intervals, plane
+from language import t
+from page import as_text, head, name_unmeasured, protocol_sentence, seed_input, select
+from sources import entries, show_samples
 
-from aigc_core import AIGCError, Checkpoint
 from aigc_core.comparison import compare
-from aigc_core.interpolation import enlarge
-from aigc_core.leaderboard import by_protocol, short_name
-from aigc_core.provenance import to_picture
-from aigc_core.results import FIGURES
-from aigc_core.sampling import SampleRequest, image_grid, sample
+from aigc_core.leaderboard import by_protocol, ranked
+from aigc_core.results import FIGURES, Result
 
-COLOURS = ("#5b5bd6", "#e5484d", "#30a46c", "#f5a623", "#0090ff", "#8e4ec6")
+ICONS = {"better": ":green[:material/trending_up:]", "worse": ":red[:material/trending_down:]"}
 
 
-@st.cache_data(show_spinner="Sampling …", max_entries=64)
-def grid(folder: str, seed: int):
-    """48 samples in eight columns, enlarged."""
-    checkpoint = Checkpoint.from_pretrained(folder)
-    images = sample(checkpoint, SampleRequest(seed=seed, count=48)).images
-    return to_picture(image_grid(enlarge(images, 3 * images.shape[-1]), 8))
+def verdict_words(names: list[str], results: list[Result], other: int, by: str) -> str:
+    """How the first checkpoint stands to another one: in the figure `by` with confidence, and in the rest."""
+    first, second = results[0], results[other]
+    common = [name for name in FIGURES if name in first.figures and name in second.figures]
+    outcomes = {name: compare(first, second, name) for name in common}
+    words = {
+        "better": t("**{a}** is better than **{b}**"),
+        "worse": t("**{a}** is worse than **{b}**"),
+        "tie": t("**{a}** and **{b}** cannot be told apart"),
+    }
+    parts = []
+    if by in outcomes:
+        verdict = outcomes[by]
+        values = f"{t(FIGURES[by].title)} {first.figures[by]} {t('against')} {second.figures[by]}"
+        share = f"{verdict.confidence:.1%}" if verdict.confidence < 0.999 else "> 99.9%"
+        sure = "" if verdict.outcome == "tie" else f"; {t('confidence {share}', share=share)}"
+        parts.append(
+            f"{ICONS.get(verdict.outcome, ':gray[:material/trending_flat:]')} "
+            + words[verdict.outcome].format(a=as_text(names[0]), b=as_text(names[other]))
+            + f": {values}{sure}."
+        )
+    for outcome, phrase in (("better", t("Better in")), ("worse", t("Worse in")), ("tie", t("No difference in"))):
+        rest = [t(FIGURES[name].title) for name in common if name != by and outcomes[name].outcome == outcome]
+        if rest:
+            parts.append(f"{phrase} {', '.join(rest)}.")
+    return " ".join(parts)
 
 
-st.title("Compare")
-groups = by_protocol(entries())
+head(t("Compare"), t("Two checkpoints or more of one protocol: is the difference real, and what does it look like?"))
+found = entries()
+groups = by_protocol(found)
 if not groups:
-    st.info("No checkpoint has been evaluated yet; run `python -m aigc_core evaluate CHECKPOINT`.")
+    name_unmeasured(found)
     st.stop()
 titles = {key: f"{group[0][1].protocol.dataset} · {key}" for key, group in groups.items()}
-chosen = st.selectbox("Protocol", list(groups), format_func=titles.__getitem__, key="protocol") or next(iter(groups))
-results = {short_name(entry.reference): (entry, result) for entry, result in groups[chosen]}
-names = st.multiselect("Checkpoints", list(results), default=list(results)[:2], key=f"names-{chosen}")
+left, middle, right = st.columns([2, 4, 1])
+chosen = select(left, t("Protocol"), list(groups), "protocol", titles)
+measured = [name for name in FIGURES if any(name in result.figures for _, result in groups[chosen])]
+words = {name: t(FIGURES[name].title) for name in measured}
+by = select(right, t("Judge by"), measured, "by", words)
+lines = {line.name: line for line in ranked(groups[chosen], by)}
+names = middle.multiselect(
+    t("Checkpoints"), list(lines), default=list(lines)[:2], key="checkpoint", bind="query-params", wrap=True
+)
+st.caption(protocol_sentence(groups[chosen][0][1].protocol))
 if len(names) < 2:
-    st.info("Choose two checkpoints or more.")
+    st.info(t("Choose two checkpoints or more."), icon=":material/balance:")
     st.stop()
-for other in names[1:]:
-    try:
-        verdict = compare(results[names[0]][1], results[other][1])
-        icon = {
-            "better": ":material/trending_up:",
-            "worse": ":material/trending_down:",
-            "tie": ":material/trending_flat:",
-        }[verdict.outcome]
-        st.markdown(f"{icon} **{names[0]}** against **{other}**: {verdict.sentence}")
-    except AIGCError as error:
-        st.warning(str(error))
-colours = {label: COLOURS[number % len(COLOURS)] for number, label in enumerate(results)}
-columns = st.columns(3)
-for number, (name, kind) in enumerate(FIGURES.items()):
-    present = [label for label in names if name in results[label][1].figures]
-    figures = [results[label][1].figures[name] for label in present]
-    if not figures:
-        continue
-    reach = [figure.reach for figure in figures]
-    bars = go.Bar(
-        x=present,
-        y=[figure.value for figure in figures],
-        error_y={"type": "data", "array": reach},
-        marker_color=[colours[label] for label in present],
+results = [lines[name].result for name in names]
+
+st.html(
+    "<div style='display:flex;flex-wrap:wrap;gap:.3rem 1.4rem'>"
+    + "".join(
+        f"<span style='overflow-wrap:anywhere'><b style='color:{colour(number)}'>{LETTERS[number % 26]} ■</b> "
+        f"{html.escape(name)}</span>"
+        for number, name in enumerate(names)
     )
-    chart = go.Figure(
-        bars, {"title": f"{kind.title} ({kind.better} is better)", "height": 280, "margin": {"t": 48, "b": 8}}
-    )
-    columns[number % 3].plotly_chart(chart, key=f"bar-{name}")
-st.subheader("Quality against diversity")
-plane = go.Figure(layout={"xaxis_title": "Recall", "yaxis_title": "Precision", "height": 380})
-for label in names:
-    precision, recall = (results[label][1].figures[name] for name in ("precision", "recall"))
-    plane.add_scatter(
-        x=[recall.value], y=[precision.value], name=label, mode="markers", marker={"size": 14, "color": colours[label]}
-    )
-st.plotly_chart(plane, key="plane")
-st.subheader("The same seeds")
-seed = st.number_input("First seed", 0, 2**32 - 1, 0, key="seed")
-for column, label in zip(st.columns(len(names)), names):
-    column.image(grid(str(results[label][0].folder), int(seed)), caption=label, width="stretch")
+    + "</div>"
+)
+with st.container(border=True):
+    for other in range(1, len(names)):
+        st.markdown(verdict_words(names, results, other, by))
+
+cells = st.grid(3, min_column_width=260)
+for name in measured:
+    present = {number: result.figures[name] for number, result in enumerate(results) if name in result.figures}
+    if present and not FIGURES[name].audit:
+        cells.plotly_chart(intervals(name, present, names), key=f"interval-{name}", config=CONFIG)
+
+points = {
+    number: (result.figures["recall"], result.figures["precision"])
+    for number, result in enumerate(results)
+    if {"precision", "recall"} <= result.figures.keys()
+}
+if points:
+    st.subheader(t("Quality against diversity"), anchor=False)
+    st.caption(t("Up: samples look like the data. Right: the data's variety is covered. Bars are 95 % intervals."))
+    st.plotly_chart(plane("recall", "precision", points, names), key="plane", config=CONFIG)
+
+by_class = {number: result.classes for number, result in enumerate(results) if result.classes}
+if by_class:
+    st.subheader(t("By class"), anchor=False)
+    fids = {
+        number: {name: found.fid for name, found in classes.items() if found.fid}
+        for number, classes in by_class.items()
+    }
+    if any(fids.values()):
+        st.plotly_chart(class_bars(f"{t('FID')} ↓", fids, names), key="class-fid", config=CONFIG)
+    shares = {number: {name: found.share for name, found in classes.items()} for number, classes in by_class.items()}
+    st.plotly_chart(class_bars(t("Share of the samples"), shares, names, share=True), key="class-share", config=CONFIG)
+
+row = st.columns([4, 1], vertical_alignment="bottom")
+row[0].subheader(t("The same seeds"), anchor=False)
+seed = seed_input(row[1])
+grids = st.grid(min(len(names), 4), min_column_width=240)
+for number, name in enumerate(names):
+    with grids.cell():
+        show_samples(lines[name].entry, range(seed, seed + 24), 6, f"{LETTERS[number % 26]} {name}")

@@ -4,42 +4,118 @@ import json
 
 import pandas
 import streamlit as st
+from charts import title
+from language import t
+from page import head, name_unmeasured, open_page, protocol_sentence, select
 from sources import entries
 
-from aigc_core.leaderboard import by_protocol, rows, short_name
+from aigc_core.leaderboard import as_latex, as_rows, by_protocol, ranked
 from aigc_core.results import FIGURES
 
-st.title("Leaderboard")
-st.caption(
-    "Figures with their 95 % intervals. A rank is one plus the number of checkpoints surely better in FID, "
-    "so checkpoints that cannot be told apart share it."
+head(
+    t("Leaderboard"),
+    t(
+        "Figures with their 95 % intervals. A rank is one plus the number of checkpoints that are better beyond doubt, "
+        "so checkpoints that cannot be told apart share it."
+    ),
 )
 found = entries()
 groups = by_protocol(found)
+measured = [name for name in FIGURES if any(name in result.figures for g in groups.values() for _, result in g)]
+if not measured:
+    name_unmeasured(found)
+    st.stop()
+words = {name: t(FIGURES[name].title) for name in measured}
+controls = st.grid(4, min_column_width=150)
+find = (controls.text_input(t("Name contains"), key="find", bind="query-params") or "").casefold()
+architectures = controls.multiselect(
+    t("Architecture"),
+    sorted({entry.config.architecture for entry in found if entry.config}),
+    key="architecture",
+    bind="query-params",
+    placeholder=t("all"),
+)
+figures = controls.multiselect(
+    t("Figures"),
+    measured,
+    format_func=words.__getitem__,
+    key="figures",
+    bind="query-params",
+    placeholder=t("all"),
+)
+by = select(controls, t("Rank by"), measured, "rank", words)
 if len(groups) > 1:
-    st.info("Figures of different data, extractors or sample counts cannot be ranked together; each has its own table.")
-for number, group in enumerate(groups.values()):
-    protocol = group[0][1].protocol
-    st.subheader(protocol.dataset)
-    st.caption(
-        f"{protocol.num_samples:,} samples against {protocol.dataset} ({protocol.split}), features of "
-        f"`{protocol.extractor}` ({protocol.extractor_hash[:8]}), protocol `{protocol.id}`."
+    st.info(
+        t(
+            "There are {count} tables because figures measured on other data, with another extractor or another "
+            "number of samples cannot be ranked together.",
+            count=len(groups),
+        ),
+        icon=":material/info:",
     )
-    table = pandas.DataFrame(rows(group))
-    shown = table[["rank", "checkpoint", "images seen"]].copy()
-    for kind in FIGURES.values():
-        if kind.title in table:
-            arrow = "↓" if kind.better == "lower" else "↑"
-            shown[f"{kind.title} {arrow}"] = [
-                "—" if pandas.isna(value) else f"{value:.4g} ± {reach:.2g}"
-                for value, reach in zip(table[kind.title], table[f"{kind.title} ±"])
-            ]
-    st.dataframe(shown, hide_index=True, width="stretch")
-    left, middle, right, _ = st.columns([1, 1, 1, 4])
-    left.download_button("CSV", table.to_csv(index=False), f"{protocol.id}.csv", key=f"csv{number}")
-    results = {short_name(entry.reference): result.model_dump(mode="json") for entry, result in group}
-    middle.download_button("JSON", json.dumps(results, indent=2), f"{protocol.id}.json", key=f"json{number}")
-    right.download_button("LaTeX", table.style.hide(axis="index").to_latex(), f"{protocol.id}.tex", key=f"tex{number}")
-unmeasured = [short_name(entry.reference) for entry in found if not entry.results]
-if unmeasured:
-    st.caption(f"Not evaluated yet: {', '.join(unmeasured)}.")
+for key, group in groups.items():
+    protocol = group[0][1].protocol
+    st.subheader(f"{protocol.dataset} · {protocol.split}")
+    st.caption(protocol_sentence(protocol))
+    lines = [
+        line
+        for line in ranked(group, by)
+        if find in line.name.casefold()
+        and line.entry.config
+        and (not architectures or line.entry.config.architecture in architectures)
+    ]
+    if not lines:
+        st.caption(t("No checkpoint of this table passes the filter."))
+        continue
+    wanted = figures or [name for name in measured if name == by or not FIGURES[name].audit]
+    shown = [name for name in wanted if any(name in line.result.figures for line in lines)]
+    table = pandas.DataFrame(as_rows(lines), columns=["rank", "checkpoint", *shown, "architecture", "images_seen"])
+    # The cells are numbers, by which the table sorts, and show their intervals.
+    style = table.style.format(na_rep="—")
+    for row, line in enumerate(lines):
+        for name in shown:
+            if name in line.result.figures:
+                text = str(line.result.figures[name])
+                style = style.format(lambda _, text=text: text, subset=([row], [name]))
+    chosen = st.dataframe(
+        style,
+        hide_index=True,
+        height="content" if len(lines) <= 15 else 560,
+        key=f"table-{key}",
+        on_select="rerun",
+        selection_mode="multi-row",
+        column_config={
+            "rank": st.column_config.NumberColumn("#", width=44, pinned=True, help=t("Rank")),
+            "checkpoint": st.column_config.TextColumn(t("Checkpoint"), pinned=True),
+            **{name: st.column_config.NumberColumn(title(name), alignment="right") for name in shown},
+            "architecture": t("Architecture"),
+            "images_seen": st.column_config.NumberColumn(t("Images seen"), format="localized"),
+        },
+    )
+    results = {line.name: line.result.model_dump(mode="json") for line in lines}
+    exports = {
+        "CSV": ("csv", pandas.DataFrame(as_rows(lines)).to_csv(index=False)),
+        "JSON": ("json", json.dumps(results, indent=2)),
+        "LaTeX": ("tex", as_latex(lines, shown)),
+    }
+    actions = st.container(horizontal=True, vertical_alignment="center")
+    selected = [lines[row].name for row in chosen["selection"]["rows"]]
+    if actions.button(
+        t("Compare the ticked rows"),
+        icon=":material/balance:",
+        disabled=len(selected) < 2,
+        help=t("Tick two rows or more at their left end."),
+        key=f"compare-{key}",
+    ):
+        open_page("compare.py", protocol=key, checkpoint=selected)
+    for name, (suffix, text) in exports.items():
+        actions.download_button(
+            name,
+            text,
+            f"{protocol.dataset}-{key}.{suffix}",
+            icon=":material/download:",
+            type="tertiary",
+            on_click="ignore",
+            key=f"{suffix}-{key}",
+        )
+name_unmeasured(found)

@@ -1,50 +1,89 @@
-"""How a model's figures changed along its training."""
+"""How a model's figures changed along its training; a click on a point shows samples of that revision."""
 
-import plotly.graph_objects as go
 import streamlit as st
-from sources import entries
+from charts import CONFIG, curve
+from language import t
+from page import head, name_unmeasured, protocol_sentence, seed_input, select
+from sources import entries, show_samples
 
-from aigc_core.checkpoint import SAMPLES_FILE
-from aigc_core.leaderboard import by_protocol, short_name
-from aigc_core.results import FIGURES
+from aigc_core.leaderboard import Entry, by_protocol, labels
+from aigc_core.results import FIGURES, Result
 
-st.title("Training")
-series: dict[tuple[str, str], list] = {}
-for protocol, group in by_protocol(entries()).items():
+FIRST = ("fid", "is", "kid")
+
+
+def choose(chart: str) -> None:
+    """Take the revision that was clicked in a chart as the one whose samples are shown."""
+    points = st.session_state[chart]["selection"]["points"]
+    if points:
+        st.session_state["revision"] = points[0]["customdata"][0]
+
+
+head(
+    t("Training"),
+    t("Figures of a model's revisions against the images seen, with bands of 95 %. Click a point to see its samples."),
+)
+found = entries()
+named = labels(found)
+series: dict[str, list[tuple[str, Entry, Result]]] = {}
+for protocol, group in by_protocol(found).items():
     for entry, result in group:
-        series.setdefault((short_name(entry.reference).partition("@")[0], protocol), []).append((entry, result))
+        label = f"{named[entry.reference].partition('@')[0]} · {protocol}"
+        revision = entry.reference.partition("@")[2] or "main"
+        series.setdefault(label, []).append((revision, entry, result))
 series = {
-    key: sorted(points, key=lambda point: point[1].images_seen) for key, points in series.items() if len(points) > 1
+    label: sorted(points, key=lambda point: point[2].images_seen) for label, points in series.items() if len(points) > 1
 }
 if not series:
-    st.info("No model has more than one evaluated checkpoint.")
+    st.info(
+        t("No model here has two evaluated revisions or more. Add a repository or a run in the sidebar."),
+        icon=":material/show_chart:",
+    )
+    name_unmeasured(found)
     st.stop()
-model = st.selectbox("Model", list(series), format_func=lambda key: f"{key[0]} · {key[1]}", key="model")
-points = series[model or next(iter(series))]
-seen = [result.images_seen for _, result in points]
-for column, name in zip(st.columns(2) * 2, ("fid", "is", "precision", "recall")):
-    figures = [result.figures[name] for _, result in points]
-    chart = go.Figure(
-        layout={
-            "title": FIGURES[name].title,
-            "xaxis_title": "images seen",
-            "height": 260,
-            "margin": {"t": 48, "b": 8},
-            "showlegend": False,
-        }
+model = select(st.container(), t("Model"), list(series), "model")
+points = series[model]
+revisions = [revision for revision, _, _ in points]
+results = [result for _, _, result in points]
+st.caption(protocol_sentence(results[0].protocol))
+measured = [name for name in FIGURES if any(name in result.figures for result in results)]
+at = st.session_state.get("revision", revisions[-1])
+at = at if at in revisions else revisions[-1]
+
+
+def draw(name: str) -> None:
+    """The curve of a figure, over the revisions that have it."""
+    shown = [(revision, result) for revision, result in zip(revisions, results) if name in result.figures]
+    st.plotly_chart(
+        curve(
+            name,
+            [result.images_seen for _, result in shown],
+            [result.figures[name] for _, result in shown],
+            [revision for revision, _ in shown],
+            at,
+        ),
+        key=f"curve-{name}",
+        on_select=lambda: choose(f"curve-{name}"),
+        selection_mode="points",
+        config=CONFIG,
     )
-    chart.add_scatter(x=seen, y=[figure.high for figure in figures], mode="lines", line={"width": 0})
-    chart.add_scatter(
-        x=seen,
-        y=[figure.low for figure in figures],
-        mode="lines",
-        line={"width": 0},
-        fill="tonexty",
-        fillcolor="rgba(91, 91, 214, 0.2)",
-    )
-    chart.add_scatter(x=seen, y=[figure.value for figure in figures], mode="lines+markers", line={"color": "#5b5bd6"})
-    column.plotly_chart(chart, key=f"curve-{name}")
-step = st.select_slider(
-    "Samples after", list(range(len(points))), len(points) - 1, format_func=lambda k: f"{seen[k]:,} images"
-)
-st.image(str(points[step][0].folder / SAMPLES_FILE), width=560)
+
+
+first = st.grid(3, min_column_width=230)
+for name in FIRST:
+    if name in measured:
+        with first.cell():
+            draw(name)
+left, right = st.columns([2, 3], gap="medium")
+with left:
+    st.select_slider(t("Samples of"), revisions, revisions[-1], key="revision", bind="query-params")
+    seed = seed_input(left)
+    entry, seen = points[revisions.index(at)][1], results[revisions.index(at)].images_seen
+    caption = f"{model.partition(' · ')[0]}@{at}: {t('{count} images seen', count=f'{seen:,}')}"
+    show_samples(entry, range(seed, seed + 36), 6, caption)
+with right:
+    others = st.grid(2, min_column_width=210)
+    for name in measured:
+        if name not in FIRST:
+            with others.cell():
+                draw(name)

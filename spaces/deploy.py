@@ -33,7 +33,7 @@ CORE = [
         for name in ("config.json", "*.safetensors", "samples.png", "README.md", "eval/*.json", "eval/*.png")
     ),
 ]
-FILES = {"demo": ["app.py", *CORE], "dashboard": ["dashboard/**/*.py", *CORE]}
+FILES = {"demo": ["app.py", *CORE], "dashboard": ["dashboard/**/*.py", ".streamlit/config.toml", *CORE]}
 SDK = {"demo": "gradio", "dashboard": "docker"}
 DEFAULT_HARDWARE = {"demo": "zero-a10g", "dashboard": "cpu-basic"}
 TAG = "aigc-studio"

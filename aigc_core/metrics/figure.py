@@ -51,3 +51,8 @@ class Figure(Config):
     def reach(self) -> float:
         """Half the interval's width: what stands behind the ±."""
         return (self.high - self.low) / 2
+
+    def __str__(self) -> str:
+        """value ± reach, to the second significant digit of the reach."""
+        decimals = max(0, 1 - math.floor(math.log10(self.reach))) if self.reach > 0 else 4
+        return f"{self.value:.{decimals}f} ± {self.reach:.{decimals}f}"

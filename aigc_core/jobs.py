@@ -1,0 +1,149 @@
+"""Evaluations in processes of their own: one at a time on each GPU, or on the machine, in a queue that all can see.
+
+A job is the command `python -m aigc_core evaluate …`: what it prints is its progress, and its result lies beside the
+checkpoint when it ends.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import re
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from .errors import AIGCError
+from .visitors import check_reference
+
+MAX_OPEN = 20
+MAX_SHOWN = 100
+
+logger = logging.getLogger(__name__)
+percentage = re.compile(rb"(\d{1,3})%")
+
+
+@dataclass
+class Job:
+    """One evaluation: `progress` from 0 to 1, `message` the sentence it failed with.
+
+    `owner` is the token of the visitor who asked for it, whose rights it runs with; it is never shown.
+    """
+
+    reference: str
+    arguments: tuple[str, ...]
+    owner: str | None = field(default=None, repr=False)
+    state: Literal["waiting", "running", "done", "failed", "cancelled"] = "waiting"
+    progress: float = 0.0
+    message: str = ""
+    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    @property
+    def open(self) -> bool:
+        """Whether it waits or runs."""
+        return self.state in ("waiting", "running")
+
+
+class EvaluationQueue:
+    """Jobs in the order they were added; they end with the process that made the queue."""
+
+    def __init__(self) -> None:
+        self.jobs: list[Job] = []
+        self._changed = threading.Condition()
+        atexit.register(self._stop)
+        for device in range(max(1, torch.cuda.device_count())):
+            threading.Thread(target=self._work, args=(device,), daemon=True).start()
+
+    def add(
+        self,
+        reference: str,
+        num_samples: int,
+        against: str = "",
+        extractor: str = "",
+        owner: str | None = None,
+    ) -> Job:
+        """Queue the evaluation of a checkpoint against `against` (DATASET:SPLIT; empty for the training data's test).
+
+        Raises AIGCError where the checkpoint may not be opened, the queue is full, or holds this very job.
+        """
+        check_reference(reference)
+        if reference.startswith("-"):
+            raise AIGCError(f"'{reference}' is not the name of a checkpoint.")
+        options = {"--num-samples": str(num_samples), "--reference": against, "--extractor": extractor}
+        arguments = tuple(f"{name}={value}" for name, value in options.items() if value)
+        job = Job(reference, arguments, owner)
+        with self._changed:
+            waiting = [other for other in self.jobs if other.open]
+            if any((j.reference, j.arguments, j.owner) == (reference, arguments, owner) for j in waiting):
+                raise AIGCError(f"'{reference}' is in the queue already.")
+            if len(waiting) >= MAX_OPEN:
+                raise AIGCError(f"The queue is full ({MAX_OPEN} evaluations); try again later.")
+            self.jobs = [*self.jobs[-MAX_SHOWN:], job]
+            self._changed.notify()
+        return job
+
+    def cancel(self, job: Job) -> None:
+        """End a job; what it had cached is kept. Nothing happens if it has ended."""
+        with self._changed:
+            if job.open:
+                job.state = "cancelled"
+                if job.process:
+                    job.process.terminate()
+
+    def _work(self, device: int) -> None:
+        while True:
+            with self._changed:
+                job = next((job for job in self.jobs if job.state == "waiting"), None)
+                if job is None:
+                    self._changed.wait()
+                    continue
+                job.state = "running"
+                job.process = _start(job, device)
+            log = _follow(job, job.process)
+            with self._changed:
+                if job.state == "running":
+                    job.state = "failed" if job.process.returncode else "done"
+                    job.message = log if job.process.returncode else ""
+
+    def _stop(self) -> None:
+        for job in self.jobs:
+            self.cancel(job)
+
+
+def _start(job: Job, device: int) -> subprocess.Popen[bytes]:
+    environment = dict(os.environ)
+    if torch.cuda.device_count() > 1:
+        environment["CUDA_VISIBLE_DEVICES"] = str(device)
+    if job.owner:
+        environment["HF_TOKEN"] = job.owner
+    root = Path(__file__).parents[1]
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), environment.get("PYTHONPATH")]))
+    return subprocess.Popen(
+        [sys.executable, "-m", "aigc_core", "evaluate", job.reference, *job.arguments],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+
+
+def _follow(job: Job, process: subprocess.Popen[bytes]) -> str:
+    """Read the progress until the process ends; returns the sentence it ended with, if any."""
+    assert process.stderr is not None
+    tail = b""
+    while chunk := os.read(process.stderr.fileno(), 65536):
+        tail = (tail + chunk)[-65536:]
+        if found := percentage.findall(tail):
+            job.progress = min(1.0, int(found[-1]) / 100)
+    process.wait()
+    text = tail.decode(errors="replace")
+    sentences = [line.removeprefix("error: ") for line in text.splitlines() if line.startswith("error: ")]
+    if process.returncode and not sentences and job.state == "running":
+        logger.error("The evaluation of '%s' broke off:\n%s", job.reference, text)
+    return sentences[-1] if sentences else "The evaluation broke off; see the server's log."

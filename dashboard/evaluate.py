@@ -1,0 +1,111 @@
+"""Run evaluations from the page: a form, and the queue that all visitors share."""
+
+import os
+
+import streamlit as st
+from language import t
+from page import as_text, head, name_unmeasured, select
+from sources import entries, evaluation_queue, visitor_token
+
+from aigc_core import AIGCError
+from aigc_core.evaluation import DEFAULT_NUM_SAMPLES
+from aigc_core.jobs import Job
+from aigc_core.leaderboard import labels
+from aigc_core.metrics.extractors import extractor_names
+
+SAMPLE_COUNTS = (1_000, 2_000, 5_000, 10_000, 20_000, 50_000)
+STATES = {
+    "waiting": ":gray-badge[:material/hourglass_empty: {}]",
+    "running": ":blue-badge[:material/autorenew: {}]",
+    "done": ":green-badge[:material/check: {}]",
+    "failed": ":red-badge[:material/error: {}]",
+    "cancelled": ":gray-badge[:material/block: {}]",
+}
+
+queue = evaluation_queue()
+mine: list[Job] = st.session_state.setdefault("jobs", [])
+
+
+def may_cancel(job: Job) -> bool:
+    """Whoever added a job may end it; where no strangers are, anyone may."""
+    return any(job is own for own in mine) or "SPACE_ID" not in os.environ
+
+
+def show_job(job: Job, place: int) -> None:
+    """A job's line: what, how far, and the way to end it. What others evaluate with their own rights stays unnamed."""
+    row = st.container(border=True)
+    visible = job.owner in (None, visitor_token())
+    words = {
+        "waiting": t("waiting"),
+        "running": t("running"),
+        "done": t("done"),
+        "failed": t("failed"),
+        "cancelled": t("cancelled"),
+    }
+    top = row.container(horizontal=True, vertical_alignment="center")
+    name = as_text(job.reference) if visible else t("another visitor's checkpoint")
+    top.markdown(f"**{name}** {STATES[job.state].format(words[job.state])}", width="stretch")
+    if job.open and may_cancel(job):
+        top.button(t("Cancel"), icon=":material/close:", key=f"cancel-{place}", on_click=queue.cancel, args=(job,))
+    if job.arguments and visible:
+        row.caption(as_text(" ".join(argument for argument in job.arguments)))
+    if job.state == "running":
+        row.progress(job.progress, f"{job.progress:.0%}")
+    if job.state == "failed" and visible:
+        row.error(as_text(job.message))
+
+
+@st.fragment(run_every=1.0)
+def show_queue() -> None:
+    """The queue as it is now, the newest job first."""
+    ended = sum(not job.open for job in queue.jobs)
+    if st.session_state.setdefault("ended", ended) != ended:
+        # What has ended may have changed the list of checkpoints, which the rest of the page shows.
+        st.session_state["ended"] = ended
+        st.rerun()
+    if not queue.jobs:
+        st.caption(t("The queue is empty."))
+    for place, job in reversed(list(enumerate(queue.jobs))):
+        show_job(job, place)
+
+
+head(
+    t("Evaluate"),
+    t(
+        "Measures a checkpoint in a process of its own: you may close this page meanwhile. One evaluation runs at a "
+        "time on each GPU, or on this machine; the result appears on the leaderboard."
+    ),
+)
+found = entries()
+named = labels(found)
+if not found:
+    name_unmeasured(found)
+    st.stop()
+with st.form("evaluation"):
+    cells = st.grid(4, min_column_width=190)
+    candidate = select(cells, t("Checkpoint"), list(named), "candidate", named)
+    counts = {count: f"{count:,}" for count in SAMPLE_COUNTS}
+    default = SAMPLE_COUNTS.index(DEFAULT_NUM_SAMPLES)
+    num_samples = select(cells, t("Number of samples"), SAMPLE_COUNTS, "samples", counts, default)
+    against = cells.text_input(
+        t("Reference data"),
+        key="against",
+        bind="query-params",
+        placeholder=t("the training data's test split"),
+        help=t("A data set, or DATASET:SPLIT."),
+    )
+    extractor = cells.selectbox(
+        t("Extractor"),
+        extractor_names(),
+        None,
+        key="extractor",
+        bind="query-params",
+        placeholder=t("made for the data"),
+    )
+    if st.form_submit_button(t("Add to the queue"), type="primary", icon=":material/playlist_add:"):
+        try:
+            mine.append(queue.add(candidate, num_samples, against or "", extractor or "", visitor_token()))
+        except AIGCError as error:
+            st.warning(as_text(str(error)))
+st.subheader(t("Queue"), anchor=False)
+show_queue()
