@@ -443,6 +443,9 @@ def _benchmark_tasks(api: HfApi, benchmark: str) -> list[dict[str, str]]:
         path = Path(api.hf_hub_download(benchmark, "eval.yaml", repo_type="dataset"))
     try:
         tasks = yaml.safe_load(path.read_text(encoding="utf-8"))["tasks"]
-        return [{"id": str(task["id"]), "split": str(task.get("split", "test"))} for task in tasks]
-    except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError, AttributeError):
+        tasks = [{"id": task["id"], "split": task.get("split", "test")} for task in tasks]
+    except (yaml.YAMLError, RecursionError, UnicodeDecodeError, TypeError, KeyError, AttributeError):
         raise no_tasks from None
+    if not all(isinstance(word, str) for task in tasks for word in task.values()):
+        raise no_tasks
+    return tasks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -63,10 +64,10 @@ def _status_as_sentence(what: str, error: Any) -> AIGCError:
     if status >= 500:
         return HubUnreachable(f"{what}: the Hub has a fault of its own (status {status}); try again later.")
     if status == 429:
-        wait = headers.get("Retry-After", "")
-        return AIGCError(
-            f"{what}: too many requests; try again in {wait + ' seconds' if wait.isdigit() else 'a while'}."
-        )
+        # The Hub's own header (https://huggingface.co/docs/hub/rate-limits), or what stands between may say it.
+        told = re.search(r";\s*t=(\d+)|^(\d+)$", headers.get("RateLimit") or headers.get("Retry-After") or "")
+        wait = told and (told[1] or told[2])
+        return AIGCError(f"{what}: too many requests; try again in {f'{wait} seconds' if wait else 'a while'}.")
     said = f" (the Hub says: {_one_line(error.server_message)})" if error.server_message else ""
     meaning = {
         401: "the token is missing or wrong; log in with `hf auth login`",

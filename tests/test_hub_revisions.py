@@ -9,9 +9,9 @@ import pytest
 
 from aigc_core import AIGCError, Checkpoint
 from aigc_core.checkpoint import CONFIG_FILE, SAMPLES_FILE, WEIGHTS_FILE, read_config
-from aigc_core.evaluation import Protocol, Result, read_results
 from aigc_core.hub import pull, read_revisions, read_samples
-from aigc_core.metrics.figures import Figure
+from aigc_core.metrics.figure import Figure
+from aigc_core.results import Protocol, Result, read_results
 
 from .local_hub import LocalHub
 from .toy_models import toy_checkpoint

@@ -32,10 +32,11 @@ class Fault(BaseModel):
 
 @dataclass
 class Seen:
-    """A request: "METHOD /path?query" and the token it carried, if any."""
+    """A request: "METHOD /path?query", the token it carried and the range of bytes it asked for, if any."""
 
     call: str
     token: str
+    range: str
 
 
 @dataclass
@@ -62,7 +63,8 @@ class Gate:
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         query = f"?{scope['query_string'].decode()}" if scope["query_string"] else ""
         call = f"{scope['method']} {scope['path']}{query}"
-        self.seen.append(Seen(call, headers.get("authorization", "").removeprefix("Bearer ")))
+        token = headers.get("authorization", "").removeprefix("Bearer ")
+        self.seen.append(Seen(call, token, headers.get("range", "")))
         fault = next((f for f in self.faults if f.times != 0 and re.search(f.pattern, call)), None)
         if fault is None:
             return await self.app(scope, receive, send)
