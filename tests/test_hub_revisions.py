@@ -9,7 +9,7 @@ import pytest
 
 from aigc_core import AIGCError, Checkpoint
 from aigc_core.checkpoint import CONFIG_FILE, SAMPLES_FILE, WEIGHTS_FILE, read_config
-from aigc_core.hub import pull, read_revisions, read_samples
+from aigc_core.hub import PARALLEL_REQUESTS, pull, read_revisions, read_samples
 from aigc_core.metrics.figure import Figure
 from aigc_core.results import Protocol, Result, read_results
 
@@ -92,10 +92,11 @@ def test_a_broken_revision_says_so_and_hides_no_other(local_hub: LocalHub, tmp_p
 def test_without_the_hub_what_is_known_is_shown(
     local_hub: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    add_steps(local_hub, tmp_path / "toy", 2)
-    with local_hub.fault("/revision/", status=500), local_hub.fault("/refs", times=0):
+    add_steps(local_hub, tmp_path / "toy", 30)
+    with local_hub.fault("/revision/", status=500):
         problems = [revision.problem for revision in read_revisions("ada/run")]
-    assert len(problems) == 3 and all("try again later" in problem for problem in problems)
+    assert len(problems) == 31 and all("try again later" in problem for problem in problems)
+    assert len(local_hub.calls("/revision/")) <= PARALLEL_REQUESTS  # the rest is not even tried
     online = read_revisions("ada/run")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     local_hub.seen.clear()
