@@ -1,7 +1,9 @@
-"""The app as its users meet it: gradio_client over HTTP, and a real Chromium."""
+"""The app as its users meet it: gradio_client and MCP over HTTP, and a real Chromium."""
 
+import asyncio
 import io
 import os
+import re
 import subprocess
 import sys
 import time
@@ -9,42 +11,58 @@ import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 import torch
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
+from playwright.sync_api import Browser, Page, expect
 
 from aigc_core import Checkpoint
 from aigc_core.directions import load_directions
 from aigc_core.provenance import read_png, to_picture
 
 from .conftest import chromium, free_port
+from .local_hub import LocalHub
+from .toy_models import toy_checkpoint
 
 ROOT = Path(__file__).parents[1]
 MODEL = "checkpoints/fashion-mnist"
+STRONGEST = load_directions(Checkpoint.from_pretrained(ROOT / MODEL)).strongest(4)
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """A running app."""
-    port = free_port()
-    environment = os.environ | {"GRADIO_ANALYTICS_ENABLED": "False", "OMP_NUM_THREADS": "1"}
-    server = subprocess.Popen([sys.executable, "app.py", "--port", str(port)], cwd=ROOT, env=environment)
-    url = f"http://127.0.0.1:{port}/"
-    try:
-        for _ in range(600):
-            assert server.poll() is None, "the app ended while starting"
-            try:
-                urllib.request.urlopen(url, timeout=2).close()
-                break
-            except OSError:
-                time.sleep(0.2)
-        yield url
-    finally:
-        server.terminate()
-        server.wait(30)
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A running app, in a folder with a run of a model with styles, beside a Hub with a model and with none."""
+    folder = tmp_path_factory.mktemp("app")
+    styles = toy_checkpoint("style").save_pretrained(folder / "runs" / "styles")
+    files = {path.name: path.read_bytes() for path in styles.iterdir()}
+    with LocalHub(folder / "hub") as hub:
+        hub.add("ada/styles", files)
+        hub.add("ada/styles", files, branch="step-0000100")
+        hub.add("ada/notes", {"README.md": b"Nothing but words."})
+        port = free_port()
+        own = {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": str(folder / "served"), "OMP_NUM_THREADS": "1"}
+        server = subprocess.Popen(
+            [sys.executable, str(ROOT / "app.py"), "--port", str(port), "--mcp"],
+            cwd=folder,
+            env=os.environ | own | hub.environment(folder / "hf"),
+        )
+        url = f"http://127.0.0.1:{port}/"
+        try:
+            for _ in range(600):
+                assert server.poll() is None, "the app ended while starting"
+                try:
+                    urllib.request.urlopen(url, timeout=2).close()
+                    break
+                except OSError:
+                    time.sleep(0.2)
+            yield url
+        finally:
+            server.terminate()
+            server.wait(30)
 
 
 @pytest.fixture(scope="module")
@@ -52,93 +70,234 @@ def client(address: str) -> Client:
     return Client(address, verbose=False)
 
 
-def generated(client: Client, *arguments: object) -> tuple[list[dict], str, str]:
-    return client.predict(MODEL, *arguments, api_name="/generate")
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+def generated(client: Client, *arguments: object, **named: object) -> tuple[list[str], str, str]:
+    return client.predict(MODEL, *arguments, **named, api_name="/generate")
 
 
 def test_generate_gives_the_pixels_of_the_core(client: Client) -> None:
-    gallery, archive, link = generated(client, 7, 3, "Bag,Sneaker", 0.8, 1.5, 0, 0, 0)
+    paths, archive, link = generated(client, 7, 3, "Bag,Sneaker", 0.8, 1.5)
     checkpoint = Checkpoint.from_pretrained(ROOT / MODEL)
-    strongest = load_directions(checkpoint).strongest(4)[0]
-    expected = checkpoint.sample(seed=7, count=3, labels="Bag,Sneaker", truncation=0.8, offsets={strongest: 1.5})
-    for item, image in zip(gallery, expected.images, strict=True):
-        found, _ = read_png(Path(item["image"]))
+    expected = checkpoint.sample(seed=7, count=3, labels="Bag,Sneaker", truncation=0.8, offsets={STRONGEST[0]: 1.5})
+    for path, image in zip(paths, expected.images, strict=True):
+        found, provenance = read_png(Path(path))
         assert (found.int() - image.int()).abs().max() <= 1
-    assert Path(archive).stat().st_size > 0
-    assert link.startswith("?") and "seed=7" in link and f"offset.{strongest}=1.5" in link
+        assert provenance.weights == checkpoint.weights_sha256 and provenance.request is not None
+    with ZipFile(archive) as pack:
+        assert [pack.read(name) for name in sorted(pack.namelist())] == [Path(path).read_bytes() for path in paths]
+    assert link.startswith("?") and "seed=7" in link and f"offset.{STRONGEST[0]}=1.5" in link
 
 
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        ((-1, 1, "", 1, 0, 0, 0, 0), "-1 is less than minimum value 0"),
-        ((1e30, 1, "", 1, 0, 0, 0, 0), "1e+30 is greater than maximum value"),
-        ((0, 0, "", 1, 0, 0, 0, 0), "0 is less than minimum value 1"),
-        ((0, 10**6, "", 1, 0, 0, 0, 0), "1000000 is greater than maximum value 64"),
-        ((0, 1, "Spoon", 1, 0, 0, 0, 0), "no class 'Spoon'"),
-    ],
-)
-def test_bad_input_gives_a_sentence(client: Client, arguments: tuple, sentence: str) -> None:
-    with pytest.raises((AppError, ValueError)) as caught:
-        generated(client, *arguments)
-    assert sentence in str(caught.value) and "Traceback" not in str(caught.value)
+def test_styles_of_a_local_run_are_mixed(client: Client) -> None:
+    paths, *_ = client.predict("runs/styles", 7, 1, mix_seed=8, mix_layer=3, api_name="/generate")
+    expected = toy_checkpoint("style").sample(seed=7, count=1, mix_seed=8, mix_layer=3).images[0]
+    assert (read_png(Path(paths[0]))[0].int() - expected.int()).abs().max() <= 1
 
 
-def test_unknown_models_give_a_sentence(client: Client) -> None:
-    with pytest.raises(AppError, match="no checkpoint 'nowhere'"):
-        client.predict("nowhere", 0, 1, "", 1, 0, 0, 0, 0, api_name="/generate")
+BAD_VALUES = [
+    ({"seed": -1}, "'seed' is wrong: input should be greater than or equal to 0"),
+    ({"seed": 1e30}, "'seed' is wrong"),
+    ({"seed": "abc"}, "'seed' is wrong: input should be a valid integer"),
+    ({"count": 0}, "'count' is wrong: input should be greater than or equal to 1"),
+    ({"count": 10**6}, "'count' is wrong: input should be less than or equal to 64"),
+    ({"count": "many"}, "'count' is wrong"),
+    ({"labels": "Spoon"}, "no class 'Spoon'; the classes are T-shirt/top, Trouser"),
+    ({"truncation": 2}, "'truncation' is wrong"),
+    ({"direction_1": "up"}, "is wrong: input should be a valid number"),
+    ({"mix_seed": 3}, "no styles to mix"),
+    ({"checkpoint": "nowhere"}, "no checkpoint 'nowhere'"),
+    ({"checkpoint": "../../etc"}, "no checkpoint '../../etc'"),
+    ({"checkpoint": None}, "'checkpoint' is wrong"),
+    ({"checkpoint": f"{MODEL}@step-1"}, "has no revision 'step-1'; it has step-0003907"),
+    ({"checkpoint": "ada/nothing"}, "is not on the Hub, or is private"),
+    ({"checkpoint": "ada/notes"}, "is not a checkpoint of AIGC Studio"),
+]
 
 
-def test_journey_is_a_movie(client: Client) -> None:
+@pytest.mark.parametrize(("values", "sentence"), BAD_VALUES, ids=lambda value: str(value)[:40])
+def test_bad_input_gives_a_sentence(client: Client, values: dict, sentence: str) -> None:
+    with pytest.raises(AppError) as caught:
+        client.predict(**({"checkpoint": MODEL, "count": 1} | values), api_name="/generate")
+    assert sentence in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_models_on_board_and_local_runs_are_listed(client: Client) -> None:
+    models = client.predict(api_name="/models")
+    assert MODEL in models and "runs/styles" in models
+
+
+def test_interpolation_is_a_movie(client: Client) -> None:
     import imageio.v3
 
-    answer = client.predict(MODEL, 3, 2, "", 1, api_name="/journey")
-    frames = imageio.v3.imread(answer["video"] if isinstance(answer, dict) else answer)
-    assert len(frames) > 20 and frames.std() > 10
+    for kind in ("mp4", "gif"):
+        path = client.predict(MODEL, 3, 2, frames=6, format=kind, api_name="/interpolate")
+        frames = imageio.v3.imread(path)
+        assert path.endswith(kind) and len(frames) == 12 and frames.std() > 10
+    with pytest.raises(AppError, match="2 to 12 images"):
+        client.predict(MODEL, 3, 1, api_name="/interpolate")
 
 
 def test_inversion_finds_an_image_of_the_model(client: Client, tmp_path: Path) -> None:
     picture = to_picture(Checkpoint.from_pretrained(ROOT / MODEL).sample(seed=5, count=1).images[0])
     picture.save(tmp_path / "seed-5.png")
-    found, loss = client.predict(MODEL, handle_file(tmp_path / "seed-5.png"), api_name="/invert")
-    assert float(loss.split("·")[1]) < 0.1
+    found, curve = client.predict(MODEL, handle_file(tmp_path / "seed-5.png"), api_name="/invert")
+    steps, losses = zip(*curve["data"])
+    assert steps == tuple(range(0, 401, 10)) and losses[-1] < 0.1 and losses[-1] < losses[0]
     with Image.open(found) as image:
-        assert image.size == (252, 252)
+        difference = torch.tensor(list(image.convert("L").getdata())) - torch.tensor(list(picture.getdata()))
+    assert difference.abs().float().mean() < 12
+
+
+@pytest.mark.parametrize("upload", ["broken", "text", "1x1", "20000x20000"])
+def test_bad_uploads_give_a_sentence(client: Client, tmp_path: Path, upload: str) -> None:
+    path = tmp_path / "upload.png"
+    if upload == "text":
+        path.write_text("This is no image.")
+    else:
+        size = (40, 40) if upload == "broken" else tuple(map(int, upload.split("x")))
+        Image.new("1", size).save(path)
+        if upload == "broken":
+            Image.effect_noise(size, 90).save(path)
+            path.write_bytes(path.read_bytes()[:700])
+    with pytest.raises(AppError) as caught:
+        client.predict(MODEL, handle_file(path), api_name="/invert")
+    message = str(caught.value)
+    assert message.endswith(".") and "\n" not in message and re.search("image|upload.png", message)
+    assert str(tmp_path.parent) not in message
 
 
 def test_fifty_at_once(client: Client) -> None:
     with ThreadPoolExecutor(50) as pool:
-        galleries = list(pool.map(lambda seed: generated(client, seed, 1, "", 1, 0, 0, 0, 0)[0], range(50)))
+        answers = list(pool.map(lambda seed: generated(client, seed, 1)[0], range(50)))
     expected = Checkpoint.from_pretrained(ROOT / MODEL).sample(seed=0, count=50).images
-    for gallery, image in zip(galleries, expected, strict=True):
-        assert (read_png(Path(gallery[0]["image"]))[0].int() - image.int()).abs().max() <= 1
+    for paths, image in zip(answers, expected, strict=True):
+        assert (read_png(Path(paths[0]))[0].int() - image.int()).abs().max() <= 1
 
 
-def test_in_a_browser(address: str) -> None:
-    """Opens, generates, changes with a slider, and a shared link brings the same pixels back."""
+def test_language_models_find_the_tools(address: str) -> None:
+    from mcp import ClientSession
+    from mcp.client.streamable_http import streamablehttp_client
 
-    def first_image(page) -> torch.Tensor:  # noqa: ANN001
-        source = page.locator("#images img").first.get_attribute("src")
-        content = page.request.get(source).body()
-        with Image.open(io.BytesIO(content)) as picture:
-            return torch.tensor(list(picture.convert("L").getdata()))
+    async def ask() -> tuple[dict, object]:
+        async with (
+            streamablehttp_client(f"{address}gradio_api/mcp/") as (read, write, _),
+            ClientSession(read, write) as session,
+        ):
+            await session.initialize()
+            tools = {tool.name: tool for tool in (await session.list_tools()).tools}
+            name = next(name for name in tools if name.endswith("generate"))
+            return tools, await session.call_tool(name, {"checkpoint": MODEL, "seed": 7, "count": 1})
 
-    with chromium() as browser:
-        page = browser.new_page()
-        page.goto(f"{address}?checkpoint={MODEL}&seed=11&count=2")
-        page.wait_for_function("document.querySelectorAll('#images img').length >= 2", timeout=60_000)
-        before = first_image(page)
-        expected = Checkpoint.from_pretrained(ROOT / MODEL).sample(seed=11, count=1).images[0]
-        shown = torch.tensor(list(to_picture(expected).getdata()))
-        assert (before - shown).abs().max() <= 1
-        strongest = load_directions(Checkpoint.from_pretrained(ROOT / MODEL)).strongest(4)[0]
-        slider = page.get_by_label(strongest).first
-        slider.fill("3")
-        slider.press("Enter")
-        page.wait_for_function(f"location.search.includes('offset.{strongest}=3')", timeout=60_000)
-        after = first_image(page)
-        assert not torch.equal(before, after)
-        other = browser.new_page()
-        other.goto(page.url)
-        other.wait_for_function("document.querySelectorAll('#images img').length >= 2", timeout=60_000)
-        assert torch.equal(first_image(other), after)
+    tools, answer = asyncio.run(ask())
+    assert {name.split("_")[-1] for name in tools} == {"generate", "interpolate", "invert", "models"}
+    assert "seed=7" in str(answer.content)  # type: ignore[attr-defined]
+
+
+def test_without_its_package_mcp_is_refused_in_a_sentence() -> None:
+    script = (
+        "import runpy, sys; sys.modules['mcp'] = None; sys.argv = ['app.py', '--mcp']; "
+        "runpy.run_path('app.py', run_name='__main__')"
+    )
+    result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 2 and "pip install 'gradio[mcp]'" in result.stderr and "Traceback" not in result.stderr
+
+
+def test_the_app_starts_without_what_it_does_not_need_yet() -> None:
+    unneeded = {"plotly", "torchvision", "sklearn", "matplotlib", "streamlit"}
+    script = f"import sys, app; print(*{unneeded} & set(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == ""
+
+
+def opened(browser: Browser, address: str, query: str = "", **context: object) -> Page:
+    """A page of a visitor of its own, when its images are there."""
+    page = browser.new_context(**context).new_page()  # type: ignore[arg-type]
+    page.goto(address + query)
+    expect(page.locator("#images img").first).to_be_attached(timeout=60_000)
+    page.wait_for_function("location.search.includes('seed=')", timeout=60_000)
+    return page
+
+
+def first_image(page: Page) -> torch.Tensor:
+    source = page.locator("#images img").first.get_attribute("src")
+    with Image.open(io.BytesIO(page.request.get(str(source)).body())) as picture:
+        return torch.tensor(list(picture.convert("L").getdata()))
+
+
+def test_a_slider_changes_the_image_and_the_link_brings_it_back(address: str, browser: Browser) -> None:
+    page = opened(browser, address, f"?checkpoint={MODEL}&seed=11&count=2")
+    before = first_image(page)
+    expected = to_picture(Checkpoint.from_pretrained(ROOT / MODEL).sample(seed=11, count=1).images[0])
+    assert (before - torch.tensor(list(expected.getdata()))).abs().max() <= 1
+    slider = page.get_by_label(re.compile(f"{STRONGEST[0]}$")).first
+    slider.fill("3")
+    slider.press("Enter")
+    page.wait_for_function(f"location.search.includes('offset.{STRONGEST[0]}=3')", timeout=60_000)
+    after = first_image(page)
+    assert not torch.equal(before, after)
+    link = page.locator("#link textarea").input_value()
+    assert link == page.url
+    other = opened(browser, link)
+    assert torch.equal(first_image(other), after)
+
+
+def test_the_history_outlives_a_reload_and_brings_a_state_back(address: str, browser: Browser) -> None:
+    page = opened(browser, address, f"?checkpoint={MODEL}&seed=11&count=2")
+    expect(page.locator("#history button")).to_have_count(1)
+    page.locator("#dice").click()
+    expect(page.locator("#history button")).to_have_count(2)
+    page.goto(f"{address}?checkpoint={MODEL}&seed=12&count=2")
+    expect(page.locator("#history button")).to_have_count(3, timeout=60_000)
+    page.locator("#history button").last.click()
+    page.wait_for_function("location.search.includes('seed=11')", timeout=60_000)
+
+
+def test_a_map_is_clicked_and_kept_images_become_a_movie(address: str, browser: Browser) -> None:
+    page = opened(browser, address, f"?checkpoint={MODEL}&seed=11&count=1&tab=explore")
+    expect(page.locator("#map button")).to_have_count(81, timeout=60_000)
+    middle = page.locator("#chosen img").get_attribute("src")
+    page.locator("#map button").nth(0).click()
+    expect(page.locator("#place")).to_contain_text(f"{STRONGEST[0]} -3")
+    corner = page.locator("#map img").nth(0).get_attribute("src")
+    assert page.locator("#chosen img").get_attribute("src") == corner != middle
+    page.locator("#keep").click()
+    expect(page.locator("#kept button")).to_have_count(1)
+    page.locator("#map button").nth(80).click()
+    page.locator("#keep").click()
+    expect(page.locator("#kept button")).to_have_count(2)
+    page.locator("#film").click()
+    expect(page.locator("#movie video")).to_be_visible(timeout=60_000)
+
+
+def test_a_model_from_the_hub_is_typed_in_and_one_that_is_none_is_told(address: str, browser: Browser) -> None:
+    page = opened(browser, address, "?tab=mix")
+    expect(page.locator("#pairs button")).to_have_count(100, timeout=60_000)
+    expect(page.get_by_text("no styles to mix")).to_be_visible()
+    model = page.locator("#model input")
+    model.fill("ada/styles")
+    model.press("Enter")
+    expect(page.locator("#styles button")).to_have_count(24, timeout=60_000)
+    page.locator("#step input").click()
+    expect(page.get_by_role("option", name="100")).to_be_visible()
+    page.keyboard.press("Escape")
+    model.fill("ada/notes")
+    model.press("Enter")
+    expect(page.locator(".toast-body")).to_contain_text("is not a checkpoint of AIGC Studio", timeout=60_000)
+
+
+def test_a_phone_shows_everything_within_its_width_and_in_chinese(address: str, browser: Browser) -> None:
+    for tab in ("generate", "explore", "mix", "invert", "about"):
+        page = opened(browser, address, f"?tab={tab}", viewport={"width": 390, "height": 844}, locale="zh-CN")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        wide = page.evaluate(
+            "[...document.querySelectorAll('main *')]"
+            ".filter(e => e.offsetParent && e.getBoundingClientRect().right > 391).map(e => e.outerHTML.slice(0, 80))"
+        )
+        assert not wide, wide
+        expect(page.get_by_role("tab", name="关于此模型")).to_be_attached()
+        page.context.close()

@@ -89,7 +89,7 @@ def test_the_space_generates_an_image(demo, tmp_path, package):
         path.chmod(0o555 if path.is_dir() else 0o444)
     with running(folder, python, tmp_path) as address:
         client = Client(address, verbose=False, download_files=str(tmp_path / "down"))
-        gallery, *_ = client.predict("checkpoints/mnist", 7, 4, "3", api_name="/generate")
-    pictures = [np.asarray(Image.open(item["image"])) for item in gallery]
+        paths, *_ = client.predict("checkpoints/mnist", 7, 4, "3", api_name="/generate")
+    pictures = [np.asarray(Image.open(path)) for path in paths]
     assert len(pictures) == 4 and all(picture.shape[:2] == (28, 28) and picture.std() > 10 for picture in pictures)
     assert contents(folder) == before

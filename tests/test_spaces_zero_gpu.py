@@ -71,8 +71,10 @@ sys.path[:0] = [sys.argv[1], sys.argv[2]]
 import spaces
 import app
 import gradio
+from aigc_core.demo.generate import generate
 
-paths, *_ = app.generate("checkpoints/mnist", 7, 3, "5")
+pictures, *_ = generate("checkpoints/mnist", 7, 3, "5")
+paths = [picture.path for picture in pictures]
 assert len(paths) == 3 and len(spaces.calls) == 1, spaces.calls
 parent, child, duration = spaces.calls[0]
 assert parent != child and duration <= 60
@@ -84,7 +86,7 @@ for image, path in zip(direct, paths):
     shown = to_picture(image)
     assert not ImageChops.difference(shown, Image.open(path).convert(shown.mode)).getbbox(), path
 try:
-    app.generate("checkpoints/mnist", 7, 3, "no such digit")
+    generate("checkpoints/mnist", 7, 3, "no such digit")
 except gradio.Error as error:
     print("refused:", error.message)
 """
@@ -123,10 +125,12 @@ def test_the_real_package_sees_the_models_on_cuda_before_the_app_starts(tmp_path
 import sys
 sys.path.insert(0, sys.argv[1])
 import app, spaces
-checkpoint = app.load("checkpoints/mnist")
+from aigc_core.demo.drawing import draw
+from aigc_core.demo.models import load
+checkpoint = load("checkpoints/mnist")
 assert "site-packages" in spaces.__file__
 assert {parameter.device.type for parameter in checkpoint.generator.parameters()} == {"cuda"}
-assert hasattr(app.draw, "zerogpu")
+assert hasattr(draw, "zerogpu")
 """
     zero_gpu = {"SPACES_ZERO_GPU": "true", "SPACES_ZERO_DEVICE_API_URL": "http://127.0.0.1:9", "HOME": str(tmp_path)}
     words = [sys.executable, "-c", script, str(ROOT)]

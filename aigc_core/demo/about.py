@@ -1,0 +1,109 @@
+"""The tab About this model: what it is, how well it does and how surely, and where it fails."""
+
+from __future__ import annotations
+
+import html
+import os
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from ..checkpoint import CARD_FILE, SAMPLES_FILE, Checkpoint
+from .language import text, word
+from .models import find, load
+from .pictures import served_folder
+from .visitor import errors_shown, token_of
+
+if TYPE_CHECKING:
+    from ..results import Result
+
+
+def about(request: gr.Request, visitor: gr.OAuthToken | None, reference: str) -> tuple[str, str, str | None]:
+    """A model's facts and figures as HTML, its card as Markdown, and its sheet of samples."""
+    from ..results import read_results
+
+    with errors_shown():
+        token = token_of(visitor)
+        folder, loaded = find(reference, token), load(reference, token)
+        results = read_results(folder)
+    card, samples = folder / CARD_FILE, folder / SAMPLES_FILE
+    body = card.read_text(encoding="utf-8", errors="replace").split("---\n", 2)[-1] if card.is_file() else ""
+    lines = [line for line in body.splitlines() if not line.startswith("![")]
+    copied = str(shutil.copyfile(samples, served_folder() / SAMPLES_FILE)) if samples.is_file() else None
+    measured = "".join(figures(result, request) for result in results) or f"<p>{word('not_evaluated', request)}</p>"
+    parts = [
+        facts(loaded, request),
+        f"<h3>{word('how_well', request)}</h3>{measured}",
+        f"<h3>{word('limits_heading', request)}</h3><p>{word('limits', request)}</p>",
+    ]
+    return "".join(parts), "\n".join(lines), copied
+
+
+def facts(checkpoint: Checkpoint, request: gr.Request) -> str:
+    """A table of what a model is, as HTML."""
+    config = checkpoint.config
+    shape = config.image_shape
+    names = [config.class_name(label) for label in range(shape.num_classes)]
+    listed = ": " + ", ".join(names[:20]) + (" …" if len(names) > 20 else "") if names else ""
+    colour = word("grey" if shape.channels == 1 else "colour", request)
+    size = sum(parameter.numel() for parameter in checkpoint.generator.parameters())
+    rows = {
+        "architecture": f"{config.architecture}, {size:,} {word('parameters', request)}",
+        "draws": f"{shape.resolution} × {shape.resolution} {word('pixels', request)}, {colour}{listed}",
+        "data": config.dataset,
+        "licence": config.data_licence or word("unknown", request),
+        "training": f"{config.step:,} {word('steps', request)}, {config.images_seen:,} {word('images_seen', request)}, "
+        f"{config.training_seconds / 60:,.0f} {word('minutes', request)}",
+    }
+    cells = "".join(
+        f"<tr><th>{word(key, request)}</th><td>{html.escape(value)}</td></tr>" for key, value in rows.items()
+    )
+    return f"<h3>{word('facts', request)}</h3><table>{cells}</table>"
+
+
+def figures(result: Result, request: gr.Request) -> str:
+    """A table of a result's figures with their intervals, as HTML."""
+    from ..results import FIGURES
+
+    cells = "".join(
+        f"<tr><th>{kind.title}</th><td><b>{figure.value:.4g}</b></td><td>{figure.low:.4g} – {figure.high:.4g}</td>"
+        f"<td>{word(kind.better, request)}</td></tr>"
+        for name, figure in result.figures.items()
+        if (kind := FIGURES.get(name))
+    )
+    protocol = result.protocol
+    note = word("protocol", request).format(
+        samples=protocol.num_samples,
+        dataset=protocol.dataset,
+        split=protocol.split,
+        extractor=protocol.extractor,
+        id=protocol.id,
+    )
+    head = f"<tr><th></th><td></td><td>{word('interval', request)}</td><td></td></tr>"
+    return f'<table>{head}{cells}</table><p class="note">{html.escape(note)}</p>'
+
+
+def copy_to_account(visitor: gr.OAuthToken, checkpoint: str, name: str) -> str:
+    """Push a model into a private repository of the visitor, with the visitor's own rights; says where."""
+    from ..hub import push
+
+    with errors_shown():
+        address = push(find(checkpoint, visitor.token), name, private=True, token=visitor.token)
+    return f"[{name}]({address})"
+
+
+def build(reference: gr.Textbox) -> list[Any]:
+    """The tab's components, in the order of `about`'s results; on a Space, a visitor can copy the model."""
+    with gr.Row(elem_classes="wide"):
+        with gr.Column(scale=6, min_width=300, elem_classes="stage"):
+            table = gr.HTML(elem_id="about-facts")
+        with gr.Column(scale=4, min_width=280, elem_classes="stage"):
+            samples = gr.Image(show_label=False, interactive=False, elem_id="about-samples", buttons=[])
+            if "OAUTH_CLIENT_ID" in os.environ:
+                name = gr.Textbox(label=text("copy_name"), placeholder="owner/name")
+                copy, copied = gr.Button(text("copy")), gr.Markdown()
+                copy.click(copy_to_account, [reference, name], copied, api_visibility="private")
+    with gr.Accordion(text("card"), open=False):
+        card = gr.Markdown(elem_id="about-card")
+    return [table, card, samples]

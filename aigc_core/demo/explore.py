@@ -1,0 +1,302 @@
+"""The tab Explore: a map of the latent plane to click in, and movies through the images that were kept."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import gradio as gr
+import torch
+
+from ..config import parse_config
+from ..errors import AIGCError
+from ..interpolation import write_movie
+from ..sampling import SampleRequest
+from .drawing import Place, draw_around, draw_movie, strongest_directions
+from .generate import GenerateTab, direction_label, request_of_link
+from .language import text
+from .models import load
+from .pictures import data_uri, served_folder, sheet, sheet_html
+from .visitor import errors_shown, token_of
+
+SIDE = 9
+NUM_AXES = 12
+MAX_KEPT = 12
+FRAMES = 20
+
+Kept = list[tuple[Place, str]]
+
+
+@dataclass
+class Chart:
+    """A map as it was drawn: SIDE × SIDE places row by row, their pictures, and which one was clicked."""
+
+    places: list[Place]
+    pictures: list[str]
+    chosen: int = SIDE * SIDE // 2
+
+    @property
+    def place(self) -> Place:
+        """The chosen place."""
+        return self.places[self.chosen]
+
+
+@dataclass
+class ExploreTab:
+    """The components and states that the page refers to.
+
+    `where`: the centre, the axes and the reach of the map; `chart`: what `draw_chart` returns; `kept`: what was kept,
+    and its sheet.
+    """
+
+    where: list[Any]
+    chart: list[Any]
+    kept: list[Any]
+    open_in_generate: gr.Button
+
+
+def draw_chart(
+    visitor: gr.OAuthToken | None, centre: Place | str, x: str | None, y: str | None, reach: float
+) -> tuple[Chart, str, str, str]:
+    """The chart around a place or a canonical request, its sheet, and the view of its middle."""
+    with errors_shown():
+        token = token_of(visitor)
+        if not centre:
+            raise AIGCError("Generate an image first; the map is drawn around it.")
+        if not x or not y or x == y:
+            raise AIGCError("Choose two different directions for the map.")
+        half = SIDE // 2
+        ticks = [round(reach * tick / half, 3) for tick in range(-half, half + 1)]
+        images, places = draw_around(centre, [{x: across, y: up} for up in reversed(ticks) for across in ticks], token)
+        weights = load(places[0].checkpoint, token).weights_sha256
+    pictures = [data_uri(image, place.request, weights) for image, place in zip(images, places)]
+    chart = Chart(places, pictures)
+    titles = [f"{across:+g} / {up:+g}" for up in reversed(ticks) for across in ticks]
+    return chart, sheet_html(list(zip(pictures, titles)), SIDE, chart.chosen), *view(chart)
+
+
+def view(chart: Chart) -> tuple[str, str]:
+    """The chosen picture, large, and what makes it."""
+    picture = f'<img src="{chart.pictures[chart.chosen]}" alt="" style="width: 100%">'
+    if not chart.place.request:
+        return picture, ""
+    request = SampleRequest.from_canonical(chart.place.request)
+    return picture, " · ".join(
+        [f"seed {request.seed}", *(f"{name} {value:+g}" for name, value in request.offsets.items())]
+    )
+
+
+def choose(chart: Chart | None, event: gr.EventData) -> tuple[Chart | None, str, str]:
+    """The view of the picture that was clicked."""
+    if chart is None:
+        return None, "", ""
+    chart.chosen = int(event.index) % len(chart.places)
+    return chart, *view(chart)
+
+
+def start_chart(
+    visitor: gr.OAuthToken | None, reference: str, link: str, centre: Place | str, x: str, y: str, reach: float
+) -> list[Any]:
+    """The axes and the chart of a model when the tab is opened: around what was looked at, or the first image."""
+    with errors_shown():
+        token = token_of(visitor)
+        names = strongest_directions(reference, NUM_AXES, token)
+        place = (
+            centre.checkpoint
+            if isinstance(centre, Place)
+            else centre and SampleRequest.from_canonical(centre).checkpoint
+        )
+        if place != reference:
+            centre = request_of_link(link).model_copy(update={"count": 1}).canonical()
+    choices = [(direction_label(rank + 1, name), name) for rank, name in enumerate(names)]
+    x, y = (axis if axis in names else names[rank] for rank, axis in enumerate((x, y)))
+    axes = [gr.Dropdown(choices=choices, value=x), gr.Dropdown(choices=choices, value=y)]
+    return [centre, *axes, *draw_chart(visitor, centre, x, y, reach)]
+
+
+def keep(chart: Chart | None, kept: Kept) -> tuple[Kept, str]:
+    """The chosen place joins those that were kept."""
+    with errors_shown():
+        if chart is None:
+            raise AIGCError("Click on the map first.")
+    return kept_with(kept, chart.place, chart.pictures[chart.chosen])
+
+
+def kept_with(kept: Kept, place: Place, picture: str) -> tuple[Kept, str]:
+    """The kept places of one model with a new one at the end, and their sheet; the oldest leave if they are many."""
+    kept = [pair for pair in kept if pair[0].checkpoint == place.checkpoint][-MAX_KEPT + 1 :] + [(place, picture)]
+    return kept, sheet_html([(picture, f"{number + 1}") for number, (_, picture) in enumerate(kept)])
+
+
+def forget(kept: Kept, event: gr.EventData) -> tuple[Kept, str]:
+    """Without the kept picture that was clicked."""
+    kept = [pair for number, pair in enumerate(kept) if number != int(event.index)]
+    return kept, sheet_html([(picture, f"{number + 1}") for number, (_, picture) in enumerate(kept)])
+
+
+def keep_seeds(visitor: gr.OAuthToken | None, link: str, kept: Kept) -> tuple[Kept, str]:
+    """Four new seeds, drawn as Generate's images are, join those that were kept."""
+    with errors_shown():
+        token, request = token_of(visitor), request_of_link(link)
+        shown = ""
+        for single in request.model_copy(update={"seed": random.randrange(1_000_000), "count": 4}).singles():
+            images, places = draw_around(single.canonical(), [{}], token)
+            weights = load(request.checkpoint, token).weights_sha256
+            kept, shown = kept_with(kept, places[0], data_uri(images[0], places[0].request, weights))
+    return kept, shown
+
+
+def make_movie(
+    visitor: gr.OAuthToken | None, kept: Kept, curve: Literal["linear", "spherical"], frames: float,
+    progress: Any = gr.Progress(),  # noqa: B008  (Gradio's way to ask for a progress bar)
+) -> tuple[gr.Video, gr.DownloadButton, gr.DownloadButton]:  # fmt: skip
+    """A looping movie through the kept places: the MP4 to show, and both files to download."""
+    with errors_shown():
+        progress(0.1, desc=None)
+        places: list[Place | str] = [place for place, _ in kept]
+        drawn = torch.from_numpy(draw_movie(places, int(frames), curve, token_of(visitor)))
+        folder = served_folder()
+        for share, kind in ((0.5, "mp4"), (0.8, "gif")):
+            progress(share, desc=kind.upper())
+            write_movie(folder / f"journey.{kind}", drawn)
+    mp4, gif = str(folder / "journey.mp4"), str(folder / "journey.gif")
+    return (
+        gr.Video(mp4, visible=True),
+        gr.DownloadButton(value=mp4, visible=True),
+        gr.DownloadButton(value=gif, visible=True),
+    )
+
+
+def keep_found(found: tuple[Place, str] | None, kept: Kept) -> tuple[Kept, str]:
+    """A place that was found by inversion joins those that were kept."""
+    with errors_shown():
+        if found is None:
+            raise AIGCError("Find the nearest image first.")
+    return kept_with(kept, *found)
+
+
+def request_of_choice(chart: Chart | None) -> str:
+    """The canonical request of the chosen place."""
+    with errors_shown():
+        if chart is None or not chart.place.request:
+            raise AIGCError("This image was not made from a seed, so Generate cannot show it; keep it for the movie.")
+    return chart.place.request
+
+
+def interpolate(
+    checkpoint: str, seed: int = 0, count: int = 4, labels: str = "", truncation: float = 1.0, frames: int = FRAMES,
+    curve: Literal["linear", "spherical"] = "spherical", format: Literal["mp4", "gif"] = "mp4",
+    visitor: gr.OAuthToken | None = None,
+) -> gr.FileData:  # fmt: skip
+    """Make a looping movie through images.
+
+    Args:
+        checkpoint: as in /generate.
+        seed: of the first image; the others have the seeds after it.
+        count: how many images, 2 to 12.
+        labels: classes, as in /generate.
+        truncation: as in /generate.
+        frames: how many lie between two images, 1 to 60.
+        curve: linear or spherical.
+        format: mp4 or gif.
+
+    Returns:
+        The movie.
+    """
+    with errors_shown():
+        values = {"checkpoint": checkpoint, "seed": seed, "count": count, "labels": labels, "truncation": truncation}
+        request = parse_config(SampleRequest, values, "Request")
+        if not 2 <= request.count <= MAX_KEPT:
+            raise AIGCError(f"Request: 'count' is wrong: a movie leads through 2 to {MAX_KEPT} images.")
+        if not (isinstance(frames, int) and 1 <= frames <= 60):
+            raise AIGCError("Request: 'frames' is wrong: it is a whole number from 1 to 60.")
+        if curve not in ("linear", "spherical") or format not in ("mp4", "gif"):
+            raise AIGCError("Request: 'curve' is linear or spherical, and 'format' mp4 or gif.")
+        stops: list[Place | str] = [single.canonical() for single in request.singles()]
+        path = served_folder() / f"journey.{format}"
+        write_movie(path, torch.from_numpy(draw_movie(stops, frames, curve, token_of(visitor))))
+    return gr.FileData(path=str(path))
+
+
+def reseeded(centre: Place | str, link: str, seed: float | None = None) -> str:
+    """The centre's request with another seed (a new one if none is given)."""
+    with errors_shown():
+        start = centre if isinstance(centre, str) else centre.request
+        request = SampleRequest.from_canonical(start) if start else request_of_link(link)
+        values = request.model_dump() | {"count": 1, "seed": random.randrange(1_000_000) if seed is None else seed}
+        return parse_config(SampleRequest, values, "Request").canonical()
+
+
+def build(generate_tab: GenerateTab) -> ExploreTab:
+    """The tab's components and the events that stay inside it."""
+    centre, chart_state, kept_state = gr.State(""), gr.State(None), gr.State([])
+    gr.Markdown(text("explore_lead"), elem_classes="lead")
+    with gr.Row(elem_classes="wide"):
+        with gr.Column(scale=6, min_width=300, elem_classes="stage"):
+            plane = sheet("map")
+        with gr.Column(scale=4, min_width=290, elem_classes="controls"):
+            with gr.Row():
+                x = gr.Dropdown([], label=text("axis_x"), min_width=130)
+                y = gr.Dropdown([], label=text("axis_y"), min_width=130)
+            reach = gr.Slider(0.5, 6, 3, step=0.5, label=text("reach"))
+            with gr.Row():
+                seed = gr.Number(None, label=text("seed"), min_width=110)
+                dice = gr.Button(text("dice"), min_width=110)
+            with gr.Row(equal_height=True):
+                large = gr.HTML(elem_classes="pixels", elem_id="chosen", min_width=130)
+                with gr.Column(min_width=140, elem_classes="controls"):
+                    caption = gr.Markdown(elem_classes="caption", elem_id="place")
+                    keep_it = gr.Button(text("keep"), variant="primary", size="sm", elem_id="keep")
+                    centre_it = gr.Button(text("centre"), size="sm")
+                    open_it = gr.Button(text("open_in_generate"), size="sm")
+    gr.Markdown(text("movie_heading"), elem_classes="section")
+    with gr.Row(elem_classes="wide"):
+        with gr.Column(scale=6, min_width=300, elem_classes="stage"):
+            gr.Markdown(text("kept"), elem_classes="caption")
+            kept_sheet = sheet("kept")
+            with gr.Row():
+                more = gr.Button(text("keep_seeds"), size="sm", min_width=140)
+                film = gr.Button(text("make_movie"), variant="primary", size="sm", min_width=140, elem_id="film")
+            with gr.Row():
+                curve = gr.Radio(
+                    [(text("spherical"), "spherical"), (text("linear"), "linear")],
+                    value="spherical",
+                    label=text("curve"),
+                )
+                frames = gr.Slider(5, 60, FRAMES, step=1, label=text("frames"))
+        with gr.Column(scale=4, min_width=290, elem_classes="stage"):
+            movie = gr.Video(
+                show_label=False,
+                autoplay=True,
+                loop=True,
+                height=260,
+                elem_id="movie",
+                interactive=False,
+                visible=False,
+            )
+            with gr.Row():
+                downloads = [
+                    gr.DownloadButton(kind, size="sm", min_width=90, elem_id=f"movie-{kind}", visible=False)  # type: ignore[arg-type]
+                    for kind in ("MP4", "GIF")
+                ]
+    unlisted: Any = {"api_visibility": "private"}
+    where: list[Any] = [centre, x, y, reach]
+    tab = ExploreTab(where, [chart_state, plane, large, caption], [kept_state, kept_sheet], open_it)
+    plane.select(choose, chart_state, [chart_state, large, caption], show_progress="hidden", **unlisted)
+    for control in (x, y):
+        control.input(draw_chart, where, tab.chart, **unlisted)
+    reach.release(draw_chart, where, tab.chart, trigger_mode="always_last", **unlisted)
+    centre_it.click(lambda chart: chart.place if chart else "", chart_state, centre, **unlisted).success(
+        draw_chart, where, tab.chart, **unlisted
+    )
+    rolled = dice.click(reseeded, [centre, generate_tab.link], centre, **unlisted)
+    typed = seed.submit(reseeded, [centre, generate_tab.link, seed], centre, **unlisted)
+    for event in (rolled, typed):
+        event.success(draw_chart, where, tab.chart, **unlisted)
+    keep_it.click(keep, [chart_state, kept_state], tab.kept, **unlisted)
+    kept_sheet.select(forget, kept_state, tab.kept, **unlisted)
+    more.click(keep_seeds, [generate_tab.link, kept_state], tab.kept, **unlisted)
+    film.click(make_movie, [kept_state, curve, frames], [movie, *downloads], **unlisted)
+    gr.api(interpolate, api_name="interpolate")  # type: ignore[reportPrivateImportUsage]
+    return tab

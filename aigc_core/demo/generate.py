@@ -1,0 +1,281 @@
+"""The tab Generate: seeds, classes, truncation and directions, with the images following while a slider moves."""
+
+from __future__ import annotations
+
+import random
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import gradio as gr
+from pydantic import Field
+
+from ..checkpoint import CheckpointConfig
+from ..config import parse_config
+from ..sampling import SampleRequest, has_styles
+from .drawing import draw, strongest_directions
+from .language import text
+from .models import load
+from .pictures import sheet, sheet_html, write_pictures
+from .visitor import errors_shown, token_of
+
+MAX_COUNT = 64
+NUM_DIRECTIONS = 4
+REACH = 4
+MAX_REMEMBERED = 16
+SEED, COUNT = 7, 16
+EXAMPLES = {
+    "example_sneakers": "checkpoint=checkpoints/fashion-mnist&seed=40&count=16&labels=Sneaker",
+    "example_blend": "checkpoint=checkpoints/fashion-mnist&seed=3&count=9"
+    "&labels=Bag:1%2BT-shirt/top:0,Bag:0.5%2BT-shirt/top:0.5,Bag:0%2BT-shirt/top:1",
+    "example_digits": "checkpoint=checkpoints/mnist&seed=100&count=30&labels=0,1,2,3,4,5,6,7,8,9",
+    "example_classroom": "checkpoint=checkpoints/mnist-mlp&seed=1&count=16",
+}
+# The address bar follows, so that the page can be reloaded or shared as it is.
+FOLLOW = """request => {
+  window.studioShown = true;
+  const url = new URL(request, location.href);
+  const here = new URLSearchParams(location.search);
+  for (const kept of ['tab', '__theme', '__lang']) if (here.has(kept)) url.searchParams.set(kept, here.get(kept));
+  history.replaceState(null, '', url);
+  return url.href;
+}"""
+
+
+Remembered = list[list[str]]
+"""Requests and the first picture of each, the latest first; kept in the visitor's browser."""
+
+
+class ShownRequest(SampleRequest):
+    """A request of no more images than a page shows."""
+
+    count: int = Field(default=1, ge=1, le=MAX_COUNT)
+
+
+@dataclass
+class GenerateTab:
+    """The components that other tabs and the page refer to.
+
+    `controls` are in the order of `generate`'s parameters after the checkpoint; `outputs` in that of its results.
+    """
+
+    controls: list[Any]
+    outputs: list[Any]
+    to_explore: gr.Button
+    examples: dict[str, gr.Button]
+    past: gr.BrowserState
+    history: gr.HTML
+
+    @property
+    def link(self) -> gr.Textbox:
+        """The request of the images on show, as an address."""
+        return self.outputs[2]
+
+    def followed(self, generated: Any) -> Any:
+        """Let the address bar follow an event that generates."""
+        return generated.then(None, self.link, self.link, js=FOLLOW, api_visibility="private")
+
+    def remembered(self, generated: Any) -> Any:
+        """Let the history remember what an event generated."""
+        inputs = [*self.outputs[2:], self.past]
+        return self.followed(generated).success(
+            remember, inputs, [self.past, self.history], show_progress="hidden", api_visibility="private"
+        )
+
+    def generated_after(self, reference: gr.Textbox, event: Any) -> Any:
+        """Generate when an event that sets the controls is over, if it was no failure."""
+        return self.remembered(event.success(show, [reference, *self.controls], self.outputs, api_visibility="private"))
+
+
+def request_of(
+    checkpoint: str,
+    seed: Any,
+    count: Any,
+    labels: str,
+    truncation: float,
+    strengths: Sequence[float],
+    mix_seed: Any = None,
+    mix_layer: Any = 0,
+    token: str | None = None,
+) -> SampleRequest:
+    """The request of the controls' values. Raises AIGCError for values that make none."""
+    values = {
+        "checkpoint": checkpoint,
+        "seed": seed,
+        "count": count,
+        "labels": labels,
+        "truncation": truncation,
+        "mix_seed": mix_seed,
+        "mix_layer": mix_layer if mix_seed is not None else 0,
+    }
+    request = parse_config(ShownRequest, values, "Request")
+    if not any(strengths):
+        return request
+    offsets = dict(zip(strongest_directions(request.checkpoint, NUM_DIRECTIONS, token), strengths))
+    return parse_config(ShownRequest, values | {"offsets": offsets}, "Request")
+
+
+def generate(
+    checkpoint: str, seed: int = 0, count: int = 16, labels: str = "", truncation: float = 1.0,
+    direction_1: float = 0, direction_2: float = 0, direction_3: float = 0, direction_4: float = 0,
+    mix_seed: int | None = None, mix_layer: int = 0, visitor: gr.OAuthToken | None = None,
+) -> tuple[list[gr.FileData], gr.FileData, str]:  # fmt: skip
+    """Generate images.
+
+    Args:
+        checkpoint: a shipped model such as checkpoints/fashion-mnist, a local folder, or owner/name on the Hub; any of
+            them with @step-… for an earlier step of its training.
+        seed: whole number from 0 to 4294967295; image k has seed + k, and the same seed is the same image.
+        count: how many images, 1 to 64.
+        labels: classes by number or name, repeated over the images ("3", "Bag,Coat"); a mix is "Bag:0.7+Coat:0.3".
+        truncation: 0 to 1; smaller is closer to the average image.
+        direction_1: standard deviations along the model's strongest latent direction, such as -4 to 4.
+        direction_2: along the second strongest.
+        direction_3: along the third.
+        direction_4: along the fourth.
+        mix_seed: seed of a second image whose styles the later layers take, for models with styles; null for none.
+        mix_layer: the first layer that takes them.
+
+    Returns:
+        PNG files that carry the request that makes them again, a zip of them, and the request as a query string.
+    """
+    with errors_shown():
+        token = token_of(visitor)
+        strengths = (direction_1, direction_2, direction_3, direction_4)
+        request = request_of(checkpoint, seed, count, labels, truncation, strengths, mix_seed, mix_layer, token)
+        images = draw([request.canonical()], token)
+        paths, archive = write_pictures(images, request.singles(), load(request.checkpoint, token).weights_sha256)
+    return [gr.FileData(path=path) for path in paths], gr.FileData(path=archive), "?" + request.canonical()
+
+
+def show(
+    visitor: gr.OAuthToken | None, reference: str, seed: Any, count: Any, classes: list[str], *rest: Any
+) -> tuple[list[str], str, str, str]:
+    """`generate` for the page's components, and the first picture as an address that holds it."""
+    pictures, archive, link = generate(reference, seed, count, ",".join(classes), *rest, visitor=visitor)
+    small = "data:image/png;base64," + b64encode(Path(pictures[0].path).read_bytes()).decode()
+    return [picture.path for picture in pictures], archive.path, link, small
+
+
+def request_of_link(link: str) -> SampleRequest:
+    """The request in an address, which may hold more than that. Raises AIGCError for values that make none."""
+    pairs = parse_qsl(urlsplit(link).query, keep_blank_values=True)
+    known = [(key, value) for key, value in pairs if key in SampleRequest.model_fields or key.startswith("offset.")]
+    return ShownRequest.from_canonical(urlencode(known))
+
+
+def class_choices(config: CheckpointConfig) -> list[tuple[str, str]]:
+    """What a visitor picks classes from: names, and what a request calls them."""
+    names = [config.class_name(label) for label in range(config.image_shape.num_classes)]
+    return [(name, str(label) if set(name) & set(",+:") else name) for label, name in enumerate(names)]
+
+
+def direction_label(rank: int, name: str) -> str:
+    """What a visitor reads of a direction, counted from 1, the strongest first; its name in requests is last."""
+    return f"{text('direction')} {rank} · {name}"
+
+
+def controls_for(request: SampleRequest, token: str | None = None) -> list[Any]:
+    """Updates that make the controls fit a request and what its model can do.
+
+    Raises AIGCError if the model cannot be loaded.
+    """
+    checkpoint = load(request.checkpoint, token)
+    choices = class_choices(checkpoint.config)
+    styles = has_styles(checkpoint.generator)
+    names = strongest_directions(request.checkpoint, NUM_DIRECTIONS, token)
+    sliders = [
+        gr.Slider(label=direction_label(rank + 1, name), value=request.offsets.get(name, 0.0), visible=True)
+        for rank, name in enumerate(names)
+    ]
+    sliders += [gr.Slider(visible=False, value=0)] * (NUM_DIRECTIONS - len(sliders))
+    layers: int = checkpoint.generator.num_layers if styles else 2  # type: ignore[assignment]
+    return [
+        request.seed,
+        request.count,
+        gr.Dropdown(choices=choices, value=request.labels.split(",") if request.labels else [], visible=bool(choices)),
+        gr.Slider(value=request.truncation, info=text("truncation_w" if styles else "truncation_z")),
+        *sliders,
+        gr.Number(value=request.mix_seed, visible=styles),
+        gr.Slider(value=request.mix_layer, maximum=layers - 1, visible=styles),
+    ]
+
+
+def build(reference: gr.Textbox) -> GenerateTab:
+    """The tab's components and the events that stay inside it."""
+    with gr.Row(elem_classes="wide"):
+        with gr.Column(scale=4, min_width=290, elem_classes="controls"):
+            with gr.Row():
+                seed = gr.Number(SEED, label=text("seed"), min_width=130, elem_id="seed")
+                dice = gr.Button(text("dice"), min_width=120, elem_id="dice")
+            count = gr.Slider(1, MAX_COUNT, COUNT, step=1, label=text("count"))
+            classes = gr.Dropdown(
+                [], multiselect=True, allow_custom_value=True, label=text("classes"), info=text("classes_info")
+            )
+            truncation = gr.Slider(0, 1, 1, step=0.01, label=text("truncation"), info=text("truncation_z"))
+            gr.Markdown(text("directions"), elem_classes="caption")
+            sliders = [
+                gr.Slider(-REACH, REACH, 0, step=0.1, label=direction_label(rank + 1, "…"))
+                for rank in range(NUM_DIRECTIONS)
+            ]
+            with gr.Row():
+                mix_seed = gr.Number(None, label=text("mix_seed"), visible=False, min_width=120)
+                mix_layer = gr.Slider(0, 1, 0, step=1, label=text("mix_layer"), visible=False, min_width=120)
+            start = gr.Button(text("generate"), variant="primary", elem_id="generate")
+            past = gr.BrowserState([], storage_key="aigc-studio-history", secret="aigc-studio")
+            gr.Markdown(text("history"), elem_classes="caption")
+            history = sheet("history")
+            gr.Markdown(text("examples"), elem_classes="caption")
+            with gr.Row(elem_classes="chips"):
+                examples = {name: gr.Button(text(name), size="sm", min_width=130) for name in EXAMPLES}
+        with gr.Column(scale=9, min_width=300, elem_classes="stage first"):
+            gallery = gr.Gallery(
+                show_label=False, columns=4, object_fit="contain", elem_id="images", format="png", height="auto",
+                buttons=["download", "fullscreen"], interactive=False,
+            )  # fmt: skip
+            with gr.Row():
+                archive = gr.DownloadButton(text("zip"), size="sm", min_width=120)  # type: ignore[arg-type]
+                to_explore = gr.Button(text("to_explore"), size="sm", min_width=120)
+            link = gr.Textbox(label=text("link"), interactive=False, buttons=["copy"], elem_id="link")
+    controls = [seed, count, classes, truncation, *sliders, mix_seed, mix_layer]
+    tab = GenerateTab(controls, [gallery, archive, link, gr.State("")], to_explore, examples, past, history)
+    inputs: Any = [reference, *controls]
+    for control in (count, truncation, *sliders, mix_layer):
+        live: Any = {"show_progress": "hidden", "trigger_mode": "always_last", "api_visibility": "private"}
+        tab.followed(control.input(show, inputs, tab.outputs, **live))
+        control.release(
+            remember, [*tab.outputs[2:], past], [past, history], show_progress="hidden", api_visibility="private"
+        )
+    for trigger in (seed.submit, classes.input, mix_seed.submit, start.click):
+        tab.remembered(trigger(show, inputs, tab.outputs, api_visibility="private"))
+    rolled = dice.click(lambda: random.randrange(1_000_000), None, seed, api_visibility="private")
+    tab.generated_after(reference, rolled)
+    gr.api(generate, api_name="generate")  # type: ignore[reportPrivateImportUsage]
+    return tab
+
+
+def remember(link: str, small: str, past: Remembered | None) -> tuple[Remembered, str]:
+    """The past with the request of a link and its picture in front, once, and its sheet."""
+    request = request_of_link(link).canonical()
+    others = [entry for entry in past or [] if entry[0] != request]
+    return remembered([[request, small], *others][:MAX_REMEMBERED])
+
+
+def remembered(past: Remembered | None) -> tuple[Remembered, str]:
+    """A past, as the visitor's browser keeps it, and its sheet."""
+    past = past or []
+    return past, sheet_html([(picture, request) for request, picture in past])
+
+
+def recall(past: Remembered, event: gr.EventData) -> str:
+    """The request of the remembered picture that was clicked."""
+    return past[int(event.index) % len(past)][0]
+
+
+def first_request(link: str) -> str:
+    """The request of the first of the images on show."""
+    with errors_shown():
+        return request_of_link(link).singles()[0].canonical()

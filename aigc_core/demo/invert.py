@@ -1,0 +1,135 @@
+"""The tab Invert: the image of the model that is nearest to a picture, uploaded or drawn, as it is approached."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import torch
+from PIL import Image
+
+from ..errors import AIGCError
+from ..provenance import png_bytes
+from .drawing import Place, approach
+from .generate import class_choices
+from .language import text
+from .models import load
+from .pictures import data_uri, served_folder
+from .visitor import errors_shown, token_of
+
+CANVAS = 320
+EVERY = 10
+
+
+@dataclass
+class InvertTab:
+    """What the page refers to: the place that was found with its picture, and where it can be sent."""
+
+    found: gr.State
+    to_explore: gr.Button
+    keep: gr.Button
+    classes: gr.Dropdown
+
+
+def invert(
+    checkpoint: str, picture: str | None, label: str | None = None, visitor: gr.OAuthToken | None = None
+) -> Iterator[tuple[str, Any, tuple[Place, str]]]:
+    """Find the image of a model that is nearest to a picture.
+
+    Args:
+        checkpoint: as in /generate.
+        picture: an image file; its centre square is looked for.
+        label: a class to stay in, or empty for any.
+
+    Returns:
+        The nearest image so far, and the loss after each ten steps.
+    """
+    import pandas
+
+    with errors_shown():
+        if not picture:
+            raise AIGCError("Upload or draw a picture first.")
+        token = token_of(visitor)
+        weights = load(checkpoint, token).weights_sha256
+        curve, folder = [], served_folder()
+        upload = io.BytesIO(Path(picture).read_bytes())
+        upload.name = Path(picture).name  # type: ignore[attr-defined]  # what a sentence about it calls it
+        for step, loss, image, place in approach(checkpoint, upload, label or "", EVERY, token):
+            curve.append((step, loss))
+            path = folder / f"inverted-{step}.png"
+            path.write_bytes(png_bytes(torch.from_numpy(image), None, weights))
+            yield str(path), pandas.DataFrame(curve, columns=["step", "loss"]), (place, data_uri(image, "", weights))
+
+
+def invert_drawing(
+    visitor: gr.OAuthToken | None, checkpoint: str, drawing: dict[str, Any] | None, label: str | None
+) -> Iterator[tuple[str, Any, tuple[Place, str]]]:
+    """`invert` for what was drawn."""
+    path = None
+    if drawing and drawing["composite"] is not None:
+        path = str(served_folder() / "drawing.png")
+        drawing["composite"].convert("RGB").save(path)
+    yield from invert(checkpoint, path, label, visitor)
+
+
+def build(reference: gr.Textbox) -> InvertTab:
+    """The tab's components and the events that stay inside it."""
+    found = gr.State(None)
+    gr.Markdown(text("invert_lead"), elem_classes="lead")
+    with gr.Row(elem_classes="wide"):
+        with gr.Column(scale=5, min_width=290, elem_classes="controls"):
+            classes = gr.Dropdown([], label=text("stay_in_class"), info=text("stay_info"), allow_custom_value=True)
+            with gr.Tab(text("upload")):
+                upload = gr.Image(
+                    show_label=False, sources=["upload", "clipboard", "webcam"], height=CANVAS, elem_id="upload"
+                )
+                # The path of the file, unopened: whether it can be read is for the core to say.
+                upload.preprocess = lambda payload: payload.path if payload else None  # type: ignore[method-assign]
+                search_upload = gr.Button(text("search"), variant="primary", elem_id="search")
+            with gr.Tab(text("draw")):
+                black = Image.new("RGB", (CANVAS, CANVAS))
+                drawing = gr.Sketchpad(
+                    {"background": black, "layers": [], "composite": black},  # type: ignore[arg-type]
+                    show_label=False, type="pil", canvas_size=(CANVAS, CANVAS), fixed_canvas=True, height=CANVAS + 80,
+                    layers=False, transforms=(), elem_id="sketch",
+                    brush=gr.Brush(default_size=22, colors=["#ffffff", "#9a9a9a", "#d9482f", "#f2c230", "#3b7dd8"]),
+                )  # fmt: skip
+                search_drawing = gr.Button(text("search"), variant="primary")
+        with gr.Column(scale=6, min_width=290, elem_classes="stage"):
+            with gr.Row():
+                with gr.Column(min_width=180):
+                    gr.Markdown(text("nearest"), elem_classes="caption")
+                    nearest = gr.Image(
+                        show_label=False, interactive=False, height=CANVAS, elem_id="nearest", buttons=["download"]
+                    )
+                with gr.Column(min_width=180):
+                    gr.Markdown(text("loss"), elem_classes="caption")
+                    loss = gr.LinePlot(
+                        x="step", y="loss", show_label=False, height=CANVAS, y_lim=[0, None], buttons=[], elem_id="loss"
+                    )
+            with gr.Row():
+                to_explore = gr.Button(text("explore_around"), size="sm", elem_id="invert-explore")
+                keep = gr.Button(text("keep"), size="sm")
+    outputs = [nearest, loss, found]
+    search_upload.click(invert, [reference, upload, classes], outputs, api_name="invert")
+    search_drawing.click(invert_drawing, [reference, drawing, classes], outputs, api_visibility="private")
+    return InvertTab(found, to_explore, keep, classes)
+
+
+def fit(visitor: gr.OAuthToken | None, reference: str) -> Any:
+    """The classes of a model to stay in."""
+    with errors_shown():
+        choices = class_choices(load(reference, token_of(visitor)).config)
+    return gr.Dropdown(choices=[("", ""), *choices], value="", visible=bool(choices))
+
+
+def place_found(found: tuple[Place, str] | None) -> Place:
+    """Where the nearest image lies."""
+    with errors_shown():
+        if found is None:
+            raise AIGCError("Find the nearest image first.")
+    return found[0]

@@ -1,0 +1,132 @@
+"""What the app says, in English and Chinese."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+WORDS = {
+    "tagline": ("Small generative models, seed by seed. Every image is made by a machine.", "小型生成模型,一个种子一幅图。所有图像均由人工智能生成。"),
+    "model": ("Model", "模型"),
+    "model_info": ("on board, trained here, or owner/name on the Hub", "随附的、本地训练的,或 Hub 上的 owner/name"),
+    "step": ("Training step", "训练步"),
+    "step_info": ("how far its training had come", "训练进行到哪一步"),
+    "final": ("final", "最终"),
+    # Generate
+    "generate": ("Generate", "生成"),
+    "seed": ("Seed", "种子"),
+    "dice": ("🎲 New seed", "🎲 换个种子"),
+    "count": ("Images", "数量"),
+    "classes": ("Classes", "类别"),
+    "classes_info": ("none: any · several: in turn · a blend: Bag:0.7+Coat:0.3", "留空:任意 · 多个:依次 · 混合:Bag:0.7+Coat:0.3"),
+    "truncation": ("Truncation", "截断"),
+    "truncation_z": ("in Z · 1: full variety, less: more average", "Z 空间 · 1:全部多样性,越小越平均"),
+    "truncation_w": ("in W · 1: full variety, less: more average", "W 空间 · 1:全部多样性,越小越平均"),
+    "directions": ("LATENT DIRECTIONS, THE STRONGEST FIRST", "潜变量方向(最强的在前)"),
+    "direction": ("Direction", "方向"),
+    "mix_seed": ("Styles from seed", "风格来自种子"),
+    "mix_layer": ("from layer", "从第几层起"),
+    "zip": ("Download all (zip)", "全部下载 (zip)"),
+    "to_explore": ("Explore around the first image", "在第一幅图周围探索"),
+    "link": ("Link to exactly these images", "指向这些图像的链接"),
+    "examples": ("START FROM AN EXAMPLE", "从示例开始"),
+    "example_sneakers": ("Sixteen sneakers", "十六只运动鞋"),
+    "example_blend": ("From bag to T-shirt", "从包到 T 恤"),
+    "example_digits": ("Digits in order", "按顺序的数字"),
+    "example_classroom": ("The classroom GAN, warts and all", "课堂上的 GAN,未加修饰"),
+    "history": ("THIS VISIT — CLICK TO COME BACK", "本次访问的历史(点击返回)"),
+    # Explore
+    "explore": ("Explore", "探索"),
+    "explore_lead": (
+        "A map of the latent plane. The middle is your image; left and right, up and down follow two directions. Click a "
+        "picture to look at it, then keep it or make it the new middle.",
+        "潜变量平面的地图。中间是您的图像;左右与上下各沿一个方向。点击图片查看,然后保留它,或以它为新的中心。",
+    ),
+    "axis_x": ("Left to right", "从左到右"),
+    "axis_y": ("Bottom to top", "从下到上"),
+    "reach": ("Reach (standard deviations)", "范围(标准差)"),
+    "keep": ("Keep for the movie", "保留到影片"),
+    "centre": ("Make it the middle", "以它为中心"),
+    "open_in_generate": ("Open in Generate", "在“生成”中打开"),
+    "movie_heading": ("### Movie between kept images", "### 保留图像之间的影片"),
+    "kept": ("KEPT — CLICK TO REMOVE", "已保留(点击移除)"),
+    "keep_seeds": ("Add four new seeds", "添加四个新种子"),
+    "make_movie": ("Make the movie", "制作影片"),
+    "curve": ("Path", "路径"),
+    "spherical": ("spherical", "球面"),
+    "linear": ("linear", "直线"),
+    "frames": ("Frames between two images", "两图之间的帧数"),
+    # Mix
+    "mix": ("Mix", "混合"),
+    "classes_heading": ("### Classes", "### 类别"),
+    "no_classes": ("This model has no classes, so there are none to mix.", "此模型没有类别,因此无类别可混合。"),
+    "blend_lead": ("Weigh two to four classes against each other.", "给两到四个类别分配权重。"),
+    "blended": ("Classes in the blend", "参与混合的类别"),
+    "pairs_lead": ("One seed in every pair of classes, half and half.", "同一个种子,每两个类别各占一半。"),
+    "styles_heading": ("### Styles", "### 风格"),
+    "no_styles": (
+        "This model has no styles to mix: its latent goes straight into the image. A model of the architecture `style` has.",
+        "此模型没有可混合的风格:潜变量直接生成图像。架构为 `style` 的模型才有。",
+    ),
+    "styles_lead": (
+        "Rows give the coarse layers, columns the layers from the chosen one on.",
+        "行决定较粗的层,列决定从所选层开始的层。",
+    ),
+    # Invert
+    "invert": ("Invert", "反演"),
+    "invert_lead": (
+        "Give a picture, and the search finds the nearest image that this model can draw.",
+        "给一张图片,搜索此模型能画出的最接近的图像。",
+    ),
+    "stay_in_class": ("Class", "类别"),
+    "stay_info": ("none: the search chooses", "留空:由搜索决定"),
+    "upload": ("Upload", "上传"),
+    "draw": ("Draw", "手绘"),
+    "search": ("Find the nearest image", "寻找最接近的图像"),
+    "nearest": ("NEAREST IMAGE", "最接近的图像"),
+    "loss": ("LOSS, STEP BY STEP", "损失(逐步)"),
+    "explore_around": ("Explore around it", "在它周围探索"),
+    # About
+    "about": ("About this model", "关于此模型"),
+    "copy": ("Copy to my account (private)", "复制到我的账号(私有)"),
+    "copy_name": ("Its name on the Hub", "在 Hub 上的名称"),
+    "card": ("The whole card", "完整的模型卡"),
+    "facts": ("What it is", "它是什么"),
+    "architecture": ("Architecture", "架构"),
+    "draws": ("Draws", "生成"),
+    "pixels": ("pixels", "像素"),
+    "grey": ("grey", "灰度"),
+    "colour": ("colour", "彩色"),
+    "data": ("Trained on", "训练数据"),
+    "licence": ("Licence of the data", "数据许可"),
+    "unknown": ("not known", "未知"),
+    "training": ("Training", "训练"),
+    "steps": ("steps", "步"),
+    "images_seen": ("images", "幅图像"),
+    "minutes": ("minutes", "分钟"),
+    "parameters": ("Parameters", "参数量"),
+    "how_well": ("How well it does", "表现如何"),
+    "not_evaluated": ("It has not been evaluated yet.", "尚未评估。"),
+    "interval": ("95 % interval", "95 % 区间"),
+    "lower": ("lower is better", "越低越好"),
+    "higher": ("higher is better", "越高越好"),
+    "protocol": (
+        "{samples:,} samples against {dataset} ({split}), features of {extractor}, protocol {id}. Compare only under the "
+        "same protocol.",
+        "{samples:,} 个样本,对照 {dataset}({split}),特征来自 {extractor},协议 {id}。只有协议相同才可比较。",
+    ),
+    "limits_heading": ("Where it fails", "局限"),
+    "limits": (
+        "Images are generated by a machine and show no real object or person; say so where you show them. The model knows "
+        "nothing outside its training data and repeats the imbalances in it.",
+        "图像由机器生成,不显示任何真实物体或人物;展示时请说明。模型对训练数据之外一无所知,并会重复其中的失衡。",
+    ),
+}  # fmt: skip
+
+_english, _chinese = ({key: pair[language] for key, pair in WORDS.items()} for language in (0, 1))
+text = gr.I18n(en=_english, zh=_chinese, **{"zh-CN": _chinese, "zh-TW": _chinese})
+"""Texts of components, which the browser translates."""
+
+
+def word(key: str, request: gr.Request) -> str:
+    """A text inside HTML that the server makes, in the first language of the visitor's browser."""
+    return WORDS[key][request.headers.get("accept-language", "").startswith("zh")]

@@ -1,0 +1,180 @@
+"""The tab Mix: classes blended by weight or pair by pair, and styles of one image on the shapes of another."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from ..config import parse_config
+from ..errors import AIGCError
+from ..sampling import SampleRequest, has_styles
+from .drawing import draw
+from .generate import class_choices
+from .language import text
+from .models import load
+from .pictures import data_uri, sheet, sheet_html
+from .visitor import errors_shown, token_of
+
+MAX_BLENDED = 4
+MAX_PAIRED = 10
+PREVIEW = 12
+STYLE_ROWS, STYLE_COLUMNS = 4, 6
+
+
+@dataclass
+class MixTab:
+    """What the page refers to: `outputs` as `fit` returns them, `blend_inputs` as `blend` takes them."""
+
+    seed: gr.Number
+    outputs: list[Any]
+    blend_inputs: list[Any]
+    open_in_generate: gr.Button
+
+
+def fit(visitor: gr.OAuthToken | None, reference: str, seed: float) -> list[Any]:
+    """The controls and pictures for a model: what it cannot mix is said instead."""
+    with errors_shown():
+        checkpoint = load(reference, token_of(visitor))
+    choices = class_choices(checkpoint.config)
+    styles = has_styles(checkpoint.generator)
+    chosen = [value for _, value in choices[:2]]
+    layers: int = checkpoint.generator.num_layers if styles else 2  # type: ignore[assignment]
+    weights = weight_sliders(chosen)
+    return [
+        gr.Column(visible=bool(choices)),
+        gr.Markdown(visible=not choices),
+        gr.Dropdown(choices=choices, value=chosen),
+        *weights,
+        blend(visitor, reference, seed, chosen, *[1] * MAX_BLENDED) if choices else "",
+        pairs(visitor, reference, seed) if choices else "",
+        gr.Column(visible=styles),
+        gr.Markdown(visible=not styles),
+        gr.Slider(maximum=layers - 1, value=layers // 2),
+        style_matrix(visitor, reference, seed, layers // 2) if styles else "",
+    ]
+
+
+def weight_sliders(chosen: Sequence[str]) -> list[Any]:
+    """A slider for the weight of each chosen class."""
+    return [
+        gr.Slider(label=chosen[place], value=1, visible=True) if place < len(chosen) else gr.Slider(visible=False)
+        for place in range(MAX_BLENDED)
+    ]
+
+
+def blend_label(chosen: Sequence[str], weights: Sequence[float]) -> str:
+    """The label of a request that blends classes. Raises AIGCError if nothing is left to blend."""
+    parts = [f"{name}:{weight:g}" for name, weight in zip(chosen, weights) if weight > 0]
+    if not parts:
+        raise AIGCError("Choose at least one class, and give it a weight above 0.")
+    return "+".join(parts)
+
+
+def blend(visitor: gr.OAuthToken | None, reference: str, seed: float, chosen: list[str], *weights: float) -> str:
+    """A sheet of the blend of the chosen classes, in several seeds."""
+    with errors_shown():
+        requests = SampleRequest.from_canonical(request_of_blend(reference, seed, chosen, *weights)).singles()
+        return sheet_html(
+            [(picture, f"seed {r.seed}") for picture, r in zip(_pictures(requests, visitor), requests)], 6
+        )
+
+
+def request_of_blend(reference: str, seed: float, chosen: list[str], *weights: float) -> str:
+    """The canonical request of the blend, for Generate."""
+    with errors_shown():
+        values = {"checkpoint": reference, "seed": seed, "count": PREVIEW, "labels": blend_label(chosen, weights)}
+        return parse_config(SampleRequest, values, "Request").canonical()
+
+
+def pairs(visitor: gr.OAuthToken | None, reference: str, seed: float) -> str:
+    """A sheet of one seed in every pair of classes, half and half; the diagonal holds the pure ones."""
+    with errors_shown():
+        config = load(reference, token_of(visitor)).config
+        classes = class_choices(config)[:MAX_PAIRED]
+        values = {"checkpoint": reference, "seed": seed}
+        labels = [f"{a}:1+{b}:1" for _, a in classes for _, b in classes]
+        requests = [parse_config(SampleRequest, values | {"labels": label}, "Request") for label in labels]
+        names = [name for name, _ in classes]
+        titles = [f"{a} + {b}" for a in names for b in names]
+        return sheet_html(list(zip(_pictures(requests, visitor), titles)), len(names), top=names, left=names)
+
+
+def style_matrix(visitor: gr.OAuthToken | None, reference: str, seed: float, layer: float) -> str:
+    """A sheet of the rows' images that take the styles of the columns' images from a layer on."""
+    with errors_shown():
+        first = parse_config(SampleRequest, {"checkpoint": reference, "seed": seed}, "Request")
+        rows = [first.model_copy(update={"seed": n}) for n in first.model_copy(update={"count": STYLE_ROWS}).seeds()]
+        columns = [first.model_copy(update={"seed": (first.seed + 1000 + n) % 2**32}) for n in range(STYLE_COLUMNS)]
+        mixed = [
+            row.model_copy(update={"mix_seed": column.seed, "mix_layer": int(layer)})
+            for row in rows
+            for column in columns
+        ]
+        pictures = _pictures([*rows, *columns, *mixed], visitor)
+    left, top = pictures[:STYLE_ROWS], pictures[STYLE_ROWS : STYLE_ROWS + STYLE_COLUMNS]
+    titles = [f"{request.seed} × {request.mix_seed}" for request in mixed]
+    return sheet_html(list(zip(pictures[STYLE_ROWS + STYLE_COLUMNS :], titles)), STYLE_COLUMNS, top=top, left=left)
+
+
+def _pictures(requests: list[SampleRequest], visitor: gr.OAuthToken | None) -> list[str]:
+    token = token_of(visitor)
+    names = [request.canonical() for request in requests]
+    weights = load(requests[0].checkpoint, token).weights_sha256
+    return [data_uri(image, name, weights) for image, name in zip(draw(names, token), names)]
+
+
+def build(reference: gr.Textbox) -> MixTab:
+    """The tab's components and the events that stay inside it."""
+    with gr.Row(elem_classes="wide"):
+        seed = gr.Number(7, label=text("seed"), min_width=120, scale=0)
+        dice = gr.Button(text("dice"), min_width=120, scale=0)
+    gr.Markdown(text("classes_heading"), elem_classes="section")
+    no_classes = gr.Markdown(text("no_classes"), visible=False, elem_classes="lead")
+    with gr.Column(visible=True) as class_part, gr.Row(elem_classes="wide"):
+        with gr.Column(scale=5, min_width=290, elem_classes="controls"):
+            gr.Markdown(text("blend_lead"), elem_classes="lead")
+            chosen = gr.Dropdown(
+                [], multiselect=True, max_choices=MAX_BLENDED, label=text("blended"), elem_id="blended"
+            )
+            weights = [gr.Slider(0, 1, 1, step=0.01, visible=False) for _ in range(MAX_BLENDED)]
+            blended = sheet("blend")
+            use = gr.Button(text("open_in_generate"), size="sm")
+        with gr.Column(scale=6, min_width=300, elem_classes="stage"):
+            gr.Markdown(text("pairs_lead"), elem_classes="lead")
+            matrix = sheet("pairs")
+    gr.Markdown(text("styles_heading"), elem_classes="section")
+    no_styles = gr.Markdown(text("no_styles"), visible=False, elem_classes="lead")
+    with gr.Column(visible=False) as style_part:
+        gr.Markdown(text("styles_lead"), elem_classes="lead")
+        layer = gr.Slider(0, 1, 0, step=1, label=text("mix_layer"))
+        styled = sheet("styles")
+    unlisted: Any = {"api_visibility": "private"}
+    live: Any = {"show_progress": "hidden", "trigger_mode": "always_last", **unlisted}
+    blend_of = [reference, seed, chosen, *weights]
+    for weight in weights:
+        weight.input(blend, blend_of, blended, **live)
+    chosen.input(weight_sliders, chosen, weights, **unlisted).then(blend, blend_of, blended, **live)
+    layer.input(style_matrix, [reference, seed, layer], styled, **live)
+    sheets = [blended, matrix, styled]
+    rolled = dice.click(lambda: random.randrange(1_000_000), None, seed, **unlisted)
+    rolled.then(reseed, [*blend_of, layer], sheets, **unlisted)
+    seed.submit(reseed, [*blend_of, layer], sheets, **unlisted)
+    outputs = [class_part, no_classes, chosen, *weights, blended, matrix, style_part, no_styles, layer, styled]
+    return MixTab(seed, outputs, blend_of, use)
+
+
+def reseed(visitor: gr.OAuthToken | None, reference: str, seed: float, chosen: list[str], *rest: float) -> list[str]:
+    """All sheets of another seed."""
+    with errors_shown():
+        checkpoint = load(reference, token_of(visitor))
+    *weights, layer = rest
+    classes = checkpoint.config.image_shape.num_classes
+    return [
+        blend(visitor, reference, seed, chosen, *weights) if classes and chosen else "",
+        pairs(visitor, reference, seed) if classes else "",
+        style_matrix(visitor, reference, seed, layer) if has_styles(checkpoint.generator) else "",
+    ]

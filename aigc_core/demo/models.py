@@ -1,0 +1,79 @@
+"""Which models the app offers, and loading them."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from ..checkpoint import CONFIG_FILE, Checkpoint, repo_name, resolve_reference, step_folders
+from ..errors import AIGCError
+from ..visitors import SHIPPED, check_reference
+
+RUNS = Path("runs")
+FIRST_CHOICE = "checkpoints/fashion-mnist"
+
+
+def offered_models() -> list[str]:
+    """The shipped models, runs in the working directory, and Hub models a Space was deployed with (AIGC_MODELS)."""
+    folders = [path for parent in (SHIPPED, RUNS) if parent.is_dir() for path in sorted(parent.iterdir())]
+    known = [path for path in folders if path.is_dir() and ((path / CONFIG_FILE).is_file() or step_folders(path))]
+    return [f"{path.parent.name}/{path.name}" for path in known] + os.environ.get("AIGC_MODELS", "").split()
+
+
+def default_model() -> str:
+    """What a visitor sees first. Raises AIGCError where there is no model at all."""
+    models = offered_models()
+    if not models:
+        raise AIGCError("There is no model yet; train one, or type the name of one on the Hub.")
+    return FIRST_CHOICE if FIRST_CHOICE in models else models[0]
+
+
+def earlier_steps(model: str, token: str | None = None) -> list[str]:
+    """The revisions `step-…` of a model, oldest first: beside a local folder, or branches on the Hub.
+
+    Raises AIGCError if the Hub does not tell, or this visitor may not open the model.
+    """
+    located = _located(model)
+    check_reference(located)
+    if os.path.isdir(located):
+        return [folder.name for folder in step_folders(Path(located))]
+    if repo_name.fullmatch(model):
+        from ..hub import list_revisions
+
+        return [revision.name for revision in list_revisions(model, token) if revision.name.startswith("step-")]
+    return []
+
+
+def find(reference: str, token: str | None = None) -> Path:
+    """The folder of a checkpoint. Raises AIGCError if there is none, or this visitor may not open it."""
+    check_reference(_located(reference))
+    return resolve_reference(_located(reference), token=token)
+
+
+def load(reference: str, token: str | None = None) -> Checkpoint:
+    """The checkpoint of a reference on the best device. Raises AIGCError as `find` and `from_pretrained` do.
+
+    One on the Hub is fetched once for each visitor's token; a run that is still being trained is read again when it
+    has a newer checkpoint.
+    """
+    name = reference.partition("@")[0]
+    if repo_name.fullmatch(name) and not os.path.isdir(_located(name)):
+        return _load(reference, token, 0)
+    folder = find(reference, token)
+    config = folder / CONFIG_FILE
+    return _load(str(folder), None, config.stat().st_mtime_ns if config.is_file() else 0)
+
+
+@lru_cache(16)
+def _load(reference: str, token: str | None, _written: int) -> Checkpoint:
+    from accelerate import PartialState
+
+    check_reference(reference)
+    return Checkpoint.from_pretrained(reference, token=token, device=str(PartialState().device))
+
+
+def _located(reference: str) -> str:
+    """Shipped models lie beside the package, wherever the app was started from."""
+    shipped = f"{SHIPPED.name}/"
+    return str(SHIPPED / reference.removeprefix(shipped)) if reference.startswith(shipped) else reference
