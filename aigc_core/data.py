@@ -250,7 +250,21 @@ class FolderImages:
         raise AIGCError("None of the images can be read.")
 
 
-def _load_folder(folder: Path, resolution: int, channels: int, limit: int | None) -> ImageDataset:
+def first_resolution(folder: Path) -> int:
+    """The shorter side of a folder's first image. Raises AIGCError where there is none, or it cannot be read."""
+    from PIL import Image
+
+    path = _image_paths(folder)[0]
+    try:
+        with Image.open(path) as image:
+            return min(image.size)
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise AIGCError(f"'{path}' cannot be read as an image ({error}).") from None
+
+
+def _image_paths(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise AIGCError(f"There is no folder '{folder}'.")
     paths = sorted(
         path
         for path in folder.rglob("*")
@@ -259,6 +273,11 @@ def _load_folder(folder: Path, resolution: int, channels: int, limit: int | None
     )
     if not paths:
         raise AIGCError(f"There is no image in '{folder}'; it should hold PNG, JPEG or WebP files.")
+    return paths
+
+
+def _load_folder(folder: Path, resolution: int, channels: int, limit: int | None) -> ImageDataset:
+    paths = _image_paths(folder)
     paths, labels, class_names = _classes(folder, paths)
     if limit is not None:
         chosen = balanced_choice(labels, limit)

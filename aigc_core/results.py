@@ -19,6 +19,7 @@ from pydantic import Field
 from .checkpoint import RESULTS_FOLDER, written_file
 from .config import Config, read_config_file
 from .metrics.figure import Figure
+from .metrics.neighbours import MIN_IMAGES
 
 SAMPLING_SEED = 1_000_000
 """Where evaluation's seeds start, away from those people look at."""
@@ -64,19 +65,20 @@ FIGURES = {
 class Protocol(Config):
     """What was measured against what. Two results may be ranked only when their protocols' ids are equal.
 
-    `seed`: that of the first sample (it says nothing where images come from a folder). `resolution`, `channels`: what
-    reference images were converted to. `neighbourhood`, `density_neighbourhood`: k of precision and recall, and of
-    density and coverage. `path_distance`: what PPL measures steps by.
+    `num_reference`: how many real images. `resolution`, `channels`: what they were converted to. `seed`: that of the
+    first sample (it says nothing where images come from a folder). `neighbourhood`, `density_neighbourhood`: k of
+    precision and recall, and of density and coverage. `path_distance`: what PPL measures steps by.
     """
 
     dataset: str
     dataset_hash: str
     split: str = "test"
-    resolution: int = 0
-    channels: int = 0
+    resolution: int
+    channels: int
     extractor: str
     extractor_hash: str
-    num_samples: int = Field(ge=2, le=1_000_000)
+    num_reference: int
+    num_samples: int = Field(ge=MIN_IMAGES, le=1_000_000)
     seed: int = SAMPLING_SEED
     truncation: float = 1.0
     neighbourhood: int = 3
@@ -90,14 +92,14 @@ class Protocol(Config):
 
 
 class ClassResult(Config):
-    """One class: its `share` of the samples and `real_share` of the reference, as the extractor's classifier sees them.
+    """One class: its `share` of the samples and `real_share` of the reference, where the extractor classifies.
 
     Of models that are asked for classes also: `fid` of the samples asked for against the real ones, and
     `label_agreement`, the share of these samples that the classifier sees as this class.
     """
 
-    share: Figure
-    real_share: Figure
+    share: Figure | None = None
+    real_share: Figure | None = None
     fid: Figure | None = None
     label_agreement: Figure | None = None
 
@@ -118,8 +120,8 @@ class Neighbour(Config):
 class Result(Config):
     """Figures with 95 % intervals, the protocol, and what they cost.
 
-    `figures`: by the names of FIGURES, those that were asked for and can be measured. `classes`: by name, where the
-    extractor classifies. `neighbours`: the samples that most resemble training images, worst first.
+    `figures`: by the names of FIGURES, those that were asked for and can be measured. `classes`: those of the
+    reference, by name. `neighbours`: the samples that most resemble training images, worst first.
     """
 
     protocol: Protocol

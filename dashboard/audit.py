@@ -38,27 +38,20 @@ if audits:
             st.metric(title(name), f"{figure.value:.1%}", help=explained.get(name))
             st.caption(f"95 %: {figure.low:.1%} … {figure.high:.1%}")
 
-if result.classes:
+shares = {name: found.share for name, found in result.classes.items() if found.share}
+real = {name: found.real_share for name, found in result.classes.items() if found.real_share}
+if shares:
     st.subheader(t("Class balance"), anchor=False)
     kinds = [t("samples"), t("data")]
-    shares = {
-        0: {name: found.share for name, found in result.classes.items()},
-        1: {name: found.real_share for name, found in result.classes.items()},
-    }
-    st.plotly_chart(class_bars("", shares, kinds, kinds, share=True), key="classes", config=CONFIG)
-    missing = [name for name, found in result.classes.items() if found.share.value < RARE * found.real_share.value]
-    covered = len(result.classes) - len(missing)
-    sentence = t("{covered} of {all} classes are covered.", covered=covered, all=len(result.classes))
+    st.plotly_chart(class_bars("", {0: shares, 1: real}, kinds, kinds, share=True), key="classes", config=CONFIG)
+    missing = [name for name, share in shares.items() if share.value < RARE * real[name].value]
+    sentence = t("{covered} of {all} classes are covered.", covered=len(shares) - len(missing), all=len(shares))
     if missing:
         names = ", ".join(map(as_text, missing))
         st.warning(f"{sentence} {t('Missing or rare: {names}.', names=names)}", icon=":material/warning:")
     else:
         st.success(sentence, icon=":material/check_circle:")
-    off = [
-        name
-        for name, found in result.classes.items()
-        if found.share.high < found.real_share.low or found.share.low > found.real_share.high
-    ]
+    off = [name for name, share in shares.items() if share.high < real[name].low or share.low > real[name].high]
     if off:
         st.markdown(t("Beyond doubt off their share of the data: {names}.", names=", ".join(map(as_text, off))))
 

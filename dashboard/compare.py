@@ -103,7 +103,10 @@ if by_class:
     }
     if any(fids.values()):
         st.plotly_chart(class_bars(f"{t('FID')} ↓", fids, names), key="class-fid", config=CONFIG)
-    shares = {number: {name: found.share for name, found in classes.items()} for number, classes in by_class.items()}
+    shares = {
+        number: {name: found.share for name, found in classes.items() if found.share}
+        for number, classes in by_class.items()
+    }
     st.plotly_chart(class_bars(t("Share of the samples"), shares, names, share=True), key="class-share", config=CONFIG)
 
 row = st.columns([4, 1], vertical_alignment="bottom")

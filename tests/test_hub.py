@@ -20,7 +20,16 @@ from aigc_core.results import Protocol, Result, write_result
 from .local_hub import LocalHub, repositories
 from .toy_models import toy_checkpoint
 
-PROTOCOL = Protocol(dataset="mnist", dataset_hash="0", extractor="e", extractor_hash="0", num_samples=1000)
+PROTOCOL = Protocol(
+    dataset="mnist",
+    dataset_hash="0",
+    num_reference=1000,
+    resolution=28,
+    channels=1,
+    extractor="e",
+    extractor_hash="0",
+    num_samples=1000,
+)
 FIGURES = {"fid": Figure(value=7.5, low=7.25, high=7.75), "recall": Figure(value=0.5, low=0.4, high=0.6)}
 
 

@@ -18,7 +18,16 @@ from .toy_models import toy_checkpoint
 
 
 def result(step: int) -> Result:
-    protocol = Protocol(dataset="mnist", dataset_hash="0", extractor="e", extractor_hash="0", num_samples=1000)
+    protocol = Protocol(
+        dataset="mnist",
+        dataset_hash="0",
+        num_reference=1000,
+        resolution=28,
+        channels=1,
+        extractor="e",
+        extractor_hash="0",
+        num_samples=1000,
+    )
     return Result(protocol=protocol, figures={"fid": Figure(value=step, low=step - 1, high=step + 1)}, step=step)
 
 

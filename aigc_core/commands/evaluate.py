@@ -1,53 +1,129 @@
-"""`python -m aigc_core evaluate`: measure checkpoints and write the results beside them."""
+"""`python -m aigc_core evaluate`: measure checkpoints, or a folder of images, and write the results beside them."""
 
 from __future__ import annotations
 
 import json
+import sys
 from argparse import ArgumentParser, Namespace
+from itertools import chain
+from pathlib import Path
 
 from tqdm import tqdm
 
 from ..card import write_card
-from ..checkpoint import Checkpoint
-from ..evaluation import DEFAULT_NUM_SAMPLES, evaluate
-from ..results import FIGURES, Result, write_result
+from ..checkpoint import CONFIG_FILE, Checkpoint, step_folders
+from ..errors import AIGCError
+from ..evaluation import DEFAULT_NUM_SAMPLES, evaluate, evaluate_folder, load_reference
+from ..metrics.extractors import extractor_names
+from ..results import FIGURES, Result
+
+FEW = 1000
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("checkpoints", nargs="+", metavar="REF", help="folder, folder@step-…, or owner/name on the Hub")
+    parser.add_argument(
+        "checkpoints",
+        nargs="*",
+        metavar="REF",
+        help="folder, folder@step-…, a folder of checkpoints, or owner/name on the Hub",
+    )
+    parser.add_argument("--folder", type=Path, help="judge the images in a folder, from whatever tool")
+    parser.add_argument(
+        "--reference", help="DATASET, DATASET:SPLIT or a folder; by default the training data's test split"
+    )
+    parser.add_argument(
+        "--metrics",
+        nargs="+",
+        choices=FIGURES,
+        default=list(FIGURES),
+        metavar="FIGURE",
+        help=f"some of {', '.join(FIGURES)}",
+    )
     parser.add_argument("--num-samples", type=int, default=DEFAULT_NUM_SAMPLES)
-    parser.add_argument("--extractor", help="by default the classifier of the data set")
-    parser.add_argument("--reference", help="DATASET or DATASET:SPLIT; by default the training data's test split")
-    parser.add_argument("--json", action="store_true", help="print the results as JSON")
+    parser.add_argument(
+        "--extractor", help=f"one of {', '.join(extractor_names())}; by default the classifier of the data"
+    )
+    parser.add_argument(
+        "--weights", type=Path, help="a file of weights for the extractor, where it cannot download them"
+    )
+    parser.add_argument("--json", action="store_true", help="print each result as a line of JSON")
 
 
 def run(arguments: Namespace) -> int:
-    for reference in arguments.checkpoints:
-        checkpoint = Checkpoint.from_pretrained(reference)
-        with tqdm(total=100, unit="%", desc=reference, disable=arguments.json) as bar:
+    if bool(arguments.checkpoints) == bool(arguments.folder):
+        raise AIGCError("evaluate takes checkpoints, or --folder with a folder of images.")
+    if arguments.folder is not None:
+        if arguments.reference is None:
+            raise AIGCError("--folder needs --reference: a data set, or a folder of real images.")
+        result = evaluate_folder(
+            arguments.folder, arguments.reference, arguments.extractor, arguments.weights, arguments.metrics
+        )
+        _print(str(arguments.folder), result, arguments.json)
+        return 0
+    references = {}
+    for name in chain.from_iterable(map(_expanded, arguments.checkpoints)):
+        checkpoint = Checkpoint.from_pretrained(name, device=_device())
+        shape = checkpoint.config.image_shape
+        against = (arguments.reference or checkpoint.config.dataset, shape.resolution, shape.channels)
+        if against not in references:
+            references[against] = load_reference(against[0], arguments.extractor, arguments.weights, *against[1:])
+        with tqdm(total=arguments.num_samples, unit=" samples", desc=name, disable=arguments.json) as bar:
 
             def show(share: float, bar: tqdm = bar) -> None:
-                bar.update(round(100 * share) - bar.n)
+                bar.update(round(share * arguments.num_samples) - bar.n)
 
             result = evaluate(
                 checkpoint,
-                reference=arguments.reference,
-                extractor=arguments.extractor,
+                reference=references[against],
                 num_samples=arguments.num_samples,
+                metrics=arguments.metrics,
                 progress=show,
             )
         if checkpoint.path is not None:
-            write_result(result, checkpoint.path)
             write_card(checkpoint.path)
-        print(json.dumps(result.model_dump(mode="json")) if arguments.json else as_text(reference, result))
+        _print(name, result, arguments.json)
     return 0
 
 
-def as_text(reference: str, result: Result) -> str:
-    """A result as lines for a terminal."""
-    lines = [
-        f"{reference}: {result.protocol.num_samples:,} samples against {result.protocol.dataset}, {result.seconds} s"
+def _expanded(name: str) -> list[str]:
+    """A folder of checkpoints stands for all of them and their steps."""
+    folder = Path(name)
+    if not folder.is_dir() or (folder / CONFIG_FILE).is_file() or step_folders(folder):
+        return [name]
+    models = sorted(model for model in folder.iterdir() if (model / CONFIG_FILE).is_file())
+    return [ref for model in models for ref in (str(model), *(f"{model}@{s.name}" for s in step_folders(model)))] or [
+        name
     ]
-    for name, figure in result.figures.items():
-        lines.append(f"  {FIGURES[name].title:16} {figure.value:8.4f}   [{figure.low:.4f}, {figure.high:.4f}]")
+
+
+def _device() -> str:
+    from accelerate import PartialState
+
+    return str(PartialState().device)
+
+
+def _print(name: str, result: Result, as_json: bool) -> None:
+    protocol = result.protocol
+    for count, what in ((protocol.num_samples, "samples"), (protocol.num_reference, "real images")):
+        if count < FEW:
+            print(
+                f"warning: {count} {what} are few: FID is biased upwards, intervals are wide; use {FEW:,} or more.",
+                file=sys.stderr,
+            )
+    print(json.dumps(result.model_dump(mode="json")) if as_json else as_text(name, result))
+
+
+def as_text(name: str, result: Result) -> str:
+    """A result as lines for a terminal."""
+    protocol = result.protocol
+    lines = [
+        f"{name}: {protocol.num_samples:,} samples against {protocol.num_reference:,} images of {protocol.dataset} "
+        f"({protocol.split}), {protocol.extractor}, {result.seconds} s"
+    ]
+    for key, figure in result.figures.items():
+        lines.append(f"  {FIGURES[key].title:16} {figure.value:8.4f}   [{figure.low:.4f}, {figure.high:.4f}]")
+    for class_name, of_class in result.classes.items():
+        if of_class.fid is not None:
+            fid = of_class.fid
+            lines.append(f"  FID of {class_name:9} {fid.value:8.4f}   [{fid.low:.4f}, {fid.high:.4f}]")
     return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,16 +56,13 @@ def invert(
         token = token_of(visitor)
         weights = load(checkpoint, token).weights_sha256
         curve, folder = [], served_folder()
-        try:
-            for step, loss, image, place in approach(checkpoint, Path(picture), label or "", EVERY, token):
-                curve.append((step, loss))
-                path = folder / f"inverted-{step}.png"
-                path.write_bytes(png_bytes(torch.from_numpy(image), None, weights))
-                found = (place, data_uri(image, "", weights))
-                yield str(path), pandas.DataFrame(curve, columns=["step", "loss"]), found
-        except AIGCError as error:
-            # Where the upload lies on the server is nobody's business.
-            raise AIGCError(str(error).replace(picture, Path(picture).name)) from None
+        upload = io.BytesIO(Path(picture).read_bytes())
+        upload.name = Path(picture).name  # type: ignore[attr-defined]  # what a sentence about it calls it
+        for step, loss, image, place in approach(checkpoint, upload, label or "", EVERY, token):
+            curve.append((step, loss))
+            path = folder / f"inverted-{step}.png"
+            path.write_bytes(png_bytes(torch.from_numpy(image), None, weights))
+            yield str(path), pandas.DataFrame(curve, columns=["step", "loss"]), (place, data_uri(image, "", weights))
 
 
 def invert_drawing(

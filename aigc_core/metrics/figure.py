@@ -3,36 +3,44 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+
+import numpy
 
 from ..config import Config
 
 GROUPS = 50
-"""Samples and reference images are cut into this many groups, by index modulo GROUPS."""
+"""Samples and reference images are cut into this many groups: image k is in group k modulo GROUPS."""
 Z_95 = 1.96
 """Standard errors on each side of a 95 % interval."""
 
 
 class Figure(Config):
-    """A value with its 95 % interval from sampling error.
+    """A value with its 95 % interval from sampling error, that of the samples and that of the reference.
 
-    `sample_influences`, `reference_influences`: for each of GROUPS groups of samples and of reference images, how far
-    the value would move if all were as that group is (to first order); they sum to zero, and their variance over
-    GROUPS is the value's. Groups of one number hold the same seeds in every result of a protocol, and the same
-    reference images, so the difference of two results is known better than each of them. Empty where the influences
-    were not measured.
+    `influences`: for each of some parts of the samples and of the reference, how far it moves the value, on such a
+    scale that their variance over their number is the value's. A part holds the same seeds and the same reference
+    images in every result of a protocol, so the difference of two results is known better than each of them. Empty
+    where they were not measured.
     """
 
     value: float
     low: float
     high: float
-    sample_influences: tuple[float, ...] = ()
-    reference_influences: tuple[float, ...] = ()
+    influences: tuple[float, ...] = ()
 
     @classmethod
-    def of_error(cls, value: float, standard_error: float) -> Figure:
+    def of_error(cls, value: float, standard_error: float, influences: Sequence[float] = ()) -> Figure:
         """value ± 1.96 standard errors."""
         reach = Z_95 * standard_error
-        return cls(value=value, low=value - reach, high=value + reach)
+        rounded = tuple(float(f"{influence:.4g}") for influence in influences)
+        return cls(value=value, low=value - reach, high=value + reach, influences=rounded)
+
+    @classmethod
+    def of_groups(cls, value: float, influences: numpy.ndarray, more_variance: float = 0.0) -> Figure:
+        """A value with the error that its influences, and a variance from elsewhere, imply."""
+        variance = float(numpy.var(influences, ddof=1)) / len(influences)
+        return cls.of_error(value, math.sqrt(variance + more_variance), influences.tolist())
 
     @classmethod
     def of_share(cls, share: float, count: int) -> Figure:
@@ -52,7 +60,8 @@ class Figure(Config):
         """Half the interval's width: what stands behind the ±."""
         return (self.high - self.low) / 2
 
-    def __str__(self) -> str:
-        """value ± reach, to the second significant digit of the reach."""
-        decimals = max(0, 1 - math.floor(math.log10(self.reach))) if self.reach > 0 else 4
-        return f"{self.value:.{decimals}f} ± {self.reach:.{decimals}f}"
+
+def group_means(effects: numpy.ndarray) -> numpy.ndarray:
+    """The mean of each group of effects [N]: float64 [GROUPS], or [N] where there are fewer images than groups."""
+    groups = min(GROUPS, len(effects))
+    return numpy.array([effects[group::groups].mean() for group in range(groups)])

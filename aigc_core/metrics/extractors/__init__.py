@@ -1,0 +1,102 @@
+"""The registry of feature extractors: images → features and class logits.
+
+Every module in this package registers its extractors when imported, so adding one is adding a file; code outside the
+package calls `register_extractor` in the same way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ...errors import AIGCError
+
+BATCH_SIZE = 500
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """`network(images)`: uint8 [N, channels, H, W] of any H and W → features float32 [N, F], logits float32 [N, K].
+
+    K is 0 where it does not classify. `weights_hash` identifies the weights: figures made with other weights are other
+    figures. `dataset`: whose classes the logits are, if they are those of a named data set.
+    """
+
+    name: str
+    weights_hash: str
+    network: nn.Module
+    channels: int
+    dataset: str = ""
+
+    @torch.inference_mode()
+    def extract(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Features [N, F] and logits [N, K] on the CPU of images uint8 [N, 1 or 3, H, W], computed where these lie.
+
+        Grey images are repeated for an extractor of colour. Raises AIGCError for colour images and a grey extractor.
+        """
+        parts = [self.extract_batch(batch) for batch in images.split(BATCH_SIZE)]
+        return torch.cat([features.cpu() for features, _ in parts]), torch.cat([logits.cpu() for _, logits in parts])
+
+    def extract_batch(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The same of one batch, left on the device of the images."""
+        if images.shape[1] > self.channels:
+            raise AIGCError(
+                f"The extractor '{self.name}' reads grey images, and these have {images.shape[1]} channels."
+            )
+        self.network.to(images.device)
+        return self.network(images.expand(-1, self.channels, -1, -1))
+
+
+_loaders: dict[str, Callable[[Path | None], Extractor]] = {}
+
+
+def register_extractor(name: str, load: Callable[[Path | None], Extractor]) -> None:
+    """Make an extractor known under its name; `load` takes a file of weights, or None for its own."""
+    _loaders[name] = load
+
+
+def extractor_names() -> list[str]:
+    """The extractors there are, sorted."""
+    return sorted(_loaders)
+
+
+def default_extractor(dataset: str) -> str:
+    """The extractor made for a data set. Raises AIGCError if there is none."""
+    name = f"{dataset}-classifier"
+    if name not in _loaders:
+        raise AIGCError(
+            f"No extractor was trained on '{dataset}'; choose one with --extractor: {', '.join(extractor_names())}."
+        )
+    return name
+
+
+def load_extractor(name: str, weights: Path | None = None) -> Extractor:
+    """The extractor of that name, with its own weights or those of a file.
+
+    Raises AIGCError, naming those there are, if there is none, and when the weights cannot be had or do not fit.
+    """
+    if name not in _loaders:
+        raise AIGCError(f"There is no extractor '{name}'; there are {', '.join(extractor_names())}.")
+    if weights is not None and not weights.is_file():
+        raise AIGCError(f"There is no file '{weights}' with weights for '{name}'.")
+    return _loaders[name](weights)
+
+
+def hash_of_weights(path: Path) -> str:
+    """16 hexadecimal digits of a file's SHA-256."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()[:16]
+
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")

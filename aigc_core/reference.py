@@ -1,0 +1,132 @@
+"""What samples are measured against: real images as an extractor sees them.
+
+Features and what is computed from them lie in the cache (`AIGC_CACHE`, by default ~/.cache/aigc-studio) under the
+content of the images and of the weights. Files appear whole: of two processes that compute the same, the second
+replaces the file by an equal one. The cache may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from .checkpoint import written_file
+from .data import ImageDataset, dataset_names, load_dataset
+from .metrics.extractors import Extractor
+from .metrics.fid import Moments
+from .metrics.memorisation import AUDITED, Resemblance, resemblance
+from .metrics.neighbours import radii
+
+NEIGHBOURHOOD = 3
+DENSITY_NEIGHBOURHOOD = 5
+
+
+def cache_folder() -> Path:
+    """Where features and statistics are kept."""
+    return Path(os.environ.get("AIGC_CACHE") or Path.home() / ".cache" / "aigc-studio").expanduser()
+
+
+def kept(name: str, compute: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The tensors in the cache under `name`, computed first where they are missing or damaged."""
+    path = cache_folder() / "features" / f"{name}.safetensors"
+    try:
+        return load_file(path)
+    except (FileNotFoundError, SafetensorError):
+        tensors = {key: tensor.contiguous() for key, tensor in compute().items()}
+        with written_file(path) as unfinished:
+            save_file(tensors, unfinished)
+        return tensors
+
+
+def split_reference(text: str) -> tuple[str, str]:
+    """DATASET, DATASET:SPLIT or a folder → data set and split; test where none is named, and train for a folder."""
+    dataset, _, split = text.rpartition(":")
+    if dataset and split in ("train", "test"):
+        return dataset, split
+    return text, "test" if text.partition(":")[0] in dataset_names() else "train"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A data set and an extractor; loaded, hashed and measured once, however many checkpoints are compared with it."""
+
+    data: ImageDataset
+    split: str
+    extractor: Extractor
+
+    @classmethod
+    def load(cls, text: str, extractor: Extractor, resolution: int | None, channels: int | None) -> Reference:
+        """DATASET, DATASET:SPLIT or a folder, converted to the size and channels of the samples.
+
+        None keeps what is a named set's own. Raises AIGCError when there is no such data.
+        """
+        dataset, split = split_reference(text)
+        return cls(load_dataset(dataset, split, resolution=resolution, channels=channels), split, extractor)
+
+    @cached_property
+    def content_hash(self) -> str:
+        """16 hexadecimal digits that change with any pixel or label."""
+        return self.data.content_hash()
+
+    @property
+    def is_classified(self) -> bool:
+        """Whether the extractor's logits are those of the data's classes."""
+        return self.extractor.dataset == self.data.name
+
+    @property
+    def _key(self) -> str:
+        return f"{self.content_hash}-{self.extractor.name}-{self.extractor.weights_hash}"
+
+    @cached_property
+    def _extracted(self) -> dict[str, Tensor]:
+        def extract() -> dict[str, Tensor]:
+            parts = [self.extractor.extract(images) for images in self.data.images.split(1000)]
+            features, logits = zip(*parts)
+            return {"features": torch.cat(features), "logits": torch.cat(logits)}
+
+        return kept(self._key, extract)
+
+    @property
+    def features(self) -> Tensor:
+        """float32 [M, F]."""
+        return self._extracted["features"]
+
+    @property
+    def logits(self) -> Tensor:
+        """float32 [M, K]; K is 0 for an extractor that does not classify."""
+        return self._extracted["logits"]
+
+    @cached_property
+    def _moments(self) -> dict[str, Tensor]:
+        def compute() -> dict[str, Tensor]:
+            moments = Moments.of(self.features)
+            return {"mean": torch.from_numpy(moments.mean), "covariance": torch.from_numpy(moments.covariance)}
+
+        return kept(f"{self._key}-moments", compute)
+
+    @property
+    def moments(self) -> Moments:
+        """Mean and covariance of the features."""
+        return Moments(self._moments["mean"].numpy(), self._moments["covariance"].numpy())
+
+    @cached_property
+    def radii(self) -> Tensor:
+        """The radii of precision's and of density's neighbourhoods, float32 [2, M]."""
+        ks = (NEIGHBOURHOOD, DENSITY_NEIGHBOURHOOD)
+        return kept(f"{self._key}-radii-{'-'.join(map(str, ks))}", lambda: {"radii": radii(self.features, ks)})["radii"]
+
+    def resemblance_to(self, training: Reference) -> Resemblance:
+        """How the first images resemble those of a training set: what chance gives."""
+        tensors = kept(
+            f"{self._key}-resembles-{training.content_hash}",
+            lambda: vars(resemblance(self.features[:AUDITED], training.features)),
+        )
+        return Resemblance(**tensors)
