@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .draws import to_device
 from .errors import AIGCError
 
 
@@ -33,7 +34,7 @@ class DiffAugment(nn.Module):
         size, side = len(images), images.shape[-1]
 
         def uniform() -> Tensor:
-            return torch.rand(size, 1, 1, 1, generator=generator).to(images.device)
+            return to_device(torch.rand(size, 1, 1, 1, generator=generator), images.device)
 
         images = images + (uniform() - 0.5)
         if images.shape[1] == 3:
@@ -92,8 +93,8 @@ class AdaptiveAugmentation(nn.Module):
         size, device = len(images), images.device
 
         def applied(values: Tensor, neutral: float) -> Tensor:
-            chosen = torch.rand(size, generator=generator).to(device) < self.p
-            return torch.where(chosen, values.to(device), neutral)
+            chosen = to_device(torch.rand(size, generator=generator), device) < self.p
+            return torch.where(chosen, to_device(values, device), neutral)
 
         def uniform(low: float, high: float) -> Tensor:
             return torch.rand(size, generator=generator) * (high - low) + low

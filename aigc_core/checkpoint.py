@@ -259,26 +259,23 @@ def written_whole(folder: Path) -> Iterator[Path]:
     Everything is synced to disk before the rename, so a half-written folder cannot be seen.
     Raises AIGCError when the disk is full or not writable.
     """
-    try:
+    with faults_told(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    except OSError as error:
-        raise _cannot_write(folder, error) from error
     try:
-        yield unfinished
-        unfinished.chmod(0o755)
-        for path in [*unfinished.rglob("*"), unfinished]:
-            _sync(path)
-        if folder.exists():
-            replaced = unfinished.with_name(unfinished.name + "-replaced")
-            folder.rename(replaced)
-            unfinished.rename(folder)
-            shutil.rmtree(replaced)
-        else:
-            unfinished.rename(folder)
-        _sync(folder.parent)
-    except (OSError, SafetensorError) as error:
-        raise _cannot_write(folder, error) from error
+        with faults_told(folder):
+            yield unfinished
+            unfinished.chmod(0o755)
+            for path in [*unfinished.rglob("*"), unfinished]:
+                _sync(path)
+            if folder.exists():
+                replaced = unfinished.with_name(unfinished.name + "-replaced")
+                folder.rename(replaced)
+                unfinished.rename(folder)
+                shutil.rmtree(replaced)
+            else:
+                unfinished.rename(folder)
+            _sync(folder.parent)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 
@@ -289,28 +286,30 @@ def written_file(path: Path) -> Iterator[Path]:
 
     Raises AIGCError when the disk is full or not writable; a half-written file cannot be seen.
     """
-    try:
+    with faults_told(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    except OSError as error:
-        raise _cannot_write(path, error) from error
     os.close(descriptor)
     unfinished = Path(name)
     try:
-        yield unfinished
-        unfinished.chmod(0o644)
-        _sync(unfinished)
-        unfinished.replace(path)
-    except (OSError, SafetensorError) as error:
-        raise _cannot_write(path, error) from error
+        with faults_told(path):
+            yield unfinished
+            unfinished.chmod(0o644)
+            _sync(unfinished)
+            unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
 
 
-def _cannot_write(path: Path, error: Exception) -> AIGCError:
-    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
-    reason = "the disk is full; free some space" if full else getattr(error, "strerror", None) or str(error)
-    return AIGCError(f"'{path}' could not be written: {reason}. What was saved before is unharmed.")
+@contextmanager
+def faults_told(path: Path) -> Iterator[None]:
+    """Raise AIGCError where what the block writes to `path` finds the disk full or not writable."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
+        reason = "the disk is full; free some space" if full else getattr(error, "strerror", None) or str(error)
+        raise AIGCError(f"'{path}' could not be written: {reason}. What was saved before is unharmed.") from error
 
 
 def _sync(path: Path) -> None:

@@ -18,7 +18,7 @@ import tempfile
 import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -55,9 +55,15 @@ class ImageDataset:
     def __len__(self) -> int:
         return len(self.images)
 
-    def batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """The images uint8 [n, C, H, W] and labels int64 [n] at `indices` int64 [n]."""
-        return self.images[indices], self.labels[indices]
+    def batch(self, indices: Tensor, upcoming: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The images uint8 [n, C, H, W] and labels int64 [n] at `indices` int64 [n].
+
+        Where images are read from files, those at `upcoming` begin to be decoded in the background.
+        """
+        images = self.images[indices]
+        if upcoming is not None and isinstance(self.images, FolderImages):
+            self.images.prefetch(upcoming)
+        return images, self.labels[indices]
 
     def content_hash(self) -> str:
         """16 hexadecimal digits that change with any pixel or label."""
@@ -140,8 +146,11 @@ def load_dataset(
             dataset = _subset(dataset, balanced_choice(dataset.labels, limit))
         return replace(dataset, images=_converted(dataset.images, resolution, channels))
     folder = Path(name).expanduser()
-    if not folder.is_dir():
-        raise AIGCError(f"There is no data set or folder '{name}'; data sets are {', '.join(dataset_names())}.")
+    if not name or not folder.is_dir():
+        raise AIGCError(
+            f"There is no data set or folder '{name}'; give --data a folder of images or one of "
+            f"{', '.join(dataset_names())}."
+        )
     if split != "train":
         raise AIGCError(f"The folder '{name}' has only the split train, not '{split}'.")
     return _load_folder(folder, resolution or DEFAULT_FOLDER_RESOLUTION, channels or 3, limit)
@@ -220,7 +229,7 @@ def read_image(path: Path, resolution: int, channels: int) -> numpy.ndarray:
 
 
 class FolderImages:
-    """Images that stay in their files and are decoded by several threads when they are indexed.
+    """Images that stay in their files and are decoded by several threads when they are indexed, or ahead of it.
 
     Stands for a tensor uint8 [N, C, H, W] as far as `shape`, `len`, indexing with int64 [n] and `split` go. A file
     that cannot be read is replaced by the next one, with a warning.
@@ -230,16 +239,25 @@ class FolderImages:
         self.paths = paths
         self.shape = torch.Size((len(paths), channels, resolution, resolution))
         self._threads = ThreadPoolExecutor(DECODING_THREADS)
+        self._ahead: dict[int, Future[numpy.ndarray]] = {}
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, indices: Tensor) -> Tensor:
-        return torch.from_numpy(numpy.stack(list(self._threads.map(self._read, indices.tolist()))))
+        decoding = [self._ahead.pop(index, None) or self._decode(index) for index in indices.tolist()]
+        return torch.from_numpy(numpy.stack([image.result() for image in decoding]))
+
+    def prefetch(self, indices: Tensor) -> None:
+        """Begin to decode the images at `indices` int64 [n], which are indexed next."""
+        self._ahead = {index: self._decode(index) for index in indices.tolist()}
 
     def split(self, size: int) -> Iterator[Tensor]:
         """All images in order, `size` at a time."""
         return (self[indices] for indices in torch.arange(len(self)).split(size))
+
+    def _decode(self, index: int) -> Future[numpy.ndarray]:
+        return self._threads.submit(self._read, index)
 
     def _read(self, index: int) -> numpy.ndarray:
         for path in (*self.paths[index:], *self.paths[:index]):

@@ -16,6 +16,11 @@ def seeded_generator(*key: int) -> torch.Generator:
     return torch.Generator().manual_seed(int(numpy.random.SeedSequence(key).generate_state(1)[0]))
 
 
+def to_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the CPU on the device, without waiting for the device's work to end."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+
+
 class StepDraws:
     """Random numbers of one training step for this process's part of the global batch.
 
@@ -39,7 +44,7 @@ class StepDraws:
         return self._ours(torch.rand(self._batch_size, *shape, generator=self._global))
 
     def _ours(self, drawn: Tensor) -> Tensor:
-        return drawn[self.rows].to(self._device, non_blocking=True)
+        return to_device(drawn[self.rows], self._device)
 
 
 class ShuffledStream:

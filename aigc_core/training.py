@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 import shutil
 import signal
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,19 +19,30 @@ from typing import Any, Protocol
 
 import torch
 from accelerate import Accelerator
+from accelerate.tracking import get_available_trackers
+from accelerate.utils import broadcast
 from pydantic import Field
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from .adversarial import AdversarialTraining
 from .card import write_card
-from .checkpoint import SAMPLES_FILE, TRAINING_STATE_FOLDER, Checkpoint, CheckpointConfig, step_folders, written_whole
-from .config import Config
+from .checkpoint import (
+    SAMPLES_FILE,
+    TRAINING_STATE_FOLDER,
+    Checkpoint,
+    CheckpointConfig,
+    faults_told,
+    read_config,
+    step_folders,
+    written_whole,
+)
+from .config import Config, parse_config
 from .data import load_dataset
-from .draws import ShuffledStream, StepDraws, seeded_generator
+from .draws import ShuffledStream, StepDraws, seeded_generator, to_device
 from .ema import ExponentialMovingAverage, with_standing_statistics
 from .errors import AIGCError
-from .models import ImageShape
+from .models import Channels, ImageShape, Resolution
 from .provenance import to_picture
 from .sampling import MAX_SEED, SampleRequest, image_grid, sample
 from .training_state import load_training_state, save_training_state
@@ -69,8 +82,8 @@ class TrainingConfig(Config):
 
     data: str
     data_limit: int | None = Field(default=None, ge=1)
-    resolution: int | None = None
-    channels: int | None = None
+    resolution: Resolution | None = None
+    channels: Channels | None = None
     conditional: bool = True
     architecture: str = "dcgan"
     architecture_config: dict[str, Any] = {}
@@ -78,7 +91,7 @@ class TrainingConfig(Config):
     method_config: dict[str, Any] = {}
     images: int = Field(default=3_000_000, ge=1)
     seconds: float | None = Field(default=None, gt=0)
-    batch_size: int = Field(default=64, ge=1)
+    batch_size: int = Field(default=64, ge=1, le=65_536)
     horizontal_flip: bool = False
     ema_half_life: float = Field(default=10_000, ge=0)
     ema_ramp_up: float = Field(default=0.05, ge=0)
@@ -93,10 +106,18 @@ def train(
     """Train into `folder`, which collects checkpoints `step-…`; returns the newest one.
 
     Raises AIGCError when the data or the recipe is wrong, when the folder already holds a run that `resume` does
-    not ask to go on with, and when training diverges (the last good checkpoint stays).
+    not ask to go on with, when a tracker's package is missing, when the disk or the device's memory is full, and
+    when training diverges. The last good checkpoint stays.
     """
-    run = Run(config, Path(folder), resume=resume, trackers=trackers)
-    return run.train()
+    for tracker in trackers:
+        if tracker not in map(str, get_available_trackers()):
+            raise AIGCError(f"The tracker '{tracker}' is a package of its own; run `pip install {tracker}` first.")
+    try:
+        return Run(config, Path(folder), resume=resume, trackers=trackers).train()
+    except torch.OutOfMemoryError:
+        raise AIGCError(
+            f"The device has too little memory for batches of {config.batch_size}; lower batch_size or the widths."
+        ) from None
 
 
 class Run:
@@ -104,7 +125,9 @@ class Run:
 
     def __init__(self, config: TrainingConfig, folder: Path, *, resume: bool, trackers: tuple[str, ...]) -> None:
         self.config, self.folder = config, folder
-        earlier = step_folders(folder) if folder.is_dir() else []
+        with faults_told(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        earlier = step_folders(folder)
         if earlier and not resume:
             raise AIGCError(f"'{folder}' already holds a run; continue it with --resume or choose another --out.")
         self.accelerator = Accelerator(
@@ -120,13 +143,15 @@ class Run:
         )
         channels, resolution = self.dataset.images.shape[1:3]
         self.class_names = self.dataset.class_names if config.conditional else ()
-        self.image_shape = ImageShape(channels=channels, resolution=resolution, num_classes=len(self.class_names))
+        shape = {"channels": channels, "resolution": resolution, "num_classes": len(self.class_names)}
+        self.image_shape = parse_config(ImageShape, shape, f"Images of '{config.data}'")
         torch.manual_seed(config.seed)
         self.method = methods[config.method](
             config.method_config, config.architecture, config.architecture_config, self.image_shape, self.accelerator
         )
         self.ema = ExponentialMovingAverage(self.method.generator, config.ema_half_life, config.ema_ramp_up)
         self.step, self.images_seen, self.training_seconds = 0, 0, 0.0
+        self.warned: str | None = None
         if earlier:
             self._resume(earlier[-1])
         # Without classes a label stands for no weight at all.
@@ -135,35 +160,53 @@ class Run:
 
     def train(self) -> Path:
         """Run to the end; returns the newest checkpoint's folder."""
-        self.accelerator.init_trackers("training", config=_flat(self.config.model_dump()))
+        if threading.excepthook is threading.__excepthook__:
+            threading.excepthook = _report_thread
+        with faults_told(self.folder):
+            self.accelerator.init_trackers("training", config=_flat(self.config.model_dump()))
         next_checkpoint = (self.images_seen // self.config.checkpoint_images + 1) * self.config.checkpoint_images
+        stopped = False
         with self._progress_bar() as progress_bar, _stop_on_interrupt() as interrupted:
-            while self.progress < 1 and not interrupted():
+            while self.progress < 1 and not stopped:
                 started = time.perf_counter()
                 measured = self._train_step()
                 log = self.step % STEPS_BETWEEN_LOGS == 0
                 losses = {name: value.item() for name, value in measured.items()} if log else {}
                 self.training_seconds += time.perf_counter() - started
-                progress_bar.update(self.config.batch_size)
+                stopped = self._agree(interrupted())
                 if log:
                     self._judge(losses)
-                    progress_bar.set_postfix({name: f"{value:.3g}" for name, value in losses.items() if "loss" in name})
-                    self.accelerator.log(losses, step=self.images_seen)
+                    self._show(progress_bar, losses)
+                    with faults_told(self.folder):
+                        self.accelerator.log(losses, step=self.images_seen)
+                progress_bar.update(self.done - progress_bar.n)
                 if self.images_seen >= next_checkpoint:
                     self._save()
                     next_checkpoint += self.config.checkpoint_images
             newest = self._save()
-        self.accelerator.end_training()
-        if interrupted():
+            with faults_told(self.folder):
+                self.accelerator.end_training()
+        if stopped:
             raise KeyboardInterrupt
         return newest
 
     @property
+    def done(self) -> float:
+        """How far the run has come, in images or, where it is to last so many seconds, in seconds."""
+        return self.images_seen if self.config.seconds is None else self.training_seconds
+
+    @property
     def progress(self) -> float:
         """The share of the run that is over, 0 to 1."""
-        if self.config.seconds is not None:
-            return min(1.0, self.training_seconds / self.config.seconds)
-        return min(1.0, self.images_seen / self.config.images)
+        return min(1.0, self.done / (self.config.seconds or self.config.images))
+
+    def _agree(self, interrupted: bool) -> bool:
+        """Whether to stop; all processes follow the main one, and its clock, so that none is left waiting."""
+        if self.accelerator.num_processes == 1:
+            return interrupted
+        ours = torch.tensor([self.training_seconds, interrupted], dtype=torch.float64, device=self.accelerator.device)
+        self.training_seconds, stopped = broadcast(ours).tolist()  # type: ignore[union-attr]
+        return bool(stopped)
 
     def _train_step(self) -> dict[str, Tensor]:
         config, accelerator = self.config, self.accelerator
@@ -175,13 +218,16 @@ class Run:
             accelerator.num_processes,
             accelerator.device,
         )
-        indices = self.stream.batch(self.images_seen, config.batch_size)[draws.rows]
-        images, labels = self.dataset.batch(indices)
-        images = images.to(accelerator.device, non_blocking=True, memory_format=torch.channels_last)
-        images = images.float().div_(127.5).sub_(1)
+        now, upcoming = (
+            self.stream.batch(self.images_seen + ahead, config.batch_size)[draws.rows]
+            for ahead in (0, config.batch_size)
+        )
+        images, labels = self.dataset.batch(now, upcoming)
+        images = to_device(images, accelerator.device).to(torch.float, memory_format=torch.channels_last)
+        images = images.div_(127.5).sub_(1)
         if config.horizontal_flip:
             images = torch.where(draws.uniform(1, 1, 1) < 0.5, images.flip(3), images)
-        weights = self.one_hot[labels].to(accelerator.device)
+        weights = to_device(self.one_hot[labels], accelerator.device)
         # What a network draws for itself, such as a layer's noise, depends on the step alone as well.
         own_draws = seeded_generator(config.seed, self.step, 3, accelerator.process_index)
         torch.manual_seed(own_draws.initial_seed())
@@ -195,8 +241,14 @@ class Run:
         """Stop when training has diverged; warn in words when it goes wrong."""
         if not all(math.isfinite(value) for value in losses.values()):
             raise self._diverged()
-        if (warning := self.method.warning(losses)) and self.accelerator.is_main_process:
-            tqdm.write(f"warning: {warning}")
+        warning = self.method.warning(losses)
+        if warning and warning != self.warned:
+            self._warn(warning)
+        self.warned = warning
+
+    def _warn(self, sentence: str) -> None:
+        if self.accelerator.is_main_process:
+            tqdm.write(f"warning: {sentence}", file=sys.stderr)
 
     def _save(self) -> Path:
         """Write the checkpoint of this step with its training state, then drop the older training state."""
@@ -237,8 +289,8 @@ class Run:
         columns = classes if 2 <= classes <= 16 else 8
         labels = ",".join(str(label) for label in range(classes)) if columns == classes else ""
         images = sample(checkpoint, SampleRequest(seed=0, count=columns * 8, labels=labels)).images
-        if (images.float().std(0).mean() < 1.0) and self.accelerator.is_main_process:
-            tqdm.write("warning: all samples look the same: the generator has collapsed.")
+        if images.float().std(0).mean() < 1.0:
+            self._warn("all samples look the same: the generator has collapsed.")
         to_picture(image_grid(images, columns)).save(folder / SAMPLES_FILE)
 
     def _checkpoint_config(self) -> CheckpointConfig:
@@ -256,6 +308,20 @@ class Run:
         )
 
     def _resume(self, checkpoint: Path) -> None:
+        made = read_config(checkpoint)
+        for setting, ours in (
+            ("architecture", self.config.architecture),
+            ("architecture_config", self.config.architecture_config),
+            ("image_shape", self.image_shape),
+        ):
+            if getattr(made, setting) != ours:
+                raise AIGCError(
+                    f"'{checkpoint}' has another {setting} than what is to be resumed; leave it as it was, or begin "
+                    "a new run in another --out."
+                )
+        if self.accelerator.is_main_process:
+            for unfinished in self.folder.glob(".step-*"):  # of a run that was killed while it saved
+                shutil.rmtree(unfinished)
         counters = load_training_state(
             checkpoint / TRAINING_STATE_FOLDER,
             self.method.modules | {"ema": self.ema.generator},
@@ -265,13 +331,22 @@ class Run:
         self.training_seconds = counters["training_seconds"]
 
     def _progress_bar(self) -> tqdm:
+        timed = self.config.seconds is not None
         return tqdm(
-            total=self.config.images if self.config.seconds is None else None,
-            initial=self.images_seen,
+            total=self.config.seconds or self.config.images,
+            initial=self.done,  # type: ignore[arg-type]
             unit="img",
-            unit_scale=True,
+            unit_scale=not timed,
+            bar_format="{l_bar}{bar}| {n:.0f}/{total:.0f} s [{elapsed}<{remaining}{postfix}]" if timed else None,
             disable=not self.accelerator.is_main_process,
         )
+
+    def _show(self, progress_bar: tqdm, losses: dict[str, float]) -> None:
+        """The losses and, where the bar counts seconds, the speed."""
+        shown = {name: f"{value:.3g}" for name, value in losses.items() if "loss" in name}
+        if self.config.seconds is not None:
+            shown = {"img/s": f"{self.images_seen / self.training_seconds:.0f}"} | shown
+        progress_bar.set_postfix(shown, refresh=False)
 
 
 def _mixed_precision() -> str:
@@ -305,3 +380,9 @@ def _stop_on_interrupt() -> Iterator[Callable[[], bool]]:
         yield lambda: pressed
     finally:
         signal.signal(signal.SIGINT, previous)
+
+
+def _report_thread(thread: threading.ExceptHookArgs) -> None:
+    """TensorBoard's thread hands an OSError on to the next call; it need not print a traceback as well."""
+    if not (isinstance(thread.exc_value, OSError) and type(thread.thread).__name__ == "_AsyncWriterThread"):
+        threading.__excepthook__(thread)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -35,12 +36,22 @@ def save_training_state(
 def load_training_state(
     folder: Path, modules: dict[str, nn.Module], optimizers: dict[str, torch.optim.Optimizer]
 ) -> dict[str, Any]:
-    """Restore modules and optimisers in place and return the counters. Raises AIGCError if a file is missing."""
-    missing = [
-        name for name in (COUNTERS_FILE, *(f"{name}.safetensors" for name in modules)) if not (folder / name).is_file()
-    ]
-    if missing:
+    """Restore modules and optimisers in place and return the counters.
+
+    Raises AIGCError if a file is missing, damaged, or belongs to other networks.
+    """
+    files = [f"{name}.safetensors" for name in (*modules, *(f"{name}_optimizer" for name in optimizers))]
+    if missing := [name for name in (COUNTERS_FILE, *files) if not (folder / name).is_file()]:
         raise AIGCError(f"'{folder}' cannot be resumed: {missing[0]} is missing.")
+    try:
+        return _load(folder, modules, optimizers)
+    except (SafetensorError, OSError, RuntimeError, ValueError, KeyError, IndexError) as error:
+        reason = str(error).strip().splitlines()[0].rstrip(".:")
+        raise AIGCError(f"'{folder}' cannot be resumed, as it is damaged or of another recipe ({reason}).") from None
+
+
+def _load(folder: Path, modules: dict[str, nn.Module], optimizers: dict[str, torch.optim.Optimizer]) -> dict[str, Any]:
+    counters = json.loads((folder / COUNTERS_FILE).read_text())
     for name, module in modules.items():
         module.load_state_dict(load_file(folder / f"{name}.safetensors"))
     for name, optimizer in optimizers.items():
@@ -54,7 +65,7 @@ def load_training_state(
             value_in_place = torch.empty_like(parameter, requires_grad=False).copy_(value) if shaped else value
             state.setdefault(int(index), {})[field] = value_in_place
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    return json.loads((folder / COUNTERS_FILE).read_text())
+    return {name: counters[name] for name in ("step", "images_seen", "training_seconds")}
 
 
 def _save(path: Path, tensors: dict[str, Tensor]) -> None:

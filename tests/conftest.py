@@ -3,6 +3,8 @@
 import os
 import shutil
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,3 +68,35 @@ def local_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Local
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
         yield hub
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 4 MB, or a plain folder where none can be mounted; see `run_with_little_space`."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)], capture_output=True, check=False
+    )
+    yield disk
+    if mounted.returncode == 0:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def fill(disk: Path, leave: int) -> Path:
+    """Leave so many bytes of a small disk, if it is one, by a file, which is returned."""
+    filler = disk / "filler"
+    free = shutil.disk_usage(disk).free if os.path.ismount(disk) else leave
+    filler.write_bytes(bytes(max(0, free - leave)))
+    return filler
+
+
+def run_with_little_space(disk: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line where neither the disk nor, where it is a plain folder, a file may grow any more."""
+    limit = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+    limit += "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\n" if not os.path.ismount(disk) else ""
+    script = limit + f"import sys; from aigc_core.cli import main; sys.exit(main({list(words)!r}))"
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip

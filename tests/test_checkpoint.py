@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from aigc_core import AIGCError, Checkpoint, SampleRequest
 from aigc_core.checkpoint import read_config, resolve_reference, step_folders, written_file, written_whole
 from aigc_core.sampling import sample
 
+from .conftest import fill, run_with_little_space
 from .test_sampling import assert_one_sentence, run_cli
 from .toy_models import ARCHITECTURES, toy_checkpoint
 
@@ -220,37 +220,10 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
         pass
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1 MB, or the process's own limit on the size of files where none can be mounted."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], capture_output=True, check=False
-    )
-    yield disk
-    if mounted.returncode == 0:
-        subprocess.run(["umount", str(disk)], check=True)
-
-
-def run_with_little_space(disk: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line where neither the disk nor a file may grow beyond what is left."""
-    limit = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-    limit += "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n" if not os.path.ismount(disk) else ""
-    script = limit + f"import sys; from aigc_core.cli import main; sys.exit(main({list(words)!r}))"
-    return subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
-    )
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of the disk are set as Linux does")
 @pytest.mark.parametrize("name", ["samples.npz", "samples.png", "movie.gif", "movie.mp4"])
 def test_a_full_disk_is_one_sentence(folder: Path, small_disk: Path, name: str) -> None:
-    filler = small_disk / "filler"
-    if os.path.ismount(small_disk):
-        with filler.open("wb") as file:
-            for _ in range(240):
-                file.write(bytes(4096))
+    filler = fill(small_disk, leave=60_000)
     count = "12" if name.startswith("movie") else "2000"
     result = run_with_little_space(small_disk, "sample", str(folder), "--num", count, "--out", str(small_disk / name))
     assert_one_sentence(result, "could not be written")
@@ -261,10 +234,11 @@ def test_a_full_disk_is_one_sentence(folder: Path, small_disk: Path, name: str) 
 def test_saving_on_a_full_disk_keeps_what_was_there(small_disk: Path) -> None:
     if not os.path.ismount(small_disk):
         pytest.skip("no file system can be mounted here")
+    filler = fill(small_disk, leave=60_000)
     checkpoint = toy_checkpoint("mlp")
     with pytest.raises(AIGCError, match="disk is full"):
         checkpoint.save_pretrained(small_disk / "step-0000001")
-    assert list(small_disk.iterdir()) == []
+    assert list(small_disk.iterdir()) == [filler]
 
 
 def test_a_full_disk_is_told_from_other_faults(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import sys
 import tarfile
 import threading
 import warnings
+from concurrent.futures import wait
 from dataclasses import replace
 from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -378,7 +379,7 @@ def test_whatever_the_bytes_only_our_error_comes(seed: int, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("name", "options", "sentence"),
     [
-        ("nothing", {}, "no data set or folder 'nothing'; data sets are cifar10, emoji, emoji-people"),
+        ("nothing", {}, "no data set or folder 'nothing'; give --data a folder of images or one of cifar10"),
         ("EMPTY", {}, "There is no image in"),
         ("UNREADABLE", {}, "No image in .* can be read: .*cut.png"),
         ("GOOD", {"split": "test"}, "only the split train, not 'test'"),
@@ -410,6 +411,23 @@ def test_a_folder_that_does_not_fit_is_streamed(digits_folder: Path, monkeypatch
     for ours, theirs in zip(streamed.batch(indices), in_memory.batch(indices)):
         assert torch.equal(ours, theirs)
     assert isinstance(read(limit=20).images, torch.Tensor)
+
+
+def test_streamed_images_are_decoded_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes next is decoded while nobody asks for it: it is there even when its files are gone."""
+    folder = folder_of(tmp_path / "pictures", {f"{number}.png": pixels(8, 8, 3) for number in range(6)})
+    whole = load_dataset(str(folder), resolution=8).images
+    monkeypatch.setattr(data, "MAX_MEMORY", 1)
+    streamed = load_dataset(str(folder), resolution=8)
+    now, upcoming = torch.tensor([1, 0]), torch.tensor([5, 2, 5])
+    images, _ = streamed.batch(now, upcoming)
+    assert torch.equal(images, whole[now])
+    assert isinstance(streamed.images, data.FolderImages)
+    wait(streamed.images._ahead.values())
+    for path in folder.iterdir():
+        if path.name != "5.png":  # asked for twice, so read once more
+            path.unlink()
+    assert torch.equal(streamed.batch(upcoming)[0], whole[upcoming])
 
 
 def test_streaming_replaces_a_broken_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

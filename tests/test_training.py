@@ -1,25 +1,38 @@
 """The training loop: resume to the bit, any number of processes, moving averages, divergence, settings."""
 
 import json
+import math
 import os
 import random
+import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from accelerate import Accelerator
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from aigc_core import AIGCError, Checkpoint
+from aigc_core.adversarial import AdversarialTraining
 from aigc_core.checkpoint import WEIGHTS_FILE, step_folders
+from aigc_core.cli import main
+from aigc_core.config import Config
 from aigc_core.draws import ShuffledStream, StepDraws
 from aigc_core.ema import ExponentialMovingAverage, with_standing_statistics
-from aigc_core.models import ImageShape, build_generator
+from aigc_core.models import Architecture, ImageShape, build_generator, get_architecture, register
+from aigc_core.models.mlp import MLPConfig
 from aigc_core.training import TrainingConfig, train
+
+from .conftest import fill, run_with_little_space
+from .test_sampling import assert_one_sentence
 
 SETTINGS = {
     "architecture": "dcgan",
@@ -187,17 +200,30 @@ def test_checkpoint_is_complete(digits_folder: Path, tmp_path: Path) -> None:
         (["--preset", "mnist", "--set", "batch_size=big"], "'batch_size' is wrong"),
         (["--preset", "mnist", "--set", "method_config.loss=none"], "'loss' is wrong"),
         (["--preset", "mnist", "--set", "architecture=gpt"], "no architecture named 'gpt'"),
+        (["--preset", "mnist", "--set", "resolution=1000"], "'resolution' is wrong"),
+        (["--preset", "mnist", "--set", "batch_size=1000000000"], "'batch_size' is wrong"),
+        (["--preset", "mnist", "--set", "batch_size"], "key=value"),
+        (["--preset", "mnist", "--set", "images=[1"], "not a value"),
+        (["--preset", "mnist", "--set", "data.name=1"], "'data' has no settings"),
+        (["--preset", "mnist", "--seed", "1e30"], "'seed' is wrong"),
+        (["--preset", "mnist", "--seed=-1"], "'seed' is wrong"),
+        (["--preset", "mnist", "--seed", "abc"], "'seed' is wrong"),
+        (["--preset", "mnist", "--images", "0"], "'images' is wrong"),
+        (["--preset", "mnist", "--seconds=-1"], "'seconds' is wrong"),
+        (["--preset", "mnist", "--seconds", "nan"], "'seconds' is wrong"),
+        (["--preset", "mnist", "--out", "/dev/null"], "'/dev/null' could not be written"),
+        (["--preset", "mnist", "--out", "/dev/null/run"], "'/dev/null/run' could not be written"),
         (["--preset", "mnist", "--data", "/no/such/folder"], "/no/such/folder"),
+        (["--preset", "folder", "--data", ""], "give --data a folder"),
         ([], "Choose a --preset"),
     ],
 )
 def test_wrong_settings_end_in_a_sentence(
     words: list[str], sentence: str, digits_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from aigc_core.cli import main
-
     data = [] if "--data" in words else ["--data", str(digits_folder), "--set", "resolution=28"]
-    assert main(["train", *words, *data, "--out", str(tmp_path / "run")]) == 2
+    out = [] if "--out" in words else ["--out", str(tmp_path / "run")]
+    assert main(["train", *data, *words, *out]) == 2
     error = capsys.readouterr().err
     assert sentence in error and error.count("\n") == 1
 
@@ -250,3 +276,193 @@ def test_draws_of_all_processes_make_the_draws_of_one() -> None:
     parts = [StepDraws(1, 2, 6, rank, 3, device) for rank in range(3)]
     assert torch.equal(torch.cat([part.normal(5) for part in parts]), whole.normal(5))
     assert torch.equal(torch.cat([part.uniform(2) for part in parts]), whole.uniform(2))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of the disk are set as Linux does")
+def test_a_full_disk_stops_training_with_a_sentence_and_resume_goes_on(digits_folder: Path, small_disk: Path) -> None:
+    run = small_disk / "run"
+    words = command(digits_folder, run, 240, "--set=architecture_config.discriminator_features=8", "--resume")[3:]
+    assert main([word if word != "240" else "80" for word in words]) == 0
+    for leave in (0, 60_000):  # too little for the log, and for a checkpoint
+        filler = fill(small_disk, leave)
+        assert_one_sentence(run_with_little_space(small_disk, *words), "could not be written")
+        assert [folder.name for folder in step_folders(run)] == ["step-0000010"]
+        filler.unlink()
+    assert main(words) == 0
+    assert [folder.name for folder in step_folders(run)] == ["step-0000010", "step-0000020", "step-0000030"]
+    assert not list(run.glob(".*"))
+
+
+def test_what_a_killed_save_left_is_cleared_away(digits_folder: Path, tmp_path: Path) -> None:
+    train(config(digits_folder, images=80), tmp_path / "run", trackers=())
+    (tmp_path / "run" / ".step-0000020-abc").mkdir()
+    train(config(digits_folder), tmp_path / "run", resume=True, trackers=())
+    assert [path.name for path in sorted((tmp_path / "run").iterdir())] == ["step-0000010", "step-0000020"]
+
+
+@pytest.mark.parametrize("file", ["discriminator.safetensors", "generator_optimizer.safetensors", "counters.json"])
+def test_a_damaged_state_is_not_resumed(file: str, digits_folder: Path, tmp_path: Path) -> None:
+    newest = train(config(digits_folder, images=80), tmp_path / "run", trackers=())
+    path = newest / "training_state" / file
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(AIGCError, match="cannot be resumed") as caught:
+        train(config(digits_folder), tmp_path / "run", resume=True, trackers=())
+    assert "\n" not in str(caught.value)
+    path.unlink()
+    with pytest.raises(AIGCError, match="missing"):
+        train(config(digits_folder), tmp_path / "run", resume=True, trackers=())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"architecture": "dcgan"}, {"architecture_config": {"latent_dim": 5}}, {"channels": 3}, {"conditional": False}],
+)
+def test_another_model_is_not_resumed(changes: dict, digits_folder: Path, tmp_path: Path) -> None:
+    train(config(digits_folder, images=80), tmp_path / "run", trackers=())
+    with pytest.raises(AIGCError, match="another (architecture|architecture_config|image_shape) than"):
+        train(config(digits_folder, **changes), tmp_path / "run", resume=True, trackers=())
+
+
+def test_a_discriminator_that_has_won_is_told_once(
+    digits_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    winning = {"r1_gamma": 0.0, "generator_learning_rate": 1e-9, "discriminator_learning_rate": 1e-2}
+    train(config(digits_folder, method_config=winning, images=2400), tmp_path / "run", trackers=())
+    assert capsys.readouterr().err.count("the discriminator has won") == 1
+
+
+class ConstantGenerator(nn.Module):
+    """Draws the same image from any latent."""
+
+    def __init__(self, config: Config, image_shape: ImageShape) -> None:
+        super().__init__()
+        self.latent_dim = 2
+        side = image_shape.resolution
+        self.image = nn.Parameter(torch.rand(image_shape.channels, side, side))
+
+    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
+        return self.image.expand(len(latents), -1, -1, -1)
+
+
+def test_identical_samples_are_told(digits_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    register(Architecture("constant", MLPConfig, ConstantGenerator, get_architecture("mlp").discriminator))
+    train(config(digits_folder, architecture="constant", images=8), tmp_path / "run", trackers=())
+    assert "all samples look the same" in capsys.readouterr().err
+
+
+def test_progress_shows_speed_time_left_and_losses(digits_folder: Path, tmp_path: Path) -> None:
+    for length, pattern in (
+        (["--images", "1600"], r"\d+%\|.*1\.60k \[\d\d:\d\d<\d\d:\d\d, +[\d.]+k?img/s, discriminator_loss=[\d.]+"),
+        (["--seconds", "4"], r"\d+%\|.*/4 s \[\d\d:\d\d<\d\d:\d\d, img/s=\d+, discriminator_loss=[\d.]+"),
+    ):
+        words = command(digits_folder, tmp_path / length[0], 0)
+        words[words.index("--images") : words.index("--images") + 2] = length
+        words += ["--set=architecture=mlp", "--set=architecture_config={}", "--set=method_config={}"]
+        words += ["--set=checkpoint_images=1000000"]
+        result = subprocess.run(words, env=ONE_THREAD, capture_output=True, text=True, check=True)
+        assert re.search(pattern, result.stderr), result.stderr
+        assert result.stdout == f"{step_folders(tmp_path / length[0])[-1]}\n"
+
+
+def test_trackers(digits_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Accelerate's trackers run beside TensorBoard; here trackio, which writes to a database on this machine."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    script = (
+        "import trackio, sys; from aigc_core.cli import main\n"
+        f"assert main({[*command(digits_folder, tmp_path / 'run', 800, '--track=trackio')[3:]]!r}) == 0"
+    )
+    environment = ONE_THREAD | {"TRACKIO_DIR": str(tmp_path / "trackio")}
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True, cwd=Path(__file__).parents[1])
+    events = EventAccumulator(str(next((tmp_path / "run" / "training").glob("events*"))))
+    events.Reload()
+    logged = events.Scalars("discriminator_loss")
+    assert [event.step for event in logged] == [400, 800] and all(math.isfinite(event.value) for event in logged)
+    (database,) = (tmp_path / "trackio").glob("training*.db")
+    rows = sqlite3.connect(database).execute("select metrics from metrics").fetchall()
+    assert [json.loads(row[0])["discriminator_loss"] for row in rows] == pytest.approx(
+        [event.value for event in logged]
+    )
+
+
+def test_a_tracker_that_is_not_installed(digits_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(AIGCError, match="pip install swanlab"):
+        train(config(digits_folder), tmp_path / "run", trackers=("swanlab",))
+    assert not (tmp_path / "run").exists()
+
+
+def test_processes_follow_one_clock(digits_folder: Path, tmp_path: Path) -> None:
+    """Ended by time, two processes take the same number of steps at the same learning rates, and hold equal weights."""
+    script = (
+        "import sys\nfrom pathlib import Path\nimport torch\nfrom aigc_core.training import Run, TrainingConfig\n"
+        f"config = TrainingConfig(data={str(digits_folder)!r}, resolution=28, channels=1, architecture='mlp',"
+        "seconds=1.5, batch_size=8, method_config={'decay_start': 0.0})\n"
+        "run = Run(config, Path(sys.argv[1]), resume=False, trackers=())\nrun.train()\n"
+        "sum_of_weights = sum(p.double().sum().item() for p in run.method.generator.parameters())\n"
+        "Path(sys.argv[1], f'rank{run.accelerator.process_index}').write_text(f'{run.step} {sum_of_weights}')\n"
+    )
+    path = tmp_path / "script.py"
+    path.write_text(script)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone", str(path)]
+    environment = ONE_THREAD | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    subprocess.run([*launch, str(tmp_path)], env=environment, check=True, capture_output=True, timeout=120)
+    first, second = ((tmp_path / f"rank{rank}").read_text() for rank in range(2))
+    assert first == second and int(first.split()[0]) > 1
+
+
+def one_step(architecture: str, augmentation: str, accelerator: Accelerator) -> Callable[[int], object]:
+    """A training step of small networks on random images, with every penalty that the architecture takes."""
+    torch.manual_seed(0)
+    image_shape = ImageShape(channels=3, resolution=32, num_classes=10)
+    settings = {"r1_gamma": 1.0, "r2_gamma": 1.0, "penalty_interval": 2, "augmentation": augmentation}
+    method = AdversarialTraining(settings | {"loss": "relativistic"}, architecture, {}, image_shape, accelerator)
+    ema = ExponentialMovingAverage(method.generator, 1000)
+    images = torch.rand(4, 3, 32, 32, device=accelerator.device) * 2 - 1
+    labels = torch.eye(10, device=accelerator.device)[:4]
+
+    def step(number: int) -> object:
+        draws = StepDraws(0, number, 4, 0, 1, accelerator.device)
+        measured = method.step(images, labels, number, number / 10, draws)
+        ema.update(4, 4 * number)
+        return measured
+
+    return step
+
+
+STEPS = [
+    *((name, "none") for name in ("mlp", "dcgan", "resnet", "style", "r3gan")),
+    ("dcgan", "ada"),
+    ("dcgan", "diffaugment"),
+]
+
+
+class NoReading(TorchDispatchMode):
+    """Refuses what makes the CPU wait for a number of the device."""
+
+    def __torch_dispatch__(self, operation, types, arguments=(), keywords=None):  # noqa: ANN001, ANN204
+        assert str(operation) not in ("aten._local_scalar_dense.default", "aten.nonzero.default", "aten.equal.default")
+        return operation(*arguments, **(keywords or {}))
+
+
+@pytest.mark.parametrize(("architecture", "augmentation"), STEPS)
+def test_a_step_reads_no_number_back(architecture: str, augmentation: str) -> None:
+    step = one_step(architecture, augmentation, Accelerator(cpu=True))
+    with NoReading():
+        for number in range(3):
+            step(number)
+        with pytest.raises(AssertionError):
+            torch.ones(1).item()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="not run: this machine has no CUDA GPU to synchronise with")
+@pytest.mark.parametrize(("architecture", "augmentation"), STEPS)
+def test_a_step_on_a_gpu_never_waits_for_it(architecture: str, augmentation: str) -> None:
+    step = one_step(architecture, augmentation, Accelerator())
+    for number in range(3):  # what is set up once may wait
+        step(number)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for number in range(3, 6):
+            step(number)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,21 @@ from ..config import parse_config
 from ..errors import AIGCError
 
 PRESETS = Path(__file__).parent.parent / "presets"
+EXAMPLES = """examples:
+  python -m aigc_core train --preset fashion-mnist --out runs/clothes --seconds 600
+  python -m aigc_core train --preset folder --data PICTURES --out runs/mine --set resolution=128
+  python -m aigc_core train --out runs/mine --resume"""
 
 
 def preset_names() -> list[str]:
     """The names `--preset` takes."""
     return sorted(path.stem for path in PRESETS.glob("*.yaml"))
+
+
+def preset_summary(name: str) -> str:
+    """What a preset is for: the first line of its file."""
+    with (PRESETS / f"{name}.yaml").open(encoding="utf-8") as file:
+        return file.readline().removeprefix("#").strip()
 
 
 def read_preset(name: str) -> dict[str, Any]:
@@ -45,14 +55,18 @@ def apply_setting(settings: dict[str, Any], setting: str) -> None:
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--preset", help=f"one of {', '.join(preset_names())}")
+    parser.formatter_class = RawDescriptionHelpFormatter
+    width = max(len(name) for name in preset_names())
+    presets = "\n".join(f"  {name:{width}}  {preset_summary(name)}" for name in preset_names())
+    parser.epilog = f"presets:\n{presets}\n\n{EXAMPLES}"
+    parser.add_argument("--preset", metavar="NAME", help="one of those below")
     parser.add_argument("--data", help="a data set's name or a folder of images")
-    parser.add_argument("--out", required=True, help="the run's folder; checkpoints appear in it as step-…")
+    parser.add_argument("--out", required=True, metavar="RUN", help="the run's folder; it collects checkpoints step-…")
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--images", type=int, help="how many real images to show in all")
-    length.add_argument("--seconds", type=float, help="how long to train; only training is counted")
+    length.add_argument("--images", metavar="N", help="how many real images to show in all")
+    length.add_argument("--seconds", metavar="S", help="how long to train; only training is counted")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change one setting")
-    parser.add_argument("--seed", type=int, help="seed of weights, order and latents")
+    parser.add_argument("--seed", help="seed of weights, order and latents")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
     parser.add_argument(
         "--track", action="append", default=[], choices=["wandb", "trackio"], help="a tracker beside TensorBoard"

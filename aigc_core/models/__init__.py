@@ -25,13 +25,31 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field
 from torch import nn
 
 from ..config import Config, parse_config
 from ..errors import AIGCError
+
+RESOLUTIONS = (28, 32, 64, 128, 256, 512, 1024)
+
+
+def _grey_or_colour(value: int) -> int:
+    if value not in (1, 3):
+        raise ValueError("images have 1 channel (grey) or 3 (colour)")
+    return value
+
+
+def _supported_resolution(value: int) -> int:
+    if value not in RESOLUTIONS:
+        raise ValueError(f"models draw images of {', '.join(map(str, RESOLUTIONS))} pixels a side")
+    return value
+
+
+Channels = Annotated[int, AfterValidator(_grey_or_colour)]
+Resolution = Annotated[int, AfterValidator(_supported_resolution)]
 
 
 class ImageShape(Config):
@@ -40,23 +58,9 @@ class ImageShape(Config):
     `num_classes` 0 means unconditional.
     """
 
-    channels: int = Field(ge=1, le=3)
-    resolution: int = Field(ge=28, le=1024)
+    channels: Channels
+    resolution: Resolution
     num_classes: int = Field(default=0, ge=0, le=10_000)
-
-    @field_validator("channels")
-    @classmethod
-    def _grey_or_colour(cls, value: int) -> int:
-        if value not in (1, 3):
-            raise ValueError("channels must be 1 or 3")
-        return value
-
-    @field_validator("resolution")
-    @classmethod
-    def _supported_resolution(cls, value: int) -> int:
-        if value != 28 and (value < 32 or value & (value - 1)):
-            raise ValueError("resolution must be 28 or a power of two from 32")
-        return value
 
     @property
     def stem_resolution(self) -> int:
