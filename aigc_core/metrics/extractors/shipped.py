@@ -17,7 +17,7 @@ from . import Extractor, hash_of_weights, register_extractor
 def _load(dataset: str, weights: Path | None) -> Extractor:
     path = weights or WEIGHTS_FOLDER / f"{dataset}.safetensors"
     card = json.loads((WEIGHTS_FOLDER / f"{dataset}.json").read_text())
-    classifier = Classifier(card["channels"], card["num_classes"]).eval().requires_grad_(False)
+    classifier = Classifier(card["channels"], card["num_classes"], card["width"]).eval().requires_grad_(False)
     try:
         classifier.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError) as error:
