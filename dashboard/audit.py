@@ -47,13 +47,13 @@ if shares:
     missing = [name for name, share in shares.items() if share.value < RARE * real[name].value]
     sentence = t("{covered} of {all} classes are covered.", covered=len(shares) - len(missing), all=len(shares))
     if missing:
-        names = ", ".join(map(as_text, missing))
+        names = t(", ").join(map(as_text, missing))
         st.warning(f"{sentence} {t('Missing or rare: {names}.', names=names)}", icon=":material/warning:")
     else:
         st.success(sentence, icon=":material/check_circle:")
     off = [name for name, share in shares.items() if share.high < real[name].low or share.low > real[name].high]
     if off:
-        st.markdown(t("Beyond doubt off their share of the data: {names}.", names=", ".join(map(as_text, off))))
+        st.markdown(t("Beyond doubt off their share of the data: {names}.", names=t(", ").join(map(as_text, off))))
 
 if result.neighbours:
     st.subheader(t("Nearest training images"), anchor=False)

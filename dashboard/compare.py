@@ -5,14 +5,18 @@ import html
 import streamlit as st
 from charts import CONFIG, LETTERS, class_bars, colour, intervals, plane
 from language import t
-from page import as_text, head, name_unmeasured, protocol_sentence, seed_input, select
+from page import as_text, head, name_unmeasured, protocol_sentence, protocol_title, seed_input, select
 from sources import entries, show_samples
 
 from aigc_core.comparison import compare
 from aigc_core.leaderboard import by_protocol, ranked
 from aigc_core.results import FIGURES, Result
 
-ICONS = {"better": ":green[:material/trending_up:]", "worse": ":red[:material/trending_down:]"}
+ICONS = {
+    "better": ":green[:material/trending_up:]",
+    "worse": ":red[:material/trending_down:]",
+    "tie": ":gray[:material/trending_flat:]",
+}
 
 
 def verdict_words(names: list[str], results: list[Result], other: int, by: str) -> str:
@@ -20,42 +24,51 @@ def verdict_words(names: list[str], results: list[Result], other: int, by: str) 
     first, second = results[0], results[other]
     common = [name for name in FIGURES if name in first.figures and name in second.figures]
     outcomes = {name: compare(first, second, name) for name in common}
-    words = {
-        "better": t("**{a}** is better than **{b}**"),
-        "worse": t("**{a}** is worse than **{b}**"),
-        "tie": t("**{a}** and **{b}** cannot be told apart"),
-    }
     parts = []
     if by in outcomes:
         verdict = outcomes[by]
-        values = f"{t(FIGURES[by].title)} {first.figures[by]} {t('against')} {second.figures[by]}"
-        share = f"{verdict.confidence:.1%}" if verdict.confidence < 0.999 else "> 99.9%"
-        sure = "" if verdict.outcome == "tie" else f"; {t('confidence {share}', share=share)}"
-        parts.append(
-            f"{ICONS.get(verdict.outcome, ':gray[:material/trending_flat:]')} "
-            + words[verdict.outcome].format(a=as_text(names[0]), b=as_text(names[other]))
-            + f": {values}{sure}."
+        sentence = {
+            "better": t("**{a}** is better than **{b}**: {figure} {first} against {second}; confidence {share}."),
+            "worse": t("**{a}** is worse than **{b}**: {figure} {first} against {second}; confidence {share}."),
+            "tie": t("**{a}** and **{b}** cannot be told apart: {figure} {first} against {second}."),
+        }[verdict.outcome]
+        words = sentence.format(
+            a=as_text(names[0]),
+            b=as_text(names[other]),
+            figure=t(FIGURES[by].title),
+            first=first.figures[by],
+            second=second.figures[by],
+            share=f"{verdict.confidence:.1%}" if verdict.confidence < 0.999 else "> 99.9%",
         )
-    for outcome, phrase in (("better", t("Better in")), ("worse", t("Worse in")), ("tie", t("No difference in"))):
+        parts.append(f"{ICONS[verdict.outcome]} {words}")
+    summaries = {
+        "better": t("Better in {names}."),
+        "worse": t("Worse in {names}."),
+        "tie": t("No difference in {names}."),
+    }
+    for outcome, summary in summaries.items():
         rest = [t(FIGURES[name].title) for name in common if name != by and outcomes[name].outcome == outcome]
         if rest:
-            parts.append(f"{phrase} {', '.join(rest)}.")
+            parts.append(summary.format(names=t(", ").join(rest)))
     return " ".join(parts)
 
 
 head(t("Compare"), t("Two checkpoints or more of one protocol: is the difference real, and what does it look like?"))
 found = entries()
-groups = by_protocol(found)
+groups = {protocol_title(group[0][1].protocol): group for group in by_protocol(found).values()}
 if not groups:
     name_unmeasured(found)
     st.stop()
-titles = {key: f"{group[0][1].protocol.dataset} · {key}" for key, group in groups.items()}
 left, middle, right = st.columns([2, 4, 1])
-chosen = select(left, t("Protocol"), list(groups), "protocol", titles)
+chosen = select(left, t("Protocol"), list(groups), "protocol")
 measured = [name for name in FIGURES if any(name in result.figures for _, result in groups[chosen])]
 words = {name: t(FIGURES[name].title) for name in measured}
 by = select(right, t("Judge by"), measured, "by", words)
 lines = {line.name: line for line in ranked(groups[chosen], by)}
+if st.session_state.setdefault("compared", chosen) != chosen:
+    # Another protocol has other checkpoints: its first two are compared until some are chosen.
+    st.session_state["compared"] = chosen
+    st.session_state["checkpoint"] = list(lines)[:2]
 names = middle.multiselect(
     t("Checkpoints"), list(lines), default=list(lines)[:2], key="checkpoint", bind="query-params", wrap=True
 )

@@ -41,8 +41,10 @@ CHINESE = {
     "Evaluate one": "去评测",
     "There is no checkpoint here; add one in the sidebar.": "这里还没有检查点；请在侧边栏添加。",
     "Sampling …": "正在采样…",
-    "{samples} samples against {dataset} ({split}), features of `{extractor}` (weights {weights}), protocol `{id}`.": (
-        "{samples} 个样本，对照 {dataset}（{split}），特征取自 `{extractor}`（权重 {weights}），评测协议 `{id}`。"
+    "{samples} samples against {reference} images of {dataset} ({split}), features of `{extractor}` (weights "
+    "{weights}), protocol `{id}`.": (
+        "{samples} 个样本，对照 {dataset}（{split}）的 {reference} 张图像，特征取自 `{extractor}`（权重 {weights}），"
+        "评测协议 `{id}`。"
     ),
     "images seen": "张训练图像",
     "Images seen": "已训练图像数",
@@ -89,14 +91,19 @@ CHINESE = {
     ),
     "Judge by": "判定依据",
     "Choose two checkpoints or more.": "请选择两个或更多检查点。",
-    "**{a}** is better than **{b}**": "**{a}** 优于 **{b}**",
-    "**{a}** is worse than **{b}**": "**{a}** 不如 **{b}**",
-    "**{a}** and **{b}** cannot be told apart": "**{a}** 与 **{b}** 无法区分高下",
-    "against": "对",
-    "confidence {share}": "置信度 {share}",
-    "Better in": "更优：",
-    "Worse in": "更差：",
-    "No difference in": "无显著差异：",
+    "**{a}** is better than **{b}**: {figure} {first} against {second}; confidence {share}.": (
+        "**{a}** 优于 **{b}**：{figure} {first} 对 {second}；置信度 {share}。"
+    ),
+    "**{a}** is worse than **{b}**: {figure} {first} against {second}; confidence {share}.": (
+        "**{a}** 不如 **{b}**：{figure} {first} 对 {second}；置信度 {share}。"
+    ),
+    "**{a}** and **{b}** cannot be told apart: {figure} {first} against {second}.": (
+        "**{a}** 与 **{b}** 无法区分高下：{figure} {first} 对 {second}。"
+    ),
+    "Better in {names}.": "更优：{names}。",
+    "Worse in {names}.": "更差：{names}。",
+    "No difference in {names}.": "无显著差异：{names}。",
+    ", ": "、",
     "Quality against diversity": "质量与多样性",
     "Up: samples look like the data. Right: the data's variety is covered. Bars are 95 % intervals.": (
         "越靠上，样本越像真实数据；越靠右，数据的多样性覆盖得越全。误差线为 95% 置信区间。"
@@ -168,26 +175,25 @@ CHINESE = {
 
 def choose_language() -> None:
     """The switch. A bare address opens in the browser's language, a link in the one it was made in (`lang`)."""
-    if "lang" not in st.session_state:
-        asked = st.query_params.get("lang", "")
+    if "language" not in st.session_state:
         from_browser = "zh" if (st.context.locale or "").startswith("zh") and not st.query_params else "en"
-        st.session_state["lang"] = asked if asked in LANGUAGES else from_browser
-        if asked in LANGUAGES:
-            # The widget itself reads its shown words from an address, and nothing else.
-            del st.query_params["lang"]
-    st.segmented_control(
+        asked = st.query_params.get("lang", "")
+        st.session_state["language"] = asked if asked in LANGUAGES else from_browser
+    language = st.segmented_control(
         "Language · 语言",
         list(LANGUAGES),
         format_func=LANGUAGES.__getitem__,
         required=True,
-        key="lang",
-        bind="query-params",
+        key="language",
+        persist_state="session",
         label_visibility="collapsed",
     )
+    if st.query_params.get("lang") != language:
+        st.query_params["lang"] = language or "en"
 
 
 def t(sentence: str, **values: object) -> str:
     """A sentence in the visitor's language, with its places filled."""
-    if st.session_state["lang"] == "zh":
+    if st.session_state["language"] == "zh":
         sentence = CHINESE[sentence]
     return sentence.format(**values) if values else sentence

@@ -6,7 +6,7 @@ import pandas
 import streamlit as st
 from charts import title
 from language import t
-from page import head, name_unmeasured, open_page, protocol_sentence, select
+from page import head, name_unmeasured, open_page, protocol_sentence, protocol_title, select
 from sources import entries
 
 from aigc_core.leaderboard import as_latex, as_rows, by_protocol, ranked
@@ -107,7 +107,7 @@ for key, group in groups.items():
         help=t("Tick two rows or more at their left end."),
         key=f"compare-{key}",
     ):
-        open_page("compare.py", protocol=key, checkpoint=selected)
+        open_page("compare.py", protocol=protocol_title(protocol), checkpoint=selected)
     for name, (suffix, text) in exports.items():
         actions.download_button(
             name,

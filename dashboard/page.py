@@ -20,9 +20,8 @@ def as_text(text: str) -> str:
 
 
 def open_page(page: str, **choices: str | list[str]) -> None:
-    """Go to a page with choices made there; what holds for all pages stays."""
-    kept = {name: st.query_params.get_all(name) for name in ("lang", "add")}
-    st.switch_page(page, query_params={**kept, **choices})
+    """Go to a page with choices made there; those of the sidebar stay."""
+    st.switch_page(page, query_params=choices)
 
 
 def name_unmeasured(found: list[Entry]) -> None:
@@ -31,7 +30,7 @@ def name_unmeasured(found: list[Entry]) -> None:
     waiting = [named[entry.reference] for entry in found if not entry.results]
     if waiting:
         row = st.container(border=True, horizontal=True, vertical_alignment="center")
-        row.markdown(f"**{t('Not evaluated yet')}**: {', '.join(map(as_text, waiting))}", width="stretch")
+        row.markdown(f"**{t('Not evaluated yet')}**: {t(', ').join(map(as_text, waiting))}", width="stretch")
         if row.button(t("Evaluate one"), icon=":material/speed:", key="to-evaluate"):
             open_page("evaluate.py")
     elif not found:
@@ -44,12 +43,18 @@ def head(title: str, caption: str) -> None:
     st.caption(caption)
 
 
+def protocol_title(protocol: Protocol) -> str:
+    """What a protocol is called where one is chosen."""
+    return f"{protocol.dataset} · {protocol.id}"
+
+
 def protocol_sentence(protocol: Protocol) -> str:
     """What was measured against what."""
     return t(
-        "{samples} samples against {dataset} ({split}), features of `{extractor}` (weights {weights}), "
-        "protocol `{id}`.",
+        "{samples} samples against {reference} images of {dataset} ({split}), features of `{extractor}` (weights "
+        "{weights}), protocol `{id}`.",
         samples=f"{protocol.num_samples:,}",
+        reference=f"{protocol.num_reference:,}",
         dataset=as_text(protocol.dataset),
         split=protocol.split,
         extractor=protocol.extractor,

@@ -47,8 +47,6 @@ revisions = [revision for revision, _, _ in points]
 results = [result for _, _, result in points]
 st.caption(protocol_sentence(results[0].protocol))
 measured = [name for name in FIGURES if any(name in result.figures for result in results)]
-at = st.session_state.get("revision", revisions[-1])
-at = at if at in revisions else revisions[-1]
 
 
 def draw(name: str) -> None:
@@ -69,18 +67,20 @@ def draw(name: str) -> None:
     )
 
 
+if st.session_state.get("revision", revisions[-1]) not in revisions:
+    st.session_state["revision"] = revisions[-1]
 first = st.grid(3, min_column_width=230)
+left, right = st.columns([2, 3], gap="medium")
+with left:
+    at = st.select_slider(t("Samples of"), revisions, revisions[-1], key="revision", bind="query-params")
+    seed = seed_input(left)
+    _, entry, result = points[revisions.index(at)]
+    caption = f"{model.partition(' · ')[0]}@{at}: {t('{count} images seen', count=f'{result.images_seen:,}')}"
+    show_samples(entry, range(seed, seed + 36), 6, caption)
 for name in FIRST:
     if name in measured:
         with first.cell():
             draw(name)
-left, right = st.columns([2, 3], gap="medium")
-with left:
-    st.select_slider(t("Samples of"), revisions, revisions[-1], key="revision", bind="query-params")
-    seed = seed_input(left)
-    entry, seen = points[revisions.index(at)][1], results[revisions.index(at)].images_seen
-    caption = f"{model.partition(' · ')[0]}@{at}: {t('{count} images seen', count=f'{seen:,}')}"
-    show_samples(entry, range(seed, seed + 36), 6, caption)
 with right:
     others = st.grid(2, min_column_width=210)
     for name in measured:

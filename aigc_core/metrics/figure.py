@@ -60,6 +60,12 @@ class Figure(Config):
         """Half the interval's width: what stands behind the ±."""
         return (self.high - self.low) / 2
 
+    def __str__(self) -> str:
+        """value ± reach, to the second significant digit of the reach."""
+        exponent = int(f"{self.reach:.1e}".partition("e")[2])
+        decimals = max(0, 1 - exponent) if self.reach > 0 else 4
+        return f"{self.value:.{decimals}f} ± {self.reach:.{decimals}f}"
+
 
 def group_means(effects: numpy.ndarray) -> numpy.ndarray:
     """The mean of each group of effects [N]: float64 [GROUPS], or [N] where there are fewer images than groups."""

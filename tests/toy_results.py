@@ -1,0 +1,59 @@
+"""Runs of untrained checkpoints with made-up results, for what shows results and does not measure them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from aigc_core.metrics.figure import Figure
+from aigc_core.results import ClassResult, Neighbour, Protocol, Result, write_result
+
+from .toy_models import CLASS_NAMES, toy_checkpoint
+
+
+def toy_result(fid: float, images_seen: int = 0, num_samples: int = 1000) -> Result:
+    """A result under one protocol, whose FID ± 0.1 says how good all its figures are."""
+    good = 1 / (1 + fid)
+    figures = {
+        "fid": Figure(value=fid, low=fid - 0.1, high=fid + 0.1),
+        "kid": Figure(value=fid / 100, low=fid / 110, high=fid / 90),
+        "is": Figure(value=9 * good, low=8 * good, high=10 * good),
+        "precision": Figure.of_share(good, num_samples),
+        "recall": Figure.of_share(good / 2, num_samples),
+        "memorisation": Figure.of_share(0.01, num_samples),
+    }
+    shares = zip(CLASS_NAMES, (0.6, 0.38, 0.02))
+    classes = {
+        name: ClassResult(
+            share=Figure.of_share(share, num_samples),
+            real_share=Figure.of_share(1 / 3, 3000),
+            fid=Figure(value=fid + share, low=fid, high=fid + 2 * share),
+        )
+        for name, share in shares
+    }
+    return Result(
+        protocol=Protocol(
+            dataset="toy",
+            dataset_hash="0",
+            resolution=28,
+            channels=1,
+            extractor="toy-classifier",
+            extractor_hash="0",
+            num_reference=3000,
+            num_samples=num_samples,
+        ),
+        figures=figures,
+        classes=classes,
+        neighbours=(Neighbour(seed=1_000_007, train_index=42, distance=0.5, score=0.25),),
+        images_seen=images_seen,
+    )
+
+
+def evaluated_run(folder: Path, fids: list[float], architecture: str = "dcgan") -> Path:
+    """A run of one step for each FID, after 1,000 images each."""
+    for number, fid in enumerate(fids, 1):
+        checkpoint = toy_checkpoint(architecture)
+        counts = {"step": number, "images_seen": 1000 * number}
+        checkpoint.config = checkpoint.config.model_copy(update=counts)
+        step = checkpoint.save_pretrained(folder / f"step-{number:07d}")
+        write_result(toy_result(fid, images_seen=1000 * number), step)
+    return folder
