@@ -35,7 +35,8 @@ UNLISTED: Any = {"api_visibility": "private"}
 class View:
     """What a tab shows of the model: drawn when the tab is opened, and anew when the model changes while it is open.
 
-    `fill` takes Gradio's request, the visitor's token and the values of `inputs`.
+    `fill` takes Gradio's request, the visitor's token and the values of `inputs`, of which the first is empty until
+    the page has read its address.
     """
 
     tab: gr.Tab
@@ -47,7 +48,7 @@ class View:
         """Draw when an event is over, if this tab is the open one."""
 
         def if_open(request: gr.Request, visitor: gr.OAuthToken | None, opened: str, *values: Any) -> Any:
-            if opened != name:
+            if opened != name or not values[0]:
                 return [gr.skip() for _ in self.outputs] if len(self.outputs) > 1 else gr.skip()
             return self.fill(request, visitor, *values)
 
@@ -112,7 +113,7 @@ def build() -> gr.Blocks:
             "explore": View(
                 explore_tab,
                 lambda request, visitor, *values: explore.start_chart(visitor, *values),
-                [reference, creating.link, *exploring.where],
+                [creating.link, reference, *exploring.where],
                 [*exploring.where[:3], *exploring.chart],
             ),
             "mix": View(

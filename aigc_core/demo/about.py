@@ -18,6 +18,8 @@ from .visitor import errors_shown, token_of
 if TYPE_CHECKING:
     from ..results import Result
 
+ARROWS = {"lower": "↓", "higher": "↑"}
+
 
 def about(request: gr.Request, visitor: gr.OAuthToken | None, reference: str) -> tuple[str, str, str | None]:
     """A model's facts and figures as HTML, its card as Markdown, and its sheet of samples."""
@@ -67,8 +69,8 @@ def figures(result: Result, request: gr.Request) -> str:
     from ..results import FIGURES
 
     cells = "".join(
-        f"<tr><th>{kind.title}</th><td><b>{figure.value:.4g}</b></td><td>{figure.low:.4g} – {figure.high:.4g}</td>"
-        f"<td>{word(kind.better, request)}</td></tr>"
+        f"<tr><th>{kind.title} {ARROWS[kind.better]}</th><td><b>{figure.value:.4g}</b></td>"
+        f"<td>{figure.low:.4g} – {figure.high:.4g}</td></tr>"
         for name, figure in result.figures.items()
         if (kind := FIGURES.get(name))
     )
@@ -80,7 +82,7 @@ def figures(result: Result, request: gr.Request) -> str:
         extractor=protocol.extractor,
         id=protocol.id,
     )
-    head = f"<tr><th></th><td></td><td>{word('interval', request)}</td><td></td></tr>"
+    head = f"<tr><th></th><td></td><td>{word('interval', request)}</td></tr>"
     return f'<table>{head}{cells}</table><p class="note">{html.escape(note)}</p>'
 
 

@@ -58,8 +58,8 @@ class ExploreTab:
 
 def draw_chart(
     visitor: gr.OAuthToken | None, centre: Place | str, x: str | None, y: str | None, reach: float
-) -> tuple[Chart, str, str, str]:
-    """The chart around a place or a canonical request, its sheet, and the view of its middle."""
+) -> tuple[Chart, str, str, str, int | None]:
+    """The chart around a place or a canonical request, its sheet, the view of its middle, and its seed, if any."""
     with errors_shown():
         token = token_of(visitor)
         if not centre:
@@ -73,7 +73,8 @@ def draw_chart(
     pictures = [data_uri(image, place.request, weights) for image, place in zip(images, places)]
     chart = Chart(places, pictures)
     titles = [f"{across:+g} / {up:+g}" for up in reversed(ticks) for across in ticks]
-    return chart, sheet_html(list(zip(pictures, titles)), SIDE, chart.chosen), *view(chart)
+    seed = SampleRequest.from_canonical(chart.place.request).seed if chart.place.request else None
+    return chart, sheet_html(list(zip(pictures, titles)), SIDE, chart.chosen), *view(chart), seed
 
 
 def view(chart: Chart) -> tuple[str, str]:
@@ -96,7 +97,7 @@ def choose(chart: Chart | None, event: gr.EventData) -> tuple[Chart | None, str,
 
 
 def start_chart(
-    visitor: gr.OAuthToken | None, reference: str, link: str, centre: Place | str, x: str, y: str, reach: float
+    visitor: gr.OAuthToken | None, link: str, reference: str, centre: Place | str, x: str, y: str, reach: float
 ) -> list[Any]:
     """The axes and the chart of a model when the tab is opened: around what was looked at, or the first image."""
     with errors_shown():
@@ -242,7 +243,7 @@ def build(generate_tab: GenerateTab) -> ExploreTab:
             reach = gr.Slider(0.5, 6, 3, step=0.5, label=text("reach"))
             with gr.Row():
                 seed = gr.Number(None, label=text("seed"), min_width=110)
-                dice = gr.Button(text("dice"), min_width=110)
+                dice = gr.Button(text("dice"), min_width=110, elem_classes="dice")
             with gr.Row(equal_height=True):
                 large = gr.HTML(elem_classes="pixels", elem_id="chosen", min_width=130)
                 with gr.Column(min_width=140, elem_classes="controls"):
@@ -282,7 +283,7 @@ def build(generate_tab: GenerateTab) -> ExploreTab:
                 ]
     unlisted: Any = {"api_visibility": "private"}
     where: list[Any] = [centre, x, y, reach]
-    tab = ExploreTab(where, [chart_state, plane, large, caption], [kept_state, kept_sheet], open_it)
+    tab = ExploreTab(where, [chart_state, plane, large, caption, seed], [kept_state, kept_sheet], open_it)
     plane.select(choose, chart_state, [chart_state, large, caption], show_progress="hidden", **unlisted)
     for control in (x, y):
         control.input(draw_chart, where, tab.chart, **unlisted)

@@ -210,7 +210,7 @@ def build(reference: gr.Textbox) -> GenerateTab:
         with gr.Column(scale=4, min_width=290, elem_classes="controls"):
             with gr.Row():
                 seed = gr.Number(SEED, label=text("seed"), min_width=130, elem_id="seed")
-                dice = gr.Button(text("dice"), min_width=120, elem_id="dice")
+                dice = gr.Button(text("dice"), min_width=120, elem_id="dice", elem_classes="dice")
             count = gr.Slider(1, MAX_COUNT, COUNT, step=1, label=text("count"))
             classes = gr.Dropdown(
                 [], multiselect=True, allow_custom_value=True, label=text("classes"), info=text("classes_info")

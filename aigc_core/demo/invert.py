@@ -99,7 +99,7 @@ def build(reference: gr.Textbox) -> InvertTab:
                     brush=gr.Brush(default_size=22, colors=["#ffffff", "#9a9a9a", "#d9482f", "#f2c230", "#3b7dd8"]),
                 )  # fmt: skip
                 search_drawing = gr.Button(text("search"), variant="primary")
-        with gr.Column(scale=6, min_width=290, elem_classes="stage"):
+        with gr.Column(scale=6, min_width=290, elem_classes="stage", visible=False) as results:
             with gr.Row():
                 with gr.Column(min_width=180):
                     gr.Markdown(text("nearest"), elem_classes="caption")
@@ -115,6 +115,8 @@ def build(reference: gr.Textbox) -> InvertTab:
                 to_explore = gr.Button(text("explore_around"), size="sm", elem_id="invert-explore")
                 keep = gr.Button(text("keep"), size="sm")
     outputs = [nearest, loss, found]
+    searches = [search_upload.click, search_drawing.click]
+    gr.on(searches, lambda: gr.Column(visible=True), None, results, api_visibility="private")
     search_upload.click(invert, [reference, upload, classes], outputs, api_name="invert")
     search_drawing.click(invert_drawing, [reference, drawing, classes], outputs, api_visibility="private")
     return InvertTab(found, to_explore, keep, classes)

@@ -107,12 +107,10 @@ WORDS = {
     "how_well": ("How well it does", "表现如何"),
     "not_evaluated": ("It has not been evaluated yet.", "尚未评估。"),
     "interval": ("95 % interval", "95 % 区间"),
-    "lower": ("lower is better", "越低越好"),
-    "higher": ("higher is better", "越高越好"),
     "protocol": (
-        "{samples:,} samples against {dataset} ({split}), features of {extractor}, protocol {id}. Compare only under the "
-        "same protocol.",
-        "{samples:,} 个样本,对照 {dataset}({split}),特征来自 {extractor},协议 {id}。只有协议相同才可比较。",
+        "{samples:,} samples against {dataset} ({split}), features of {extractor}, protocol {id}. ↓ lower is better, "
+        "↑ higher. Compare only under the same protocol.",
+        "{samples:,} 个样本,对照 {dataset}({split}),特征来自 {extractor},协议 {id}。↓ 越低越好,↑ 越高越好。只有协议相同才可比较。",
     ),
     "limits_heading": ("Where it fails", "局限"),
     "limits": (

@@ -110,7 +110,7 @@ CSS = """
   white-space: nowrap; }
 #brand { flex: 0 0 auto; width: auto; margin: 0 auto 0 0 !important; }
 #masthead .form { flex: 0 1 600px !important; }
-#dice { align-self: end; height: var(--input-height, 42px); min-height: 42px; font-size: .95rem; font-weight: 500; }
+.dice { align-self: end; height: var(--input-height, 42px); min-height: 42px; font-size: .95rem; font-weight: 500; }
 
 .tab-container { border-bottom: 1px solid var(--border-color-primary); }
 .tab-container button { font-size: .95rem; padding: 10px 2px !important; margin-right: 24px; }
@@ -126,7 +126,7 @@ CSS = """
 .caption p { font-size: .72rem; font-weight: 600; color: var(--body-text-color-subdued); letter-spacing: .06em;
   margin: 0; }
 
-#images .grid-wrap { max-height: none; padding: 0; overflow: visible; }
+#images .grid-wrap { max-height: none; min-height: 0; height: auto; padding: 0; overflow: visible; }
 #images .grid-container { gap: 6px; }
 #images .grid-container:not(:has(> :nth-child(2))) { grid-template-columns: minmax(0, 360px) !important; }
 #images .grid-container:has(> :nth-child(17)) { grid-template-columns: repeat(6, minmax(0, 1fr)) !important; }
@@ -149,12 +149,13 @@ CSS = """
   text-align: center; overflow-wrap: anywhere; }
 .sheet-label img { max-width: 48px; margin: auto; }
 
-#about-facts table { width: 100%; font-size: .92rem; border-collapse: collapse; }
+#about-facts table { border: 0; width: 100%; font-size: .92rem; border-collapse: collapse; }
 #about-facts th { text-align: left; font-weight: 500; color: var(--body-text-color-subdued); padding: 7px 16px 7px 0;
   white-space: nowrap; vertical-align: top; }
 #about-facts td { padding: 7px 16px 7px 0; font-variant-numeric: tabular-nums; }
 #about-facts th, #about-facts td { border: 0; border-bottom: 1px solid var(--border-color-primary); }
 #about-samples img { width: 100%; height: auto; }
+#nearest img { width: 100%; height: 100%; object-fit: contain; }
 #about-facts h3 { margin: 22px 0 6px; font-size: 1rem; }
 #about-facts .note { font-size: .8rem; color: var(--body-text-color-subdued); margin-top: 6px; }
 #about-card .prose { max-width: 72ch; font-size: .92rem; }
@@ -164,7 +165,8 @@ CSS = """
   .gradio-container .main { width: 100vw !important; max-width: 100vw !important; padding: 8px 14px !important;
     box-sizing: border-box; }
   .gradio-container .main > .wrap, .gradio-container main { width: 100%; max-width: 100%; min-width: 0; }
-  .gradio-container .wide > .column, #masthead .form { min-width: 100% !important; }
+  .gradio-container .wide > .column { min-width: 100% !important; }
+  #masthead .form { min-width: 0 !important; flex: 1 1 100% !important; }
   .gradio-container .wide > .stage.first { order: -1; }
   #masthead { gap: 12px; flex-wrap: wrap; }
   .tab-container button { margin-right: 16px; font-size: .9rem; }

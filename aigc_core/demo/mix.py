@@ -131,7 +131,7 @@ def build(reference: gr.Textbox) -> MixTab:
     """The tab's components and the events that stay inside it."""
     with gr.Row(elem_classes="wide"):
         seed = gr.Number(7, label=text("seed"), min_width=120, scale=0)
-        dice = gr.Button(text("dice"), min_width=120, scale=0)
+        dice = gr.Button(text("dice"), min_width=140, scale=0, elem_classes="dice")
     gr.Markdown(text("classes_heading"), elem_classes="section")
     no_classes = gr.Markdown(text("no_classes"), visible=False, elem_classes="lead")
     with gr.Column(visible=True) as class_part, gr.Row(elem_classes="wide"):
