@@ -2,8 +2,9 @@
 
 Where there is no container engine, the steps run in a scratch directory: RUN lines in a shell, COPY into the place the
 image would have, ENV and ARG as given. Two things stand in for the base image: a `useradd` that only makes the home
-folder, and a virtual environment on the Python at hand. That environment may use what the environment of the tests has
-installed, so that pip fetches only what is pinned otherwise (the demo's test installs everything anew).
+folder, and a virtual environment on the Python at hand. It borrows from the environment of the tests the packages that
+the Space pins in these very versions, with what they need and nothing else, so that pip fetches only the others (the
+demo's test installs everything anew).
 """
 
 from __future__ import annotations
@@ -16,16 +17,44 @@ import shlex
 import shutil
 import subprocess
 import sys
-import sysconfig
 import threading
 import time
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from playwright.sync_api import expect
 
 from .conftest import chromium, free_port
-from .test_spaces import assemble, card
+from .test_spaces import assemble, card, pins
+
+
+def borrow(requirements: Iterable[Requirement], folder: Path) -> None:
+    """Link the installed packages that fit the requirements into a folder, and in turn what those require."""
+    waiting, seen = list(requirements), set()
+    while waiting:
+        requirement = waiting.pop()
+        key = (canonicalize_name(requirement.name), frozenset(requirement.extras))
+        extras = requirement.extras or {""}
+        if key in seen:
+            continue
+        seen.add(key)
+        try:
+            package = distribution(requirement.name)
+        except PackageNotFoundError:
+            continue  # pip will fetch it
+        if not requirement.specifier.contains(package.version, prereleases=True):
+            continue
+        for name in {path.parts[0] for path in package.files or []} - {"..", "__pycache__"}:
+            if not (folder / name).exists():
+                (folder / name).symlink_to(package.locate_file(name))
+        for needed in map(Requirement, package.requires or []):
+            if not needed.marker or any(needed.marker.evaluate({"extra": extra}) for extra in extras):
+                needed.marker = None
+                waiting.append(needed)
 
 
 class Image:
@@ -39,7 +68,11 @@ class Image:
         (stand_ins / "useradd").chmod(0o755)
         subprocess.run([sys.executable, "-m", "venv", str(root / "python")], check=True)
         site = next((root / "python" / "lib").glob("python*/site-packages"))
-        (site / "borrowed.pth").write_text(sysconfig.get_path("purelib"))
+        # Outside of the environment, so that pip never takes for its own what is only linked.
+        borrowed = root / "borrowed" / "site-packages"
+        borrowed.mkdir(parents=True)
+        borrow(pins(context).values(), borrowed)
+        (site / "borrowed.pth").write_text(str(borrowed))
         path = f"{root}/python/bin:{stand_ins}:/usr/bin:/bin"
         kept = {name: value for name, value in os.environ.items() if name.startswith("PIP_") or name.endswith("_proxy")}
         self.environment, self.arguments = kept | {"PATH": path}, {}
@@ -147,8 +180,10 @@ def test_the_dashboard_works_in_a_frame_of_another_origin(dashboard, tmp_path):
             page.goto(f"http://localhost:{port}/index.html")  # another site than 127.0.0.1
             frame = page.frame_locator("#space")
             expect(frame.get_by_role("heading", name="Leaderboard")).to_be_visible(timeout=60_000)
-            frame.get_by_role("link", name="Compare").click()
-            expect(frame.get_by_role("heading", name="Compare").first).to_be_visible(timeout=60_000)
+            for name in ("Compare", "Training", "Audit", "Evaluate"):
+                frame.get_by_role("link", name=name).click()
+                expect(frame.get_by_role("heading", name=name).first).to_be_visible(timeout=60_000)
+            expect(frame.get_by_text(re.compile("Traceback|ModuleNotFoundError"))).to_have_count(0)
     finally:
         server.shutdown()
     assert image.user == "user"
