@@ -75,17 +75,29 @@ _one_at_a_time = threading.Lock()
 
 def load_directions(checkpoint: Checkpoint) -> Directions:
     """The directions of a checkpoint: found anew if they are not kept yet, or belong to other weights."""
-    identity = checkpoint.weights_sha256
     with _one_at_a_time:
-        if identity not in _known:
-            cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aigc-studio" / "directions"
-            places = [checkpoint.path / DIRECTIONS_FILE] if checkpoint.path else []
-            places.append(cache / f"{identity}.safetensors")
-            kept = (_read(place, identity) for place in places)
-            _known[identity] = next((directions for directions in kept if directions), None) or _found(
-                checkpoint, identity, places
-            )
+        if kept := kept_directions(checkpoint):
+            return kept
+        identity = checkpoint.weights_sha256
+        _known[identity] = _found(checkpoint, identity, _places(checkpoint, identity))
         return _known[identity]
+
+
+def kept_directions(checkpoint: Checkpoint) -> Directions | None:
+    """The directions of a checkpoint if they were found before; nothing is computed."""
+    identity = checkpoint.weights_sha256
+    if identity not in _known:
+        kept = (_read(place, identity) for place in _places(checkpoint, identity))
+        if directions := next((directions for directions in kept if directions), None):
+            _known[identity] = directions
+    return _known.get(identity)
+
+
+def _places(checkpoint: Checkpoint, identity: str) -> list[Path]:
+    """Where directions are kept: beside the weights, or in the cache."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aigc-studio" / "directions"
+    beside = [checkpoint.path / DIRECTIONS_FILE] if checkpoint.path else []
+    return [*beside, cache / f"{identity}.safetensors"]
 
 
 def _found(checkpoint: Checkpoint, identity: str, places: list[Path]) -> Directions:

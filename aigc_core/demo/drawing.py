@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -21,9 +21,13 @@ from ..sampling import SampleRequest, render, request_codes
 from ..visitors import SHIPPED
 from .models import load
 
+if TYPE_CHECKING:
+    from ..directions import Directions
+
 LOADING_SECONDS = 5
 IMAGES_A_SECOND = 100
 INVERSION_SECONDS = 60
+DIRECTIONS_SECONDS = 20
 
 
 @dataclass(frozen=True)
@@ -141,12 +145,22 @@ def approach(
             yield state.step, state.loss, state.image.numpy(), place
 
 
-@on_gpu(lambda *_: INVERSION_SECONDS)
 def strongest_directions(reference: str, number: int, token: str | None = None) -> list[str]:
-    """The names of a model's latent directions with the most visible effect, strongest first."""
+    """The names of a model's latent directions with the most visible effect, strongest first.
+
+    Those that a model keeps are read without a GPU.
+    """
+    from ..directions import kept_directions
+
+    known = kept_directions(load(reference, token)) or _find_directions(reference, token)
+    return known.strongest(number)
+
+
+@on_gpu(lambda *_: DIRECTIONS_SECONDS)
+def _find_directions(reference: str, token: str | None) -> Directions:
     from ..directions import load_directions
 
-    return load_directions(load(reference, token)).strongest(number)
+    return load_directions(load(reference, token))
 
 
 def _stacked(places: list[Place]) -> tuple[Tensor, Tensor]:
