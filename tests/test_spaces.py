@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -47,7 +48,8 @@ def test_the_assembled_folder_holds_what_runs_and_nothing_else(spaces_folders, a
     forbidden = re.compile(r"(^|/)(tests|spaces|training_state|runs|\.git|__pycache__|secrets\.toml|\.env)(/|$)")
     assert not [name for name in names if forbidden.search(name)]
     suffixes = {Path(name).suffix for name in names if (spaces_folders[app] / name).is_file()}
-    assert suffixes <= {".py", ".md", ".txt", ".json", ".safetensors", ".png", ".yaml", ""}
+    assert suffixes <= {".py", ".md", ".txt", ".json", ".safetensors", ".png", ".yaml", ".toml", ""}
+    assert (".streamlit/config.toml" in names) == (app == "dashboard")
 
 
 def test_the_list_takes_no_training_state_and_no_secret_along(tmp_path):
@@ -119,14 +121,13 @@ def test_a_folder_in_use_is_left_alone(tmp_path):
 
 
 def test_import_spaces_finds_the_package_of_that_name(spaces_folders, tmp_path):
-    """From `python FILE` in a clone, from pytest at the root, and in the assembled Space."""
+    """From `python app.py` in a clone and in the assembled Space, and from pytest at the root."""
     assert not list((ROOT / "spaces").rglob("__init__.py"))
-    code = "import spaces; print(spaces.__file__, spaces.GPU)"
-    script = tmp_path / "where.py"
-    script.write_text(code)
-    for folder in (ROOT, *spaces_folders.values()):
-        found = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True)
-        assert "site-packages" in found.stdout
+    for folder in (ROOT, spaces_folders["demo"]):
+        words, spoken = [sys.executable, "app.py", "--help"], os.environ | {"PYTHONVERBOSE": "1"}
+        told = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True, env=spoken)
+        assert "usage: app.py" in told.stdout
+        assert re.search(r"matches .*site-packages/spaces/__init__.py", told.stderr), folder
     test = tmp_path / "test_where.py"
     test.write_text("def test_where():\n    import spaces\n    assert 'site-packages' in spaces.__file__\n")
     words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(ROOT), str(test)]
