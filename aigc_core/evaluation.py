@@ -34,6 +34,7 @@ from .provenance import to_picture
 from .reference import DENSITY_NEIGHBOURHOOD, NEIGHBOURHOOD, Reference, kept, split_reference
 from .results import FIGURES, SAMPLING_SEED, ClassResult, Neighbour, Protocol, Result, neighbours_path, write_result
 from .sampling import BATCH_SIZE, draw_latents, generate, image_grid, to_uint8
+from .visitors import open_to_strangers
 
 DEFAULT_NUM_SAMPLES = 10_000
 CHUNK = 1000
@@ -151,6 +152,8 @@ def load_reference(
 ) -> Reference:
     """A reference as `evaluate` takes it; `extractor` is by default that of the data set."""
     dataset, _ = split_reference(text)
+    if open_to_strangers() and dataset.partition(":")[0] not in dataset_names():
+        raise AIGCError(f"'{text}' cannot be read here; name one of the data sets {', '.join(dataset_names())}.")
     return Reference.load(text, load_extractor(extractor or default_extractor(dataset), weights), resolution, channels)
 
 
