@@ -16,7 +16,7 @@ import gradio as gr
 from aigc_core import AIGCError, SampleRequest
 from aigc_core.demo import about, explore, generate, invert, masthead, mix
 from aigc_core.demo.drawing import place_shipped_models
-from aigc_core.demo.language import text
+from aigc_core.demo.language import text, word
 from aigc_core.demo.look import HEAD, Studio
 from aigc_core.demo.models import default_model, offered_models
 from aigc_core.demo.visitor import errors_shown, token_of
@@ -84,10 +84,12 @@ def restore(request: gr.Request, visitor: gr.OAuthToken | None, canonical: str) 
 
 
 def change_model(
-    request: gr.Request, visitor: gr.OAuthToken | None, model: str, step: str, seed: float, count: float
-) -> list[Any]:
+    request: gr.Request, visitor: gr.OAuthToken | None, model: str, step: str, seed: float, count: float,
+    progress: Any = gr.Progress(),  # noqa: B008  (Gradio's way to ask for a progress bar)
+) -> list[Any]:  # fmt: skip
     """The state of another model or step: the same seeds, and everything else as it is at first."""
     with errors_shown():
+        progress(0.3, desc=word("opening", request))
         wanted = generate.request_of(masthead.reference_of(model, step), seed, count, "", 1, ())
         return restored(wanted, request, visitor)
 
@@ -136,6 +138,7 @@ def build() -> gr.Blocks:
             ),
         }
         state = [head.model, head.step, reference, *creating.controls]
+        opening: Any = {**UNLISTED, "show_progress_on": creating.outputs[0]}
 
         def generated_after(event: Any) -> None:
             generated = creating.generated_after(reference, event)
@@ -145,17 +148,17 @@ def build() -> gr.Blocks:
         def restoring(trigger: Any, find_request: Callable[..., str], inputs: list[Any]) -> None:
             """Let an event bring back, in Generate, the request that a function finds."""
             found = trigger(find_request, inputs, wanted := gr.State(""), **UNLISTED)
-            generated_after(found.success(restore, wanted, [open_tab, tabs, *state], **UNLISTED))
+            generated_after(found.success(restore, wanted, [open_tab, tabs, *state], **opening))
 
         generate_tab.select(partial(str, TABS[0]), None, open_tab, js=NOTE_TAB % TABS[0], **UNLISTED)
         for name, view in views.items():
             noted = view.tab.select(partial(str, name), None, open_tab, js=NOTE_TAB % name, **UNLISTED)
             view.after(noted, name, open_tab)
         page.load(generate.remembered, creating.past, [creating.past, creating.history], **UNLISTED)
-        generated_after(page.load(state_of_address, None, [open_tab, tabs, *state], **UNLISTED))
+        generated_after(page.load(state_of_address, None, [open_tab, tabs, *state], **opening))
         for dropdown, step in ((head.model, gr.State("")), (head.step, head.step)):
             inputs = [head.model, step, *creating.controls[:2]]
-            generated_after(dropdown.input(change_model, inputs, state, **UNLISTED))
+            generated_after(dropdown.input(change_model, inputs, state, **opening))
 
         for name, button in creating.examples.items():
             restoring(button.click, partial(str, generate.EXAMPLES[name]), [])

@@ -11,6 +11,7 @@ WORDS = {
     "step": ("Training step", "训练步"),
     "step_info": ("how far its training had come", "训练进行到哪一步"),
     "final": ("final", "最终"),
+    "opening": ("Opening the model", "正在打开模型"),
     # Generate
     "generate": ("Generate", "生成"),
     "seed": ("Seed", "种子"),
@@ -19,8 +20,8 @@ WORDS = {
     "classes": ("Classes", "类别"),
     "classes_info": ("none: any · several: in turn · a blend: Bag:0.7+Coat:0.3", "留空:任意 · 多个:依次 · 混合:Bag:0.7+Coat:0.3"),
     "truncation": ("Truncation", "截断"),
-    "truncation_z": ("in Z · 1: full variety, less: more average", "Z 空间 · 1:全部多样性,越小越平均"),
-    "truncation_w": ("in W · 1: full variety, less: more average", "W 空间 · 1:全部多样性,越小越平均"),
+    "truncation_z": ("in Z · 1: full variety · less: nearer the average", "Z 空间 · 1:全部多样性,越小越平均"),
+    "truncation_w": ("in W · 1: full variety · less: nearer the average", "W 空间 · 1:全部多样性,越小越平均"),
     "directions": ("LATENT DIRECTIONS, THE STRONGEST FIRST", "潜变量方向(最强的在前)"),
     "direction": ("Direction", "方向"),
     "mix_seed": ("Styles from seed", "风格来自种子"),
@@ -32,7 +33,7 @@ WORDS = {
     "example_sneakers": ("Sixteen sneakers", "十六只运动鞋"),
     "example_blend": ("From bag to T-shirt", "从包到 T 恤"),
     "example_digits": ("Digits in order", "按顺序的数字"),
-    "example_classroom": ("The classroom GAN, warts and all", "课堂上的 GAN,未加修饰"),
+    "example_classroom": ("The classroom GAN", "课堂上的 GAN"),
     "history": ("THIS VISIT — CLICK TO COME BACK", "本次访问的历史(点击返回)"),
     # Explore
     "explore": ("Explore", "探索"),

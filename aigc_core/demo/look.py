@@ -110,11 +110,11 @@ CSS = """
   white-space: nowrap; }
 #brand { flex: 0 0 auto; width: auto; margin: 0 auto 0 0 !important; }
 #masthead .form { flex: 0 1 600px !important; }
-.dice { align-self: end; height: var(--input-height, 42px); min-height: 42px; font-size: .95rem; font-weight: 500; }
+button.dice { align-self: end; min-height: 42px; font-size: .95rem !important; font-weight: 500 !important; }
 
 .tab-container { border-bottom: 1px solid var(--border-color-primary); }
 .tab-container button { font-size: .95rem; padding: 10px 2px !important; margin-right: 24px; }
-.tabitem { padding: 18px 0 0 !important; border: 0 !important; }
+.tabitem { padding: 6px 0 0 !important; border: 0 !important; }
 
 .controls { gap: 16px !important; }
 .stage { gap: 14px !important; min-width: 0; }
