@@ -62,7 +62,7 @@ def restored(wanted: SampleRequest, request: gr.Request, visitor: gr.OAuthToken 
 
 
 def state_of_address(request: gr.Request, visitor: gr.OAuthToken | None) -> list[Any]:
-    """What the page's address asks for, or the defaults, and the tab."""
+    """What the page's address asks for, or the defaults: the tab, the map, and the controls."""
     tab = request.query_params.get("tab")
     tab = tab if tab in TABS else TABS[0]
     with errors_shown():
@@ -70,10 +70,11 @@ def state_of_address(request: gr.Request, visitor: gr.OAuthToken | None) -> list
         if "checkpoint" in request.query_params:
             try:
                 shared = generate.request_of_link(f"?{request.query_params}")
-                return [tab, gr.Tabs(selected=tab), *restored(shared, request, visitor)]
+                where = explore.where_of(request.query_params)
+                return [*where, tab, gr.Tabs(selected=tab), *restored(shared, request, visitor)]
             except AIGCError as error:
                 gr.Warning(str(error))
-        return [tab, gr.Tabs(selected=tab), *restored(wanted, request, visitor)]
+        return [*explore.where_of({}), tab, gr.Tabs(selected=tab), *restored(wanted, request, visitor)]
 
 
 def restore(request: gr.Request, visitor: gr.OAuthToken | None, canonical: str) -> list[Any]:
@@ -155,7 +156,7 @@ def build() -> gr.Blocks:
             noted = view.tab.select(partial(str, name), None, open_tab, js=NOTE_TAB % name, **UNLISTED)
             view.after(noted, name, open_tab)
         page.load(generate.remembered, creating.past, [creating.past, creating.history], **UNLISTED)
-        generated_after(page.load(state_of_address, None, [open_tab, tabs, *state], **opening))
+        generated_after(page.load(state_of_address, None, [*exploring.where, open_tab, tabs, *state], **opening))
         for dropdown, step in ((head.model, gr.State("")), (head.step, head.step)):
             inputs = [head.model, step, *creating.controls[:2]]
             generated_after(dropdown.input(change_model, inputs, state, **opening))

@@ -265,6 +265,12 @@ def test_a_map_is_clicked_and_kept_images_become_a_movie(address: str, browser: 
     expect(page.locator("#place")).to_contain_text(f"{STRONGEST[0]} -3")
     corner = page.locator("#map img").nth(0).get_attribute("src")
     assert page.locator("#chosen img").get_attribute("src") == corner != middle
+    page.get_by_role("button", name="Make it the middle").click()
+    page.wait_for_function(f"new URLSearchParams(location.search).get('centre').includes('{STRONGEST[0]}=-3')")
+    shared = opened(browser, page.url)
+    expect(shared.locator("#place")).to_contain_text(f"{STRONGEST[0]} -3", timeout=60_000)
+    assert shared.locator("#chosen img").get_attribute("src") == corner
+    shared.context.close()
     page.locator("#keep").click()
     expect(page.locator("#kept button")).to_have_count(1)
     page.locator("#map button").nth(80).click()
@@ -272,6 +278,33 @@ def test_a_map_is_clicked_and_kept_images_become_a_movie(address: str, browser: 
     expect(page.locator("#kept button")).to_have_count(2)
     page.locator("#film").click()
     expect(page.locator("#movie video")).to_be_visible(timeout=60_000)
+
+
+def test_what_inversion_finds_is_explored_but_has_no_seed(address: str, browser: Browser, tmp_path: Path) -> None:
+    picture = to_picture(Checkpoint.from_pretrained(ROOT / MODEL).sample(seed=5, count=1).images[0])
+    picture.save(tmp_path / "seed-5.png")
+    page = opened(browser, address, f"?checkpoint={MODEL}&seed=11&count=1&tab=invert")
+    page.locator("#upload input[type=file]").set_input_files(tmp_path / "seed-5.png")
+    expect(page.locator("#upload img")).to_be_visible()
+    page.locator("#search").click()
+    expect(page.locator("#nearest img")).to_be_visible(timeout=60_000)
+    page.locator("#invert-explore").click()
+    expect(page.locator("#map button")).to_have_count(81, timeout=60_000)
+    page.get_by_role("button", name="Open in Generate").first.click()
+    expect(page.locator(".toast-body")).to_contain_text("was not made from a seed")
+
+
+def test_a_blend_of_classes_goes_to_generate(address: str, browser: Browser) -> None:
+    page = opened(browser, address, f"?checkpoint={MODEL}&seed=11&count=1&tab=mix")
+    expect(page.locator("#blend button")).to_have_count(12, timeout=60_000)
+    before = page.locator("#blend img").first.get_attribute("src")
+    slider = page.get_by_label("Trouser").first
+    slider.fill("0.25")
+    slider.press("Enter")
+    expect(page.locator("#blend img").first).not_to_have_attribute("src", str(before), timeout=60_000)
+    page.locator("#blend-to-generate").click()
+    page.wait_for_function("location.search.includes('Trouser%3A0.25')", timeout=60_000)
+    expect(page.locator("#images img")).to_have_count(12, timeout=60_000)
 
 
 def test_a_model_from_the_hub_is_typed_in_and_one_that_is_none_is_told(address: str, browser: Browser) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import random
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
+from urllib.parse import urlencode
 
 import gradio as gr
 import torch
@@ -23,7 +26,15 @@ from .visitor import errors_shown, token_of
 SIDE = 9
 NUM_AXES = 12
 MAX_KEPT = 12
+REACH = 3
 FRAMES = 20
+
+# The address tells where the map is, beside what Generate shows.
+NOTE_MAP = """map => {
+  const url = new URL(location.href);
+  for (const [name, value] of new URLSearchParams(map)) url.searchParams.set(name, value);
+  history.replaceState(null, '', url);
+}"""
 
 Kept = list[tuple[Place, str]]
 
@@ -58,8 +69,8 @@ class ExploreTab:
 
 def draw_chart(
     visitor: gr.OAuthToken | None, centre: Place | str, x: str | None, y: str | None, reach: float
-) -> tuple[Chart, str, str, str, int | None]:
-    """The chart around a place or a canonical request, its sheet, the view of its middle, and its seed, if any."""
+) -> tuple[Chart, str, str, str, int | None, str]:
+    """The chart around a place or a canonical request, its sheet, the view and the seed of its middle, its address."""
     with errors_shown():
         token = token_of(visitor)
         if not centre:
@@ -74,7 +85,17 @@ def draw_chart(
     chart = Chart(places, pictures)
     titles = [f"{across:+g} / {up:+g}" for up in reversed(ticks) for across in ticks]
     seed = SampleRequest.from_canonical(chart.place.request).seed if chart.place.request else None
-    return chart, sheet_html(list(zip(pictures, titles)), SIDE, chart.chosen), *view(chart), seed
+    address = urlencode({"centre": chart.place.request, "x": x, "y": y, "reach": reach})
+    return chart, sheet_html(list(zip(pictures, titles)), SIDE, chart.chosen), *view(chart), seed, address
+
+
+def where_of(query: Mapping[str, str]) -> list[Any]:
+    """Centre, axes and reach of the map in an address. Raises AIGCError for a centre that is no request."""
+    centre = query.get("centre", "")
+    if centre:
+        SampleRequest.from_canonical(centre)
+    reach = query.get("reach", "")
+    return [centre, query.get("x"), query.get("y"), float(reach) if re.fullmatch(r"[1-6](\.\d)?", reach) else REACH]
 
 
 def view(chart: Chart) -> tuple[str, str]:
@@ -103,12 +124,8 @@ def start_chart(
     with errors_shown():
         token = token_of(visitor)
         names = strongest_directions(reference, NUM_AXES, token)
-        place = (
-            centre.checkpoint
-            if isinstance(centre, Place)
-            else centre and SampleRequest.from_canonical(centre).checkpoint
-        )
-        if place != reference:
+        place = centre if isinstance(centre, Place) else SampleRequest.from_canonical(centre)
+        if place.checkpoint != reference:
             centre = request_of_link(link).model_copy(update={"count": 1}).canonical()
     choices = [(direction_label(rank + 1, name), name) for rank, name in enumerate(names)]
     x, y = (axis if axis in names else names[rank] for rank, axis in enumerate((x, y)))
@@ -223,8 +240,7 @@ def interpolate(
 def reseeded(centre: Place | str, link: str, seed: float | None = None) -> str:
     """The centre's request with another seed (a new one if none is given)."""
     with errors_shown():
-        start = centre if isinstance(centre, str) else centre.request
-        request = SampleRequest.from_canonical(start) if start else request_of_link(link)
+        request = SampleRequest.from_canonical(centre) if isinstance(centre, str) else request_of_link(link)
         values = request.model_dump() | {"count": 1, "seed": random.randrange(1_000_000) if seed is None else seed}
         return parse_config(SampleRequest, values, "Request").canonical()
 
@@ -232,15 +248,17 @@ def reseeded(centre: Place | str, link: str, seed: float | None = None) -> str:
 def build(generate_tab: GenerateTab) -> ExploreTab:
     """The tab's components and the events that stay inside it."""
     centre, chart_state, kept_state = gr.State(""), gr.State(None), gr.State([])
+    address = gr.Textbox(visible=False)
+    address.change(None, address, None, js=NOTE_MAP, api_visibility="private")
     gr.Markdown(text("explore_lead"), elem_classes="lead")
     with gr.Row(elem_classes="wide"):
         with gr.Column(scale=6, min_width=300, elem_classes="stage"):
             plane = sheet("map")
         with gr.Column(scale=4, min_width=290, elem_classes="controls"):
             with gr.Row():
-                x = gr.Dropdown([], label=text("axis_x"), min_width=130)
-                y = gr.Dropdown([], label=text("axis_y"), min_width=130)
-            reach = gr.Slider(0.5, 6, 3, step=0.5, label=text("reach"))
+                x = gr.Dropdown([], label=text("axis_x"), min_width=130, allow_custom_value=True)
+                y = gr.Dropdown([], label=text("axis_y"), min_width=130, allow_custom_value=True)
+            reach = gr.Slider(1, 6, REACH, step=0.5, label=text("reach"))
             with gr.Row():
                 seed = gr.Number(None, label=text("seed"), min_width=110)
                 dice = gr.Button(text("dice"), min_width=110, elem_classes="dice")
@@ -283,12 +301,12 @@ def build(generate_tab: GenerateTab) -> ExploreTab:
                 ]
     unlisted: Any = {"api_visibility": "private"}
     where: list[Any] = [centre, x, y, reach]
-    tab = ExploreTab(where, [chart_state, plane, large, caption, seed], [kept_state, kept_sheet], open_it)
+    tab = ExploreTab(where, [chart_state, plane, large, caption, seed, address], [kept_state, kept_sheet], open_it)
     plane.select(choose, chart_state, [chart_state, large, caption], show_progress="hidden", **unlisted)
     for control in (x, y):
         control.input(draw_chart, where, tab.chart, **unlisted)
     reach.release(draw_chart, where, tab.chart, trigger_mode="always_last", **unlisted)
-    centre_it.click(lambda chart: chart.place if chart else "", chart_state, centre, **unlisted).success(
+    centre_it.click(lambda chart: chart.place.request or chart.place, chart_state, centre, **unlisted).success(
         draw_chart, where, tab.chart, **unlisted
     )
     rolled = dice.click(reseeded, [centre, generate_tab.link], centre, **unlisted)

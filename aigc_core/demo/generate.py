@@ -39,7 +39,8 @@ FOLLOW = """request => {
   window.studioShown = true;
   const url = new URL(request, location.href);
   const here = new URLSearchParams(location.search);
-  for (const kept of ['tab', '__theme', '__lang']) if (here.has(kept)) url.searchParams.set(kept, here.get(kept));
+  for (const kept of ['tab', 'centre', 'x', 'y', 'reach', '__theme', '__lang'])
+    if (here.has(kept)) url.searchParams.set(kept, here.get(kept));
   history.replaceState(null, '', url);
   return url.href;
 }"""

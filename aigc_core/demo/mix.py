@@ -142,7 +142,7 @@ def build(reference: gr.Textbox) -> MixTab:
             )
             weights = [gr.Slider(0, 1, 1, step=0.01, visible=False) for _ in range(MAX_BLENDED)]
             blended = sheet("blend")
-            use = gr.Button(text("open_in_generate"), size="sm")
+            use = gr.Button(text("open_in_generate"), size="sm", elem_id="blend-to-generate")
         with gr.Column(scale=6, min_width=300, elem_classes="stage"):
             gr.Markdown(text("pairs_lead"), elem_classes="lead")
             matrix = sheet("pairs")
