@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -15,6 +15,8 @@ from .errors import AIGCError
 from .provenance import DIGITAL_SOURCE_TYPE, aigc_label, to_picture
 from .sampling import SampleRequest, render, request_codes
 
+Curve = Literal["spherical", "linear"]
+CURVES: tuple[Curve, ...] = get_args(Curve)
 FRAMES_PER_SECOND = 20
 WATCHABLE_SIDE = 256
 MAX_FRAMES = 10_000
@@ -24,7 +26,7 @@ def interpolate(
     checkpoint: Checkpoint,
     requests: Sequence[SampleRequest],
     frames: int = 20,
-    curve: Literal["linear", "spherical"] = "spherical",
+    curve: Curve = "spherical",
     loop: bool = True,
 ) -> Tensor:
     """Frames uint8 [N, C, R, R] that lead through the images of single requests.
@@ -43,7 +45,7 @@ def interpolate_codes(
     codes: Tensor,
     labels: Tensor,
     frames: int = 20,
-    curve: Literal["linear", "spherical"] = "spherical",
+    curve: Curve = "spherical",
     loop: bool = True,
 ) -> Tensor:
     """As `interpolate`, through codes float32 [N, ...] and labels [N, num_classes] as `sampling.render` takes them."""

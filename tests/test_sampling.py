@@ -19,14 +19,15 @@ from aigc_core.sampling import draw_latents, image_grid, parse_labels, sample, t
 
 from .toy_models import ARCHITECTURES, CLASS_NAMES, toy_checkpoint
 
+ROOT = Path(__file__).parents[1]
+
 
 def run_cli(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run `python -m aigc_core` as a user would."""
-    root = Path(__file__).parents[1]
     return subprocess.run(
         [sys.executable, "-m", "aigc_core", *words],
-        cwd=cwd or root, capture_output=True, text=True, timeout=300, check=False,
-        env={**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
+        cwd=cwd or ROOT, capture_output=True, text=True, timeout=300, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
 
 
@@ -170,6 +171,39 @@ def test_command_writes_every_format(folder: Path, tmp_path: Path) -> None:
     with Image.open(tmp_path / "new" / "movie.gif") as movie:
         assert movie.is_animated and movie.info["loop"] == 0 and movie.width == 252  # type: ignore[attr-defined]
     assert not list(tmp_path.rglob(".*"))
+
+
+@pytest.mark.parametrize("curve", ["linear", "spherical"])
+def test_a_strip_leads_from_seed_to_seed(curve: str, folder: Path, tmp_path: Path) -> None:
+    words = ["sample", str(folder), "--seed", "4", "--num", "3", "--label", "Bag", "--interpolate", curve]
+    assert main([*words, "--out", str(tmp_path / "strip.png")]) == 0
+    with Image.open(tmp_path / "strip.png") as strip:
+        pixels = torch.from_numpy(numpy.array(strip))
+        assert "trainedAlgorithmicMedia" in strip.info["XML:com.adobe.xmp"]
+    assert pixels.shape == (28, 11 * 28)
+    places = pixels.unflatten(1, (11, 28)).transpose(0, 1)
+    images = sample(toy_checkpoint(), SampleRequest(seed=4, count=3, labels="Bag")).images[:, 0]
+    assert (places[[0, 5, 10]].int() - images.int()).abs().max() <= 1
+    latents, _ = draw_latents([4, 5], 24, 3)
+    angle = torch.acos(torch.nn.functional.cosine_similarity(latents[0], latents[1], dim=0))
+    weights = torch.tensor([0.6, 0.4])
+    if curve == "spherical":
+        weights = (weights * angle).sin() / angle.sin()
+    between = toy_checkpoint().generator((weights @ latents)[None], torch.tensor([[0.0, 1.0, 0.0]]))
+    assert (places[2].int() - to_uint8(between)[0, 0].int()).abs().max() <= 1
+    assert main(["inspect", str(tmp_path / "strip.png")]) == 2  # an image between seeds has no seed
+    assert main([*words, "--out", str(tmp_path / "strip.npz")]) == 2
+
+
+def test_importing_the_package_is_light() -> None:
+    """Neither the apps' frameworks nor torchvision nor matplotlib are loaded, nor torch before it is needed."""
+    script = (
+        "import sys, aigc_core\nassert 'torch' not in sys.modules\n"
+        "from aigc_core import AIGCError, Checkpoint, SampleRequest\nimport aigc_core.cli\n"
+        "print([name for name in ('gradio', 'streamlit', 'torchvision', 'matplotlib') if name in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert result.stdout == "[]\n"
 
 
 def test_bad_input_on_the_command_line(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,10 +11,13 @@ import numpy
 from ..checkpoint import Checkpoint, written_file
 from ..config import parse_config
 from ..errors import AIGCError
+from ..interpolation import CURVES, interpolate, write_movie
 from ..provenance import save_png
 from ..sampling import SampleRequest, image_grid, sample
 
 FORMATS = ("png", "npz", "gif", "mp4")
+MOVIE_FRAMES, STRIP_FRAMES = 20, 5
+"""Images from one seed to the next."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -25,6 +28,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--label", default="", help="classes by number or name: 3; Bag,Coat; Bag:0.7+Coat:0.3")
     parser.add_argument("--truncation", default="1", help="0 to 1; smaller is closer to the average image")
     parser.add_argument("--format", choices=FORMATS, help="gif and mp4 lead through the seeds and back")
+    parser.add_argument(
+        "--interpolate", choices=CURVES, help="the way between the seeds: as a strip in a .png, or as gif or mp4"
+    )
 
 
 def run(arguments: Namespace) -> int:
@@ -41,15 +47,19 @@ def run(arguments: Namespace) -> int:
     if suffix in FORMATS and arguments.format not in (None, suffix):
         raise AIGCError(f"--out {out} and --format {arguments.format} contradict each other.")
     kind = arguments.format or (suffix if suffix in FORMATS else "png")
+    if arguments.interpolate and kind == "npz":
+        raise AIGCError("--interpolate makes a png, gif or mp4; an npz holds the samples of seeds.")
     checkpoint = _load(arguments.checkpoint)
-    if kind == "png" and suffix != "png":
+    if kind == "png" and suffix != "png" and not arguments.interpolate:
         _write_each(checkpoint, request, out)
         return 0
     file = out if suffix == kind else out / f"samples.{kind}"
     if kind in ("gif", "mp4"):
-        from ..interpolation import interpolate, write_movie
-
-        write_movie(file, interpolate(checkpoint, request.singles()))
+        write_movie(file, interpolate(checkpoint, request.singles(), MOVIE_FRAMES, arguments.interpolate or CURVES[0]))
+        return 0
+    if arguments.interpolate:
+        strip = interpolate(checkpoint, request.singles(), STRIP_FRAMES, arguments.interpolate, loop=False)
+        save_png(file, image_grid(strip, len(strip)), None, checkpoint.weights_sha256)
         return 0
     samples = sample(checkpoint, request)
     if kind == "png":
