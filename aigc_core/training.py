@@ -7,6 +7,7 @@ Interrupted anywhere, a run resumes from its newest checkpoint to the same weigh
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import signal
 import sys
@@ -350,7 +351,9 @@ class Run:
 
 
 def _mixed_precision() -> str:
-    """bfloat16 where the hardware computes it fast, else full precision."""
+    """What `accelerate launch` was told; else bfloat16 on a GPU that computes it fast, and full precision elsewhere."""
+    if told := os.environ.get("ACCELERATE_MIXED_PRECISION"):
+        return told
     return "bf16" if torch.cuda.is_available() and torch.cuda.get_device_capability() >= (8, 0) else "no"
 
 

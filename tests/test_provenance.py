@@ -131,3 +131,15 @@ def test_damaged_statements_are_one_sentence(packet: str) -> None:
     Image.new("L", (28, 28)).save(buffer, "PNG", pnginfo=information)
     with pytest.raises(AIGCError):
         read_png(buffer)
+
+
+def test_inspect_needs_the_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image = sample(toy_checkpoint(), SampleRequest(seed=3)).images[0]
+    for name, said in (("", "name it with --checkpoint"), (str(tmp_path / "gone"), "no checkpoint")):
+        request = SampleRequest(checkpoint=name, seed=3)
+        save_png(tmp_path / "image.png", image, request, toy_checkpoint().weights_sha256)
+        assert inspect(tmp_path / "image.png") == 2
+        output = capsys.readouterr()
+        assert said in output.err and output.err.count("\n") == 1 and "AI-generated: yes" in output.out
+    moved = toy_checkpoint().save_pretrained(tmp_path / "moved")
+    assert inspect(tmp_path / "image.png", "--checkpoint", str(moved)) == 0

@@ -40,6 +40,11 @@ def _widths(width: int, config: DCGANConfig, image_shape: ImageShape) -> list[in
     return [min(config.max_width, width * 2**level) for level in reversed(range(image_shape.doublings))]
 
 
+def _rectifier() -> nn.Module:
+    """In place, as nothing else needs the values before it."""
+    return nn.LeakyReLU(0.2, inplace=True)
+
+
 class Generator(nn.Module):
     """latents [N, latent_dim], labels [N, num_classes] → images [N, channels, R, R] in [-1, 1]."""
 
@@ -55,7 +60,7 @@ class Generator(nn.Module):
         blocks: list[nn.Module] = []
         for width, next_width in zip(widths, widths[1:]):
             blocks += [nn.ConvTranspose2d(width, next_width, 4, 2, 1, bias=False), nn.BatchNorm2d(next_width)]
-            blocks += [nn.ReLU()]
+            blocks += [nn.ReLU(inplace=True)]
         self.blocks = nn.Sequential(*blocks)
         self.to_image = nn.ConvTranspose2d(widths[-1], image_shape.channels, 4, 2, 1)
         if self.embedding is not None:
@@ -79,16 +84,16 @@ class Discriminator(nn.Module):
     def __init__(self, config: DCGANConfig, image_shape: ImageShape) -> None:
         super().__init__()
         widths = _widths(config.discriminator_width, config, image_shape)[::-1]
-        blocks: list[nn.Module] = [nn.Conv2d(image_shape.channels, widths[0], 4, 2, 1), nn.LeakyReLU(0.2)]
+        blocks: list[nn.Module] = [nn.Conv2d(image_shape.channels, widths[0], 4, 2, 1), _rectifier()]
         for width, next_width in zip(widths, widths[1:]):
             blocks.append(nn.Conv2d(width, next_width, 4, 2, 1))
             if config.discriminator_norm == "batch":
                 blocks.append(nn.BatchNorm2d(next_width))
-            blocks.append(nn.LeakyReLU(0.2))
+            blocks.append(_rectifier())
         blocks.append(nn.Flatten())
         features = widths[-1] * image_shape.stem_resolution**2
         if config.discriminator_features:
-            blocks += [nn.Linear(features, config.discriminator_features), nn.LeakyReLU(0.2)]
+            blocks += [nn.Linear(features, config.discriminator_features), _rectifier()]
             features = config.discriminator_features
         self.blocks = nn.Sequential(*blocks)
         self.to_logit = nn.Linear(features, 1)
