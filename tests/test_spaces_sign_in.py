@@ -118,6 +118,7 @@ def space(app: str, hub: LocalHub, folder: Path, command: list[str]) -> Iterator
             "OAUTH_SCOPES": SCOPES,
             "OPENID_PROVIDER_URL": hub.endpoint,
             "HF_ENDPOINT": hub.endpoint,
+            "HF_HUB_DISABLE_XET": "1",  # which the local Hub does not speak
             "HF_HOME": str(folder / "hf"),
             "HOME": str(folder),
             "GRADIO_SERVER_PORT": str(port),
