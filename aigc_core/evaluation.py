@@ -82,7 +82,7 @@ def evaluate(
             reference or checkpoint.config.dataset, extractor, weights, shape.resolution, shape.channels
         )
     protocol = _protocol(reference, num_samples)
-    sampled = _sample(checkpoint, reference.extractor, num_samples, progress)
+    sampled = sample_features(checkpoint, reference.extractor, num_samples, progress)
     conditional = bool(shape.num_classes) and checkpoint.config.class_names == reference.data.class_names
     asked = sampled.labels if conditional else None
     figures = _figures(sampled, reference, asked, metrics)
@@ -120,12 +120,17 @@ def evaluate_folder(
 ) -> Result:
     """Measure the images of a folder, from whatever tool, and write the result into its `eval/`.
 
-    All images are converted to the size and channels of a named data set, or to the size of the folder's first image,
-    in colour. Raises AIGCError where images, data or extractor cannot be had, or there are too few.
+    All images are converted to the size and channels of a named data set, or else to the size of the folder's first
+    image and the extractor's channels. Raises AIGCError where images or extractor cannot be had, or images are few.
     """
     started = time.perf_counter()
-    named = split_reference(reference)[0].partition(":")[0] in dataset_names()
-    real = load_reference(reference, extractor, weights, None if named else first_resolution(folder), None)
+    resolution = first_resolution(folder)
+    dataset, _ = split_reference(reference)
+    extracted_by = load_extractor(extractor or default_extractor(dataset), weights)
+    if dataset.partition(":")[0] in dataset_names():
+        real = Reference.load(reference, extracted_by, None, None)
+    else:
+        real = Reference.load(reference, extracted_by, resolution, extracted_by.channels)
     channels, resolution = real.data.images.shape[1:3]
     data = load_dataset(str(folder), resolution=resolution, channels=channels)
     protocol = _protocol(real, len(data))
@@ -147,9 +152,7 @@ def _asked(figures: dict[str, Figure], metrics: Collection[str]) -> dict[str, Fi
     return {name: figures[name] for name in FIGURES if name in figures and name in metrics}
 
 
-def load_reference(
-    text: str, extractor: str | None, weights: Path | None, resolution: int | None, channels: int | None
-) -> Reference:
+def load_reference(text: str, extractor: str | None, weights: Path | None, resolution: int, channels: int) -> Reference:
     """A reference as `evaluate` takes it; `extractor` is by default that of the data set."""
     dataset, _ = split_reference(text)
     if open_to_strangers() and dataset.partition(":")[0] not in dataset_names():
@@ -181,9 +184,13 @@ def _protocol(reference: Reference, num_samples: int) -> Protocol:
 # Samples
 
 
-def _sample(
-    checkpoint: Checkpoint, extractor: Extractor, num_samples: int, progress: Callable[[float], None]
+def sample_features(
+    checkpoint: Checkpoint,
+    extractor: Extractor,
+    num_samples: int,
+    progress: Callable[[float], None] = lambda share: None,
 ) -> Sampled:
+    """Samples of seeds from SAMPLING_SEED on, as an extractor sees them; what the cache holds is not drawn again."""
     key = _sampling_key(checkpoint, extractor)
     chunks = []
     for start in range(0, num_samples, CHUNK):

@@ -12,20 +12,27 @@ from ..results import FIGURES, Result, read_results
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("checkpoints", nargs="+", metavar="REF", help="two or more evaluated checkpoints")
+    parser.add_argument(
+        "checkpoints",
+        nargs="+",
+        metavar="REF",
+        help="two or more evaluated checkpoints; REF,REF,… is a group: training seeds of one recipe, taken together",
+    )
     parser.add_argument("--figure", default="fid", choices=sorted(FIGURES))
 
 
 def run(arguments: Namespace) -> int:
     if len(arguments.checkpoints) < 2:
-        raise AIGCError("compare takes two checkpoints or more.")
-    results = {reference: _results(reference) for reference in arguments.checkpoints}
-    for first, second in combinations(arguments.checkpoints, 2):
-        shared = results[first].keys() & results[second].keys()
+        raise AIGCError("compare takes two checkpoints, or groups of them, or more.")
+    results = {name: [_results(reference) for reference in name.split(",")] for name in arguments.checkpoints}
+    for first, second in combinations(results, 2):
+        members = [*results[first], *results[second]]
+        shared = set.intersection(*({*member} for member in members))
         if not shared:
             raise AIGCError(f"'{first}' and '{second}' share no protocol; evaluate both in the same way.")
         for protocol in sorted(shared):
-            verdict = compare(results[first][protocol], results[second][protocol], arguments.figure)
+            a, b = ([member[protocol] for member in results[name]] for name in (first, second))
+            verdict = compare(a, b, arguments.figure)
             print(f"{first} and {second}: {verdict.outcome}. {verdict.sentence}")
     return 0
 

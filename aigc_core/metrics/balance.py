@@ -6,7 +6,7 @@ import numpy
 from torch import Tensor
 from torch.nn import functional
 
-from .figure import Figure, group_means
+from .figure import Figure, group_influences
 
 PRESENT = 0.1
 """The part of its share of the data that a class needs among the samples to count as present."""
@@ -32,4 +32,4 @@ def class_imbalance(logits: Tensor, real_logits: Tensor) -> Figure:
     found, real = (functional.one_hot(part.argmax(1), part.shape[1]).double().numpy() for part in (logits, real_logits))
     difference = found.mean(0) - real.mean(0)
     effects, real_effects = ((part - part.mean(0)) @ numpy.sign(difference) / 2 for part in (found, real))
-    return Figure.of_groups(float(abs(difference).sum() / 2), group_means(effects) - group_means(real_effects))
+    return Figure.of_groups(float(abs(difference).sum() / 2), group_influences(effects, -real_effects))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy
 from torch import Tensor
 
-from .figure import Figure, group_means
+from .figure import Figure, group_influences
 
 MAX_CHUNKS = 5
 SAMPLES_PER_FEATURE = 2
@@ -93,7 +93,7 @@ def fid_figures(features: Tensor, real_features: Tensor, real: Moments, extrapol
     """
     own = Moments.of(features)
     fid = frechet_distance(own, real)
-    effects = group_means(influences(features, own, real)) + group_means(influences(real_features, real, own))
+    effects = group_influences(influences(features, own, real), influences(real_features, real, own))
     figures = {"fid": Figure.of_groups(fid, effects)}
     if extrapolate and (limit := extrapolated(features, real, fid)):
         figures["fid_infinity"] = Figure.of_groups(limit[0], effects, limit[1])

@@ -67,7 +67,10 @@ class Figure(Config):
         return f"{self.value:.{decimals}f} ± {self.reach:.{decimals}f}"
 
 
-def group_means(effects: numpy.ndarray) -> numpy.ndarray:
-    """The mean of each group of effects [N]: float64 [GROUPS], or [N] where there are fewer images than groups."""
-    groups = min(GROUPS, len(effects))
-    return numpy.array([effects[group::groups].mean() for group in range(groups)])
+def group_influences(*effects: numpy.ndarray) -> numpy.ndarray:
+    """The influences of the groups of one or two independent sides, from each image's effect [N] on the value.
+
+    float64 [GROUPS], or as many as the smaller side has images: the sum over the sides of a group's mean effect.
+    """
+    groups = min([GROUPS, *map(len, effects)])
+    return numpy.array([sum(side[group::groups].mean() for side in effects) for group in range(groups)])

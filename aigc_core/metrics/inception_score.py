@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .figure import Figure, group_means
+from .figure import Figure, group_influences
 
 
 def inception_score(logits: Tensor) -> Figure:
@@ -14,4 +14,4 @@ def inception_score(logits: Tensor) -> Figure:
     score = isc_features_to_metric(logits)[KEY_METRIC_ISC_MEAN]
     shares, log_shares = logits.double().softmax(1), logits.double().log_softmax(1)
     divergences = (shares * (log_shares - shares.mean(0).log())).sum(1)
-    return Figure.of_groups(score, group_means((score * (divergences - divergences.mean())).numpy()))
+    return Figure.of_groups(score, group_influences((score * (divergences - divergences.mean())).numpy()))

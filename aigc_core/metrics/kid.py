@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy
 from torch import Tensor
 
-from .figure import Figure, group_means
+from .figure import Figure, group_influences
 
 SUBSETS = 100
 SUBSET_SIZE = 1000
@@ -23,7 +23,7 @@ def kernel_distance(features: Tensor, real: Tensor) -> Figure:
 
     size = min(SUBSET_SIZE, len(features), len(real))
     kid = kid_features_to_metric(features, real, kid_subsets=SUBSETS, kid_subset_size=size, verbose=False)
-    influences = group_means(_effects(features, real)) + group_means(_effects(real, features))
+    influences = group_influences(_effects(features, real), _effects(real, features))
     return Figure.of_groups(kid[KEY_METRIC_KID_MEAN], influences, kid[KEY_METRIC_KID_STD] ** 2 / SUBSETS)
 
 

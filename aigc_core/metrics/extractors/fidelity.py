@@ -33,8 +33,8 @@ class FidelityNetwork(nn.Module):
         return features, logits[0] if logits else features.new_zeros(len(features), 0)
 
 
-def downloaded(name: str, url: str, hash_prefix: str) -> Path:
-    """The file of weights at `url`, fetched once into torch.hub's folder and checked against its SHA-256.
+def downloaded(name: str, url: str, hash_prefix: str | None = None) -> Path:
+    """The file of weights at `url`, fetched once into torch.hub's folder; `hash_prefix` is of its SHA-256, if known.
 
     Raises AIGCError with what to do where it cannot be had.
     """

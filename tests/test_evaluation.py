@@ -1,0 +1,205 @@
+"""Evaluating: cache, resumption, folders, the command line; on small untrained models and generated images."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from aigc_core import AIGCError
+from aigc_core.checkpoint import Checkpoint, CheckpointConfig
+from aigc_core.cli import main
+from aigc_core.evaluation import evaluate, load_reference, sample_features
+from aigc_core.metrics.extractors import Extractor, load_extractor
+from aigc_core.models import ImageShape, build_generator
+from aigc_core.reference import Reference
+from aigc_core.results import neighbours_path, read_results
+
+ROOT = Path(__file__).parents[1]
+FAST = ("fid", "precision", "recall", "density", "coverage", "label_agreement", "mode_coverage", "memorisation")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("AIGC_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def write_images(folder: Path, count: int, seed: int, level: int = 0) -> Path:
+    """Blocky grey PNG files, of two classes in subfolders."""
+    draw = torch.Generator().manual_seed(seed)
+    for index in range(count):
+        place = folder / ("dark" if index % 2 else "light")
+        place.mkdir(parents=True, exist_ok=True)
+        block = torch.randint(0, 200, (7, 7), generator=draw, dtype=torch.uint8) + (level if index % 2 else 0)
+        pixels = block.repeat_interleave(4, 0).repeat_interleave(4, 1)
+        Image.fromarray(pixels.numpy()).save(place / f"{index:04}.png")
+    return folder
+
+
+def checkpoint_of(dataset: Path, folder: Path, seed: int = 0) -> Checkpoint:
+    torch.manual_seed(seed)
+    shape = ImageShape(channels=1, resolution=28, num_classes=2)
+    config = {"latent_dim": 8, "generator_width": 8, "max_width": 16}
+    generator = build_generator("dcgan", config, shape).eval().requires_grad_(False)
+    made = CheckpointConfig(
+        architecture="dcgan",
+        architecture_config=config,
+        image_shape=shape,
+        class_names=("dark", "light"),
+        dataset=str(dataset),
+    )
+    Checkpoint(made, generator).save_pretrained(folder)
+    return Checkpoint.from_pretrained(folder)
+
+
+def test_a_checkpoint_is_measured_with_classes_copies_and_pictures(tmp_path: Path) -> None:
+    train, held_out = write_images(tmp_path / "train", 80, 1), write_images(tmp_path / "held-out", 60, 2)
+    checkpoint = checkpoint_of(train, tmp_path / "model")
+    result = evaluate(checkpoint, reference=str(held_out), extractor="mnist-classifier", num_samples=200, metrics=FAST)
+    assert set(result.figures) == set(FAST) - {"label_agreement", "mode_coverage"}  # its classes are not the digits
+    assert all(figure.low <= figure.value <= figure.high for figure in result.figures.values())
+    assert set(result.classes) == {"dark", "light"} and all(found.fid for found in result.classes.values())
+    assert len(result.neighbours) == 16
+    scores = [neighbour.score for neighbour in result.neighbours]
+    assert scores == sorted(scores)
+    picture = Image.open(neighbours_path(result, tmp_path / "model"))
+    assert picture.size == (6 * 28, 16 * 28)
+    assert read_results(tmp_path / "model") == [result]
+
+
+def test_an_interrupted_evaluation_goes_on_where_it_stopped(
+    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aigc_core.evaluation.CHUNK", 50)
+    checkpoint = checkpoint_of(tmp_path, tmp_path / "model")
+    extractor, seen = load_extractor("mnist-classifier"), []
+    whole = sample_features(checkpoint, Extractor("other", "0", extractor.network, 1), 200)
+
+    def interrupt(share: float) -> None:
+        if share >= 0.5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sample_features(checkpoint, extractor, 200, interrupt)
+    forward = type(extractor).extract_batch
+    monkeypatch.setattr(
+        Extractor, "extract_batch", lambda self, images: seen.append(len(images)) or forward(self, images)
+    )
+    resumed = sample_features(checkpoint, extractor, 200)
+    assert sum(seen) == 100
+    assert torch.equal(resumed.features, whole.features)
+
+
+def test_the_reference_is_measured_once_for_all_checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = write_images(tmp_path / "data", 60, 1)
+    for seed in (1, 2):
+        checkpoint_of(data, tmp_path / f"model{seed}", seed)
+    loads, hashes = [], []
+    load = Reference.load.__func__  # type: ignore[attr-defined]
+    monkeypatch.setattr(Reference, "load", classmethod(lambda cls, *rest: loads.append(1) or load(cls, *rest)))
+    monkeypatch.setattr("aigc_core.data.ImageDataset.content_hash", lambda self: hashes.append(1) or "0" * 16)
+    words = ["evaluate", str(tmp_path / "model1"), str(tmp_path / "model2"), "--extractor", "mnist-classifier"]
+    assert main([*words, "--num-samples", "60", "--metrics", "fid", "kid"]) == 0
+    assert (len(loads), len(hashes)) == (1, 1)
+
+
+def test_two_processes_fill_one_cache(tmp_path: Path, own_cache: Path) -> None:
+    """Both start with nothing, at once, and end with the same figures and whole files."""
+    data = write_images(tmp_path / "data", 100, 1)
+    checkpoint_of(data, tmp_path / "model")
+    words = [sys.executable, "-m", "aigc_core", "evaluate", "--extractor", "mnist-classifier", "--json"]
+    words += [str(tmp_path / "model"), "--num-samples", "100", "--metrics", "fid", "recall"]
+    processes = [subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    printed = [json.loads(process.communicate()[0]) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert printed[0]["figures"] == printed[1]["figures"]
+    assert not [path for path in own_cache.rglob("*") if path.name.startswith(".")]
+
+
+def test_a_damaged_cache_is_made_again(tmp_path: Path, own_cache: Path) -> None:
+    data = write_images(tmp_path / "data", 40, 1)
+    first = load_reference(str(data), "mnist-classifier", None, 28, 1).features
+    for path in own_cache.rglob("*.safetensors"):
+        path.write_bytes(b"half")
+    assert torch.equal(load_reference(str(data), "mnist-classifier", None, 28, 1).features, first)
+
+
+def test_any_folder_against_any_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    real = write_images(tmp_path / "real", 100, 1)
+    same, other = write_images(tmp_path / "same", 100, 2), write_images(tmp_path / "other", 100, 3, level=55)
+    words = ["--reference", str(real), "--extractor", "mnist-classifier", "--metrics", "fid", "--json"]
+    printed = []
+    for folder in (same, other):
+        assert main(["evaluate", "--folder", str(folder), *words]) == 0
+        captured = capsys.readouterr()
+        assert "100 real images are few" in captured.err
+        printed.append(json.loads(captured.out))
+    values = [result["figures"]["fid"] for result in printed]
+    assert values[0]["value"] < values[1]["value"]
+    assert main(["compare", str(same), str(other)]) == 0
+    assert ": better." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["evaluate"], "takes checkpoints"),
+        (["evaluate", "--folder", "nowhere", "--reference", "mnist"], "There is no folder"),
+        (["evaluate", "--folder", "nowhere"], "needs --reference"),
+        (["evaluate", "{model}", "--num-samples", "5", "--extractor", "mnist-classifier"], "20 samples at least"),
+        (["evaluate", "{model}", "--extractor", "nothing"], "There is no extractor"),
+        (["evaluate", "{model}"], "No extractor was trained on"),
+        (["evaluate", "{model}", "--extractor", "mnist-classifier", "--weights", "none.pt"], "There is no file"),
+        (["compare", "{model}", "{model}"], "has not been evaluated"),
+        (["compare", "{model}"], "two checkpoints"),
+    ],
+)
+def test_wrong_input_ends_in_a_sentence(
+    words: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint_of(write_images(tmp_path / "data", 40, 1), tmp_path / "model")
+    assert main([word.format(model=tmp_path / "model") for word in words]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def random_weights(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
+    """A file of Inception weights in torch-fidelity's own format, which nobody trained."""
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+    torch.manual_seed(0)
+    with monkeypatch.context() as patch:
+        patch.setattr("torch_fidelity.feature_extractor_inceptionv3.load_state_dict_from_url", lambda *a, **k: {})
+        patch.setattr(FeatureExtractorInceptionV3, "load_state_dict", lambda self, state: None)
+        network = FeatureExtractorInceptionV3("inception-v3-compat", ["2048"])
+    torch.save(network.state_dict(), path)
+
+
+def test_inception_takes_its_weights_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Features are those that torch-fidelity computes with the same file; grey images are repeated."""
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+    weights = tmp_path / "weights.pth"
+    random_weights(monkeypatch, weights)
+    extractor = load_extractor("inception-v3-compat", weights)
+    grey = torch.randint(0, 256, (2, 1, 28, 28), dtype=torch.uint8)
+    features, logits = extractor.extract(grey)
+    theirs = FeatureExtractorInceptionV3("inception-v3-compat", ["2048"], feature_extractor_weights_path=str(weights))
+    assert torch.equal(features, theirs(grey.repeat(1, 3, 1, 1))[0])
+    assert logits.shape == (2, 1008)
+    assert torch.equal(extractor.extract(grey.repeat(1, 3, 1, 1))[0], features)
+
+
+def test_wrong_or_missing_weights_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = tmp_path / "wrong.pth"
+    wrong.write_bytes(b"nothing")
+    with pytest.raises(AIGCError, match="does not hold weights of 'inception-v3-compat'.*releases"):
+        load_extractor("inception-v3-compat", wrong)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    for name in ("inception-v3-compat", "clip-vit-b-32", "dinov2-vit-b-14"):
+        with pytest.raises(AIGCError, match=f"'{name}' needs the weights .* could not be downloaded .*--weights FILE"):
+            load_extractor(name)
