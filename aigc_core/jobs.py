@@ -31,18 +31,26 @@ percentage = re.compile(rb"(\d{1,3})%")
 
 @dataclass
 class Job:
-    """One evaluation: `progress` from 0 to 1, `message` the sentence it failed with.
+    """One evaluation, against DATASET:SPLIT and with an extractor; where they are empty, those of the training data.
 
+    `progress` goes from 0 to 1, `message` is the sentence it failed with.
     `owner` is the token of the visitor who asked for it, whose rights it runs with; it is never shown.
     """
 
     reference: str
-    arguments: tuple[str, ...]
+    num_samples: int
+    against: str = ""
+    extractor: str = ""
     owner: str | None = field(default=None, repr=False)
     state: Literal["waiting", "running", "done", "failed", "cancelled"] = "waiting"
     progress: float = 0.0
     message: str = ""
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    @property
+    def asks(self) -> tuple[object, ...]:
+        """What it asks for, and who."""
+        return self.reference, self.num_samples, self.against, self.extractor, self.owner
 
     @property
     def open(self) -> bool:
@@ -60,33 +68,19 @@ class EvaluationQueue:
         for device in range(max(1, torch.cuda.device_count())):
             threading.Thread(target=self._work, args=(device,), daemon=True).start()
 
-    def add(
-        self,
-        reference: str,
-        num_samples: int,
-        against: str = "",
-        extractor: str = "",
-        owner: str | None = None,
-    ) -> Job:
-        """Queue the evaluation of a checkpoint against `against` (DATASET:SPLIT; empty for the training data's test).
-
-        Raises AIGCError where the checkpoint may not be opened, the queue is full, or holds this very job.
-        """
-        check_reference(reference)
-        if reference.startswith("-"):
-            raise AIGCError(f"'{reference}' is not the name of a checkpoint.")
-        options = {"--num-samples": str(num_samples), "--reference": against, "--extractor": extractor}
-        arguments = tuple(f"{name}={value}" for name, value in options.items() if value)
-        job = Job(reference, arguments, owner)
+    def add(self, job: Job) -> None:
+        """Queue a job. Raises AIGCError where its checkpoint may not be opened, and if the queue is full or has it."""
+        check_reference(job.reference)
+        if job.reference.startswith("-"):
+            raise AIGCError(f"'{job.reference}' is not the name of a checkpoint.")
         with self._changed:
             waiting = [other for other in self.jobs if other.open]
-            if any((j.reference, j.arguments, j.owner) == (reference, arguments, owner) for j in waiting):
-                raise AIGCError(f"'{reference}' is in the queue already.")
+            if any(other.asks == job.asks for other in waiting):
+                raise AIGCError(f"'{job.reference}' is in the queue already.")
             if len(waiting) >= MAX_OPEN:
                 raise AIGCError(f"The queue is full ({MAX_OPEN} evaluations); try again later.")
             self.jobs = [*self.jobs[-MAX_SHOWN:], job]
             self._changed.notify()
-        return job
 
     def cancel(self, job: Job) -> None:
         """End a job; what it had cached is kept. Nothing happens if it has ended."""
@@ -122,10 +116,12 @@ def _start(job: Job, device: int) -> subprocess.Popen[bytes]:
         environment["CUDA_VISIBLE_DEVICES"] = str(device)
     if job.owner:
         environment["HF_TOKEN"] = job.owner
+    options = {"--num-samples": job.num_samples, "--reference": job.against, "--extractor": job.extractor}
     root = Path(__file__).parents[1]
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), environment.get("PYTHONPATH")]))
     return subprocess.Popen(
-        [sys.executable, "-m", "aigc_core", "evaluate", job.reference, *job.arguments],
+        [sys.executable, "-m", "aigc_core", "evaluate", job.reference]
+        + [f"{name}={value}" for name, value in options.items() if value],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

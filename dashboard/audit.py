@@ -63,11 +63,12 @@ if result.neighbours:
             "the nearest training image over the mean distance to the 50 nearest: near 0 for a copy."
         )
     )
-    pictures, numbers = st.columns([3, 2])
+    pictures, numbers = st.columns(2, gap="medium")
     folder = line.entry.folder
     path = neighbours_path(result, folder) if folder else None
     if path and path.is_file():
-        pictures.image(str(path), caption=t("Left the sample, then the training images nearest to it."))
+        caption = t("Left the sample, then the training images nearest to it.")
+        pictures.image(str(path), caption=caption, width="stretch", alt=caption)
     else:
         seeds = [neighbour.seed for neighbour in result.neighbours]
         with pictures:
@@ -78,9 +79,10 @@ if result.neighbours:
     numbers.dataframe(
         pandas.DataFrame([neighbour.model_dump() for neighbour in result.neighbours]),
         hide_index=True,
+        height="content",
         column_config={
-            "seed": st.column_config.NumberColumn(t("Seed"), format="plain"),
-            "train_index": st.column_config.NumberColumn(t("Training image"), format="plain"),
+            "seed": st.column_config.NumberColumn(t("Seed"), format="%d"),
+            "train_index": st.column_config.NumberColumn(t("Training image"), format="%d"),
             "distance": st.column_config.NumberColumn(t("Distance"), format="%.3g"),
             "score": st.column_config.NumberColumn(t("Score"), format="%.3f"),
         },

@@ -43,12 +43,13 @@ def show_job(job: Job, place: int) -> None:
         "cancelled": t("cancelled"),
     }
     top = row.container(horizontal=True, vertical_alignment="center")
-    name = as_text(job.reference) if visible else t("another visitor's checkpoint")
+    name = as_text(named.get(job.reference, job.reference)) if visible else t("another visitor's checkpoint")
     top.markdown(f"**{name}** {STATES[job.state].format(words[job.state])}", width="stretch")
     if job.open and may_cancel(job):
         top.button(t("Cancel"), icon=":material/close:", key=f"cancel-{place}", on_click=queue.cancel, args=(job,))
-    if job.arguments and visible:
-        row.caption(as_text(" ".join(argument for argument in job.arguments)))
+    if visible:
+        count = t("{count} samples", count=f"{job.num_samples:,}")
+        row.caption(as_text(" · ".join(filter(None, [count, job.against, job.extractor]))))
     if job.state == "running":
         row.progress(job.progress, f"{job.progress:.0%}")
     if job.state == "failed" and visible:
@@ -82,7 +83,7 @@ if not found:
     name_unmeasured(found)
     st.stop()
 with st.form("evaluation"):
-    cells = st.grid(4, min_column_width=190)
+    cells = st.grid(4, min_column_width=160)
     candidate = select(cells, t("Checkpoint"), list(named), "candidate", named)
     counts = {count: f"{count:,}" for count in SAMPLE_COUNTS}
     default = SAMPLE_COUNTS.index(DEFAULT_NUM_SAMPLES)
@@ -104,7 +105,9 @@ with st.form("evaluation"):
     )
     if st.form_submit_button(t("Add to the queue"), type="primary", icon=":material/playlist_add:"):
         try:
-            mine.append(queue.add(candidate, num_samples, against or "", extractor or "", visitor_token()))
+            job = Job(candidate, num_samples, against or "", extractor or "", visitor_token())
+            queue.add(job)
+            mine.append(job)
         except AIGCError as error:
             st.warning(as_text(str(error)))
 st.subheader(t("Queue"), anchor=False)

@@ -155,6 +155,7 @@ CHINESE = {
         "评测在独立进程中进行，期间可以关闭本页。每块 GPU（或本机）同一时间只运行一项评测；结果会出现在排行榜上。"
     ),
     "Number of samples": "样本数",
+    "{count} samples": "{count} 个样本",
     "Reference data": "对照数据",
     "the training data's test split": "训练数据的测试集",
     "A data set, or DATASET:SPLIT.": "数据集名，或 数据集:划分。",

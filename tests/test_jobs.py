@@ -28,7 +28,8 @@ def test_an_evaluation_reports_and_leaves_its_result(
     queue: EvaluationQueue, digits_folder: Path, tmp_path: Path
 ) -> None:
     folder = toy_checkpoint().save_pretrained(tmp_path / "toy")
-    job = queue.add(str(folder), 300, str(digits_folder), "mnist-classifier")
+    job = Job(str(folder), 300, str(digits_folder), "mnist-classifier")
+    queue.add(job)
     wait_until(lambda: not job.open)
     assert (job.state, job.message, job.progress) == ("done", "", 1.0)
     assert [result.protocol.num_samples for result in read_results(folder)] == [300]
@@ -36,7 +37,8 @@ def test_an_evaluation_reports_and_leaves_its_result(
 
 def test_a_fault_of_the_user_is_its_sentence(queue: EvaluationQueue, tmp_path: Path) -> None:
     folder = toy_checkpoint().save_pretrained(tmp_path / "toy")
-    job = queue.add(str(folder), 300, "nowhere", "mnist-classifier")
+    job = Job(str(folder), 300, "nowhere", "mnist-classifier")
+    queue.add(job)
     wait_until(lambda: not job.open)
     assert job.state == "failed" and "There is no data set or folder 'nowhere'" in job.message
     assert "\n" not in job.message
@@ -48,7 +50,9 @@ def test_one_at_a_time_and_cancelled_ones_make_room(
     folder = toy_checkpoint().save_pretrained(tmp_path / "toy")
 
     def add(count: int) -> Job:
-        return queue.add(str(folder), count, str(digits_folder), "mnist-classifier")
+        job = Job(str(folder), count, str(digits_folder), "mnist-classifier")
+        queue.add(job)
+        return job
 
     first, second, third = add(1_000_000), add(999_999), add(999_998)
     wait_until(lambda: first.state == "running" and first.process is not None)
@@ -64,13 +68,13 @@ def test_one_at_a_time_and_cancelled_ones_make_room(
 
 def test_the_queue_is_bounded_and_holds_nothing_twice(queue: EvaluationQueue, tmp_path: Path) -> None:
     for number in range(MAX_OPEN):
-        queue.add(f"ada/model-{number}", 1_000_000)
+        queue.add(Job(f"ada/model-{number}", 1_000_000))
     with pytest.raises(AIGCError, match="full"):
-        queue.add("ada/one-more", 1000)
+        queue.add(Job("ada/one-more", 1000))
     with pytest.raises(AIGCError, match="already"):
-        queue.add(f"ada/model-{MAX_OPEN - 1}", 1_000_000)
+        queue.add(Job(f"ada/model-{MAX_OPEN - 1}", 1_000_000))
     with pytest.raises(AIGCError, match="not the name"):
-        queue.add("--help", 1000)
+        queue.add(Job("--help", 1000))
     for job in queue.jobs:
         queue.cancel(job)
 
@@ -81,8 +85,9 @@ def test_strangers_may_name_no_folder(
     folder = toy_checkpoint().save_pretrained(tmp_path / "toy")
     monkeypatch.setenv("SPACE_ID", "ada/space")
     with pytest.raises(AIGCError, match="cannot be opened here"):
-        queue.add(str(folder), 300)
+        queue.add(Job(str(folder), 300))
     shipped = Path(__file__).parents[1] / "checkpoints" / "mnist"
-    job = queue.add(str(shipped), 300, str(digits_folder), "mnist-classifier")
+    job = Job(str(shipped), 300, str(digits_folder), "mnist-classifier")
+    queue.add(job)
     wait_until(lambda: not job.open)
     assert job.state == "failed" and "cannot be read here" in job.message
