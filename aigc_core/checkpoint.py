@@ -150,7 +150,7 @@ class Checkpoint:
         """Samples for the fields of a SampleRequest: `checkpoint.sample(seed=7, count=16)`."""
         from .sampling import SampleRequest, sample
 
-        return sample(self, parse_config(SampleRequest, request, "Sample request"))
+        return sample(self, parse_config(SampleRequest, {"checkpoint": self.reference} | request, "Sample request"))
 
 
 def resolve_reference(reference: str | Path, *, token: str | None = None) -> Path:

@@ -6,8 +6,10 @@ on the CPU from that seed alone, so the same seed is the same image in any batch
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -89,11 +91,28 @@ class SampleRequest(Config):
 
 @dataclass(frozen=True)
 class Samples:
-    """images: uint8 [N, C, R, R]; labels: float32 [N, num_classes] class weights; seeds: one an image."""
+    """images: uint8 [N, C, R, R]; labels: float32 [N, num_classes] class weights; seeds: one an image; and what made
+    them."""
 
     images: Tensor
     labels: Tensor
     seeds: list[int]
+    request: SampleRequest
+    checkpoint: Checkpoint
+
+    def save(self, out: str | Path) -> None:
+        """Write PNG files with their provenance: a grid where `out` ends in .png, else `seed-….png` into a folder.
+
+        Raises AIGCError when the disk is full or not writable.
+        """
+        from .provenance import save_png
+
+        path, weights = Path(out), self.checkpoint.weights_sha256
+        if path.suffix.lower() == ".png":
+            save_png(path, image_grid(self.images, math.ceil(math.sqrt(len(self.images)))), self.request, weights)
+            return
+        for image, single in zip(self.images, self.request.singles()):
+            save_png(path / f"seed-{single.seed}.png", image, single, weights)
 
 
 def draw_latents(seeds: list[int], latent_dim: int, num_classes: int) -> tuple[Tensor, Tensor]:
@@ -235,7 +254,7 @@ def render(checkpoint: Checkpoint, codes: Tensor, labels: Tensor) -> Tensor:
 def sample(checkpoint: Checkpoint, request: SampleRequest) -> Samples:
     """The images of a request, on the CPU."""
     codes, labels = request_codes(checkpoint, request)
-    return Samples(render(checkpoint, codes, labels), labels, request.seeds())
+    return Samples(render(checkpoint, codes, labels), labels, request.seeds(), request, checkpoint)
 
 
 def image_grid(images: Tensor, columns: int) -> Tensor:

@@ -133,6 +133,20 @@ def test_damaged_statements_are_one_sentence(packet: str) -> None:
         read_png(buffer)
 
 
+def test_samples_of_the_library_are_saved_with_their_provenance(folder: Path, tmp_path: Path) -> None:
+    samples = Checkpoint.from_pretrained(folder).sample(seed=8, count=5, labels="Bag,Coat")
+    samples.save(tmp_path / "pictures")
+    samples.save(tmp_path / "grid.png")
+    assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == [
+        f"seed-{k}.png" for k in (10, 11, 12, 8, 9)
+    ]
+    pixels, provenance = read_png(tmp_path / "pictures" / "seed-9.png")
+    assert torch.equal(pixels, samples.images[1])
+    assert provenance.request == SampleRequest(checkpoint=str(folder), seed=9, labels="Coat")
+    assert read_png(tmp_path / "grid.png")[0].shape == (1, 56, 84)
+    assert inspect(tmp_path / "grid.png") == 0 == inspect(tmp_path / "pictures" / "seed-12.png")
+
+
 def test_inspect_needs_the_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     image = sample(toy_checkpoint(), SampleRequest(seed=3)).images[0]
     for name, said in (("", "name it with --checkpoint"), (str(tmp_path / "gone"), "no checkpoint")):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -50,8 +49,8 @@ def run(arguments: Namespace) -> int:
     if arguments.interpolate and kind == "npz":
         raise AIGCError("--interpolate makes a png, gif or mp4; an npz holds the samples of seeds.")
     checkpoint = _load(arguments.checkpoint)
-    if kind == "png" and suffix != "png" and not arguments.interpolate:
-        _write_each(checkpoint, request, out)
+    if kind == "png" and not arguments.interpolate:
+        sample(checkpoint, request).save(out)
         return 0
     file = out if suffix == kind else out / f"samples.{kind}"
     if kind in ("gif", "mp4"):
@@ -62,12 +61,8 @@ def run(arguments: Namespace) -> int:
         save_png(file, image_grid(strip, len(strip)), None, checkpoint.weights_sha256)
         return 0
     samples = sample(checkpoint, request)
-    if kind == "png":
-        grid = image_grid(samples.images, math.ceil(math.sqrt(request.count)))
-        save_png(file, grid, request, checkpoint.weights_sha256)
-    else:
-        with written_file(file) as unfinished:
-            numpy.savez_compressed(unfinished, samples=samples.images.numpy(), labels=samples.labels.numpy())
+    with written_file(file) as unfinished:
+        numpy.savez_compressed(unfinished, samples=samples.images.numpy(), labels=samples.labels.numpy())
     return 0
 
 
@@ -75,8 +70,3 @@ def _load(reference: str) -> Checkpoint:
     from accelerate import PartialState
 
     return Checkpoint.from_pretrained(reference, device=str(PartialState().device))
-
-
-def _write_each(checkpoint: Checkpoint, request: SampleRequest, folder: Path) -> None:
-    for image, single in zip(sample(checkpoint, request).images, request.singles()):
-        save_png(folder / f"seed-{single.seed}.png", image, single, checkpoint.weights_sha256)
