@@ -35,8 +35,8 @@ UNLISTED: Any = {"api_visibility": "private"}
 class View:
     """What a tab shows of the model: drawn when the tab is opened, and anew when the model changes while it is open.
 
-    `fill` takes Gradio's request, the visitor's token and the values of `inputs`, of which the first is empty until
-    the page has read its address.
+    `fill` takes the visitor's token and the values of `inputs`, of which the first is empty until the page has read
+    its address.
     """
 
     tab: gr.Tab
@@ -47,18 +47,18 @@ class View:
     def after(self, event: Any, name: str, open_tab: gr.Textbox) -> None:
         """Draw when an event is over, if this tab is the open one."""
 
-        def if_open(request: gr.Request, visitor: gr.OAuthToken | None, opened: str, *values: Any) -> Any:
+        def if_open(visitor: gr.OAuthToken | None, opened: str, *values: Any) -> Any:
             if opened != name or not values[0]:
                 return [gr.skip() for _ in self.outputs] if len(self.outputs) > 1 else gr.skip()
-            return self.fill(request, visitor, *values)
+            return self.fill(visitor, *values)
 
         event.then(if_open, [open_tab, *self.inputs], self.outputs, **UNLISTED)
 
 
-def restored(wanted: SampleRequest, request: gr.Request, visitor: gr.OAuthToken | None) -> list[Any]:
+def restored(wanted: SampleRequest, visitor: gr.OAuthToken | None) -> list[Any]:
     """The masthead and Generate's controls as a request has them. Raises AIGCError if its model cannot be opened."""
     token = token_of(visitor)
-    return masthead.chosen(wanted.checkpoint, request, token) + generate.controls_for(wanted, token)
+    return masthead.chosen(wanted.checkpoint, token) + generate.controls_for(wanted, token)
 
 
 def state_of_address(request: gr.Request, visitor: gr.OAuthToken | None) -> list[Any]:
@@ -71,33 +71,33 @@ def state_of_address(request: gr.Request, visitor: gr.OAuthToken | None) -> list
             try:
                 shared = generate.request_of_link(f"?{request.query_params}")
                 where = explore.where_of(request.query_params)
-                return [*where, tab, gr.Tabs(selected=tab), *restored(shared, request, visitor)]
+                return [*where, tab, gr.Tabs(selected=tab), *restored(shared, visitor)]
             except AIGCError as error:
                 gr.Warning(str(error))
-        return [*explore.where_of({}), tab, gr.Tabs(selected=tab), *restored(wanted, request, visitor)]
+        return [*explore.where_of({}), tab, gr.Tabs(selected=tab), *restored(wanted, visitor)]
 
 
-def restore(request: gr.Request, visitor: gr.OAuthToken | None, canonical: str) -> list[Any]:
+def restore(visitor: gr.OAuthToken | None, canonical: str) -> list[Any]:
     """The state of a canonical request, shown in Generate."""
     with errors_shown():
-        state = restored(SampleRequest.from_canonical(canonical), request, visitor)
+        state = restored(SampleRequest.from_canonical(canonical), visitor)
     return [TABS[0], gr.Tabs(selected=TABS[0]), *state]
 
 
 def change_model(
-    request: gr.Request, visitor: gr.OAuthToken | None, model: str, step: str, seed: float, count: float,
+    visitor: gr.OAuthToken | None, model: str, step: str, seed: float, count: float,
     progress: Any = gr.Progress(),  # noqa: B008  (Gradio's way to ask for a progress bar)
 ) -> list[Any]:  # fmt: skip
     """The state of another model or step: the same seeds, and everything else as it is at first."""
     with errors_shown():
-        progress(0.3, desc=word("opening", request))
+        progress(0.3, desc=word("opening"))
         wanted = generate.request_of(masthead.reference_of(model, step), seed, count, "", 1, ())
-        return restored(wanted, request, visitor)
+        return restored(wanted, visitor)
 
 
 def build() -> gr.Blocks:
     """The page."""
-    with gr.Blocks(title="AIGC Studio") as page:
+    with gr.Blocks(title="AIGC Studio", delete_cache=(3600, 7200)) as page:
         head = masthead.build()
         reference = head.reference
         open_tab = gr.Textbox(TABS[0], visible=False)
@@ -115,28 +115,13 @@ def build() -> gr.Blocks:
         views = {
             "explore": View(
                 explore_tab,
-                lambda request, visitor, *values: explore.start_chart(visitor, *values),
+                explore.start_chart,
                 [creating.link, reference, *exploring.where],
                 [*exploring.where[:3], *exploring.chart],
             ),
-            "mix": View(
-                mix_tab,
-                lambda request, visitor, *values: mix.fit(visitor, *values),
-                [reference, mixing.seed],
-                mixing.outputs,
-            ),
-            "invert": View(
-                invert_tab,
-                lambda request, visitor, reference: invert.fit(visitor, reference),
-                [reference],
-                [inverting.classes],
-            ),
-            "about": View(
-                about_tab,
-                about.about,
-                [reference],
-                telling,
-            ),
+            "mix": View(mix_tab, mix.fit, [reference, mixing.seed], mixing.outputs),
+            "invert": View(invert_tab, invert.fit, [reference], [inverting.classes]),
+            "about": View(about_tab, about.about, [reference], telling),
         }
         state = [head.model, head.step, reference, *creating.controls]
         opening: Any = {**UNLISTED, "show_progress_on": creating.outputs[0]}

@@ -333,4 +333,7 @@ def test_a_phone_shows_everything_within_its_width_and_in_chinese(address: str, 
         )
         assert not wide, wide
         expect(page.get_by_role("tab", name="关于此模型")).to_be_attached()
+        if tab == "invert":
+            page.locator("#search").click()
+            expect(page.locator(".toast-body")).to_contain_text("请先上传")
         page.context.close()

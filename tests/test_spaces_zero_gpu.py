@@ -116,7 +116,7 @@ from aigc_core.sampling import SampleRequest
 reference = "checkpoints/mnist"
 pictures, _, link = generate.generate(reference, 7, 2, "3", 0.9, 1.5)
 controls_for(SampleRequest(checkpoint=reference))
-centre, x, y, chart, *_ = explore.start_chart(None, reference, link, "", "", "", 2)
+centre, x, y, chart, *_ = explore.start_chart(None, link, reference, "", "", "", 2)
 kept, _ = explore.keep(chart, [])
 kept, _ = explore.keep_seeds(None, link, kept)
 explore.make_movie(None, kept, "spherical", 2)

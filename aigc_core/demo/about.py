@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ARROWS = {"lower": "↓", "higher": "↑"}
 
 
-def about(request: gr.Request, visitor: gr.OAuthToken | None, reference: str) -> tuple[str, str, str | None]:
+def about(visitor: gr.OAuthToken | None, reference: str) -> tuple[str, str, str | None]:
     """A model's facts and figures as HTML, its card as Markdown, and its sheet of samples."""
     from ..results import read_results
 
@@ -33,38 +33,36 @@ def about(request: gr.Request, visitor: gr.OAuthToken | None, reference: str) ->
     body = card.read_text(encoding="utf-8", errors="replace").split("---\n", 2)[-1] if card.is_file() else ""
     lines = [line for line in body.splitlines() if not line.startswith("![")]
     copied = str(shutil.copyfile(samples, served_folder() / SAMPLES_FILE)) if samples.is_file() else None
-    measured = "".join(figures(result, request) for result in results) or f"<p>{word('not_evaluated', request)}</p>"
+    measured = "".join(figures(result) for result in results) or f"<p>{word('not_evaluated')}</p>"
     parts = [
-        facts(loaded, request),
-        f"<h3>{word('how_well', request)}</h3>{measured}",
-        f"<h3>{word('limits_heading', request)}</h3><p>{word('limits', request)}</p>",
+        facts(loaded),
+        f"<h3>{word('how_well')}</h3>{measured}",
+        f"<h3>{word('limits_heading')}</h3><p>{word('limits')}</p>",
     ]
     return "".join(parts), "\n".join(lines), copied
 
 
-def facts(checkpoint: Checkpoint, request: gr.Request) -> str:
+def facts(checkpoint: Checkpoint) -> str:
     """A table of what a model is, as HTML."""
     config = checkpoint.config
     shape = config.image_shape
     names = [config.class_name(label) for label in range(shape.num_classes)]
     listed = ": " + ", ".join(names[:20]) + (" …" if len(names) > 20 else "") if names else ""
-    colour = word("grey" if shape.channels == 1 else "colour", request)
+    colour = word("grey" if shape.channels == 1 else "colour")
     size = sum(parameter.numel() for parameter in checkpoint.generator.parameters())
     rows = {
-        "architecture": f"{config.architecture}, {size:,} {word('parameters', request)}",
-        "draws": f"{shape.resolution} × {shape.resolution} {word('pixels', request)}, {colour}{listed}",
+        "architecture": f"{config.architecture}, {size:,} {word('parameters')}",
+        "draws": f"{shape.resolution} × {shape.resolution} {word('pixels')}, {colour}{listed}",
         "data": config.dataset,
-        "licence": config.data_licence or word("unknown", request),
-        "training": f"{config.step:,} {word('steps', request)}, {config.images_seen:,} {word('images_seen', request)}, "
-        f"{config.training_seconds / 60:,.0f} {word('minutes', request)}",
+        "licence": config.data_licence or word("unknown"),
+        "training": f"{config.step:,} {word('steps')}, {config.images_seen:,} {word('images_seen')}, "
+        f"{config.training_seconds / 60:,.0f} {word('minutes')}",
     }
-    cells = "".join(
-        f"<tr><th>{word(key, request)}</th><td>{html.escape(value)}</td></tr>" for key, value in rows.items()
-    )
-    return f"<h3>{word('facts', request)}</h3><table>{cells}</table>"
+    cells = "".join(f"<tr><th>{word(key)}</th><td>{html.escape(value)}</td></tr>" for key, value in rows.items())
+    return f"<h3>{word('facts')}</h3><table>{cells}</table>"
 
 
-def figures(result: Result, request: gr.Request) -> str:
+def figures(result: Result) -> str:
     """A table of a result's figures with their intervals, as HTML."""
     from ..results import FIGURES
 
@@ -75,14 +73,14 @@ def figures(result: Result, request: gr.Request) -> str:
         if (kind := FIGURES.get(name))
     )
     protocol = result.protocol
-    note = word("protocol", request).format(
+    note = word("protocol").format(
         samples=protocol.num_samples,
         dataset=protocol.dataset,
         split=protocol.split,
         extractor=protocol.extractor,
         id=protocol.id,
     )
-    head = f"<tr><th></th><td></td><td>{word('interval', request)}</td></tr>"
+    head = f"<tr><th></th><td></td><td>{word('interval')}</td></tr>"
     return f'<table>{head}{cells}</table><p class="note">{html.escape(note)}</p>'
 
 

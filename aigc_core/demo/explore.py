@@ -18,7 +18,7 @@ from ..interpolation import write_movie
 from ..sampling import SampleRequest
 from .drawing import Place, draw_around, draw_movie, strongest_directions
 from .generate import GenerateTab, direction_label, request_of_link
-from .language import text
+from .language import text, word
 from .models import load
 from .pictures import data_uri, served_folder, sheet, sheet_html
 from .visitor import errors_shown, token_of
@@ -74,9 +74,9 @@ def draw_chart(
     with errors_shown():
         token = token_of(visitor)
         if not centre:
-            raise AIGCError("Generate an image first; the map is drawn around it.")
+            raise AIGCError(word("no_image_yet"))
         if not x or not y or x == y:
-            raise AIGCError("Choose two different directions for the map.")
+            raise AIGCError(word("two_directions"))
         half = SIDE // 2
         ticks = [round(reach * tick / half, 3) for tick in range(-half, half + 1)]
         images, places = draw_around(centre, [{x: across, y: up} for up in reversed(ticks) for across in ticks], token)
@@ -137,7 +137,7 @@ def keep(chart: Chart | None, kept: Kept) -> tuple[Kept, str]:
     """The chosen place joins those that were kept."""
     with errors_shown():
         if chart is None:
-            raise AIGCError("Click on the map first.")
+            raise AIGCError(word("click_first"))
     return kept_with(kept, chart.place, chart.pictures[chart.chosen])
 
 
@@ -171,7 +171,9 @@ def make_movie(
 ) -> tuple[gr.Video, gr.DownloadButton, gr.DownloadButton]:  # fmt: skip
     """A looping movie through the kept places: the MP4 to show, and both files to download."""
     with errors_shown():
-        progress(0.1, desc=None)
+        if len(kept) < 2:
+            raise AIGCError(word("keep_two"))
+        progress(0.1, desc="")
         places: list[Place | str] = [place for place, _ in kept]
         drawn = torch.from_numpy(draw_movie(places, int(frames), curve, token_of(visitor)))
         folder = served_folder()
@@ -190,7 +192,7 @@ def keep_found(found: tuple[Place, str] | None, kept: Kept) -> tuple[Kept, str]:
     """A place that was found by inversion joins those that were kept."""
     with errors_shown():
         if found is None:
-            raise AIGCError("Find the nearest image first.")
+            raise AIGCError(word("search_first"))
     return kept_with(kept, *found)
 
 
@@ -198,7 +200,7 @@ def request_of_choice(chart: Chart | None) -> str:
     """The canonical request of the chosen place."""
     with errors_shown():
         if chart is None or not chart.place.request:
-            raise AIGCError("This image was not made from a seed, so Generate cannot show it; keep it for the movie.")
+            raise AIGCError(word("no_seed"))
     return chart.place.request
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from ..errors import AIGCError
 from ..provenance import png_bytes
 from .drawing import Place, approach
 from .generate import class_choices
-from .language import text
+from .language import text, word
 from .models import load
 from .pictures import data_uri, served_folder
 from .visitor import errors_shown, token_of
@@ -52,17 +51,20 @@ def invert(
 
     with errors_shown():
         if not picture:
-            raise AIGCError("Upload or draw a picture first.")
+            raise AIGCError(word("picture_first"))
         token = token_of(visitor)
         weights = load(checkpoint, token).weights_sha256
         curve, folder = [], served_folder()
-        upload = io.BytesIO(Path(picture).read_bytes())
-        upload.name = Path(picture).name  # type: ignore[attr-defined]  # what a sentence about it calls it
-        for step, loss, image, place in approach(checkpoint, upload, label or "", EVERY, token):
-            curve.append((step, loss))
-            path = folder / f"inverted-{step}.png"
-            path.write_bytes(png_bytes(torch.from_numpy(image), None, weights))
-            yield str(path), pandas.DataFrame(curve, columns=["step", "loss"]), (place, data_uri(image, "", weights))
+        try:
+            for step, loss, image, place in approach(checkpoint, Path(picture), label or "", EVERY, token):
+                curve.append((step, loss))
+                path = folder / f"inverted-{step}.png"
+                path.write_bytes(png_bytes(torch.from_numpy(image), None, weights))
+                found = (place, data_uri(image, "", weights))
+                yield str(path), pandas.DataFrame(curve, columns=["step", "loss"]), found
+        except AIGCError as error:
+            # Where the upload lies on the server is nobody's business.
+            raise AIGCError(str(error).replace(picture, Path(picture).name)) from None
 
 
 def invert_drawing(
@@ -133,5 +135,5 @@ def place_found(found: tuple[Place, str] | None) -> Place:
     """Where the nearest image lies."""
     with errors_shown():
         if found is None:
-            raise AIGCError("Find the nearest image first.")
+            raise AIGCError(word("search_first"))
     return found[0]

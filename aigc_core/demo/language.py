@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gradio as gr
+from gradio.context import LocalContext
 
 WORDS = {
     "tagline": ("Small generative models, seed by seed. Every image is made by a machine.", "小型生成模型,一个种子一幅图。所有图像均由人工智能生成。"),
@@ -86,6 +87,18 @@ WORDS = {
     "nearest": ("NEAREST IMAGE", "最接近的图像"),
     "loss": ("LOSS, STEP BY STEP", "损失(逐步)"),
     "explore_around": ("Explore around it", "在它周围探索"),
+    # What is missing
+    "no_image_yet": ("Generate an image first; the map is drawn around it.", "请先生成一幅图像;地图围绕它绘制。"),
+    "two_directions": ("Choose two different directions for the map.", "请为地图选择两个不同的方向。"),
+    "click_first": ("Click on the map first.", "请先点击地图。"),
+    "search_first": ("Find the nearest image first.", "请先寻找最接近的图像。"),
+    "no_seed": (
+        "This image was not made from a seed, so Generate cannot show it; keep it for the movie.",
+        "此图像并非由种子生成,“生成”无法显示它;可保留到影片。",
+    ),
+    "picture_first": ("Upload or draw a picture first.", "请先上传或手绘一张图片。"),
+    "one_class": ("Choose at least one class, and give it a weight above 0.", "请至少选择一个类别,并给它大于 0 的权重。"),
+    "keep_two": ("Keep at least two images for a movie.", "制作影片至少需保留两幅图像。"),
     # About
     "about": ("About this model", "关于此模型"),
     "copy": ("Copy to my account (private)", "复制到我的账号(私有)"),
@@ -126,6 +139,8 @@ text = gr.I18n(en=_english, zh=_chinese, **{"zh-CN": _chinese, "zh-TW": _chinese
 """Texts of components, which the browser translates."""
 
 
-def word(key: str, request: gr.Request) -> str:
-    """A text inside HTML that the server makes, in the first language of the visitor's browser."""
-    return WORDS[key][request.headers.get("accept-language", "").startswith("zh")]
+def word(key: str) -> str:
+    """A text that the server puts into a message or into HTML, in the first language of the visitor's browser."""
+    request = LocalContext.request.get(None)
+    language = request.headers.get("accept-language", "") if request else ""
+    return WORDS[key][language.startswith("zh")]

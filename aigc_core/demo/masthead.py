@@ -38,11 +38,11 @@ def build() -> Masthead:
     return Masthead(model, step, reference)
 
 
-def chosen(reference: str, request: gr.Request, token: str | None) -> list[Any]:
+def chosen(reference: str, token: str | None) -> list[Any]:
     """Updates of model, step and reference. Raises AIGCError if the Hub does not tell the steps."""
     model, _, step = reference.partition("@")
     steps = earlier_steps(model, token)
-    choices = [(word("final", request), "")] + [(f"{int(name.split('-')[1]):,}", name) for name in reversed(steps)]
+    choices = [(word("final"), "")] + [(f"{int(name.split('-')[1]):,}", name) for name in reversed(steps)]
     if step and step not in steps:
         choices.append((step, step))
     return [model, gr.Dropdown(choices=choices, value=step, visible=len(choices) > 1), reference]

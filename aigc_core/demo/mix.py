@@ -14,7 +14,7 @@ from ..errors import AIGCError
 from ..sampling import SampleRequest, has_styles
 from .drawing import draw
 from .generate import class_choices
-from .language import text
+from .language import text, word
 from .models import load
 from .pictures import data_uri, sheet, sheet_html
 from .visitor import errors_shown, token_of
@@ -70,7 +70,7 @@ def blend_label(chosen: Sequence[str], weights: Sequence[float]) -> str:
     """The label of a request that blends classes. Raises AIGCError if nothing is left to blend."""
     parts = [f"{name}:{weight:g}" for name, weight in zip(chosen, weights) if weight > 0]
     if not parts:
-        raise AIGCError("Choose at least one class, and give it a weight above 0.")
+        raise AIGCError(word("one_class"))
     return "+".join(parts)
 
 
