@@ -93,6 +93,15 @@ def test_generate_gives_the_pixels_of_the_core(client: Client) -> None:
     assert link.startswith("?") and "seed=7" in link and f"offset.{STRONGEST[0]}=1.5" in link
 
 
+def test_a_link_keeps_directions_that_have_no_slider(address: str, browser: Browser) -> None:
+    page = opened(browser, address, f"?checkpoint={MODEL}&seed=11&count=1&offset.sefa5=3&offset.z2=-2.125")
+    offsets = {"sefa5": 3.0, "z2": -2.125}
+    image = Checkpoint.from_pretrained(ROOT / MODEL).sample(seed=11, count=1, offsets=offsets).images[0]
+    assert "sefa5" not in STRONGEST
+    assert (first_image(page) - torch.tensor(list(to_picture(image).getdata()))).abs().max() <= 1
+    assert "offset.sefa5=3" in page.url and "offset.z2=-2.125" in page.url
+
+
 def test_styles_of_a_local_run_are_mixed(client: Client) -> None:
     paths, *_ = client.predict("runs/styles", 7, 1, mix_seed=8, mix_layer=3, api_name="/generate")
     expected = toy_checkpoint("style").sample(seed=7, count=1, mix_seed=8, mix_layer=3).images[0]
@@ -109,6 +118,8 @@ BAD_VALUES = [
     ({"labels": "Spoon"}, "no class 'Spoon'; the classes are T-shirt/top, Trouser"),
     ({"truncation": 2}, "'truncation' is wrong"),
     ({"direction_1": "up"}, "is wrong: input should be a valid number"),
+    ({"offsets": "pca99=1"}, "no latent direction 'pca99'"),
+    ({"offsets": "pca1=far"}, "is wrong: input should be a valid number"),
     ({"mix_seed": 3}, "no styles to mix"),
     ({"checkpoint": "nowhere"}, "no checkpoint 'nowhere'"),
     ({"checkpoint": "../../etc"}, "no checkpoint '../../etc'"),

@@ -100,6 +100,7 @@ def request_of(
     strengths: Sequence[float],
     mix_seed: Any = None,
     mix_layer: Any = 0,
+    offsets: str = "",
     token: str | None = None,
 ) -> SampleRequest:
     """The request of the controls' values. Raises AIGCError for values that make none."""
@@ -113,16 +114,16 @@ def request_of(
         "mix_layer": mix_layer if mix_seed is not None else 0,
     }
     request = parse_config(ShownRequest, values, "Request")
-    if not any(strengths):
-        return request
-    offsets = dict(zip(strongest_directions(request.checkpoint, NUM_DIRECTIONS, token), strengths))
-    return parse_config(ShownRequest, values | {"offsets": offsets}, "Request")
+    moved: dict[str, Any] = dict(part.strip().split("=", 1) for part in offsets.split(",") if "=" in part)
+    if any(strengths):
+        moved |= zip(strongest_directions(request.checkpoint, NUM_DIRECTIONS, token), strengths)
+    return parse_config(ShownRequest, values | {"offsets": moved}, "Request") if moved else request
 
 
 def generate(
     checkpoint: str, seed: int = 0, count: int = 16, labels: str = "", truncation: float = 1.0,
     direction_1: float = 0, direction_2: float = 0, direction_3: float = 0, direction_4: float = 0,
-    mix_seed: int | None = None, mix_layer: int = 0, visitor: gr.OAuthToken | None = None,
+    mix_seed: int | None = None, mix_layer: int = 0, offsets: str = "", visitor: gr.OAuthToken | None = None,
 ) -> tuple[list[gr.FileData], gr.FileData, str]:  # fmt: skip
     """Generate images.
 
@@ -139,6 +140,7 @@ def generate(
         direction_4: along the fourth.
         mix_seed: seed of a second image whose styles the later layers take, for models with styles; null for none.
         mix_layer: the first layer that takes them.
+        offsets: other latent directions or coordinates by name, in standard deviations: "pca7=1.5,z12=-2".
 
     Returns:
         PNG files that carry the request that makes them again, a zip of them, and the request as a query string.
@@ -146,7 +148,9 @@ def generate(
     with errors_shown():
         token = token_of(visitor)
         strengths = (direction_1, direction_2, direction_3, direction_4)
-        request = request_of(checkpoint, seed, count, labels, truncation, strengths, mix_seed, mix_layer, token)
+        request = request_of(
+            checkpoint, seed, count, labels, truncation, strengths, mix_seed, mix_layer, offsets, token
+        )
         images = draw([request.canonical()], token)
         paths, archive = write_pictures(images, request.singles(), load(request.checkpoint, token).weights_sha256)
     return [gr.FileData(path=path) for path in paths], gr.FileData(path=archive), "?" + request.canonical()
@@ -193,6 +197,7 @@ def controls_for(request: SampleRequest, token: str | None = None) -> list[Any]:
         for rank, name in enumerate(names)
     ]
     sliders += [gr.Slider(visible=False, value=0)] * (NUM_DIRECTIONS - len(sliders))
+    others = ",".join(f"{name}={value:.12g}" for name, value in request.offsets.items() if name not in names)
     layers: int = checkpoint.generator.num_layers if styles else 2  # type: ignore[assignment]
     return [
         request.seed,
@@ -202,6 +207,7 @@ def controls_for(request: SampleRequest, token: str | None = None) -> list[Any]:
         *sliders,
         gr.Number(value=request.mix_seed, visible=styles),
         gr.Slider(value=request.mix_layer, maximum=layers - 1, visible=styles),
+        gr.Textbox(value=others, visible=bool(others)),
     ]
 
 
@@ -225,6 +231,7 @@ def build(reference: gr.Textbox) -> GenerateTab:
             with gr.Row():
                 mix_seed = gr.Number(None, label=text("mix_seed"), visible=False, min_width=120)
                 mix_layer = gr.Slider(0, 1, 0, step=1, label=text("mix_layer"), visible=False, min_width=120)
+            others = gr.Textbox(label=text("others"), info=text("others_info"), visible=False)
             start = gr.Button(text("generate"), variant="primary", elem_id="generate")
             past = gr.BrowserState([], storage_key="aigc-studio-history", secret="aigc-studio")
             gr.Markdown(text("history"), elem_classes="caption")
@@ -241,7 +248,7 @@ def build(reference: gr.Textbox) -> GenerateTab:
                 archive = gr.DownloadButton(text("zip"), size="sm", min_width=120)  # type: ignore[arg-type]
                 to_explore = gr.Button(text("to_explore"), size="sm", min_width=120)
             link = gr.Textbox(label=text("link"), interactive=False, buttons=["copy"], elem_id="link")
-    controls = [seed, count, classes, truncation, *sliders, mix_seed, mix_layer]
+    controls = [seed, count, classes, truncation, *sliders, mix_seed, mix_layer, others]
     tab = GenerateTab(controls, [gallery, archive, link, gr.State("")], to_explore, examples, past, history)
     inputs: Any = [reference, *controls]
     for control in (count, truncation, *sliders, mix_layer):
@@ -250,7 +257,7 @@ def build(reference: gr.Textbox) -> GenerateTab:
         control.release(
             remember, [*tab.outputs[2:], past], [past, history], show_progress="hidden", api_visibility="private"
         )
-    for trigger in (seed.submit, classes.input, mix_seed.submit, start.click):
+    for trigger in (seed.submit, classes.input, mix_seed.submit, others.submit, start.click):
         tab.remembered(trigger(show, inputs, tab.outputs, api_visibility="private"))
     rolled = dice.click(lambda: random.randrange(1_000_000), None, seed, api_visibility="private")
     tab.generated_after(reference, rolled)

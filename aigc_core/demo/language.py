@@ -25,6 +25,8 @@ WORDS = {
     "truncation_w": ("in W · 1: full variety · less: nearer the average", "W 空间 · 1:全部多样性,越小越平均"),
     "directions": ("LATENT DIRECTIONS, THE STRONGEST FIRST", "潜变量方向(最强的在前)"),
     "direction": ("Direction", "方向"),
+    "others": ("Other directions", "其他方向"),
+    "others_info": ("by name, in standard deviations", "按名称,以标准差为单位"),
     "mix_seed": ("Styles from seed", "风格来自种子"),
     "mix_layer": ("from layer", "从第几层起"),
     "zip": ("Download all (zip)", "全部下载 (zip)"),
