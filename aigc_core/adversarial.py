@@ -156,11 +156,15 @@ class AdversarialTraining:
         self.discriminator.requires_grad_(False)
         with self.accelerator.autocast():
             fake = self.generator(self._latents(draws), labels)
-            fake_logits, classification = self._judge(self.augmentation(fake, draws.generator), labels)
-            real_logits = fake_logits
-            if self.config.loss == "relativistic":
-                with torch.no_grad():
-                    real_logits = self.discriminator(self.augmentation(real, draws.generator), labels).float()
+        # Images are transformed in full precision, as their coordinates need it.
+        fake = self.augmentation(fake.float(), draws.generator)
+        with self.accelerator.autocast():
+            fake_logits, classification = self._judge(fake, labels)
+        real_logits = fake_logits
+        if self.config.loss == "relativistic":
+            real = self.augmentation(real, draws.generator)
+            with torch.no_grad(), self.accelerator.autocast():
+                real_logits = self.discriminator(real, labels).float()
         loss = self.loss.generator(real_logits, fake_logits) + self.config.classification_weight * classification
         self._update("generator", self.generator, loss)
         return {"generator_loss": loss.detach()}

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -410,7 +411,7 @@ def test_processes_follow_one_clock(digits_folder: Path, tmp_path: Path) -> None
     assert first == second and int(first.split()[0]) > 1
 
 
-def one_step(architecture: str, augmentation: str, accelerator: Accelerator) -> Callable[[int], object]:
+def one_step(architecture: str, augmentation: str, accelerator: Accelerator) -> Callable[[int], dict[str, Tensor]]:
     """A training step of small networks on random images, with every penalty that the architecture takes."""
     torch.manual_seed(0)
     image_shape = ImageShape(channels=3, resolution=32, num_classes=10)
@@ -420,7 +421,7 @@ def one_step(architecture: str, augmentation: str, accelerator: Accelerator) -> 
     images = torch.rand(4, 3, 32, 32, device=accelerator.device) * 2 - 1
     labels = torch.eye(10, device=accelerator.device)[:4]
 
-    def step(number: int) -> object:
+    def step(number: int) -> dict[str, Tensor]:
         draws = StepDraws(0, number, 4, 0, 1, accelerator.device)
         measured = method.step(images, labels, number, number / 10, draws)
         ema.update(4, 4 * number)
@@ -434,6 +435,18 @@ STEPS = [
     ("dcgan", "ada"),
     ("dcgan", "diffaugment"),
 ]
+
+
+@pytest.mark.parametrize(("architecture", "augmentation"), STEPS)
+def test_a_step_in_half_precision(architecture: str, augmentation: str) -> None:
+    """As GPUs compute it: bfloat16 in the networks, full precision around them."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    try:
+        step = one_step(architecture, augmentation, Accelerator(cpu=True, mixed_precision="bf16"))
+        losses = [measured.item() for number in range(3) for measured in step(number).values()]
+    finally:
+        AcceleratorState._reset_state(reset_partial_state=True)
+    assert all(math.isfinite(loss) for loss in losses)
 
 
 class NoReading(TorchDispatchMode):

@@ -2,14 +2,15 @@
 
 The tutorials' loop has a DataLoader over single PIL images with transforms, NCHW tensors, plain Adam, binary
 cross-entropy, gradients of the discriminator's weights in the generator's step too, and reads the losses at every step.
-It has no moving average and no penalty; ours is measured with the moving average, without and with R1.
+It has no moving average and no penalty; ours is measured with the moving average, without and with R1, and, where the
+environment says ACCELERATE_MIXED_PRECISION=bf16, with networks in bfloat16.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -71,7 +72,7 @@ def tutorial_steps(dataset: ImageDataset) -> Iterator[None]:
             yield
 
 
-def our_steps(data: str, folder: Path, r1_gamma: float) -> Callable[[], object]:
+def our_run(data: str, folder: Path, r1_gamma: float) -> Run:
     config = TrainingConfig(
         data=data,
         architecture="dcgan",
@@ -79,7 +80,7 @@ def our_steps(data: str, folder: Path, r1_gamma: float) -> Callable[[], object]:
         method_config={"r1_gamma": r1_gamma, "penalty_interval": 16},
         batch_size=BATCH_SIZE,
     )
-    return Run(config, folder, resume=False, trackers=())._train_step
+    return Run(config, folder, resume=False, trackers=())
 
 
 def main() -> None:
@@ -92,15 +93,16 @@ def main() -> None:
     rows = []
     for name, r1_gamma in (("without a penalty", 0.0), ("with R1 every 16th step", 1.0)):
         with tempfile.TemporaryDirectory() as folder:
-            ours = our_steps(arguments.data, Path(folder), r1_gamma)
+            ours = our_run(arguments.data, Path(folder), r1_gamma)
             rounds = interleaved(
                 lambda: [next(tutorial) for _ in range(arguments.steps)],
-                lambda ours=ours: [ours() for _ in range(arguments.steps)],
+                lambda ours=ours: [ours._train_step() for _ in range(arguments.steps)],
                 arguments.rounds + 1,
             )
         theirs, own, ratio = medians(rounds[1:])  # the first is for warming up
         images = BATCH_SIZE * arguments.steps
-        rows.append([name, f"{images / theirs:.0f}", f"{images / own:.0f}", f"{ratio:.2f}×"])
+        precision = {"no": "float32"}.get(ours.accelerator.mixed_precision, ours.accelerator.mixed_precision)
+        rows.append([f"{precision}, {name}", f"{images / theirs:.0f}", f"{images / own:.0f}", f"{ratio:.2f}×"])
     print_table(
         f"Training step of `dcgan` on {arguments.data}, batches of {BATCH_SIZE}",
         ["ours", "tutorials' loop, images/s", "ours, images/s", "ours / theirs"],
