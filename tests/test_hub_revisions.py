@@ -10,25 +10,11 @@ import pytest
 from aigc_core import AIGCError, Checkpoint
 from aigc_core.checkpoint import CONFIG_FILE, SAMPLES_FILE, WEIGHTS_FILE, read_config
 from aigc_core.hub import PARALLEL_REQUESTS, pull, read_revisions, read_samples
-from aigc_core.metrics.figure import Figure
-from aigc_core.results import Protocol, Result, read_results
+from aigc_core.results import read_results
 
 from .local_hub import LocalHub
 from .toy_models import toy_checkpoint
-
-
-def result(step: int) -> Result:
-    protocol = Protocol(
-        dataset="mnist",
-        dataset_hash="0",
-        num_reference=1000,
-        resolution=28,
-        channels=1,
-        extractor="e",
-        extractor_hash="0",
-        num_samples=1000,
-    )
-    return Result(protocol=protocol, figures={"fid": Figure(value=step, low=step - 1, high=step + 1)}, step=step)
+from .toy_results import toy_result
 
 
 def add_steps(hub: LocalHub, folder: Path, count: int) -> None:
@@ -38,7 +24,7 @@ def add_steps(hub: LocalHub, folder: Path, count: int) -> None:
     files = {WEIGHTS_FILE: (folder / WEIGHTS_FILE).read_bytes(), SAMPLES_FILE: b"\x89PNG"}
     hub.add("ada/run", files)
     for step in range(1, count + 1):
-        changes = {CONFIG_FILE: json.dumps(config | {"step": step}), "eval/a.json": result(step).model_dump_json()}
+        changes = {CONFIG_FILE: json.dumps(config | {"step": step}), "eval/a.json": toy_result(step).model_dump_json()}
         hub.add("ada/run", {name: text.encode() for name, text in changes.items()}, branch=f"step-{step:07d}")
     hub.add("ada/run", {CONFIG_FILE: json.dumps(config).encode()})
 

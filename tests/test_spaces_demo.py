@@ -20,7 +20,7 @@ from urllib.request import urlopen
 
 import numpy as np
 import pytest
-from gradio_client import Client
+from gradio_client import Client, handle_file
 from PIL import Image
 
 from .conftest import free_port
@@ -90,6 +90,9 @@ def test_the_space_generates_an_image(demo, tmp_path, package):
     with running(folder, python, tmp_path) as address:
         client = Client(address, verbose=False, download_files=str(tmp_path / "down"))
         paths, *_ = client.predict("checkpoints/mnist", 7, 4, "3", api_name="/generate")
+        movie = client.predict("checkpoints/mnist", 7, 2, "3", api_name="/interpolate")
+        nearest, *_ = client.predict("checkpoints/mnist", handle_file(paths[0]), api_name="/invert")
+    assert Path(movie).stat().st_size > 1000 and Image.open(nearest).size == (28, 28)
     pictures = [np.asarray(Image.open(path)) for path in paths]
     assert len(pictures) == 4 and all(picture.shape[:2] == (28, 28) and picture.std() > 10 for picture in pictures)
     assert contents(folder) == before
