@@ -11,6 +11,9 @@ from streamlit.testing.v1 import AppTest
 
 from aigc_core.results import FIGURES
 
+from .toy_models import toy_checkpoint
+from .toy_results import evaluated_run
+
 ROOT = Path(__file__).parents[1]
 PAGES = ("leaderboard", "compare", "training", "audit", "evaluate")
 
@@ -68,3 +71,33 @@ def test_a_broken_checkpoint_is_named_and_hides_nothing(tmp_path: Path) -> None:
     assert "not valid JSON" in page.warning[0].value
     assert "no such thing" in page.warning[1].value
     assert len(page.dataframe) == tables > 0
+
+
+def shown(page: AppTest) -> dict[str, list[str]]:
+    """The columns of each table by name, with the first one's checkpoints."""
+    return {" ".join(table.value["checkpoint"]): list(table.value.columns) for table in page.dataframe}
+
+
+def test_a_link_filters_the_leaderboard(tmp_path: Path) -> None:
+    run = evaluated_run(tmp_path / "run", [3.0, 2.0])
+    evaluated_run(tmp_path / "other", [1.0], "mlp")
+    add = [str(run), str(tmp_path / "other")]
+    best = "other@step-0000001 run@step-0000002 run@step-0000001"
+    assert best in shown(open_dashboard(add=add))
+    assert list(shown(open_dashboard(add=add, find="RUN@"))) == [best.partition(" ")[2]]
+    only = open_dashboard(add=add, architecture="mlp", figures=["KID", "FID"], find="@")
+    assert shown(only) == {"other@step-0000001": ["rank", "checkpoint", "kid", "fid", "architecture", "images_seen"]}
+    assert best in shown(open_dashboard(add=add, rank="IS"))
+
+
+def test_an_evaluation_from_the_page_says_what_went_wrong(tmp_path: Path) -> None:
+    toy_checkpoint().save_pretrained(tmp_path / "mine")
+    page = open_dashboard("evaluate", add=str(tmp_path / "mine"))
+    page.selectbox(key="candidate").set_value(str(tmp_path / "mine"))
+    page.text_input(key="against").set_value("nowhere")
+    page.button(key="FormSubmitter:evaluation-Add to the queue").click().run()
+    assert not page.exception
+    while not page.error:
+        page.run()
+    assert "No extractor was trained on 'nowhere'" in page.error[0].value
+    assert any("**mine**" in text.value and "failed" in text.value for text in page.markdown)
