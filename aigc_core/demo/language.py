@@ -6,11 +6,8 @@ import gradio as gr
 from gradio.context import LocalContext
 
 WORDS = {
-    "tagline": ("Small generative models, seed by seed. Every image is made by a machine.", "小型生成模型,一个种子一幅图。所有图像均由人工智能生成。"),
     "model": ("Model", "模型"),
-    "model_info": ("on board, trained here, or owner/name on the Hub", "随附的、本地训练的,或 Hub 上的 owner/name"),
     "step": ("Training step", "训练步"),
-    "step_info": ("how far its training had come", "训练进行到哪一步"),
     "final": ("final", "最终"),
     "opening": ("Opening the model", "正在打开模型"),
     # Generate
