@@ -28,14 +28,14 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def write_images(folder: Path, count: int, seed: int, level: int = 0) -> Path:
-    """Blocky grey PNG files, of two classes in subfolders."""
+def write_images(folder: Path, count: int, seed: int, size: int = 4) -> Path:
+    """Grey PNG files of blocks of `size` pixels, of two classes in subfolders."""
     draw = torch.Generator().manual_seed(seed)
     for index in range(count):
         place = folder / ("dark" if index % 2 else "light")
         place.mkdir(parents=True, exist_ok=True)
-        block = torch.randint(0, 200, (7, 7), generator=draw, dtype=torch.uint8) + (level if index % 2 else 0)
-        pixels = block.repeat_interleave(4, 0).repeat_interleave(4, 1)
+        blocks = torch.randint(0, 200, (28 // size,) * 2, generator=draw, dtype=torch.uint8)
+        pixels = blocks.repeat_interleave(size, 0).repeat_interleave(size, 1)
         Image.fromarray(pixels.numpy()).save(place / f"{index:04}.png")
     return folder
 
@@ -130,7 +130,7 @@ def test_a_damaged_cache_is_made_again(tmp_path: Path, own_cache: Path) -> None:
 
 def test_any_folder_against_any_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     real = write_images(tmp_path / "real", 100, 1)
-    same, other = write_images(tmp_path / "same", 100, 2), write_images(tmp_path / "other", 100, 3, level=55)
+    same, other = write_images(tmp_path / "same", 100, 2), write_images(tmp_path / "other", 100, 3, size=14)
     words = ["--reference", str(real), "--extractor", "mnist-classifier", "--metrics", "fid", "--json"]
     printed = []
     for folder in (same, other):

@@ -1,5 +1,8 @@
 """Figures against torch-fidelity's own entry point, a closed form, and generators whose figures are known."""
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy
@@ -22,6 +25,8 @@ from aigc_core.metrics.memorisation import memorised_share, resemblance
 from aigc_core.metrics.neighbours import neighbourhood_figures, neighbourhoods
 from aigc_core.metrics.path_length import EPSILON, path_length
 from aigc_core.results import Protocol, Result
+
+ROOT = Path(__file__).parents[1]
 
 
 def normal(count: int, seed: int, mean: float = 0.0, scale: float = 1.0) -> torch.Tensor:
@@ -121,6 +126,14 @@ def test_neighbours_in_tiles_are_those_of_torch_fidelity(monkeypatch: pytest.Mon
         monkeypatch.setattr("aigc_core.metrics.neighbours.TILE_BYTES", tile_bytes)
         found = neighbourhoods(generated, real, 3, 5)
         assert (found.precision, found.recall) == pytest.approx(expected, rel=1e-6)
+
+
+def test_neighbours_take_little_memory() -> None:
+    """All distances of these at once would take 0.38 GiB a matrix."""
+    words = [sys.executable, "-m", "tests.benchmarks.neighbours", "--count", "10000", "--features", "16"]
+    printed = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    (growth,) = re.findall(r"([0-9.]+) GiB of it for the search", printed)
+    assert float(growth) < 0.15
 
 
 def test_density_and_coverage_by_their_definition() -> None:

@@ -22,22 +22,27 @@ MIN_IMAGES = 20
 def distances(queries: Tensor, others: Tensor) -> Iterator[tuple[slice, Tensor]]:
     """Euclidean distances of queries [N, F] to others [M, F], some rows at a time: (rows, float32 [rows, M]).
 
-    The arithmetic, and so every rounded bit, is that of torch.cdist for many rows.
+    The arithmetic, and so every rounded bit, is that of torch.cdist for many rows. All tiles share their memory: each
+    is valid until the next one.
     """
-    rows = max(1, TILE_BYTES // (4 * len(others)))
+    rows = max(1, min(len(queries), TILE_BYTES // (4 * len(others))))
     squares = others.square().sum(1, keepdim=True)
     right = torch.cat([others, torch.ones_like(squares), squares], dim=1).T
+    tile = torch.empty(rows, len(others))
     for start in range(0, len(queries), rows):
         part = queries[start : start + rows]
         square = part.square().sum(1, keepdim=True)
         left = torch.cat([-2 * part, square, torch.ones_like(square)], dim=1)
-        yield slice(start, start + len(part)), (left @ right).clamp_min_(0).sqrt_()
+        torch.mm(left, right, out=tile[: len(part)])
+        yield slice(start, start + len(part)), tile[: len(part)].clamp_min_(0).sqrt_()
 
 
 def nearest(queries: Tensor, others: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """Distances float32 and indices int64, both [N, k] and ascending, to the k nearest of others [M, F]."""
-    found = [tile.topk(k, largest=False) for _, tile in distances(queries, others)]
-    return torch.cat([part.values for part in found]), torch.cat([part.indices for part in found])
+    found, indices = torch.empty(len(queries), k), torch.empty(len(queries), k, dtype=torch.int64)
+    for rows, tile in distances(queries, others):
+        torch.topk(tile, k, largest=False, out=(found[rows], indices[rows]))
+    return found, indices
 
 
 def radii(features: Tensor, ks: tuple[int, ...]) -> Tensor:
@@ -69,11 +74,14 @@ def neighbourhoods(
     if real_radii is None:
         real_radii = radii(real, (k, density_k))
     (own_radii,) = radii(generated, (k,))
-    precise, holders = 0, 0
+    precise, holders, scratch = 0, 0, torch.empty(0)
     to_own_sphere, to_generated = torch.full((2, len(real)), torch.inf)
     for rows, tile in distances(generated, real):
-        precise += int(((tile - real_radii[0]).amin(1) <= 0).sum())
-        torch.minimum(to_own_sphere, (tile - own_radii[rows, None]).amin(0), out=to_own_sphere)
+        # Least differences are faster to find than any comparison that holds.
+        scratch = torch.empty_like(tile) if len(scratch) < len(tile) else scratch[: len(tile)]
+        precise += int((torch.sub(tile, real_radii[0], out=scratch).amin(1) <= 0).sum())
+        least = torch.sub(tile, own_radii[rows, None], out=scratch).amin(0)
+        torch.minimum(to_own_sphere, least, out=to_own_sphere)
         torch.minimum(to_generated, tile.amin(0), out=to_generated)
         holders += int((tile < real_radii[1]).count_nonzero())
     return Neighbourhoods(
