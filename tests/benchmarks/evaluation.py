@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.evaluation [--num-samples 10000]
 
-FID, IS, KID, precision and recall of `--num-samples` samples against as many real images. torch-fidelity: all in one
+FID, IS, KID, precision and recall of `--num-samples` samples against the test split. torch-fidelity: all in one
 call, and one call a figure, each on images in memory. Ours, less the time to draw the images, with an empty cache and
 with the reference in the cache (the second and later checkpoints); intervals, density and coverage come with it. Last,
 how near sampling with extraction comes to the bare forward passes of generator and extractor.
@@ -120,7 +120,7 @@ def main() -> None:
     extractor = fresh().extractor
     drawing, samples = timed(lambda: draw(checkpoint, latents, labels))
     register(extractor)
-    inputs = {"input1": Images(samples), "input2": Images(fresh().data.images[:count])}
+    inputs = {"input1": Images(samples), "input2": Images(fresh().data.images)}
     options = {"feature_extractor": "ours", "cuda": False, "verbose": False, "cache": False, "prc_neighborhood": 3}
 
     def fidelity(**wanted: bool) -> dict[str, float]:
