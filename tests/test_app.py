@@ -23,6 +23,7 @@ from playwright.sync_api import Browser, Page, expect
 from aigc_core import Checkpoint
 from aigc_core.directions import load_directions
 from aigc_core.provenance import read_png, to_picture
+from aigc_core.results import read_results
 
 from .conftest import chromium, free_port
 from .local_hub import LocalHub
@@ -332,6 +333,15 @@ def test_a_model_from_the_hub_is_typed_in_and_one_that_is_none_is_told(address: 
     model.fill("ada/notes")
     model.press("Enter")
     expect(page.locator(".toast-body")).to_contain_text("is not a checkpoint of AIGC Studio", timeout=60_000)
+
+
+def test_about_shows_the_figures_of_the_results_with_their_intervals(address: str, browser: Browser) -> None:
+    page = opened(browser, address, f"?checkpoint={MODEL}&seed=11&count=1&tab=about")
+    fid = read_results(ROOT / MODEL)[0].figures["fid"]
+    table = page.locator("#about-facts")
+    expect(table).to_contain_text(f"{fid.low:.4g} – {fid.high:.4g}", timeout=60_000)
+    expect(table).to_contain_text("Where it fails")
+    expect(page.locator("#about-samples img")).to_be_visible()
 
 
 def test_a_phone_shows_everything_within_its_width_and_in_chinese(address: str, browser: Browser) -> None:
