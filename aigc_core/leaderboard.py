@@ -158,12 +158,12 @@ def ranks(results: list[Result], figure: str) -> list[int]:
 
 
 def by_protocol(entries: list[Entry]) -> dict[str, list[tuple[Entry, Result]]]:
-    """Entries grouped by protocol id: only what is inside a group may be ranked."""
+    """Entries grouped by protocol id, the largest group first: only what is inside a group may be ranked."""
     groups: dict[str, list[tuple[Entry, Result]]] = {}
     for entry in entries:
         for result in entry.results:
             groups.setdefault(result.protocol.id, []).append((entry, result))
-    return groups
+    return dict(sorted(groups.items(), key=lambda group: -len(group[1])))
 
 
 @dataclass(frozen=True)

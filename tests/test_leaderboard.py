@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,11 @@ def test_labels_tell_folders_of_one_name_apart(tmp_path: Path) -> None:
     toy_checkpoint().save_pretrained(tmp_path / "other")
     folders = [str(tmp_path / "x" / "same"), str(tmp_path / "y" / "same"), str(tmp_path / "other")]
     assert labels(collect(folders)) == {folders[0]: folders[0], folders[1]: folders[1], folders[2]: "other"}
+
+
+def test_the_protocol_of_most_checkpoints_comes_first(tmp_path: Path) -> None:
+    entries = collect([str(evaluated_run(tmp_path / "a_run", [2.05, 2.0, 9.0]))])
+    result = entries[0].results[0]
+    other = result.model_copy(update={"protocol": result.protocol.model_copy(update={"num_samples": 500})})
+    groups = by_protocol([replace(entries[0], results=(other,)), *entries])
+    assert [len(group) for group in groups.values()] == [3, 1]
