@@ -5,6 +5,8 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +41,23 @@ def free_port() -> int:
 
 
 @contextmanager
+def answering(server: subprocess.Popen[bytes], url: str) -> Iterator[None]:
+    """From when a server's process answers at an address until it is ended with the block."""
+    try:
+        for _ in range(600):
+            assert server.poll() is None, "the server ended while starting"
+            try:
+                urllib.request.urlopen(url, timeout=2).close()
+                break
+            except OSError:
+                time.sleep(0.2)
+        yield
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+@contextmanager
 def chromium(*more_flags: str) -> Iterator[Browser]:
     """A headless Chromium, the system's own. Where there is none the test is skipped, and fails under CI."""
     executable = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -51,6 +70,13 @@ def chromium(*more_flags: str) -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=executable, args=flags)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One Chromium for the tests of a file."""
+    with chromium() as found:
+        yield found
 
 
 @pytest.fixture

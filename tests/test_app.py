@@ -6,8 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,7 +23,7 @@ from aigc_core.directions import load_directions
 from aigc_core.provenance import read_png, to_picture
 from aigc_core.results import read_results
 
-from .conftest import chromium, free_port
+from .conftest import answering, free_port
 from .local_hub import LocalHub
 from .toy_models import toy_checkpoint
 
@@ -52,29 +50,13 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             env=os.environ | own | hub.environment(folder / "hf"),
         )
         url = f"http://127.0.0.1:{port}/"
-        try:
-            for _ in range(600):
-                assert server.poll() is None, "the app ended while starting"
-                try:
-                    urllib.request.urlopen(url, timeout=2).close()
-                    break
-                except OSError:
-                    time.sleep(0.2)
+        with answering(server, url):
             yield url
-        finally:
-            server.terminate()
-            server.wait(30)
 
 
 @pytest.fixture(scope="module")
 def client(address: str) -> Client:
     return Client(address, verbose=False)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 def generated(client: Client, *arguments: object, **named: object) -> tuple[list[str], str, str]:

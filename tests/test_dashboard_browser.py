@@ -6,15 +6,13 @@ import json
 import os
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from .conftest import chromium, free_port
+from .conftest import answering, free_port
 from .local_hub import LocalHub
 from .toy_results import evaluated_run
 
@@ -45,24 +43,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             stderr=log,
         )
         url = f"http://127.0.0.1:{port}"
-        try:
-            for _ in range(300):
-                assert server.poll() is None, (folder / "log").read_text()
-                try:
-                    urllib.request.urlopen(f"{url}/_stcore/health", timeout=2).close()
-                    break
-                except OSError:
-                    time.sleep(0.2)
+        with answering(server, f"{url}/_stcore/health"):
             yield url
-        finally:
-            server.terminate()
-            server.wait(30)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 def visit(browser: Browser, url: str, **context: object) -> Page:
