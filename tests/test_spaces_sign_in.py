@@ -200,12 +200,14 @@ def test_each_visitor_of_the_dashboard_sees_their_own_checkpoints_only(hub, brow
                     page.get_by_role("link", name=user).click(timeout=60_000)
                     expect(page.get_by_text(f"Signed in as {user}")).to_be_visible(timeout=60_000)
                 visit(page, f"{address}/?add=ada/secret&add=bob/secret")
-                expect(page.get_by_text("Not evaluated yet")).to_be_visible(timeout=60_000)
+                expect(page.get_by_role("button", name="LaTeX").first).to_be_visible(timeout=60_000)
                 for owner in ("ada", "bob"):
                     refused = page.get_by_text(f"'{owner}/secret': it is not on the Hub, or is private")
                     expect(refused).to_have_count(0 if owner == user else 1, timeout=30_000)
                 if user:
-                    expect(page.get_by_text(re.compile(f"Not evaluated yet: .*{user}/secret"))).to_be_visible()
+                    expect(page.get_by_text(re.compile(f"Not evaluated yet: .*{user}/secret"))).to_be_visible(
+                        timeout=30_000
+                    )
                 if user is None:
                     expect(page.get_by_role("link", name="Sign in with Hugging Face")).to_be_visible()
                 page.context.close()
