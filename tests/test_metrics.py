@@ -26,6 +26,8 @@ from aigc_core.metrics.neighbours import neighbourhood_figures, neighbourhoods
 from aigc_core.metrics.path_length import EPSILON, path_length
 from aigc_core.results import Protocol, Result
 
+from .registered_extractor import register_with_torch_fidelity
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -44,35 +46,9 @@ def test_fid_is_the_closed_form() -> None:
 def test_equal_to_torch_fidelity_on_the_same_images(tmp_path: Path) -> None:
     """Our figures of our extractor's features against the library's of the same extractor, registered with it."""
     import torch_fidelity
-    from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 
     extractor = load_extractor("mnist-classifier")
-
-    class Registered(FeatureExtractorBase):
-        def __init__(self, name: str, features_list: list[str], **options: object) -> None:
-            super().__init__(name, features_list)
-
-        def forward(self, batch: torch.Tensor) -> tuple[torch.Tensor, ...]:
-            features, logits = extractor.extract(batch[:, :1])
-            return tuple({"features": features, "logits": logits}[name] for name in self.features_list)
-
-        @staticmethod
-        def get_provided_features_list() -> tuple[str, ...]:
-            return ("features", "logits")
-
-        @staticmethod
-        def get_default_feature_layer_for_metric(metric: str) -> str:
-            return "logits" if metric == "isc" else "features"
-
-        @staticmethod
-        def can_be_compiled() -> bool:
-            return False
-
-        @staticmethod
-        def get_dummy_input_for_compile() -> torch.Tensor:
-            return torch.zeros(1, 3, 28, 28, dtype=torch.uint8)
-
-    torch_fidelity.register_feature_extractor("ours", Registered)
+    register_with_torch_fidelity(extractor)
 
     class Images(torch.utils.data.Dataset):
         def __init__(self, seed: int) -> None:

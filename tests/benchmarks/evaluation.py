@@ -22,13 +22,14 @@ from typing import Any
 import torch
 import torch_fidelity
 from torch import Tensor
-from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 
 from aigc_core.checkpoint import Checkpoint
 from aigc_core.evaluation import EVALUATION_BATCH_SIZE, evaluate, load_reference, sample_features
 from aigc_core.metrics.extractors import Extractor
 from aigc_core.results import SAMPLING_SEED
 from aigc_core.sampling import draw_latents, generate, to_uint8
+
+from ..registered_extractor import register_with_torch_fidelity
 
 ROOT = Path(__file__).parents[2]
 METRICS = ("fid", "is", "kid", "precision", "recall")
@@ -53,32 +54,6 @@ class Images(torch.utils.data.Dataset):
 
     def __getitem__(self, index: int) -> Tensor:
         return self.images[index]
-
-
-def register(extractor: Extractor) -> None:
-    """Make our extractor known to torch-fidelity."""
-
-    class Registered(FeatureExtractorBase):
-        def __init__(self, name: str, features_list: list[str], **options: object) -> None:
-            super().__init__(name, features_list)
-
-        def forward(self, batch: Tensor) -> tuple[Tensor, ...]:
-            features, logits = extractor.extract_batch(batch[:, : extractor.channels])
-            return tuple({"features": features, "logits": logits}[name] for name in self.features_list)
-
-        @staticmethod
-        def get_provided_features_list() -> tuple[str, ...]:
-            return ("features", "logits")
-
-        @staticmethod
-        def get_default_feature_layer_for_metric(metric: str) -> str:
-            return "logits" if metric == "isc" else "features"
-
-        @staticmethod
-        def can_be_compiled() -> bool:
-            return False
-
-    torch_fidelity.register_feature_extractor("ours", Registered)
 
 
 def timed(run: Callable[[], Any]) -> tuple[float, Any]:
@@ -119,7 +94,7 @@ def main() -> None:
 
     extractor = fresh().extractor
     drawing, samples = timed(lambda: draw(checkpoint, latents, labels))
-    register(extractor)
+    register_with_torch_fidelity(extractor)
     inputs = {"input1": Images(samples), "input2": Images(fresh().data.images)}
     options = {"feature_extractor": "ours", "cuda": False, "verbose": False, "cache": False, "prc_neighborhood": 3}
 
