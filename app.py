@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -36,23 +36,31 @@ class View:
     """What a tab shows of the model: drawn when the tab is opened, and anew when the model changes while it is open.
 
     `fill` takes the visitor's token and the values of `inputs`, of which the first is empty until the page has read
-    its address.
+    its address. What the visitor did in the tab stays until one of the first `watched` inputs has changed.
     """
 
     tab: gr.Tab
     fill: Callable[..., Any]
     inputs: list[Any]
     outputs: list[Any]
+    watched: int = 1
+
+    def __post_init__(self) -> None:
+        self.drawn = gr.State([])
 
     def after(self, event: Any, name: str, open_tab: gr.Textbox) -> None:
         """Draw when an event is over, if this tab is the open one."""
 
-        def if_open(visitor: gr.OAuthToken | None, opened: str, *values: Any) -> Any:
-            if opened != name or not values[0]:
-                return [gr.skip() for _ in self.outputs] if len(self.outputs) > 1 else gr.skip()
-            return self.fill(visitor, *values)
+        def if_open(visitor: gr.OAuthToken | None, opened: str, drawn: list[Any], *values: Any) -> Iterator[list[Any]]:
+            unchanged = [gr.skip() for _ in self.outputs]
+            wanted = list(values[: self.watched])
+            if opened == name and values[0] and wanted != drawn:
+                yield [wanted, *unchanged]  # at once, as opening the tab and what changed the model may coincide
+                yield [wanted, *self.fill(visitor, *values)]
+            else:
+                yield [gr.skip(), *unchanged]
 
-        event.then(if_open, [open_tab, *self.inputs], self.outputs, **UNLISTED)
+        event.then(if_open, [open_tab, self.drawn, *self.inputs], [self.drawn, *self.outputs], **UNLISTED)
 
 
 def restored(wanted: SampleRequest, visitor: gr.OAuthToken | None) -> list[Any]:
@@ -118,6 +126,7 @@ def build() -> gr.Blocks:
                 explore.start_chart,
                 [creating.link, reference, *exploring.where],
                 [*exploring.where[:3], *exploring.chart],
+                watched=2 + len(exploring.where),
             ),
             "mix": View(mix_tab, mix.fit, [reference, mixing.seed], mixing.outputs),
             "invert": View(invert_tab, invert.fit, [reference], [inverting.classes]),

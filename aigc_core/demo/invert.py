@@ -124,11 +124,11 @@ def build(reference: gr.Textbox) -> InvertTab:
     return InvertTab(found, to_explore, keep, classes)
 
 
-def fit(visitor: gr.OAuthToken | None, reference: str) -> Any:
+def fit(visitor: gr.OAuthToken | None, reference: str) -> list[Any]:
     """The classes of a model to stay in."""
     with errors_shown():
         choices = class_choices(load(reference, token_of(visitor)).config)
-    return gr.Dropdown(choices=[("", ""), *choices], value="", visible=bool(choices))
+    return [gr.Dropdown(choices=[("", ""), *choices], value="", visible=bool(choices))]
 
 
 def place_found(found: tuple[Place, str] | None) -> Place:
