@@ -6,6 +6,7 @@ Each command is a module of `aigc_core.commands`, imported only when it is asked
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from importlib import import_module
 
@@ -38,7 +39,12 @@ def main(arguments: list[str] | None = None) -> int:
             subparser.set_defaults(run=module.run)
     parsed = parser.parse_args(words)
     try:
-        return parsed.run(parsed) or 0
+        code = parsed.run(parsed) or 0
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # whoever reads, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except AIGCError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -1,6 +1,7 @@
 """Evaluating: cache, resumption, folders, the command line; on small untrained models and generated images."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -164,6 +165,17 @@ def test_wrong_input_ends_in_a_sentence(
     checkpoint_of(write_images(tmp_path / "data", 40, 1), tmp_path / "model")
     assert main([word.format(model=tmp_path / "model") for word in words]) == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    """As in `python -m aigc_core compare … | head -1`."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    models = ("checkpoints/fashion-mnist", "checkpoints/fashion-mnist@step-0003907")
+    command = [sys.executable, "-m", "aigc_core", "compare", *models]
+    done = subprocess.run(command, cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def random_weights(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
