@@ -79,6 +79,8 @@ class TrainingConfig(Config):
     `data`: a data set's name or an image folder. `images`: how many real images are shown in all, counted with
     repetition; `seconds`, if given, ends training by time instead (only training is counted). `ema_half_life` in
     images, `ema_ramp_up` as in `ExponentialMovingAverage`. A checkpoint is kept every `checkpoint_images` images.
+    `parent`: a checkpoint of the same networks whose generator training goes on from, with a discriminator of its own;
+    `images` and `seconds` count from there, and a checkpoint's counters from the parent's.
     """
 
     data: str
@@ -97,6 +99,7 @@ class TrainingConfig(Config):
     ema_half_life: float = Field(default=10_000, ge=0)
     ema_ramp_up: float = Field(default=0.05, ge=0)
     checkpoint_images: int = Field(default=500_000, ge=1)
+    parent: str = ""
     seed: int = Field(default=0, ge=0, le=MAX_SEED)
     preset: str = ""
 
@@ -150,8 +153,11 @@ class Run:
         self.method = methods[config.method](
             config.method_config, config.architecture, config.architecture_config, self.image_shape, self.accelerator
         )
-        self.ema = ExponentialMovingAverage(self.method.generator, config.ema_half_life, config.ema_ramp_up)
         self.step, self.images_seen, self.training_seconds = 0, 0, 0.0
+        self.inherited: dict[str, Any] = {"step": 0, "images_seen": 0, "training_seconds": 0.0}
+        if config.parent and not earlier:
+            self._inherit(config.parent)
+        self.ema = ExponentialMovingAverage(self.method.generator, config.ema_half_life, config.ema_ramp_up)
         self.warned: str | None = None
         if earlier:
             self._resume(earlier[-1])
@@ -179,7 +185,7 @@ class Run:
                     self._judge(losses)
                     self._show(progress_bar, losses)
                     with faults_told(self.folder):
-                        self.accelerator.log(losses, step=self.images_seen)
+                        self.accelerator.log(losses, step=self.total["images_seen"])
                 progress_bar.update(self.done - progress_bar.n)
                 if self.images_seen >= next_checkpoint:
                     self._save()
@@ -190,6 +196,16 @@ class Run:
         if stopped:
             raise KeyboardInterrupt
         return newest
+
+    @property
+    def counters(self) -> dict[str, Any]:
+        """How far this run itself has come."""
+        return {"step": self.step, "images_seen": self.images_seen, "training_seconds": self.training_seconds}
+
+    @property
+    def total(self) -> dict[str, Any]:
+        """How far the generator has come, what it inherited included."""
+        return {name: count + self.inherited[name] for name, count in self.counters.items()}
 
     @property
     def done(self) -> float:
@@ -253,7 +269,7 @@ class Run:
 
     def _save(self) -> Path:
         """Write the checkpoint of this step with its training state, then drop the older training state."""
-        target = self.folder / f"step-{self.step:07d}"
+        target = self.folder / f"step-{self.total['step']:07d}"
         self.accelerator.wait_for_everyone()
         if not self.accelerator.is_main_process or (target / TRAINING_STATE_FOLDER).is_dir():
             return target
@@ -270,7 +286,7 @@ class Run:
                 unfinished / TRAINING_STATE_FOLDER,
                 self.method.modules | {"ema": self.ema.generator},
                 self.method.optimizers,
-                {"step": self.step, "images_seen": self.images_seen, "training_seconds": self.training_seconds},
+                self.counters,
             )
         for older in step_folders(self.folder):
             if older != target:
@@ -303,23 +319,21 @@ class Run:
             dataset=self.dataset.name,
             data_licence=self.dataset.licence,
             recipe=self.config.model_dump(mode="json", exclude_defaults=True),
-            step=self.step,
-            images_seen=self.images_seen,
-            training_seconds=round(self.training_seconds, 3),
+            **(self.total | {"training_seconds": round(self.total["training_seconds"], 3)}),
+            parent=self.config.parent or None,
         )
+
+    def _inherit(self, reference: str) -> None:
+        """Start from another checkpoint's generator and counters."""
+        parent = Checkpoint.from_pretrained(reference)
+        self._check_same_networks(parent.config, reference, "the new run; change one of them")
+        self.method.generator.load_state_dict(parent.generator.state_dict())
+        self.inherited = {name: getattr(parent.config, name) for name in self.inherited}
 
     def _resume(self, checkpoint: Path) -> None:
         made = read_config(checkpoint)
-        for setting, ours in (
-            ("architecture", self.config.architecture),
-            ("architecture_config", self.config.architecture_config),
-            ("image_shape", self.image_shape),
-        ):
-            if getattr(made, setting) != ours:
-                raise AIGCError(
-                    f"'{checkpoint}' has another {setting} than what is to be resumed; leave it as it was, or begin "
-                    "a new run in another --out."
-                )
+        remedy = "what is to be resumed; leave it as it was, or begin a new run in another --out"
+        self._check_same_networks(made, checkpoint, remedy)
         if self.accelerator.is_main_process:
             for unfinished in self.folder.glob(".step-*"):  # of a run that was killed while it saved
                 shutil.rmtree(unfinished)
@@ -330,6 +344,16 @@ class Run:
         )
         self.step, self.images_seen = counters["step"], counters["images_seen"]
         self.training_seconds = counters["training_seconds"]
+        self.inherited = {name: getattr(made, name) - count for name, count in counters.items()}
+
+    def _check_same_networks(self, made: CheckpointConfig, checkpoint: str | Path, what_it_must_fit: str) -> None:
+        for setting, ours in (
+            ("architecture", self.config.architecture),
+            ("architecture_config", self.config.architecture_config),
+            ("image_shape", self.image_shape),
+        ):
+            if getattr(made, setting) != ours:
+                raise AIGCError(f"'{checkpoint}' has another {setting} than {what_it_must_fit}.")
 
     def _progress_bar(self) -> tqdm:
         timed = self.config.seconds is not None

@@ -324,6 +324,25 @@ def test_another_model_is_not_resumed(changes: dict, digits_folder: Path, tmp_pa
         train(config(digits_folder, **changes), tmp_path / "run", resume=True, trackers=())
 
 
+def test_a_child_starts_from_its_parent_and_counts_on(digits_folder: Path, tmp_path: Path) -> None:
+    parent = train(config(digits_folder), tmp_path / "parent")
+    still = {"generator_learning_rate": 1e-12, "decay_start": 0}
+    changes = {"parent": str(parent), "method_config": still, "images": 80, "checkpoint_images": 40, "seed": 5}
+    child = train(config(digits_folder, **changes), tmp_path / "child")
+    assert [folder.name for folder in step_folders(tmp_path / "child")] == ["step-0000025", "step-0000030"]
+    made = Checkpoint.from_pretrained(child)
+    assert (made.config.step, made.config.images_seen, made.config.parent) == (30, 240, str(parent))
+    weights = load_file(parent / WEIGHTS_FILE)
+    for name, tensor in load_file(child / WEIGHTS_FILE).items():
+        torch.testing.assert_close(tensor, weights[name], rtol=0, atol=1e-9)
+
+    longer = train(config(digits_folder, **changes | {"images": 120}), tmp_path / "child", resume=True)
+    assert longer.name == "step-0000035"
+
+    with pytest.raises(AIGCError, match="another architecture than the new run"):
+        train(config(digits_folder, parent=str(parent), architecture="dcgan"), tmp_path / "other")
+
+
 def test_a_discriminator_that_has_won_is_told_once(
     digits_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

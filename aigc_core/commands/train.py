@@ -67,6 +67,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     length.add_argument("--seconds", metavar="S", help="how long to train; only training is counted")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change one setting")
     parser.add_argument("--seed", help="seed of weights, order and latents")
+    parser.add_argument("--parent", metavar="CHECKPOINT", help="start from this checkpoint's generator")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
     parser.add_argument(
         "--track", action="append", default=[], choices=["wandb", "trackio"], help="a tracker beside TensorBoard"
@@ -84,7 +85,7 @@ def run(arguments: Namespace) -> int:
         settings = read_preset(arguments.preset)
     else:
         raise AIGCError(f"Choose a --preset: {', '.join(preset_names())}.")
-    for name in ("data", "images", "seconds", "seed"):
+    for name in ("data", "images", "seconds", "parent", "seed"):
         if getattr(arguments, name) is not None:
             settings[name] = getattr(arguments, name)
     for setting in arguments.set:
