@@ -28,6 +28,8 @@ class AdversarialConfig(Config):
     `classification_weight`: weight of the cross-entropy of the discriminator's class scores, on real images in its own
     step and on generated ones in the generator's (Odena et al. 2017, section 3).
     `discriminator_steps`: how many discriminator steps go before each generator step.
+    `one_stage`: both networks learn from one pass through the discriminator instead of two (Shen et al. 2021), for
+    losses whose two gradients on a generated image are multiples of each other that never vanish.
     Learning rates stay constant until `decay_start` of the run and then fall linearly to zero.
     """
 
@@ -38,6 +40,7 @@ class AdversarialConfig(Config):
     gradient_penalty: float = Field(default=0.0, ge=0)
     classification_weight: float = Field(default=0.0, ge=0)
     discriminator_steps: int = Field(default=1, ge=1)
+    one_stage: bool = False
     generator_learning_rate: float = Field(default=1e-3, gt=0)
     discriminator_learning_rate: float = Field(default=1e-3, gt=0)
     betas: tuple[float, float] = (0.0, 0.99)
@@ -64,14 +67,27 @@ class AdversarialTraining:
         self.discriminator = build_discriminator(architecture, architecture_config, image_shape)
         self.augmentation = build_augmentation(self.config.augmentation, **self.config.augmentation_config)
         penalised = self.config.r1_gamma or self.config.r2_gamma or self.config.gradient_penalty
-        if penalised and any(
+        normalises_by_batch = any(
             isinstance(module, nn.modules.batchnorm._BatchNorm) for module in self.discriminator.modules()
-        ):
+        )
+        self.mixes_images = normalises_by_batch or getattr(self.discriminator, "mixes_images", False)
+        if penalised and normalises_by_batch:
             raise AIGCError("A gradient penalty needs a discriminator without batch normalisation; drop one of them.")
         if self.config.classification_weight and not (
             image_shape.num_classes and hasattr(self.discriminator, "class_scores")
         ):
             raise AIGCError("classification_weight needs classes and a discriminator that scores them, as dcgan has.")
+        if self.config.one_stage and (
+            self.config.loss not in ("non_saturating", "wasserstein", "relativistic")
+            or self.config.discriminator_steps > 1
+            or self.config.r2_gamma
+            or self.config.classification_weight
+            or self.mixes_images
+        ):
+            raise AIGCError(
+                "one_stage needs the loss non_saturating, wasserstein or relativistic, one discriminator step, and "
+                "no R2, no classification_weight and a discriminator that judges every image by itself."
+            )
         for module in self.modules.values():
             module.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         # One kernel updates all weights; plain Adam is left for devices that have none.
@@ -105,8 +121,14 @@ class AdversarialTraining:
         penalise = step % self.config.penalty_interval == 0
         measured: dict[str, Tensor] = {}
         for repetition in range(self.config.discriminator_steps):
-            measured |= self._discriminator_step(images, labels, draws, penalise and repetition == 0)
-        return measured | self._generator_step(images, labels, draws)
+            with self.accelerator.autocast():
+                generated = self.generator(self._latents(draws), labels)
+            # Images are transformed in full precision, as their coordinates need it.
+            generated = generated.float()
+            measured |= self._discriminator_step(images, generated, labels, draws, penalise and repetition == 0)
+        if not self.config.one_stage:
+            measured |= self._generator_step(images, generated, labels, draws)
+        return measured
 
     def warning(self, measured: dict[str, float]) -> str | None:
         """A sentence when the discriminator has won: it tells every pair apart and the generator learns nothing."""
@@ -114,19 +136,28 @@ class AdversarialTraining:
             return "the discriminator has won and teaches nothing; raise r1_gamma or lower its learning rate."
         return None
 
-    def _discriminator_step(self, real: Tensor, labels: Tensor, draws: StepDraws, penalise: bool) -> dict[str, Tensor]:
+    def _discriminator_step(
+        self, real: Tensor, generated: Tensor, labels: Tensor, draws: StepDraws, penalise: bool
+    ) -> dict[str, Tensor]:
         config = self.config
         r1, r2 = penalise and config.r1_gamma > 0, penalise and config.r2_gamma > 0
         self.discriminator.requires_grad_(True)
-        with torch.no_grad(), self.accelerator.autocast():
-            fake = self.generator(self._latents(draws), labels)
+        # In one stage, this copy collects the discriminator's gradients on the generated images.
+        judged = generated.detach().requires_grad_(config.one_stage)
         real = self.augmentation(real, draws.generator).detach().requires_grad_(r1)
-        fake = self.augmentation(fake.float(), draws.generator).detach().requires_grad_(r2)
+        fake = self.augmentation(judged, draws.generator)
+        if r2:
+            fake = fake.detach().requires_grad_()
         # Second derivatives are taken in full precision.
         with nullcontext() if r1 or r2 else self.accelerator.autocast():
-            real_logits, classification = self._judge(real, labels)
-            fake_logits = self.discriminator(fake, labels).float()
-        loss = self.loss.discriminator(real_logits, fake_logits) + config.classification_weight * classification
+            if r1 or r2 or self.mixes_images:
+                real_logits, surprise = self._judge(real, labels)
+                fake_logits, _ = self._judge(fake, labels)
+            else:
+                logits, surprise = self._judge(torch.cat([real, fake]), labels.repeat(2, 1))
+                real_logits, fake_logits = logits.chunk(2)
+        loss = self.loss.discriminator(real_logits, fake_logits)
+        loss = loss + config.classification_weight * surprise[: len(real)].mean()
         measured = {
             "discriminator_loss": loss.detach(),
             "real_logits": real_logits.detach().mean(),
@@ -149,48 +180,59 @@ class AdversarialTraining:
             measured["gradient_penalty"] = penalty.detach()
             loss = loss + config.gradient_penalty * penalty
         self._update("discriminator", self.discriminator, loss)
+        if config.one_stage:
+            measured |= self._generator_follows(generated, judged.grad, real_logits.detach(), fake_logits.detach())  # type: ignore[arg-type]
         self.augmentation.update(real_logits.detach())  # type: ignore[operator]
         return measured
 
-    def _generator_step(self, real: Tensor, labels: Tensor, draws: StepDraws) -> dict[str, Tensor]:
+    def _generator_follows(
+        self, generated: Tensor, gradients: Tensor, real_logits: Tensor, fake_logits: Tensor
+    ) -> dict[str, Tensor]:
+        """∇L_G = ∇L_D · (∂L_G/∂logit) / (∂L_D/∂logit), image by image (Shen et al. 2021, section 3.2)."""
+        fake_logits.requires_grad_()
+        loss = self.loss.generator(real_logits, fake_logits)
+        (of_discriminator,) = torch.autograd.grad(self.loss.discriminator(real_logits, fake_logits), fake_logits)
+        (of_generator,) = torch.autograd.grad(loss, fake_logits)
+        ratios = of_generator / of_discriminator
+        self._update("generator", self.generator, generated, gradients * ratios[:, None, None, None])
+        return {"generator_loss": loss.detach()}
+
+    def _generator_step(self, real: Tensor, generated: Tensor, labels: Tensor, draws: StepDraws) -> dict[str, Tensor]:
         self.discriminator.requires_grad_(False)
+        fake = self.augmentation(generated, draws.generator)
         with self.accelerator.autocast():
-            fake = self.generator(self._latents(draws), labels)
-        # Images are transformed in full precision, as their coordinates need it.
-        fake = self.augmentation(fake.float(), draws.generator)
-        with self.accelerator.autocast():
-            fake_logits, classification = self._judge(fake, labels)
+            fake_logits, surprise = self._judge(fake, labels)
         real_logits = fake_logits
         if self.config.loss == "relativistic":
             real = self.augmentation(real, draws.generator)
             with torch.no_grad(), self.accelerator.autocast():
                 real_logits = self.discriminator(real, labels).float()
-        loss = self.loss.generator(real_logits, fake_logits) + self.config.classification_weight * classification
+        loss = self.loss.generator(real_logits, fake_logits) + self.config.classification_weight * surprise.mean()
         self._update("generator", self.generator, loss)
         return {"generator_loss": loss.detach()}
 
     def _judge(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """The discriminator's logits [N], and the cross-entropy of its class scores where that has a weight."""
+        """The discriminator's logits [N], and the cross-entropies [N] of its class scores where these have a weight."""
         if not self.config.classification_weight:
-            return self.discriminator(images, labels).float(), images.new_zeros(())
+            return self.discriminator(images, labels).float(), images.new_zeros(len(images))
         scores: Tensor = self.discriminator.class_scores(images).float()  # type: ignore[operator]
-        return (scores * labels).sum(1), cross_entropy(scores, labels)
+        return (scores * labels).sum(1), cross_entropy(scores, labels, reduction="none")
 
     def _latents(self, draws: StepDraws) -> Tensor:
         return draws.normal(self.generator.latent_dim)  # type: ignore[arg-type]
 
-    def _update(self, name: str, network: nn.Module, loss: Tensor) -> None:
-        """One optimiser step on the gradients averaged over all processes.
+    def _update(self, name: str, network: nn.Module, output: Tensor, gradients: Tensor | None = None) -> None:
+        """One optimiser step on the gradients averaged over all processes, given those of `output` if it is no loss.
 
         The networks are not wrapped in DistributedDataParallel: its hooks do not work with autograd.grad, which the
         penalties need.
         """
         self.optimizers[name].zero_grad(set_to_none=True)
-        loss.backward()
+        output.backward(gradients)
         if self.accelerator.num_processes > 1:
-            gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
-            average = self.accelerator.reduce(torch.cat([gradient.flatten() for gradient in gradients]), "mean")
-            for gradient, part in zip(gradients, average.split([gradient.numel() for gradient in gradients])):  # type: ignore[union-attr]
+            own = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+            average = self.accelerator.reduce(torch.cat([gradient.flatten() for gradient in own]), "mean")
+            for gradient, part in zip(own, average.split([gradient.numel() for gradient in own])):  # type: ignore[union-attr]
                 gradient.copy_(part.view_as(gradient))
         self.optimizers[name].step()
 

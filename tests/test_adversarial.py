@@ -7,13 +7,14 @@ from accelerate import Accelerator
 from aigc_core import AIGCError
 from aigc_core.adversarial import AdversarialTraining
 from aigc_core.draws import StepDraws
+from aigc_core.losses import losses
 from aigc_core.models import ImageShape
 
 SHAPE = ImageShape(channels=1, resolution=28, num_classes=3)
 SMALL = {"generator_width": 8, "discriminator_width": 8, "discriminator_features": 0}
 
 
-def method(architecture: str = "dcgan", shape: ImageShape = SHAPE, **config: float) -> AdversarialTraining:
+def method(architecture: str = "dcgan", shape: ImageShape = SHAPE, **config: float | str) -> AdversarialTraining:
     torch.manual_seed(0)
     settings = SMALL if architecture == "dcgan" else {}
     return AdversarialTraining({"r1_gamma": 0, **config}, architecture, settings, shape, Accelerator(cpu=True))
@@ -50,3 +51,33 @@ def test_classification_needs_classes_and_scores() -> None:
         method(shape=ImageShape(channels=1, resolution=28), classification_weight=1)
     with pytest.raises(AIGCError, match="scores"):
         method("mlp", classification_weight=1)
+
+
+@pytest.mark.parametrize("loss", ["non_saturating", "wasserstein", "relativistic"])
+def test_one_stage_gives_the_generator_its_own_gradients(loss: str) -> None:
+    """Both networks' gradients are those of their objectives before either of them moves."""
+    images, labels = torch.rand(6, 1, 28, 28) * 2 - 1, torch.eye(3)[[0, 1, 2, 0, 1, 2]]
+    settings = {"loss": loss, "one_stage": True, "r1_gamma": 1.0}
+    draws = (StepDraws(0, 1, 6, 0, 1, torch.device("cpu")) for _ in range(2))
+    trained, untouched = method(**settings), method(**settings)
+    trained.step(images, labels, 1, 0.0, next(draws))
+    generated = untouched.generator(next(draws).normal(100), labels)
+    logits = untouched.discriminator(images, labels), untouched.discriminator(generated, labels)
+    for name in ("generator", "discriminator"):
+        parameters = list(getattr(untouched, name).parameters())
+        expected = torch.autograd.grad(getattr(losses[loss], name)(*logits), parameters, retain_graph=True)
+        for parameter, gradient in zip(getattr(trained, name).parameters(), expected):
+            torch.testing.assert_close(parameter.grad, gradient, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"loss": "hinge"}, {"r2_gamma": 1}, {"classification_weight": 1}, {"discriminator_steps": 2}]
+)
+def test_one_stage_refuses_what_it_cannot_give(settings: dict) -> None:
+    with pytest.raises(AIGCError, match="one_stage needs"):
+        method(one_stage=True, **settings)
+
+
+def test_one_stage_refuses_a_discriminator_that_compares_images() -> None:
+    with pytest.raises(AIGCError, match="by itself"):
+        method("style", one_stage=True)

@@ -9,7 +9,8 @@ The contract all architectures keep:
   [N, num_classes], rows of class weights that sum to one (one-hot for a pure class; [N, 0] without classes)
   → images float [N, channels, resolution, resolution] in about [-1, 1]. It has the attribute `latent_dim: int`
   and draws no random numbers when in eval mode.
-- `discriminator(images, labels)`: images as above → logits [N].
+- `discriminator(images, labels)`: images as above → logits [N]. Where an image's logit depends on the others of its
+  batch, through anything but batch normalisation, it says so with the attribute `mixes_images = True`.
 - Optional, for discriminators with classes: `class_scores(images)` → the logit as each class [N, num_classes], of
   which `labels` weigh out the logits above; what `classification_weight` trains.
 - Optional, for generators with an intermediate latent space (StyleGAN's W): `mapping(latents, labels)` → styles

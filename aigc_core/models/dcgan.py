@@ -69,7 +69,7 @@ class Generator(nn.Module):
     def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
         if self.embedding is not None:
             latents = torch.cat([latents, self.embedding(labels)], dim=1)
-        features = self.stem(latents).unflatten(1, self.stem_shape)
+        features = self.stem(latents).unflatten(1, self.stem_shape).contiguous(memory_format=torch.channels_last)
         features = functional.relu(self.stem_norm(features))
         return torch.tanh(self.to_image(self.blocks(features)))
 
@@ -90,23 +90,27 @@ class Discriminator(nn.Module):
             if config.discriminator_norm == "batch":
                 blocks.append(nn.BatchNorm2d(next_width))
             blocks.append(_rectifier())
-        blocks.append(nn.Flatten())
-        features = widths[-1] * image_shape.stem_resolution**2
-        if config.discriminator_features:
-            blocks += [nn.Linear(features, config.discriminator_features), _rectifier()]
-            features = config.discriminator_features
         self.blocks = nn.Sequential(*blocks)
+        features = widths[-1] * image_shape.stem_resolution**2
+        self.to_features = nn.Sequential()
+        if config.discriminator_features:
+            self.to_features.extend([nn.Linear(features, config.discriminator_features), _rectifier()])
+            features = config.discriminator_features
         self.to_logit = nn.Linear(features, 1)
         self.projection = nn.Linear(image_shape.num_classes, features, bias=False) if image_shape.num_classes else None
 
+    def features(self, images: Tensor) -> Tensor:
+        """What logits are read from, [N, F]; maps are flattened in the order in which they lie in memory."""
+        return self.to_features(self.blocks(images).permute(0, 2, 3, 1).flatten(1))
+
     def class_scores(self, images: Tensor) -> Tensor:
         """The logit of each image as each class: [N, num_classes]."""
-        features = self.blocks(images)
+        features = self.features(images)
         return self.to_logit(features) + features @ self.projection.weight  # type: ignore[union-attr]
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
         if self.projection is None:
-            return self.to_logit(self.blocks(images)).squeeze(1)
+            return self.to_logit(self.features(images)).squeeze(1)
         return (self.class_scores(images) * labels).sum(1)
 
 

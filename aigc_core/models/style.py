@@ -293,6 +293,8 @@ class Discriminator(nn.Module):
     With classes there is a logit for each, and the labels choose (or weigh) them.
     """
 
+    mixes_images = True
+
     def __init__(self, config: StyleConfig, image_shape: ImageShape) -> None:
         super().__init__()
         widths = _widths(config.discriminator_width, config, image_shape)[::-1]
