@@ -9,7 +9,7 @@ from .figure import Figure, group_influences
 
 SUBSETS = 100
 SUBSET_SIZE = 1000
-REPRESENTATIVES = 2000
+REPRESENTATIVES = 1000
 """How many images stand for all others when the effect of each one is estimated."""
 
 

@@ -16,6 +16,8 @@ TILE_BYTES = 10 * 2**20
 """What a processor's cache holds: larger tiles take longer, whatever the memory."""
 REPLICATES = 16
 SHARE = 0.25
+ENOUGH = 1500
+"""How many images of the smaller side a replicate needs at most."""
 MIN_IMAGES = 20
 
 
@@ -97,23 +99,24 @@ def neighbourhood_figures(
 ) -> dict[str, Figure]:
     """`neighbourhoods` with intervals.
 
-    Neighbours are not independent, and both sides are random: the error is that of random quarters of both sides,
+    Neighbours are not independent, and both sides are random: the error is that of random shares of both sides,
     scaled to the whole (subsampling without replacement: Politis, Romano & Wolf 1999). All results of a protocol see
-    the same quarters.
+    the same shares.
     """
     whole = vars(neighbourhoods(generated, real, k, density_k, real_radii))
-    quarters = [
-        vars(neighbourhoods(_share(generated, number, 0), _share(real, number, 1), k, density_k))
+    share = min(SHARE, ENOUGH / min(len(generated), len(real)))
+    parts = [
+        vars(neighbourhoods(_part(generated, share, number, 0), _part(real, share, number, 1), k, density_k))
         for number in range(REPLICATES)
     ]
-    scale = (REPLICATES * SHARE / (1 - SHARE)) ** 0.5
+    scale = (REPLICATES * share / (1 - share)) ** 0.5
     figures = {}
     for name, value in whole.items():
-        values = numpy.array([quarter[name] for quarter in quarters])
+        values = numpy.array([part[name] for part in parts])
         figures[name] = Figure.of_groups(value, scale * (values - values.mean()))
     return figures
 
 
-def _share(features: Tensor, number: int, side: int) -> Tensor:
+def _part(features: Tensor, share: float, number: int, side: int) -> Tensor:
     order = torch.randperm(len(features), generator=seeded_generator(number, side))
-    return features[order[: max(2, int(SHARE * len(features)))]]
+    return features[order[: max(2, int(share * len(features)))]]

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ...errors import AIGCError
 
-BATCH_SIZE = 500
+BATCH_SIZE = 250
 
 
 @dataclass(frozen=True)
