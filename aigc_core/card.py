@@ -5,13 +5,15 @@ The metadata follows the Hub's specification of model cards (https://github.com/
 
 from __future__ import annotations
 
-import shlex
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from .checkpoint import CARD_FILE, SAMPLES_FILE, CheckpointConfig, read_config, written_file
+from .commands.train import command_for
+from .errors import AIGCError
 from .results import FIGURES, Result, read_results
 
 TAGS = ["aigc-studio", "gan"]
@@ -133,10 +135,8 @@ def _data(config: CheckpointConfig) -> str:
 def _training(config: CheckpointConfig) -> str:
     recipe = config.recipe
     parts = ["## Training"]
-    if preset := recipe.get("preset"):
-        options = [f"--{name} {recipe[name]}" for name in ("seed", "images", "seconds") if recipe.get(name) is not None]
-        words = ["python -m aigc_core train", f"--preset {shlex.quote(str(preset))}", *options, "--out RUN"]
-        parts.append(f"`{' '.join(words)}`")
+    with suppress(AIGCError):  # of a recipe of another version, or of one that came from no preset
+        parts.append(f"`{command_for(recipe)}`")
     if config.parent:
         parts.append(f"Training started from {config.parent}.")
     shown = {name: value for name, value in recipe.items() if name != "data"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import Any
@@ -10,13 +12,17 @@ import yaml
 
 from ..checkpoint import read_config, step_folders
 from ..config import parse_config
+from ..data import dataset_names
 from ..errors import AIGCError
 
 PRESETS = Path(__file__).parent.parent / "presets"
 EXAMPLES = """examples:
   python -m aigc_core train --preset fashion-mnist --out runs/clothes --seconds 600
   python -m aigc_core train --preset folder --data PICTURES --out runs/mine --set resolution=128
+  python -m aigc_core train --preset emoji --data PICTURES --parent checkpoints/emoji --out runs/mine
   python -m aigc_core train --out runs/mine --resume"""
+OPTIONS = ("data", "images", "seconds", "parent", "seed")
+"""The settings that have an option of their own; `--set` changes the others."""
 
 
 def preset_names() -> list[str]:
@@ -54,6 +60,31 @@ def apply_setting(settings: dict[str, Any], setting: str) -> None:
         raise AIGCError(f"--set {key}: '{value}' is not a value.") from None
 
 
+def command_for(recipe: dict[str, Any]) -> str:
+    """The command line that trains by a recipe, as a checkpoint keeps it; a folder of pictures is called PICTURES.
+
+    Raises AIGCError if the recipe is none of this version, or came from no preset.
+    """
+    from ..training import TrainingConfig
+
+    preset, made = read_preset(str(recipe.get("preset"))), dict(recipe)
+    if str(made.get("data")).partition(":")[0] not in dataset_names():
+        made["data"] = "PICTURES"
+    plain, wanted = (
+        parse_config(TrainingConfig, settings, "The recipe").model_dump(mode="json") for settings in (preset, made)
+    )
+    words = ["python", "-m", "aigc_core", "train", "--preset", preset["preset"]]
+    for name, value in wanted.items():
+        if name in OPTIONS and value != plain[name]:
+            words += [f"--{name}", str(value)]
+        elif isinstance(value, dict) and plain[name].keys() <= value.keys():
+            changed = {key: inner for key, inner in value.items() if inner != plain[name].get(key)}
+            words += [word for key, inner in changed.items() for word in ("--set", f"{name}.{key}={json.dumps(inner)}")]
+        elif value != plain[name]:
+            words += ["--set", f"{name}={json.dumps(value)}"]
+    return shlex.join([*words, "--out", "RUN"])
+
+
 def add_arguments(parser: ArgumentParser) -> None:
     parser.formatter_class = RawDescriptionHelpFormatter
     width = max(len(name) for name in preset_names())
@@ -85,7 +116,7 @@ def run(arguments: Namespace) -> int:
         settings = read_preset(arguments.preset)
     else:
         raise AIGCError(f"Choose a --preset: {', '.join(preset_names())}.")
-    for name in ("data", "images", "seconds", "parent", "seed"):
+    for name in OPTIONS:
         if getattr(arguments, name) is not None:
             settings[name] = getattr(arguments, name)
     for setting in arguments.set:
