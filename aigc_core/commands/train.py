@@ -19,7 +19,7 @@ PRESETS = Path(__file__).parent.parent / "presets"
 EXAMPLES = """examples:
   python -m aigc_core train --preset fashion-mnist --out runs/clothes --seconds 600
   python -m aigc_core train --preset folder --data PICTURES --out runs/mine --set resolution=128
-  python -m aigc_core train --preset emoji --data PICTURES --parent checkpoints/emoji --out runs/mine
+  python -m aigc_core train --preset folder --data PICTURES --parent checkpoints/emoji --out runs/mine
   python -m aigc_core train --out runs/mine --resume"""
 OPTIONS = ("data", "images", "seconds", "parent", "seed")
 """The settings that have an option of their own; `--set` changes the others."""

@@ -14,6 +14,8 @@ from .figure import Figure
 
 TILE_BYTES = 10 * 2**20
 """What a processor's cache holds: larger tiles take longer, whatever the memory."""
+LEAST_ROWS = 256
+"""What a matrix product needs to be fast, whatever the cache."""
 REPLICATES = 16
 SHARE = 0.25
 ENOUGH = 1500
@@ -27,7 +29,7 @@ def distances(queries: Tensor, others: Tensor) -> Iterator[tuple[slice, Tensor]]
     The arithmetic, and so every rounded bit, is that of torch.cdist for many rows. All tiles share their memory: each
     is valid until the next one.
     """
-    rows = max(1, min(len(queries), TILE_BYTES // (4 * len(others))))
+    rows = max(1, min(len(queries), max(LEAST_ROWS, TILE_BYTES // (4 * len(others)))))
     squares = others.square().sum(1, keepdim=True)
     right = torch.cat([others, torch.ones_like(squares), squares], dim=1).T
     tile = torch.empty(rows, len(others))

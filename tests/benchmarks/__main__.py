@@ -12,7 +12,15 @@ from pathlib import Path
 
 PAGE = Path(__file__).parent / "RESULTS.md"
 TITLE = "# What the benchmarks printed\n\n"
-WITHIN_AN_HOUR = ("training_step", "profile_step", "start_up", "generate_call", "evaluation", "calibration")
+WITHIN_AN_HOUR = (
+    "training_step",
+    "profile_step",
+    "start_up",
+    "generate_call",
+    "evaluation",
+    "neighbours",
+    "calibration",
+)
 HOURS_LONG = ("equal_time", "stability", "scarce_data")
 
 
