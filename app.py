@@ -16,7 +16,7 @@ import gradio as gr
 from aigc_core import AIGCError, SampleRequest
 from aigc_core.demo import about, explore, generate, invert, masthead, mix
 from aigc_core.demo.drawing import place_shipped_models
-from aigc_core.demo.language import text, word
+from aigc_core.demo.language import text, told, word
 from aigc_core.demo.look import HEAD, Studio
 from aigc_core.demo.models import default_model, offered_models
 from aigc_core.demo.visitor import errors_shown, token_of
@@ -81,7 +81,7 @@ def state_of_address(request: gr.Request, visitor: gr.OAuthToken | None) -> list
                 where = explore.where_of(request.query_params)
                 return [*where, tab, gr.Tabs(selected=tab), *restored(shared, visitor)]
             except AIGCError as error:
-                gr.Warning(str(error))
+                gr.Warning(told(error))
         return [*explore.where_of({}), tab, gr.Tabs(selected=tab), *restored(wanted, visitor)]
 
 

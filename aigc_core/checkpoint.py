@@ -177,7 +177,9 @@ def resolve_reference(reference: str | Path, *, token: str | None = None) -> Pat
         from .hub import pull
 
         return pull(folder, revision=revision or None, token=token)
-    raise AIGCError(f"There is no checkpoint '{text}': it is neither a folder here nor of the form owner/name.")
+    raise AIGCError(
+        "There is no checkpoint '{name}': it is neither a folder here nor of the form owner/name.", name=text
+    )
 
 
 def _step_folder(folder: Path, revision: str) -> Path:
@@ -209,7 +211,7 @@ def read_config(folder: Path) -> CheckpointConfig:
                 f"'{folder}' holds {pickles[0]}, a pickle, which can run code when opened and is never read here; "
                 f"a checkpoint has {CONFIG_FILE} and {WEIGHTS_FILE}."
             )
-        raise AIGCError(f"'{folder}' is not a checkpoint of AIGC Studio: {CONFIG_FILE} is missing.")
+        raise AIGCError("'{name}' is not a checkpoint of AIGC Studio: it has no {file}.", name=folder, file=CONFIG_FILE)
     if path.stat().st_size > MAX_CONFIG_BYTES:
         raise AIGCError(f"'{path}' is too large to be a checkpoint's config.")
     return read_config_file(CheckpointConfig, path, "fetch the checkpoint again")

@@ -32,7 +32,9 @@ def parse_config(config_type: type[ConfigType], values: Any, where: str) -> Conf
         if first["type"] == "extra_forbidden":
             known = ", ".join(sorted(config_type.model_fields))
             raise AIGCError(f"{where}: unknown key '{key}'; known keys are {known}.") from None
-        raise AIGCError(f"{where}: '{key}' is wrong: {first['msg'].lower()}.") from None
+        raise AIGCError(
+            "{where}: '{key}' is wrong: {reason}.", where=where, key=key, reason=first["msg"].lower()
+        ) from None
 
 
 def read_config_file(config_type: type[ConfigType], path: Path, remedy: str) -> ConfigType:

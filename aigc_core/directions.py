@@ -52,7 +52,9 @@ class Directions:
         if name not in self.names:
             known = ", ".join(self.names)
             raise AIGCError(
-                f"There is no latent direction '{name[:100]}'; beside coordinates like z0 there are {known}."
+                "There is no latent direction '{name}'; beside coordinates like z0 there are {known}.",
+                name=name[:100],
+                known=known,
             )
         index = self.names.index(name)
         return self.deviations[index] * self.vectors[index]

@@ -265,7 +265,7 @@ def list_revisions(repo_id: str, token: str | None = None) -> list[Revision]:
 def _checked_names(repo_id: str, revision: str) -> str:
     """The revision, if both names are of the Hub's form: they become parts of addresses and of paths in the cache."""
     if not repo_name.fullmatch(repo_id):
-        raise AIGCError(f"'{repo_id}' is not a name on the Hub; write OWNER/NAME.")
+        raise AIGCError("'{name}' is not a name on the Hub; write OWNER/NAME.", name=repo_id)
     if not revision_name.fullmatch(revision):
         raise AIGCError(f"'{revision}' is not the name of a revision.")
     return revision
@@ -308,7 +308,9 @@ def _checkpoint_files(api: HfApi, repo_id: str, revision: str) -> tuple[str, dic
     if not commit_hash.fullmatch(commit):
         raise AIGCError(f"'{repo_id}': the Hub named no commit; try again later.")
     if CONFIG_FILE not in files:
-        raise AIGCError(f"'{repo_id}' is not a checkpoint of AIGC Studio: it has no {CONFIG_FILE}.")
+        raise AIGCError(
+            "'{name}' is not a checkpoint of AIGC Studio: it has no {file}.", name=repo_id, file=CONFIG_FILE
+        )
     if len(files) > MAX_FILES:
         raise AIGCError(f"'{repo_id}' has over {MAX_FILES} files; refused.")
     for name, file in files.items():

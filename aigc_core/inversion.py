@@ -63,7 +63,10 @@ def target_image(upload: Path | BinaryIO | Image.Image | Tensor, image_shape: Im
     pixels = read_image(file, image_shape.resolution, image_shape.channels)  # type: ignore[arg-type]
     with Image.open(file) as picture:  # type: ignore[arg-type]
         if min(picture.size) < SMALLEST_SIDE:
-            raise AIGCError(f"The image has only {picture.width} × {picture.height} pixels; use a larger one.")
+            width, height = picture.size
+            raise AIGCError(
+                "The image has only {width} × {height} pixels; use a larger one.", width=width, height=height
+            )
     return torch.from_numpy(pixels)
 
 

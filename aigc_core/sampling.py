@@ -143,13 +143,13 @@ def parse_labels(text: str, class_names: tuple[str, ...], num_classes: int) -> T
             label = by_name.get(name.casefold(), int(name) if re.fullmatch("[0-9]{1,5}", name) else -1)
             if not 0 <= label < num_classes:
                 known = ", ".join(class_names) or f"0 to {num_classes - 1}"
-                raise AIGCError(f"There is no class '{name[:100]}'; the classes are {known}.")
+                raise AIGCError("There is no class '{name}'; the classes are {known}.", name=name[:100], known=known)
             try:
                 row[label] += float(weight)
             except ValueError:
-                raise AIGCError(f"'{weight}' is not a weight; write a mix as 0:0.7+3:0.3.") from None
+                raise AIGCError("'{weight}' is not a weight; write a mix as 0:0.7+3:0.3.", weight=weight) from None
         if not (torch.isfinite(row).all() and (row >= 0).all() and row.sum() > 0):
-            raise AIGCError(f"The weights of '{entry}' must be positive numbers.")
+            raise AIGCError("The weights of '{entry}' must be positive numbers.", entry=entry)
     return rows / rows.sum(1, keepdim=True)
 
 

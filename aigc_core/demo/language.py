@@ -5,6 +5,8 @@ from __future__ import annotations
 import gradio as gr
 from gradio.context import LocalContext
 
+from ..errors import AIGCError
+
 WORDS = {
     "model": ("Model", "模型"),
     "step": ("Training step", "训练步"),
@@ -133,6 +135,24 @@ WORDS = {
     ),
 }  # fmt: skip
 
+ERRORS = {
+    "This model has no classes; leave the label empty.": "此模型没有类别;请将类别留空。",
+    "There is no class '{name}'; the classes are {known}.": "没有类别“{name}”;可用的类别有 {known}。",
+    "'{weight}' is not a weight; write a mix as 0:0.7+3:0.3.": "“{weight}”不是权重;混合请写成 0:0.7+3:0.3。",
+    "The weights of '{entry}' must be positive numbers.": "“{entry}”的权重必须是正数。",
+    "There is no latent direction '{name}'; beside coordinates like z0 there are {known}.": (
+        "没有潜变量方向“{name}”;除 z0 这样的坐标外,还有 {known}。"
+    ),
+    "The image has only {width} × {height} pixels; use a larger one.": "图片只有 {width} × {height} 像素;请用更大的。",
+    "There is no checkpoint '{name}': it is neither a folder here nor of the form owner/name.": (
+        "没有检查点“{name}”:它既不是此处的文件夹,也不是 owner/name 的形式。"
+    ),
+    "'{name}' is not a checkpoint of AIGC Studio: it has no {file}.": "“{name}”不是 AIGC Studio 的检查点:缺少 {file}。",
+    "'{name}' is not a name on the Hub; write OWNER/NAME.": "“{name}”不是 Hub 上的名称;请写成 OWNER/NAME。",
+    "{where}: '{key}' is wrong: {reason}.": "{where}:“{key}”有误:{reason}。",
+}
+"""The sentences of aigc_core that visitors are most likely to meet; others are shown in English."""
+
 _english, _chinese = ({key: pair[language] for key, pair in WORDS.items()} for language in (0, 1))
 text = gr.I18n(en=_english, zh=_chinese, **{"zh-CN": _chinese, "zh-TW": _chinese})
 """Texts of components, which the browser translates."""
@@ -140,6 +160,15 @@ text = gr.I18n(en=_english, zh=_chinese, **{"zh-CN": _chinese, "zh-TW": _chinese
 
 def word(key: str) -> str:
     """A text that the server puts into a message or into HTML, in the first language of the visitor's browser."""
+    return WORDS[key][_reads_chinese()]
+
+
+def told(error: AIGCError) -> str:
+    """The sentence of an error, in that language where there is a translation."""
+    translation = ERRORS.get(error.sentence) if _reads_chinese() else None
+    return translation.format(**error.values) if translation else str(error)
+
+
+def _reads_chinese() -> bool:
     request = LocalContext.request.get(None)
-    language = request.headers.get("accept-language", "") if request else ""
-    return WORDS[key][language.startswith("zh")]
+    return bool(request) and request.headers.get("accept-language", "").startswith("zh")
