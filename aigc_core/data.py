@@ -103,6 +103,12 @@ def register_dataset(name: str, dataset: NamedDataset) -> None:
     _named[name] = replace(dataset, folder=dataset.folder or name)
 
 
+def splits_of(name: str) -> tuple[str, ...]:
+    """The splits of a data set of that name or, as it has no other, train for a folder."""
+    named = _named.get(name.partition(":")[0])
+    return named.splits if named else ("train",)
+
+
 def dataset_names() -> list[str]:
     """The registered names, sorted."""
     return sorted(_named)

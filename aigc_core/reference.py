@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from .checkpoint import written_file
-from .data import ImageDataset, dataset_names, load_dataset
+from .data import ImageDataset, load_dataset, splits_of
 from .metrics.extractors import Extractor
 from .metrics.fid import Moments
 from .metrics.memorisation import AUDITED, Resemblance, resemblance
@@ -47,11 +47,11 @@ def kept(name: str, compute: Callable[[], dict[str, Tensor]]) -> dict[str, Tenso
 
 
 def split_reference(text: str) -> tuple[str, str]:
-    """DATASET, DATASET:SPLIT or a folder → data set and split; test where none is named, and train for a folder."""
+    """DATASET, DATASET:SPLIT or a folder → data set and split; test, where there is one and none is named."""
     dataset, _, split = text.rpartition(":")
     if dataset and split in ("train", "test"):
         return dataset, split
-    return text, "test" if text.partition(":")[0] in dataset_names() else "train"
+    return text, splits_of(text)[-1]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from aigc_core.cli import main
 from aigc_core.evaluation import evaluate, load_reference, sample_features
 from aigc_core.metrics.extractors import Extractor, load_extractor
 from aigc_core.models import ImageShape, build_generator
-from aigc_core.reference import Reference
+from aigc_core.reference import Reference, split_reference
 from aigc_core.results import neighbours_path, read_results
 
 ROOT = Path(__file__).parents[1]
@@ -127,6 +127,19 @@ def test_a_damaged_cache_is_made_again(tmp_path: Path, own_cache: Path) -> None:
     for path in own_cache.rglob("*.safetensors"):
         path.write_bytes(b"half")
     assert torch.equal(load_reference(str(data), "mnist-classifier", None, 28, 1).features, first)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("mnist", ("mnist", "test")),
+        ("mnist:train", ("mnist", "train")),
+        ("emoji:Smileys & Emotion", ("emoji:Smileys & Emotion", "train")),
+        ("pictures", ("pictures", "train")),
+    ],
+)
+def test_the_test_split_is_the_reference_where_there_is_one(text: str, expected: tuple[str, str]) -> None:
+    assert split_reference(text) == expected
 
 
 def test_any_folder_against_any_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
