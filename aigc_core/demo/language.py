@@ -35,6 +35,8 @@ WORDS = {
     "example_sneakers": ("Sixteen sneakers", "十六只运动鞋"),
     "example_blend": ("From bag to T-shirt", "从包到 T 恤"),
     "example_digits": ("Digits in order", "按顺序的数字"),
+    "example_photographs": ("Horses, ships, trucks", "马、船、卡车"),
+    "example_smileys": ("A page of smileys", "一页笑脸"),
     "example_classroom": ("The classroom GAN", "课堂上的 GAN"),
     "history": ("THIS VISIT — CLICK TO COME BACK", "本次访问的历史(点击返回)"),
     # Explore
