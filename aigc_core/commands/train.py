@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,9 @@ def apply_setting(settings: dict[str, Any], setting: str) -> None:
             raise AIGCError(f"--set {key}: '{part}' has no settings of its own.")
     try:
         settings[last] = yaml.safe_load(value)
+        if isinstance(settings[last], str):  # YAML takes 2e-4 for a word
+            with suppress(ValueError):
+                settings[last] = float(value)
     except yaml.YAMLError:
         raise AIGCError(f"--set {key}: '{value}' is not a value.") from None
 

@@ -33,7 +33,7 @@ EXAMPLES = {
     "&labels=Bag:1%2BT-shirt/top:0,Bag:0.5%2BT-shirt/top:0.5,Bag:0%2BT-shirt/top:1",
     "example_digits": "checkpoint=checkpoints/mnist&seed=100&count=30&labels=0,1,2,3,4,5,6,7,8,9",
     "example_photographs": "checkpoint=checkpoints/cifar10&seed=20&count=24&labels=horse,ship,truck",
-    "example_smileys": "checkpoint=checkpoints/emoji&seed=4&count=24&truncation=0.8",
+    "example_smileys": "checkpoint=checkpoints/emoji&seed=40&count=16",
     "example_classroom": "checkpoint=checkpoints/mnist-mlp&seed=1&count=16",
 }
 # The address bar follows, so that the page can be reloaded or shared as it is.
