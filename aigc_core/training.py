@@ -6,6 +6,7 @@ Interrupted anywhere, a run resumes from its newest checkpoint to the same weigh
 
 from __future__ import annotations
 
+import ctypes
 import math
 import os
 import shutil
@@ -14,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -50,6 +51,8 @@ from .training_state import load_training_state, save_training_state
 
 # Losses are fetched from the device, and health is judged, once in so many steps.
 STEPS_BETWEEN_LOGS = 50
+# From glibc's malloc.h.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 
 
 class TrainingMethod(Protocol):
@@ -137,6 +140,8 @@ class Run:
         self.accelerator = Accelerator(
             mixed_precision=_mixed_precision(), log_with=list(trackers) or None, project_dir=str(folder)
         )
+        if self.accelerator.device.type == "cpu":
+            _keep_freed_memory()
         processes = self.accelerator.num_processes
         if config.batch_size % processes:
             raise AIGCError(f"The batch size {config.batch_size} cannot be shared among {processes} processes.")
@@ -379,6 +384,14 @@ def _mixed_precision() -> str:
     if told := os.environ.get("ACCELERATE_MIXED_PRECISION"):
         return told
     return "bf16" if torch.cuda.is_available() and torch.cuda.get_device_capability() >= (8, 0) else "no"
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc use the memory of one step again in the next, instead of giving it back to the kernel each time."""
+    with suppress(OSError, AttributeError):  # other systems have no such setting
+        glibc = ctypes.CDLL("libc.so.6")
+        glibc.mallopt(M_MMAP_THRESHOLD, 32 * 2**20)
+        glibc.mallopt(M_TRIM_THRESHOLD, 2**30)
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,18 +1,24 @@
 """Images per second of this project's training step against the loop of the usual tutorials, with the same networks.
 
-The tutorials' loop has a DataLoader over single PIL images with transforms, NCHW tensors, plain Adam, binary
-cross-entropy, gradients of the discriminator's weights in the generator's step too, and reads the losses at every step.
-It has no moving average and no penalty; ours is measured with the moving average: in two passes through the
-discriminator as the tutorials', in one, and in one with R1, as the presets have it. Where the environment says
-ACCELERATE_MIXED_PRECISION=bf16, our networks compute in bfloat16.
+Each runs in a process of its own. The tutorials' loop has a DataLoader over single PIL images with transforms, NCHW
+tensors, plain Adam, binary cross-entropy, gradients of the discriminator's weights in the generator's step too, and
+reads the losses at every step. It has no moving average and no penalty; ours is measured with the moving average: in
+two passes through the discriminator as the tutorials', in one, and in one with R1, as the presets have it. Where the
+environment says ACCELERATE_MIXED_PRECISION=bf16, our networks compute in bfloat16.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
+import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -73,7 +79,8 @@ def tutorial_steps(dataset: ImageDataset) -> Iterator[None]:
             yield
 
 
-def our_run(data: str, folder: Path, r1_gamma: float, one_stage: bool) -> Run:
+def our_steps(data: str, r1_gamma: float, one_stage: bool) -> Iterator[None]:
+    """Ours, a step at a time."""
     config = TrainingConfig(
         data=data,
         architecture="dcgan",
@@ -81,7 +88,36 @@ def our_run(data: str, folder: Path, r1_gamma: float, one_stage: bool) -> Run:
         method_config={"r1_gamma": r1_gamma, "penalty_interval": 16, "one_stage": one_stage},
         batch_size=BATCH_SIZE,
     )
-    return Run(config, folder, resume=False, trackers=())
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run(config, Path(folder), resume=False, trackers=())
+        while True:
+            run._train_step()
+            yield
+
+
+def serve(asked: Connection, data: str, *recipe: Any) -> None:
+    """Take as many steps as are asked for, again and again, of ours or, without a recipe, of the tutorials' loop."""
+    steps = our_steps(data, *recipe) if recipe else tutorial_steps(load_dataset(data))
+    while count := asked.recv():
+        for _ in range(count):
+            next(steps)
+        asked.send(None)
+
+
+@contextmanager
+def in_a_process(*arguments: Any) -> Iterator[Callable[[int], None]]:
+    """Yield a function that takes steps in a process of its own and returns when they are done."""
+    here, there = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=serve, args=(there, *arguments))
+    process.start()
+
+    def take(count: int) -> None:
+        here.send(count)
+        here.recv()
+
+    yield take
+    here.send(0)
+    process.join()
 
 
 def main() -> None:
@@ -90,23 +126,19 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--steps", type=int, default=16, help="steps in a round")
     arguments = parser.parse_args()
-    tutorial = tutorial_steps(load_dataset(arguments.data))
+    precision = {"bf16": "bfloat16"}.get(os.environ.get("ACCELERATE_MIXED_PRECISION", ""), "float32")
     rows = []
-    for name, r1_gamma, one_stage in (
+    for name, *recipe in (
         ("two passes, no penalty", 0.0, False),
         ("one pass, no penalty", 0.0, True),
         ("one pass, R1 every 16th step", 1.0, True),
     ):
-        with tempfile.TemporaryDirectory() as folder:
-            ours = our_run(arguments.data, Path(folder), r1_gamma, one_stage)
+        with in_a_process(arguments.data) as tutorial, in_a_process(arguments.data, *recipe) as ours:
             rounds = interleaved(
-                lambda: [next(tutorial) for _ in range(arguments.steps)],
-                lambda ours=ours: [ours._train_step() for _ in range(arguments.steps)],
-                arguments.rounds + 1,
+                partial(tutorial, arguments.steps), partial(ours, arguments.steps), arguments.rounds + 1
             )
         theirs, own, ratio = medians(rounds[1:])  # the first is for warming up
         images = BATCH_SIZE * arguments.steps
-        precision = {"no": "float32"}.get(ours.accelerator.mixed_precision, ours.accelerator.mixed_precision)
         rows.append([f"{precision}, {name}", f"{images / theirs:.0f}", f"{images / own:.0f}", f"{ratio:.2f}×"])
     print_table(
         f"Training step of `dcgan` on {arguments.data}, batches of {BATCH_SIZE}",
