@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor, nn
 
 from aigc_core import AIGCError
 from aigc_core.checkpoint import Checkpoint, CheckpointConfig
@@ -216,6 +217,42 @@ def test_inception_takes_its_weights_from_a_file(tmp_path: Path, monkeypatch: py
     assert torch.equal(features, theirs(grey.repeat(1, 3, 1, 1))[0])
     assert logits.shape == (2, 1008)
     assert torch.equal(extractor.extract(grey.repeat(1, 3, 1, 1))[0], features)
+
+
+class Names(nn.Module):
+    """Tensors under the names that a network gives them, as a TorchScript archive keeps them."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images
+
+    @classmethod
+    def of(cls, tensors: dict[str, Tensor]) -> "Names":
+        root = cls()
+        for name, tensor in tensors.items():
+            *path, last = name.split(".")
+            module: nn.Module = root
+            for part in path:
+                if part not in dict(module.named_children()):
+                    module.add_module(part, cls())
+                module = module.get_submodule(part)
+            module.register_parameter(last, nn.Parameter(tensor))
+        return root
+
+
+def test_clip_takes_its_weights_from_a_file(tmp_path: Path) -> None:
+    """A small CLIP that nobody trained, in the format of the real one's file."""
+    from torch_fidelity.feature_extractor_clip import CLIPVisual, FeatureExtractorCLIP
+
+    torch.manual_seed(0)
+    tensors = CLIPVisual(16, 32, 1, 64, 8).state_dict() | {"text_projection": torch.zeros(4, 16)}
+    weights = tmp_path / "weights.pt"
+    torch.jit.script(Names.of(tensors)).save(weights)
+    extractor = load_extractor("clip-vit-b-32", weights)
+    images = torch.randint(0, 256, (2, 3, 28, 28), dtype=torch.uint8)
+    features, logits = extractor.extract(images)
+    theirs = FeatureExtractorCLIP("clip-vit-b-32", ["clip"], feature_extractor_weights_path=str(weights))
+    assert features.shape == (2, 16) and logits.shape == (2, 0)
+    assert torch.equal(features, theirs(images)[0])
 
 
 def test_wrong_or_missing_weights_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
