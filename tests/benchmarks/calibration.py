@@ -80,7 +80,8 @@ def main() -> None:
     first, earlier = (sample_features(model, reference.extractor, arguments.pool).features for model in models)
     second = with_gap(first, earlier, reference.moments)
     fids = [frechet_distance(Moments.of(part), reference.moments) for part in (first, second)]
-    print(f"{Path(arguments.checkpoint).name}, N = {arguments.num_samples:,} of {arguments.pool:,}, {arguments.pairs} pairs")
+    name, count = Path(arguments.checkpoint).name, arguments.num_samples
+    print(f"{name}, N = {count:,} of {arguments.pool:,}, {arguments.pairs} pairs")
     print(f"confidence {CONFIDENCE:.0%}; FID of the pools {fids[0]:.4f} and {fids[1]:.4f}")
     print(f"{platform.machine()}, torch {torch.__version__}\n")
     print("| pairs | tie | right | wrong |\n|---|---|---|---|")
