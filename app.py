@@ -56,7 +56,11 @@ class View:
             wanted = list(values[: self.watched])
             if opened == name and values[0] and wanted != drawn:
                 yield [wanted, *unchanged]  # at once, as opening the tab and what changed the model may coincide
-                yield [wanted, *self.fill(visitor, *values)]
+                try:
+                    yield [wanted, *self.fill(visitor, *values)]
+                except gr.Error:
+                    yield [[], *unchanged]  # so that opening the tab again tries again
+                    raise
             else:
                 yield [gr.skip(), *unchanged]
 
