@@ -337,8 +337,8 @@ class Run:
 
     def _resume(self, checkpoint: Path) -> None:
         made = read_config(checkpoint)
-        remedy = "what is to be resumed; leave it as it was, or begin a new run in another --out"
-        self._check_same_networks(made, checkpoint, remedy)
+        to_fit = "what is to be resumed; leave it as it was, or begin a new run in another --out"
+        self._check_same_networks(made, checkpoint, to_fit)
         if self.accelerator.is_main_process:
             for unfinished in self.folder.glob(".step-*"):  # of a run that was killed while it saved
                 shutil.rmtree(unfinished)
@@ -351,14 +351,15 @@ class Run:
         self.training_seconds = counters["training_seconds"]
         self.inherited = {name: getattr(made, name) - count for name, count in counters.items()}
 
-    def _check_same_networks(self, made: CheckpointConfig, checkpoint: str | Path, what_it_must_fit: str) -> None:
+    def _check_same_networks(self, made: CheckpointConfig, checkpoint: str | Path, to_fit: str) -> None:
+        """Raise AIGCError if a checkpoint has other networks than this run; `to_fit` names the run and a remedy."""
         for setting, ours in (
             ("architecture", self.config.architecture),
             ("architecture_config", self.config.architecture_config),
             ("image_shape", self.image_shape),
         ):
             if getattr(made, setting) != ours:
-                raise AIGCError(f"'{checkpoint}' has another {setting} than {what_it_must_fit}.")
+                raise AIGCError(f"'{checkpoint}' has another {setting} than {to_fit}.")
 
     def _progress_bar(self) -> tqdm:
         timed = self.config.seconds is not None

@@ -80,13 +80,13 @@ def main() -> None:
     first, earlier = (sample_features(model, reference.extractor, arguments.pool).features for model in models)
     second = with_gap(first, earlier, reference.moments)
     fids = [frechet_distance(Moments.of(part), reference.moments) for part in (first, second)]
-    name, count = Path(arguments.checkpoint).name, arguments.num_samples
-    print(f"{name}, N = {count:,} of {arguments.pool:,}, {arguments.pairs} pairs")
+    count, pairs = arguments.num_samples, arguments.pairs
+    print(f"{Path(arguments.checkpoint).name}, N = {count:,} of {arguments.pool:,}, {pairs} pairs")
     print(f"confidence {CONFIDENCE:.0%}; FID of the pools {fids[0]:.4f} and {fids[1]:.4f}")
     print(f"{platform.machine()}, torch {torch.__version__}\n")
     print("| pairs | tie | right | wrong |\n|---|---|---|---|")
     for name, other, same_seeds in (("A/A", first, False), ("5 %", second, True), ("unrelated, 5 %", second, False)):
-        found = outcomes(first, other, same_seeds, reference, arguments.num_samples, arguments.pairs)
+        found = outcomes(first, other, same_seeds, reference, count, pairs)
         right = "–" if other is first else found.count("better")
         wrong = found.count("worse") + (found.count("better") if other is first else 0)
         print(f"| {name} | {found.count('tie')} | {right} | {wrong} |", flush=True)
