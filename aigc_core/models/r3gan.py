@@ -109,7 +109,8 @@ class GenerativeBasis(nn.Module):
         _initialise(self.scale.weight)
 
     def forward(self, latents: Tensor) -> Tensor:
-        return self.maps * self.scale(latents)[:, :, None, None]
+        maps = self.maps * self.scale(latents)[:, :, None, None]
+        return maps.contiguous(memory_format=torch.channels_last)
 
 
 class DiscriminativeBasis(nn.Module):
