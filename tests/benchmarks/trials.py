@@ -6,10 +6,15 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from aigc_core import Checkpoint
 from aigc_core.commands.train import apply_setting, read_preset
 from aigc_core.config import parse_config
-from aigc_core.evaluation import evaluate
+from aigc_core.data import load_dataset
+from aigc_core.draws import seeded_generator
+from aigc_core.evaluation import DEFAULT_NUM_SAMPLES, evaluate, evaluate_folder
+from aigc_core.provenance import to_picture
 from aigc_core.results import Result, read_results
 from aigc_core.training import TrainingConfig, train
 
@@ -38,3 +43,15 @@ def trial(name: str, recipe: dict[str, Any]) -> tuple[Checkpoint, Result]:
     checkpoint = Checkpoint.from_pretrained(finished)
     results = read_results(finished)
     return checkpoint, results[0] if results else evaluate(checkpoint)
+
+
+def real_against_real(data: str) -> Result:
+    """Measure as many training images as samples are drawn, as if they had been generated."""
+    folder = FOLDER / f"{data}-real"
+    if not (results := read_results(folder)):
+        folder.mkdir(parents=True, exist_ok=True)
+        images = load_dataset(data).images
+        for index in torch.randperm(len(images), generator=seeded_generator(0))[:DEFAULT_NUM_SAMPLES].tolist():
+            to_picture(images[index]).save(folder / f"{index}.png")
+        results = [evaluate_folder(folder, data)]
+    return results[0]
