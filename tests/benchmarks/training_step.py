@@ -31,7 +31,7 @@ from aigc_core.training import Run, TrainingConfig
 from .report import interleaved, medians, print_table
 
 BATCH_SIZE = 64
-NETWORKS = {"generator_width": 32, "discriminator_width": 32}  # those of the presets mnist and fashion-mnist
+NETWORKS = {"generator_width": 32, "discriminator_width": 32}  # those of the preset mnist
 
 
 class PicturesOneByOne(torch.utils.data.Dataset):
