@@ -3,8 +3,8 @@
 Each runs in a process of its own. The tutorials' loop has a DataLoader over single PIL images with transforms, NCHW
 tensors, plain Adam, binary cross-entropy, gradients of the discriminator's weights in the generator's step too, and
 reads the losses at every step. It has no moving average and no penalty; ours is measured with the moving average: in
-two passes through the discriminator as the tutorials', in one, and in one with R1, as the presets have it. Where the
-environment says ACCELERATE_MIXED_PRECISION=bf16, our networks compute in bfloat16.
+two passes through the discriminator as the tutorials', in one, and in one with R1, as the preset mnist has it.
+Where the environment says ACCELERATE_MIXED_PRECISION=bf16, our networks compute in bfloat16.
 """
 
 from __future__ import annotations
