@@ -6,11 +6,11 @@ filter of StyleGAN2 (Karras et al. 2020). Borders are padded with zeros.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from .convolution import convolve
 
 
 def _kernel(maps: Tensor) -> Tensor:
@@ -19,37 +19,16 @@ def _kernel(maps: Tensor) -> Tensor:
     return torch.outer(taps, taps).expand(maps.shape[1], 1, 4, 4)
 
 
-class _LowPass(torch.autograd.Function):
-    """A depthwise convolution with a constant kernel.
-
-    Autograd's own second derivative of a grouped convolution goes through the groups one by one; the kernel being
-    constant, the adjoint alone is needed.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, maps: Tensor, stride: int, padding: int) -> Tensor:
-        ctx.stride, ctx.padding = stride, padding
-        return functional.conv2d(maps, _kernel(maps), stride=stride, padding=padding, groups=maps.shape[1])
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        return _adjoint(gradients[0], ctx.stride, ctx.padding), None, None
-
-
-def _adjoint(maps: Tensor, stride: int, padding: int) -> Tensor:
-    return functional.conv_transpose2d(maps, _kernel(maps), stride=stride, padding=padding, groups=maps.shape[1])
-
-
 def low_pass(maps: Tensor, padding: int) -> Tensor:
     """[N, C, H, W] float → [N, C, H + 2·padding − 3, W + 2·padding − 3]: filtered, at the same resolution."""
-    return _LowPass.apply(maps, 1, padding)  # type: ignore[return-value]
+    return convolve(maps, _kernel(maps), padding=padding, groups=maps.shape[1])
 
 
 def downsample(maps: Tensor) -> Tensor:
     """[N, C, 2H, 2W] float → [N, C, H, W]."""
-    return _LowPass.apply(maps, 2, 1)  # type: ignore[return-value]
+    return convolve(maps, _kernel(maps), stride=2, padding=1, groups=maps.shape[1])
 
 
 def upsample(maps: Tensor) -> Tensor:
     """[N, C, H, W] float → [N, C, 2H, 2W]; away from the border a constant map stays the same constant."""
-    return _adjoint(4 * maps, 2, 1)
+    return functional.conv_transpose2d(4 * maps, _kernel(maps), stride=2, padding=1, groups=maps.shape[1])

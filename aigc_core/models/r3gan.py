@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..config import Config
+from ..convolution import Convolution, convolve
 from ..resampling import downsample, upsample
 from . import Architecture, ImageShape, register
 
@@ -69,8 +70,10 @@ def _initialise(weight: Tensor, gain: float = 1.0) -> None:
     nn.init.normal_(weight, std=gain / math.sqrt(weight[0].numel()))
 
 
-def _convolution(in_channels: int, out_channels: int, kernel: int = 1, groups: int = 1, gain: float = 1.0) -> nn.Conv2d:
-    layer = nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, groups=groups, bias=False)
+def _convolution(
+    in_channels: int, out_channels: int, kernel: int = 1, groups: int = 1, gain: float = 1.0
+) -> Convolution:
+    layer = Convolution(in_channels, out_channels, kernel, padding=kernel // 2, groups=groups, bias=False)
     _initialise(layer.weight, gain)
     return layer
 
@@ -92,9 +95,9 @@ class ResidualBlock(nn.Module):
         self.biases = nn.ParameterList([torch.zeros(inner), torch.zeros(inner)])
 
     def forward(self, maps: Tensor) -> Tensor:
-        hidden = functional.conv2d(maps, self.expand.weight, self.biases[0])
+        hidden = convolve(maps, self.expand.weight, self.biases[0])
         hidden = functional.leaky_relu(hidden, 0.2, inplace=True)
-        hidden = functional.conv2d(hidden, self.mix.weight, self.biases[1], padding=1, groups=self.mix.groups)
+        hidden = convolve(hidden, self.mix.weight, self.biases[1], padding=1, groups=self.mix.groups)
         hidden = functional.leaky_relu(hidden, 0.2, inplace=True)
         return maps + self.project(hidden)
 
@@ -125,8 +128,10 @@ class DiscriminativeBasis(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         # The depthwise convolution, whose output is one pixel, as a product and a sum: autograd differentiates
-        # those twice without going through the channels one by one.
-        return self.mix((maps * self.maps.weight.squeeze(1)).sum(dim=(2, 3)))
+        # those twice without going through the channels one by one. With channels last, as maps lie in memory, so
+        # that gradients lie alike.
+        weight = self.maps.weight.permute(1, 2, 3, 0).contiguous()
+        return self.mix((maps.permute(0, 2, 3, 1) * weight).sum(dim=(1, 2)))
 
 
 class Upsample(nn.Module):
