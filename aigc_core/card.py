@@ -12,8 +12,8 @@ from typing import Any
 import yaml
 
 from .checkpoint import CARD_FILE, SAMPLES_FILE, CheckpointConfig, read_config, written_file
-from .commands.train import command_for
 from .errors import AIGCError
+from .presets import command_for
 from .results import FIGURES, Result, read_results
 
 TAGS = ["aigc-studio", "gan"]

@@ -231,7 +231,7 @@ def test_wrong_settings_end_in_a_sentence(
 
 
 def test_every_preset_is_valid() -> None:
-    from aigc_core.commands.train import preset_names, read_preset
+    from aigc_core.presets import preset_names, read_preset
 
     assert {"mnist-mlp", "mnist", "fashion-mnist", "cifar10", "cifar10-r3gan", "ffhq64-r3gan", "folder"} <= set(
         preset_names()
@@ -243,9 +243,9 @@ def test_every_preset_is_valid() -> None:
 @pytest.mark.parametrize("preset", ["fashion-mnist", "cifar10", "folder", "mnist-mlp"])
 def test_the_command_in_a_card_makes_the_same_recipe(preset: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever was set, left out, or changed in the preset since."""
-    from aigc_core.commands import train as command_line
+    from aigc_core import presets
 
-    recipe = command_line.read_preset(preset) | {"seed": 3, "images": 99, "horizontal_flip": preset != "cifar10"}
+    recipe = presets.read_preset(preset) | {"seed": 3, "images": 99, "horizontal_flip": preset != "cifar10"}
     recipe["parent"], recipe["data"] = "a model@step-0000001", "emoji:Smileys & Emotion"
     recipe["method_config"] = dict(recipe["method_config"]) | {"betas": [0.5, 0.9], "augmentation": "ada"}
     if preset == "folder":
@@ -253,14 +253,14 @@ def test_the_command_in_a_card_makes_the_same_recipe(preset: str, monkeypatch: p
     made = TrainingConfig(**recipe)
     asked: list[TrainingConfig] = []
     monkeypatch.setattr("aigc_core.training.train", lambda config, *_, **__: asked.append(config))
-    words = shlex.split(command_line.command_for(made.model_dump(mode="json", exclude_defaults=True)))
+    words = shlex.split(presets.command_for(made.model_dump(mode="json", exclude_defaults=True)))
     assert words[:4] == ["python", "-m", "aigc_core", "train"]
     assert main(words[3:]) == 0
     assert asked == [made]
 
 
 def test_the_command_in_a_card_names_no_folder_of_the_machine() -> None:
-    from aigc_core.commands.train import command_for, read_preset
+    from aigc_core.presets import command_for, read_preset
 
     assert "--data PICTURES" in command_for(read_preset("mnist") | {"data": "/home/ada/secret"})
 

@@ -1,6 +1,7 @@
 """Run benchmarks and keep what they print in `RESULTS.md`: `python -m tests.benchmarks [NAME …]`.
 
-Without a name those run that together fit in an hour on two cores; the others take hours each.
+Without a name those run that together fit in an hour on two cores; the others take hours each. A name in quotes may
+carry options of that benchmark: `python -m tests.benchmarks "stability --seconds 20"`.
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ def main() -> None:
     names = parser.parse_args().names or WITHIN_AN_HOUR
     sections = dict(part.split("\n", 1) for part in PAGE.read_text().split("\n## ")[1:]) if PAGE.is_file() else {}
     for name in names:
-        command = ["-m", f"tests.benchmarks.{name}"]
+        benchmark, *options = name.split()
+        command = ["-m", f"tests.benchmarks.{benchmark}", *options]
         printed = subprocess.run([sys.executable, *command], stdout=subprocess.PIPE, text=True, check=True).stdout
-        sections[name] = f"\n`python {' '.join(command)}`\n\n{printed.strip()}\n"
+        sections[benchmark] = f"\n`python {' '.join(command)}`\n\n{printed.strip()}\n"
         ordered = [known for known in WITHIN_AN_HOUR + HOURS_LONG if known in sections]
         PAGE.write_text(TITLE + "\n".join(f"## {known}\n{sections[known]}" for known in ordered))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch.profiler import ProfilerActivity, profile
 
-from aigc_core.commands.train import read_preset
+from aigc_core.presets import read_preset
 from aigc_core.training import Run, TrainingConfig
 
 from .report import print_table
