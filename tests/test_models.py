@@ -336,7 +336,7 @@ def test_an_architecture_from_outside_trains_and_samples(digits_folder: Path, tm
     assert "outside" in architecture_names()
     with pytest.raises(AIGCError, match="unknown key 'depth'"):
         build_generator("outside", {"depth": 3}, ImageShape(channels=1, resolution=28))
-    words = ["train", "--preset", "mnist", "--data", str(digits_folder), "--out", str(tmp_path / "run")]
+    words = ["train", "--preset", "folder", "--data", str(digits_folder), "--out", str(tmp_path / "run")]
     settings = [
         "architecture=outside",
         "architecture_config={latent_dim: 7}",

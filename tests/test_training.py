@@ -53,7 +53,7 @@ SETTINGS = {
 
 def command(data: Path, out: Path, images: int, *more: str) -> list[str]:
     settings = [f"--set={key}={value}" for key, value in SETTINGS.items()]
-    start = [sys.executable, "-m", "aigc_core", "train", "--preset", "mnist", "--data", str(data), "--out", str(out)]
+    start = [sys.executable, "-m", "aigc_core", "train", "--preset", "folder", "--data", str(data), "--out", str(out)]
     return [*start, "--images", str(images), *settings, *more]
 
 

@@ -3,7 +3,7 @@
 Each runs in a process of its own. The tutorials' loop has a DataLoader over single PIL images with transforms, NCHW
 tensors, plain Adam, binary cross-entropy, gradients of the discriminator's weights in the generator's step too, and
 reads the losses at every step. It has no moving average and no penalty; ours is measured with the moving average: in
-two passes through the discriminator as the tutorials', in one, and in one with R1, as the preset mnist has it.
+two passes through the discriminator as the tutorials', in one, and in one with R1, as the preset folder has it.
 Where the environment says ACCELERATE_MIXED_PRECISION=bf16, our networks compute in bfloat16.
 """
 
@@ -31,7 +31,7 @@ from aigc_core.training import Run, TrainingConfig
 from .report import interleaved, medians, print_table
 
 BATCH_SIZE = 64
-NETWORKS = {"generator_width": 32, "discriminator_width": 32}  # those of the preset mnist
+NETWORKS = {"generator_width": 32, "discriminator_width": 32}  # those of the preset folder
 
 
 class PicturesOneByOne(torch.utils.data.Dataset):
