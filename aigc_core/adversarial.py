@@ -121,7 +121,9 @@ class AdversarialTraining:
         penalise = step % self.config.penalty_interval == 0
         measured: dict[str, Tensor] = {}
         for repetition in range(self.config.discriminator_steps):
-            with self.accelerator.autocast():
+            # The generator learns from the images of the last repetition alone.
+            last = repetition + 1 == self.config.discriminator_steps
+            with self.accelerator.autocast(), torch.set_grad_enabled(last):
                 generated = self.generator(self._latents(draws), labels)
             # Images are transformed in full precision, as their coordinates need it.
             generated = generated.float()

@@ -34,7 +34,13 @@ NAMES = [name for name in architecture_names() if get_architecture(name).generat
 # Small, and with every part in use.
 SMALL = {
     "mlp": {"latent_dim": 16, "generator_widths": [32, 32], "discriminator_widths": [32, 32]},
-    "dcgan": {"latent_dim": 16, "generator_width": 8, "discriminator_width": 8, "max_width": 16},
+    "dcgan": {
+        "latent_dim": 16,
+        "generator_width": 8,
+        "stem_convolutions": 1,
+        "discriminator_width": 8,
+        "max_width": 16,
+    },
     "resnet": {
         "latent_dim": 16,
         "generator_width": 8,

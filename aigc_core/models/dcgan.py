@@ -23,12 +23,14 @@ class DCGANConfig(Config):
     The paper's 64-pixel networks have `generator_width` 128 and `discriminator_width` 64 … 128 with
     normalisation by batch (section 3). With a gradient penalty the discriminator must have
     `discriminator_norm` "none": a penalty for each image has no meaning where the images of a batch influence
-    one another.
+    one another. `stem_convolutions` 3 × 3 convolutions, of which the paper has none, follow at the generator's lowest
+    resolution, where they are cheap.
     """
 
     latent_dim: int = Field(default=100, ge=1, le=4096)
     generator_width: int = Field(default=64, ge=1, le=2048)
     discriminator_width: int = Field(default=64, ge=1, le=2048)
+    stem_convolutions: int = Field(default=0, ge=0, le=16)
     max_width: int = Field(default=512, ge=1, le=8192)
     label_embedding_dim: int = Field(default=32, ge=1, le=4096)
     discriminator_features: int = Field(default=256, ge=0, le=8192)
@@ -58,6 +60,9 @@ class Generator(nn.Module):
         self.stem = nn.Linear(config.latent_dim + embedding_dim, widths[0] * image_shape.stem_resolution**2)
         self.stem_norm = nn.BatchNorm2d(widths[0])
         blocks: list[nn.Module] = []
+        for _ in range(config.stem_convolutions):
+            blocks += [nn.Conv2d(widths[0], widths[0], 3, 1, 1, bias=False), nn.BatchNorm2d(widths[0])]
+            blocks += [nn.ReLU(inplace=True)]
         for width, next_width in zip(widths, widths[1:]):
             blocks += [nn.ConvTranspose2d(width, next_width, 4, 2, 1, bias=False), nn.BatchNorm2d(next_width)]
             blocks += [nn.ReLU(inplace=True)]
