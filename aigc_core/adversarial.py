@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any, Literal
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import DynamoBackend
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -47,6 +49,14 @@ class AdversarialConfig(Config):
     decay_start: float = Field(default=0.6, ge=0, le=1)
     augmentation: str = "none"
     augmentation_config: dict[str, Any] = {}
+
+
+def as_launched(function: Callable[..., Tensor], accelerator: Accelerator) -> Callable[..., Tensor]:
+    """A network or a method of it, compiled where `accelerate launch --dynamo_backend inductor` or the like asks so."""
+    plugin = accelerator.state.dynamo_plugin
+    if plugin is None or plugin.backend == DynamoBackend.NO:
+        return function
+    return torch.compile(function, **plugin.to_kwargs())
 
 
 class AdversarialTraining:
@@ -90,6 +100,12 @@ class AdversarialTraining:
             )
         for module in self.modules.values():
             module.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.score: Callable[..., Tensor] = (
+            self.discriminator.class_scores if self.config.classification_weight else self.discriminator  # type: ignore[assignment]
+        )
+        self.compiled_generator, self.compiled_score = (
+            as_launched(network, accelerator) for network in (self.generator, self.score)
+        )
         # One kernel updates all weights; plain Adam is left for devices that have none.
         fused = accelerator.device.type in ("cpu", "cuda", "mps")
         self.optimizers: dict[str, torch.optim.Optimizer] = {
@@ -124,7 +140,7 @@ class AdversarialTraining:
             # The generator learns from the images of the last repetition alone.
             last = repetition + 1 == self.config.discriminator_steps
             with self.accelerator.autocast(), torch.set_grad_enabled(last):
-                generated = self.generator(self._latents(draws), labels)
+                generated = self.compiled_generator(self._latents(draws), labels)
             # Images are transformed in full precision, as their coordinates need it.
             generated = generated.float()
             measured |= self._discriminator_step(images, generated, labels, draws, penalise and repetition == 0)
@@ -153,8 +169,8 @@ class AdversarialTraining:
         # Second derivatives are taken in full precision.
         with nullcontext() if r1 or r2 else self.accelerator.autocast():
             if r1 or r2 or self.mixes_images:
-                real_logits, surprise = self._judge(real, labels)
-                fake_logits, _ = self._judge(fake, labels)
+                real_logits, surprise = self._judge(real, labels, twice=r1)
+                fake_logits, _ = self._judge(fake, labels, twice=r2)
             else:
                 logits, surprise = self._judge(torch.cat([real, fake]), labels.repeat(2, 1))
                 real_logits, fake_logits = logits.chunk(2)
@@ -213,11 +229,15 @@ class AdversarialTraining:
         self._update("generator", self.generator, loss)
         return {"generator_loss": loss.detach()}
 
-    def _judge(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """The discriminator's logits [N], and the cross-entropies [N] of its class scores where these have a weight."""
+    def _judge(self, images: Tensor, labels: Tensor, twice: bool = False) -> tuple[Tensor, Tensor]:
+        """The discriminator's logits [N], and the cross-entropies [N] of its class scores where these have a weight.
+
+        `twice`: a penalty will differentiate them twice, which compiled code does not allow.
+        """
+        score = self.score if twice else self.compiled_score
         if not self.config.classification_weight:
-            return self.discriminator(images, labels).float(), images.new_zeros(len(images))
-        scores: Tensor = self.discriminator.class_scores(images).float()  # type: ignore[operator]
+            return score(images, labels).float(), images.new_zeros(len(images))
+        scores = score(images).float()
         return (scores * labels).sum(1), cross_entropy(scores, labels, reduction="none")
 
     def _latents(self, draws: StepDraws) -> Tensor:

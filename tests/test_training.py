@@ -494,6 +494,26 @@ def test_a_step_in_half_precision(architecture: str, augmentation: str) -> None:
     assert all(math.isfinite(loss) for loss in losses)
 
 
+@pytest.mark.parametrize("architecture", ["dcgan", "resnet", "style", "r3gan"])
+def test_a_compiled_step_measures_the_same(architecture: str) -> None:
+    """As `accelerate launch --dynamo_backend` asks; this backend traces and differentiates, and needs no compiler."""
+    measured = {}
+    try:
+        for backend in ("no", "aot_eager"):
+            AcceleratorState._reset_state(reset_partial_state=True)
+            torch._dynamo.reset()
+            torch._dynamo.utils.counters.clear()
+            step = one_step(architecture, "none", Accelerator(cpu=True, dynamo_backend=backend))
+            measured[backend] = [{name: value.item() for name, value in step(number).items()} for number in range(3)]
+            assert (torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0) == (backend == "aot_eager")
+            assert not torch._dynamo.utils.counters["graph_break"]
+    finally:
+        AcceleratorState._reset_state(reset_partial_state=True)
+    # Later steps less exactly: Adam begins with the gradients' signs, and rounding decides those of the smallest.
+    for eager, compiled, tolerance in zip(measured["no"], measured["aot_eager"], (1e-5, 2e-3, 2e-3), strict=True):
+        assert compiled == pytest.approx(eager, rel=tolerance, abs=tolerance / 10)
+
+
 class NoReading(TorchDispatchMode):
     """Refuses what makes the CPU wait for a number of the device."""
 

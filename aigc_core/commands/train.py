@@ -14,7 +14,8 @@ EXAMPLES = """examples:
   python -m aigc_core train --preset fashion-mnist --out runs/clothes --seconds 600
   python -m aigc_core train --preset folder --data PICTURES --out runs/mine --set resolution=128
   python -m aigc_core train --preset folder --data PICTURES --parent checkpoints/emoji --out runs/mine
-  python -m aigc_core train --out runs/mine --resume"""
+  python -m aigc_core train --out runs/mine --resume
+  accelerate launch --num_processes 2 --dynamo_backend inductor -m aigc_core train --preset cifar10-r3gan --out RUN"""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
