@@ -533,14 +533,18 @@ def test_a_step_reads_no_number_back(architecture: str, augmentation: str) -> No
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="not run: this machine has no CUDA GPU to synchronise with")
+@pytest.mark.parametrize("backend", ["no", "inductor"])
 @pytest.mark.parametrize(("architecture", "augmentation"), STEPS)
-def test_a_step_on_a_gpu_never_waits_for_it(architecture: str, augmentation: str) -> None:
-    step = one_step(architecture, augmentation, Accelerator())
-    for number in range(3):  # what is set up once may wait
-        step(number)
-    torch.cuda.set_sync_debug_mode("error")
+def test_a_step_on_a_gpu_never_waits_for_it(architecture: str, augmentation: str, backend: str) -> None:
+    """In mixed precision, compiled or not."""
+    AcceleratorState._reset_state(reset_partial_state=True)
     try:
+        step = one_step(architecture, augmentation, Accelerator(mixed_precision="bf16", dynamo_backend=backend))
+        for number in range(3):  # what is set up once may wait
+            step(number)
+        torch.cuda.set_sync_debug_mode("error")
         for number in range(3, 6):
             step(number)
     finally:
         torch.cuda.set_sync_debug_mode("default")
+        AcceleratorState._reset_state(reset_partial_state=True)
