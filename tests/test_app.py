@@ -130,7 +130,7 @@ BAD_VALUES = [
     ({"checkpoint": "nowhere"}, "no checkpoint 'nowhere'"),
     ({"checkpoint": "../../etc"}, "no checkpoint '../../etc'"),
     ({"checkpoint": None}, "'checkpoint' is wrong"),
-    ({"checkpoint": f"{MODEL}@step-1"}, "has no revision 'step-1'; it has step-0003907"),
+    ({"checkpoint": f"{MODEL}@step-1"}, "has no revision 'step-1'; it has step-0007813"),
     ({"checkpoint": "ada/nothing"}, "is not on the Hub, or is private"),
     ({"checkpoint": "ada/notes"}, "is not a checkpoint of AIGC Studio"),
 ]

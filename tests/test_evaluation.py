@@ -185,7 +185,7 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     """As in `python -m aigc_core compare … | head -1`."""
     reader, writer = os.pipe()
     os.close(reader)
-    models = ("checkpoints/fashion-mnist", "checkpoints/fashion-mnist@step-0003907")
+    models = ("checkpoints/fashion-mnist", "checkpoints/fashion-mnist@step-0007813")
     command = [sys.executable, "-m", "aigc_core", "compare", *models]
     done = subprocess.run(command, check=False, cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, text=True)
     os.close(writer)

@@ -69,7 +69,7 @@ def outcomes(
 def main() -> None:
     parser = argparse.ArgumentParser(description="Calibrate compare.")
     parser.add_argument("--checkpoint", default=str(ROOT / "checkpoints" / "fashion-mnist"))
-    parser.add_argument("--earlier", default=str(ROOT / "checkpoints" / "fashion-mnist") + "@step-0003907")
+    parser.add_argument("--earlier", default=str(ROOT / "checkpoints" / "fashion-mnist") + "@step-0007813")
     parser.add_argument("--pool", type=int, default=40_000)
     parser.add_argument("--pairs", type=int, default=100)
     parser.add_argument("--num-samples", type=int, default=DEFAULT_NUM_SAMPLES)
