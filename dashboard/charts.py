@@ -48,8 +48,8 @@ def chart(heading: str, height: int, **layout: object) -> go.Figure:
             **layout,
         }
     )
-    figure.update_xaxes(automargin=True, zeroline=False, fixedrange=True)
-    figure.update_yaxes(automargin=True, zeroline=False, fixedrange=True)
+    figure.update_xaxes(automargin=True, zeroline=False, fixedrange=True, exponentformat="none")
+    figure.update_yaxes(automargin=True, zeroline=False, fixedrange=True, exponentformat="none")
     return figure
 
 
