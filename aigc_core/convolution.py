@@ -32,7 +32,7 @@ def convolve(
     if torch.is_autocast_enabled(maps.device.type):
         return functional.conv2d(maps, weight, bias, stride, padding, groups=groups)
     shape = _Shape(maps.shape, weight.shape, stride, padding, groups)
-    return _Output.apply(maps, weight, bias, shape)  # type: ignore[return-value]
+    return _Partial.apply(maps, weight, None, bias, shape)  # type: ignore[return-value]
 
 
 class _Shape(NamedTuple):
@@ -45,68 +45,41 @@ class _Shape(NamedTuple):
     groups: int
 
 
-def _gradients(
-    gradient: Tensor, maps: Tensor, weight: Tensor, shape: _Shape, wanted: tuple[bool, bool]
-) -> tuple[Tensor, Tensor]:
-    """Those of maps and weight as far as they are wanted; what is not wanted is undefined."""
-    steps = ([shape.stride] * 2, [shape.padding] * 2, [1, 1], False, [0, 0], shape.groups)
-    return torch.ops.aten.convolution_backward(gradient, maps, weight, None, *steps, (*wanted, False))[:2]
+class _Partial(torch.autograd.Function):
+    """The derivative of ⟨convolve(maps, weight), gradient⟩ by the one of the three that is given as None."""
 
-
-class _Output(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, maps: Tensor, weight: Tensor, bias: Tensor | None, shape: _Shape) -> Tensor:
-        ctx.save_for_backward(maps, weight)
+    def forward(
+        ctx: Any,
+        maps: Tensor | None,
+        weight: Tensor | None,
+        gradient: Tensor | None,
+        bias: Tensor | None,
+        shape: _Shape,
+    ) -> Tensor:
+        ctx.save_for_backward(maps, weight, gradient)
         ctx.shape = shape
-        return functional.conv2d(maps, weight, bias, shape.stride, shape.padding, groups=shape.groups)
+        if gradient is None:
+            return functional.conv2d(maps, weight, bias, shape.stride, shape.padding, groups=shape.groups)  # type: ignore[arg-type]
+        wanted = [maps is None, weight is None, False]
+        # Of what is wanted only size and layout count; its values are never read.
+        if maps is None:
+            channels_last = gradient.is_contiguous(memory_format=torch.channels_last)
+            layout = torch.channels_last if channels_last else torch.contiguous_format
+            maps = torch.empty(shape.maps, dtype=gradient.dtype, device=gradient.device, memory_format=layout)
+        if weight is None:
+            weight = gradient.new_empty(shape.weight)
+        steps = ([shape.stride] * 2, [shape.padding] * 2, [1, 1], False, [0, 0], shape.groups)
+        return torch.ops.aten.convolution_backward(gradient, maps, weight, None, *steps, wanted)[wanted.index(True)]
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        (gradient,), (maps, weight) = gradients, ctx.saved_tensors
-        by_maps, by_weight, by_bias, _ = ctx.needs_input_grad
+    def backward(ctx: Any, *incoming: Tensor) -> tuple[Tensor | None, ...]:
+        maps, weight, gradient = (incoming[0] if part is None else part for part in ctx.saved_tensors)
+        by_maps, by_weight, by_gradient, by_bias, _ = ctx.needs_input_grad
         return (
-            _ByMaps.apply(weight, gradient, ctx.shape) if by_maps else None,  # type: ignore[return-value]
-            _ByWeight.apply(maps, gradient, ctx.shape) if by_weight else None,
+            _Partial.apply(None, weight, gradient, None, ctx.shape) if by_maps else None,  # type: ignore[return-value]
+            _Partial.apply(maps, None, gradient, None, ctx.shape) if by_weight else None,
+            _Partial.apply(maps, weight, None, None, ctx.shape) if by_gradient else None,
             gradient.sum((0, 2, 3)) if by_bias else None,
-            None,
-        )
-
-
-class _ByMaps(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, weight: Tensor, gradient: Tensor, shape: _Shape) -> Tensor:
-        ctx.save_for_backward(weight, gradient)
-        ctx.shape = shape
-        channels_last = gradient.is_contiguous(memory_format=torch.channels_last)
-        layout = torch.channels_last if channels_last else torch.contiguous_format
-        # Of the maps only size and layout count; their values are never read.
-        maps = torch.empty(shape.maps, dtype=gradient.dtype, device=gradient.device, memory_format=layout)
-        return _gradients(gradient, maps, weight, shape, (True, False))[0]
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        (maps,), (weight, gradient) = gradients, ctx.saved_tensors
-        by_weight, by_gradient, _ = ctx.needs_input_grad
-        return (
-            _ByWeight.apply(maps, gradient, ctx.shape) if by_weight else None,  # type: ignore[return-value]
-            _Output.apply(maps, weight, None, ctx.shape) if by_gradient else None,
-            None,
-        )
-
-
-class _ByWeight(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, maps: Tensor, gradient: Tensor, shape: _Shape) -> Tensor:
-        ctx.save_for_backward(maps, gradient)
-        ctx.shape = shape
-        return _gradients(gradient, maps, gradient.new_empty(shape.weight), shape, (False, True))[1]
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        (weight,), (maps, gradient) = gradients, ctx.saved_tensors
-        by_maps, by_gradient, _ = ctx.needs_input_grad
-        return (
-            _ByMaps.apply(weight, gradient, ctx.shape) if by_maps else None,  # type: ignore[return-value]
-            _Output.apply(maps, weight, None, ctx.shape) if by_gradient else None,
             None,
         )
