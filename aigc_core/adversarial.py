@@ -224,7 +224,7 @@ class AdversarialTraining:
         if self.config.loss == "relativistic":
             real = self.augmentation(real, draws.generator)
             with torch.no_grad(), self.accelerator.autocast():
-                real_logits = self.discriminator(real, labels).float()
+                real_logits, _ = self._judge(real, labels)
         loss = self.loss.generator(real_logits, fake_logits) + self.config.classification_weight * surprise.mean()
         self._update("generator", self.generator, loss)
         return {"generator_loss": loss.detach()}
