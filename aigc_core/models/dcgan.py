@@ -47,6 +47,11 @@ def _rectifier() -> nn.Module:
     return nn.LeakyReLU(0.2, inplace=True)
 
 
+def _normalised(convolution: nn.Conv2d | nn.ConvTranspose2d) -> list[nn.Module]:
+    """A convolution of the generator with what follows it."""
+    return [convolution, nn.BatchNorm2d(convolution.out_channels), nn.ReLU(inplace=True)]
+
+
 class Generator(nn.Module):
     """latents [N, latent_dim], labels [N, num_classes] → images [N, channels, R, R] in [-1, 1]."""
 
@@ -61,11 +66,9 @@ class Generator(nn.Module):
         self.stem_norm = nn.BatchNorm2d(widths[0])
         blocks: list[nn.Module] = []
         for _ in range(config.stem_convolutions):
-            blocks += [nn.Conv2d(widths[0], widths[0], 3, 1, 1, bias=False), nn.BatchNorm2d(widths[0])]
-            blocks += [nn.ReLU(inplace=True)]
+            blocks += _normalised(nn.Conv2d(widths[0], widths[0], 3, 1, 1, bias=False))
         for width, next_width in zip(widths, widths[1:]):
-            blocks += [nn.ConvTranspose2d(width, next_width, 4, 2, 1, bias=False), nn.BatchNorm2d(next_width)]
-            blocks += [nn.ReLU(inplace=True)]
+            blocks += _normalised(nn.ConvTranspose2d(width, next_width, 4, 2, 1, bias=False))
         self.blocks = nn.Sequential(*blocks)
         self.to_image = nn.ConvTranspose2d(widths[-1], image_shape.channels, 4, 2, 1)
         if self.embedding is not None:
