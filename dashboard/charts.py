@@ -48,8 +48,8 @@ def chart(heading: str, height: int, **layout: object) -> go.Figure:
             **layout,
         }
     )
-    figure.update_xaxes(automargin=True, zeroline=False, fixedrange=True, exponentformat="none")
-    figure.update_yaxes(automargin=True, zeroline=False, fixedrange=True, exponentformat="none")
+    for update in (figure.update_xaxes, figure.update_yaxes):
+        update(automargin=True, zeroline=False, fixedrange=True, exponentformat="none")
     return figure
 
 
