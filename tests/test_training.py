@@ -11,8 +11,10 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -475,6 +477,16 @@ def one_step(architecture: str, augmentation: str, accelerator: Accelerator) -> 
     return step
 
 
+@contextmanager
+def launched(**settings: Any) -> Iterator[Accelerator]:
+    """An Accelerator with these settings, which the process otherwise keeps from its first one on."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    try:
+        yield Accelerator(**settings)
+    finally:
+        AcceleratorState._reset_state(reset_partial_state=True)
+
+
 STEPS = [
     *((name, "none") for name in ("mlp", "dcgan", "resnet", "style", "r3gan")),
     ("dcgan", "ada"),
@@ -485,12 +497,9 @@ STEPS = [
 @pytest.mark.parametrize(("architecture", "augmentation"), STEPS)
 def test_a_step_in_half_precision(architecture: str, augmentation: str) -> None:
     """As GPUs compute it: bfloat16 in the networks, full precision around them."""
-    AcceleratorState._reset_state(reset_partial_state=True)
-    try:
-        step = one_step(architecture, augmentation, Accelerator(cpu=True, mixed_precision="bf16"))
+    with launched(cpu=True, mixed_precision="bf16") as accelerator:
+        step = one_step(architecture, augmentation, accelerator)
         losses = [measured.item() for number in range(3) for measured in step(number).values()]
-    finally:
-        AcceleratorState._reset_state(reset_partial_state=True)
     assert all(math.isfinite(loss) for loss in losses)
 
 
@@ -498,17 +507,14 @@ def test_a_step_in_half_precision(architecture: str, augmentation: str) -> None:
 def test_a_compiled_step_measures_the_same(architecture: str) -> None:
     """As `accelerate launch --dynamo_backend` asks; this backend traces and differentiates, and needs no compiler."""
     measured = {}
-    try:
-        for backend in ("no", "aot_eager"):
-            AcceleratorState._reset_state(reset_partial_state=True)
-            torch._dynamo.reset()
-            torch._dynamo.utils.counters.clear()
-            step = one_step(architecture, "none", Accelerator(cpu=True, dynamo_backend=backend))
+    for backend in ("no", "aot_eager"):
+        torch._dynamo.reset()
+        torch._dynamo.utils.counters.clear()
+        with launched(cpu=True, dynamo_backend=backend) as accelerator:
+            step = one_step(architecture, "none", accelerator)
             measured[backend] = [{name: value.item() for name, value in step(number).items()} for number in range(3)]
-            assert (torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0) == (backend == "aot_eager")
-            assert not torch._dynamo.utils.counters["graph_break"]
-    finally:
-        AcceleratorState._reset_state(reset_partial_state=True)
+        assert (torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0) == (backend == "aot_eager")
+        assert not torch._dynamo.utils.counters["graph_break"]
     # Later steps less exactly: Adam begins with the gradients' signs, and rounding decides those of the smallest.
     for eager, compiled, tolerance in zip(measured["no"], measured["aot_eager"], (1e-5, 2e-3, 2e-3), strict=True):
         assert compiled == pytest.approx(eager, rel=tolerance, abs=tolerance / 10)
@@ -537,14 +543,13 @@ def test_a_step_reads_no_number_back(architecture: str, augmentation: str) -> No
 @pytest.mark.parametrize(("architecture", "augmentation"), STEPS)
 def test_a_step_on_a_gpu_never_waits_for_it(architecture: str, augmentation: str, backend: str) -> None:
     """In mixed precision, compiled or not."""
-    AcceleratorState._reset_state(reset_partial_state=True)
-    try:
-        step = one_step(architecture, augmentation, Accelerator(mixed_precision="bf16", dynamo_backend=backend))
+    with launched(mixed_precision="bf16", dynamo_backend=backend) as accelerator:
+        step = one_step(architecture, augmentation, accelerator)
         for number in range(3):  # what is set up once may wait
             step(number)
         torch.cuda.set_sync_debug_mode("error")
-        for number in range(3, 6):
-            step(number)
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
-        AcceleratorState._reset_state(reset_partial_state=True)
+        try:
+            for number in range(3, 6):
+                step(number)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
