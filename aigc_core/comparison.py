@@ -16,6 +16,8 @@ from .results import FIGURES, Result
 
 CONFIDENCE = 0.98
 """A difference is called real when chance brings one as large, in either direction, in 2 % of cases."""
+CERTAIN = (1 + CONFIDENCE) / 2
+"""The confidence in its sign that this asks for."""
 POWER = 0.9
 
 
@@ -52,7 +54,7 @@ def compare(first: Result | Sequence[Result], second: Result | Sequence[Result],
         raise AIGCError(f"All results need the figure '{figure}'.")
     a, b = ([result.figures[figure] for result in group] for group in groups)
     if len(a) == len(b) == 1:
-        difference, deviation, freedom = _paired(a[0], b[0])
+        difference, deviation, freedom = (float(table[0, 1]) for table in _differences([a[0], b[0]]))
     elif min(len(a), len(b)) > 1:
         difference, deviation, freedom = _welch(*([one.value for one in group] for group in (a, b)))
     else:
@@ -60,15 +62,36 @@ def compare(first: Result | Sequence[Result], second: Result | Sequence[Result],
     return _verdict(figure, difference, deviation, freedom, f"{_with_error(a)} against {_with_error(b)}")
 
 
-def _paired(a: Figure, b: Figure) -> tuple[float, float, float]:
-    """Difference, its standard error and the degrees of freedom of that."""
-    count = len(a.influences)
-    if count < 2 or count != len(b.influences):
-        return a.value - b.value, math.hypot(a.standard_error, b.standard_error), math.inf
-    shared = numpy.var(numpy.subtract(a.influences, b.influences), ddof=1) / count
-    # What the influences do not explain is chance of each result's own.
-    own = sum(max(0.0, part.standard_error**2 - numpy.var(part.influences, ddof=1) / count) for part in (a, b))
-    return a.value - b.value, math.sqrt(shared + own), count - 1
+def ranks(results: Sequence[Result], figure: str) -> list[int]:
+    """The rank of each result in a figure: 1 + the number of results that are better beyond doubt.
+
+    Results that cannot be told apart from the same ones share a rank. All must follow one protocol and have the figure.
+    """
+    difference, deviation, freedom = _differences([result.figures[figure] for result in results])
+    worse = difference if FIGURES[figure].better == "lower" else -difference
+    critical = {degrees: _critical(degrees) for degrees in numpy.unique(freedom)}
+    beyond_doubt = worse >= numpy.vectorize(critical.get, otypes=[float])(freedom) * _floored(deviation, difference)
+    return (1 + (beyond_doubt & (worse > 0)).sum(1)).tolist()
+
+
+def _differences(figures: Sequence[Figure]) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
+    """Of each two figures: the difference, its standard error, and the degrees of freedom of that. float64 [n, n]."""
+    values, errors = (
+        numpy.array([getattr(figure, name) for figure in figures]) for name in ("value", "standard_error")
+    )
+    deviation, freedom = numpy.hypot(errors[:, None], errors), numpy.full((len(figures),) * 2, math.inf)
+    counts = numpy.array([len(figure.influences) for figure in figures])
+    for count in set(counts[counts > 1].tolist()):
+        alike = numpy.flatnonzero(counts == count).tolist()
+        influences = numpy.array([figures[index].influences for index in alike])
+        covariance = numpy.cov(influences).reshape(len(alike), len(alike)) / count
+        explained = covariance.diagonal()
+        shared = numpy.maximum(0, explained[:, None] + explained - 2 * covariance)
+        # What the influences do not explain is chance of each result's own.
+        own = numpy.maximum(0, errors[alike] ** 2 - explained)
+        pairs = numpy.ix_(alike, alike)
+        deviation[pairs], freedom[pairs] = numpy.sqrt(shared + own[:, None] + own), count - 1
+    return values[:, None] - values, deviation, freedom
 
 
 def _welch(a: list[float], b: list[float]) -> tuple[float, float, float]:
@@ -82,20 +105,29 @@ def _welch(a: list[float], b: list[float]) -> tuple[float, float, float]:
 
 def _verdict(figure: str, difference: float, deviation: float, freedom: float, values: str) -> Verdict:
     kind = FIGURES[figure]
-    # Rounding in files leaves a trace of a difference between equal results.
-    deviation = max(deviation, 1e-9 * abs(difference), 1e-300)
+    deviation = float(_floored(deviation, difference))
     confidence = float(stats.t.cdf(abs(difference) / deviation, freedom))
-    critical, beyond = stats.t.ppf([(1 + CONFIDENCE) / 2, POWER], freedom)
-    detectable = float((critical + beyond) * deviation)
-    if abs(difference) < critical * deviation:
+    told = "> 99.9 %" if confidence > 0.999 else f"{confidence:.1%}"
+    detectable = (_critical(freedom) + float(stats.t.ppf(POWER, freedom))) * deviation
+    if abs(difference) < _critical(freedom) * deviation:
         sentence = (
-            f"No difference can be told: {kind.title} {values}. One of {detectable:.2g} would have been found in nine "
-            "of ten cases; more samples find smaller ones."
+            f"No difference can be told: {kind.title} {values} (confidence {told}; {CERTAIN:.0%} are needed). "
+            f"One of {detectable:.2g} would have been found in nine of ten cases; more samples find smaller ones."
         )
         return Verdict("tie", confidence, detectable, sentence)
     outcome = "better" if (difference < 0) == (kind.better == "lower") else "worse"
-    sentence = f"The first is {outcome}: {kind.title} {values} (confidence {confidence:.1%})."
+    sentence = f"The first is {outcome}: {kind.title} {values} (confidence {told})."
     return Verdict(outcome, confidence, detectable, sentence)
+
+
+def _critical(freedom: float) -> float:
+    """How many standard errors a real difference has at least."""
+    return float(stats.t.ppf(CERTAIN, freedom))
+
+
+def _floored(deviation: numpy.ndarray | float, difference: numpy.ndarray | float) -> numpy.ndarray:
+    """Standard errors above zero: rounding in files leaves a trace of a difference between equal results."""
+    return numpy.maximum(numpy.maximum(deviation, 1e-9 * numpy.abs(difference)), 1e-300)
 
 
 def _with_error(figures: list[Figure]) -> str:

@@ -14,9 +14,9 @@ ConfigType = TypeVar("ConfigType", bound="Config")
 
 
 class Config(BaseModel):
-    """Base of every configuration: frozen, typed, and closed (an unknown key is an error)."""
+    """Base of every configuration: frozen, typed, closed (an unknown key is an error), and of finite numbers."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
 
 
 def parse_config(config_type: type[ConfigType], values: Any, where: str) -> ConfigType:

@@ -28,7 +28,7 @@ from .checkpoint import (
     resolve_reference,
     step_folders,
 )
-from .comparison import compare
+from .comparison import ranks
 from .errors import AIGCError
 from .hub import list_checkpoints, read_revisions
 from .results import FIGURES, Result, read_results
@@ -149,14 +149,6 @@ def _read_entry(reference: str, folder: Path | None, problem: str = "") -> Entry
         return Entry(reference, problem=str(error))
 
 
-def ranks(results: list[Result], figure: str) -> list[int]:
-    """The rank of each result in a figure: 1 + the number of results that are better beyond doubt.
-
-    Results that cannot be told apart from the same ones share a rank. All must follow one protocol (AIGCError).
-    """
-    return [1 + sum(compare(other, result, figure).outcome == "better" for other in results) for result in results]
-
-
 def by_protocol(entries: list[Entry]) -> dict[str, list[tuple[Entry, Result]]]:
     """Entries grouped by protocol id, the largest group first: only what is inside a group may be ranked."""
     groups: dict[str, list[tuple[Entry, Result]]] = {}
@@ -212,8 +204,11 @@ def as_latex(lines: list[Line], figures: Iterable[str]) -> str:
     arrows = {"lower": r"$\downarrow$", "higher": r"$\uparrow$"}
     heads = [f"{_escaped(FIGURES[name].title)} {arrows[FIGURES[name].better]}" for name in figures]
     text = [
-        f"% {protocol.num_samples} samples against {protocol.dataset}:{protocol.split}, {protocol.extractor}, "
-        f"protocol {protocol.id}; 95 % intervals",
+        # A name with a line break would end the comment.
+        " ".join(
+            f"% {protocol.num_samples} samples against {protocol.dataset}:{protocol.split}, {protocol.extractor}, "
+            f"protocol {protocol.id}; 95 % intervals".split()
+        ),
         rf"\begin{{tabular}}{{rl{'r' * len(figures)}}}",
         r"\toprule",
         " & ".join(["Rank", "Checkpoint", *heads]) + r" \\",

@@ -13,6 +13,7 @@ from huggingface_hub import HfApi
 from aigc_core.checkpoint import CONFIG_FILE
 from aigc_core.hub import push
 from aigc_core.leaderboard import as_latex, as_rows, by_protocol, collect, labels, ranked
+from aigc_core.metrics.figure import Figure
 
 from .local_hub import LocalHub
 from .toy_models import toy_checkpoint
@@ -81,6 +82,20 @@ def test_a_broken_one_among_many_is_named_and_hides_no_other(local_hub: LocalHub
     }
 
 
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "1e999"])
+def test_a_figure_that_is_no_number_is_a_problem(tmp_path: Path, value: str) -> None:
+    run = evaluated_run(tmp_path / "run", [4.0])
+    (path,) = (run / "step-0000001" / "eval").iterdir()
+    path.write_text(path.read_text().replace("4.1", value))
+    (entry,) = collect([str(run)])
+    assert "'figures.fid.high' is wrong" in entry.problem
+
+
+def test_the_widest_interval_can_be_shown() -> None:
+    assert str(Figure(value=0, low=-1.7e308, high=1.7e308)).startswith("0 ± 1699")
+    assert str(Figure(value=1, low=0.98, high=1.02)) == "1.000 ± 0.020"
+
+
 def test_200_revisions_are_listed_with_one_request_the_second_time(local_hub: LocalHub, tmp_path: Path) -> None:
     toy_checkpoint().save_pretrained(tmp_path / "toy")
     config = json.loads((tmp_path / "toy" / CONFIG_FILE).read_text())
@@ -109,6 +124,9 @@ def test_ranks_and_tables_leave_out_nothing(tmp_path: Path) -> None:
         (None, "a_run@step-0000003"),
     ]
     assert [row.get("fid_low") for row in as_rows(lines)] == [2.0 - 0.1, 2.05 - 0.1, None]
+    protocol = lines[0].result.protocol.model_copy(update={"dataset": "toy\n\\input{x}"})
+    unruly = [replace(lines[0], result=lines[0].result.model_copy(update={"protocol": protocol}))]
+    assert r"toy \input{x}:test" in as_latex(unruly, ["fid"]).splitlines()[0]
     text = as_latex(lines, ["fid", "kid"]).splitlines()
     assert r"1 & a\_run@step-0000002 & $2.00 \pm 0.10$ &" in text[5]
     assert r"-- & a\_run@step-0000003 & -- & $" in text[7]

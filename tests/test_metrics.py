@@ -13,8 +13,7 @@ from scipy.spatial.distance import cdist
 from scipy.stats import ttest_ind
 
 from aigc_core import AIGCError
-from aigc_core.comparison import compare
-from aigc_core.leaderboard import ranks
+from aigc_core.comparison import compare, ranks
 from aigc_core.metrics.balance import class_imbalance, class_shares, mode_coverage
 from aigc_core.metrics.extractors import extractor_names, load_extractor
 from aigc_core.metrics.fid import Moments, fid_figures, frechet_distance
@@ -284,6 +283,21 @@ def test_verdicts_and_ranks() -> None:
     assert ranks([worst, close, best], "fid") == [3, 1, 1]
     with pytest.raises(AIGCError, match="different protocols"):
         compare(best, result(1.0, 0.1, 2000))
+
+
+def test_ranks_are_those_of_all_comparisons_in_pairs() -> None:
+    """With influences that are partly shared, of unlike number, constant, or missing."""
+    draw = numpy.random.default_rng(0)
+    shared = draw.normal(size=50)
+    results = [result(1.0, 0.05), result(1.0, 0.05), result(1.2, 0.05)]
+    for number in range(30):
+        influences = draw.uniform() * shared + 0.3 * draw.normal(size=50)
+        figure = Figure.of_groups(1 + number / 60, influences[: 50 if number % 7 else 20], 1e-4)
+        results.append(results[0].model_copy(update={"figures": {"fid": figure}}))
+    results.append(results[0].model_copy(update={"figures": {"fid": Figure.of_groups(1.1, numpy.zeros(50))}}))
+    better = [[compare(other, one).outcome == "better" for other in results] for one in results]
+    assert ranks(results, "fid") == [1 + sum(row) for row in better]
+    assert 1 < len(set(ranks(results, "fid"))) < len(results)
 
 
 @pytest.mark.parametrize("name", [name for name in extractor_names() if name.endswith("-classifier")])

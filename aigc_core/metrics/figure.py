@@ -58,7 +58,7 @@ class Figure(Config):
     @property
     def reach(self) -> float:
         """Half the interval's width: what stands behind the ±."""
-        return (self.high - self.low) / 2
+        return self.high / 2 - self.low / 2
 
     def __str__(self) -> str:
         """value ± reach, to the second significant digit of the reach."""
