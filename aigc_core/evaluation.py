@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import torch
@@ -31,17 +32,30 @@ from .metrics.memorisation import AUDITED, Resemblance, memorised_share, resembl
 from .metrics.neighbours import MIN_IMAGES, neighbourhood_figures
 from .metrics.path_length import PATHS, path_ends, path_length
 from .provenance import to_picture
-from .reference import DENSITY_NEIGHBOURHOOD, NEIGHBOURHOOD, Reference, kept, split_reference
-from .results import FIGURES, SAMPLING_SEED, ClassResult, Neighbour, Protocol, Result, neighbours_path, write_result
+from .reference import CHUNK, DENSITY_NEIGHBOURHOOD, NEIGHBOURHOOD, Reference, kept, split_reference
+from .results import (
+    FIGURES,
+    SAMPLING_SEED,
+    ClassResult,
+    Neighbour,
+    Protocol,
+    Result,
+    neighbours_path,
+    read_results,
+    write_result,
+)
 from .sampling import BATCH_SIZE, draw_latents, generate, image_grid, to_uint8
 from .visitors import open_to_strangers
 
 DEFAULT_NUM_SAMPLES = 10_000
-CHUNK = 1000
 EVALUATION_BATCH_SIZE = 4 * BATCH_SIZE
 NEIGHBOURS_SHOWN = 16
 TRAINING_IMAGES_SHOWN = 5
-VERSIONS = {"aigc_core": __version__, "torch": torch.__version__}
+VERSIONS = {
+    "aigc_core": __version__,
+    "torch": torch.__version__,
+    "torch_fidelity": version("torch-fidelity"),
+}
 
 
 @dataclass(frozen=True)
@@ -70,6 +84,7 @@ def evaluate(
 ) -> Result:
     """Measure a checkpoint and write the result into its folder's `eval/`, if it lies in one.
 
+    Figures that were measured before by the same protocol and are not asked for again are kept.
     `reference`: a loaded one, to be shared by several checkpoints, or DATASET, DATASET:SPLIT or a folder; by default
     the training data, its test split if there is one. `extractor` and `weights` are for a reference that is not loaded
     yet. `metrics`: names of FIGURES. `progress` is called with the share of samples drawn; what it raises stops the
@@ -92,9 +107,13 @@ def evaluate(
         audited = resemblance(sampled.features[:AUDITED], training.features)
         figures["memorisation"] = memorised_share(audited.scores, reference.resemblance_to(training).scores)
         neighbours, picture = _most_copied(checkpoint, audited, training)
+    found = _asked(figures, metrics)
+    if earlier := _earlier(checkpoint, protocol):
+        found = {name: known for name in FIGURES if (known := found.get(name) or earlier.figures.get(name))}
+        neighbours = neighbours or earlier.neighbours
     result = Result(
         protocol=protocol,
-        figures=_asked(figures, metrics),
+        figures=found,
         classes=_classes(sampled, reference, asked),
         neighbours=neighbours,
         step=checkpoint.config.step,
@@ -152,12 +171,29 @@ def _asked(figures: dict[str, Figure], metrics: Collection[str]) -> dict[str, Fi
     return {name: figures[name] for name in FIGURES if name in figures and name in metrics}
 
 
+def _earlier(checkpoint: Checkpoint, protocol: Protocol) -> Result | None:
+    """What was measured of this checkpoint before by this protocol, if it can be read."""
+    if checkpoint.path is None:
+        return None
+    try:
+        results = read_results(checkpoint.path)
+    except AIGCError:
+        return None
+    now = protocol, checkpoint.config.step, checkpoint.config.images_seen
+    return next((result for result in results if (result.protocol, result.step, result.images_seen) == now), None)
+
+
 def load_reference(text: str, extractor: str | None, weights: Path | None, resolution: int, channels: int) -> Reference:
     """A reference as `evaluate` takes it; `extractor` is by default that of the data set."""
     dataset, _ = split_reference(text)
-    if open_to_strangers() and dataset.partition(":")[0] not in dataset_names():
-        raise AIGCError(f"'{text}' cannot be read here; name one of the data sets {', '.join(dataset_names())}.")
+    _check_may_be_read(dataset)
     return Reference.load(text, load_extractor(extractor or default_extractor(dataset), weights), resolution, channels)
+
+
+def _check_may_be_read(dataset: str) -> None:
+    """Raise AIGCError for a folder of the machine's, if this is open to strangers."""
+    if open_to_strangers() and dataset.partition(":")[0] not in dataset_names():
+        raise AIGCError(f"'{dataset}' cannot be read here; name one of the data sets {', '.join(dataset_names())}.")
 
 
 def _protocol(reference: Reference, num_samples: int) -> Protocol:
@@ -311,6 +347,7 @@ def _training_reference(checkpoint: Checkpoint, reference: Reference) -> Referen
     """The images a checkpoint was trained on, unless they cannot be found or are the reference itself."""
     config, shape = checkpoint.config, checkpoint.config.image_shape
     try:
+        _check_may_be_read(config.dataset)
         data = load_dataset(
             config.dataset,
             resolution=shape.resolution,

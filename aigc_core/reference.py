@@ -17,6 +17,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from tqdm import tqdm
 
 from .checkpoint import written_file
 from .data import ImageDataset, load_dataset, splits_of
@@ -25,6 +26,10 @@ from .metrics.fid import Moments
 from .metrics.memorisation import AUDITED, Resemblance, resemblance
 from .metrics.neighbours import radii
 
+CHUNK = 1000
+"""So many images' features are kept as a file, so that what was interrupted goes on from there."""
+PATIENCE_SECONDS = 2
+"""What takes longer shows its progress."""
 NEIGHBOURHOOD = 3
 DENSITY_NEIGHBOURHOOD = 5
 
@@ -87,12 +92,23 @@ class Reference:
 
     @cached_property
     def _extracted(self) -> dict[str, Tensor]:
-        def extract() -> dict[str, Tensor]:
-            parts = [self.extractor.extract(images) for images in self.data.images.split(1000)]
-            features, logits = zip(*parts)
-            return {"features": torch.cat(features), "logits": torch.cat(logits)}
+        starts = tqdm(
+            range(0, len(self.data), CHUNK),
+            desc=f"features of {self.data.name}",
+            unit_scale=CHUNK,
+            unit=" images",
+            leave=False,
+            delay=PATIENCE_SECONDS,
+        )
+        chunks = []
+        for start in starts:
+            rows = torch.arange(start, min(start + CHUNK, len(self.data)))
 
-        return kept(self._key, extract)
+            def extract(rows: Tensor = rows) -> dict[str, Tensor]:
+                return dict(zip(("features", "logits"), self.extractor.extract(self.data.batch(rows)[0])))
+
+            chunks.append(kept(f"{self._key}/{start}", extract))
+        return {name: torch.cat([chunk[name] for chunk in chunks]) for name in ("features", "logits")}
 
     @property
     def features(self) -> Tensor:

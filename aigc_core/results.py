@@ -25,6 +25,9 @@ SAMPLING_SEED = 1_000_000
 """Where evaluation's seeds start, away from those people look at."""
 
 
+ENOUGH_IMAGES = 1000
+
+
 @dataclass(frozen=True)
 class FigureKind:
     """How a figure is shown and read; `audit`: it looks for a fault rather than for quality."""
@@ -133,6 +136,11 @@ class Result(Config):
     seconds: float = 0
     device: str = "cpu"
     versions: dict[str, str] = {}
+
+    @property
+    def has_enough_images(self) -> bool:
+        """Whether there are as many samples and real images as figures without a large bias need."""
+        return min(self.protocol.num_samples, self.protocol.num_reference) >= ENOUGH_IMAGES
 
 
 def neighbours_path(result: Result, folder: Path) -> Path:

@@ -73,6 +73,51 @@ def test_a_checkpoint_is_measured_with_classes_copies_and_pictures(tmp_path: Pat
     assert read_results(tmp_path / "model") == [result]
 
 
+def test_figures_that_are_not_asked_for_again_stay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train, held_out = write_images(tmp_path / "train", 80, 1), write_images(tmp_path / "held-out", 60, 2)
+    checkpoint_of(train, tmp_path / "model")
+    words = ["evaluate", str(tmp_path / "model"), "--reference", str(held_out), "--extractor", "mnist-classifier"]
+    words += ["--num-samples", "200", "--metrics"]
+    assert main([*words, "fid", "memorisation"]) == 0
+    (first,) = read_results(tmp_path / "model")
+    assert main([*words, "is", "label_agreement"]) == 0
+    assert "warning: label_agreement was not measured; it needs" in capsys.readouterr().err
+    (second,) = read_results(tmp_path / "model")
+    assert list(second.figures) == ["fid", "is", "memorisation"] and second.neighbours == first.neighbours
+    assert second.figures["fid"] == first.figures["fid"]
+
+
+def test_strangers_are_shown_no_folder_as_training_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint = checkpoint_of(write_images(tmp_path / "private", 80, 1), tmp_path / "model")
+    reference = load_reference(str(write_images(tmp_path / "held-out", 60, 2)), "mnist-classifier", None, 28, 1)
+    monkeypatch.setenv("SPACE_ID", "ada/space")
+    result = evaluate(checkpoint, reference=reference, num_samples=200, metrics=("fid", "memorisation"))
+    assert list(result.figures) == ["fid"] and not result.neighbours
+
+
+def test_features_of_real_images_are_kept_as_they_are_extracted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aigc_core.reference.CHUNK", 20)
+    data, seen = write_images(tmp_path / "data", 70, 1), []
+    forward = Extractor.extract
+
+    def extract(self: Extractor, images: Tensor) -> tuple[Tensor, Tensor]:
+        seen.append(len(images))
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        return forward(self, images)
+
+    monkeypatch.setattr(Extractor, "extract", extract)
+    with pytest.raises(KeyboardInterrupt):
+        _ = load_reference(str(data), "mnist-classifier", None, 28, 1).features
+    reference = load_reference(str(data), "mnist-classifier", None, 28, 1)
+    assert reference.features.shape[0] == 70 and seen == [20, 20, 20, 20, 10]
+    expected, logits = forward(reference.extractor, reference.data.images)
+    torch.testing.assert_close(reference.features, expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(reference.logits, logits, rtol=1e-4, atol=1e-4)
+
+
 def test_an_interrupted_evaluation_goes_on_where_it_stopped(
     tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,6 +202,8 @@ def test_any_folder_against_any_folder(tmp_path: Path, capsys: pytest.CaptureFix
     assert values[0]["value"] < values[1]["value"]
     assert main(["compare", str(same), str(other)]) == 0
     assert ": better." in capsys.readouterr().out
+    assert main(["compare", str(same), str(same)]) == 0
+    assert ": tie. No difference can be told" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -171,6 +218,7 @@ def test_any_folder_against_any_folder(tmp_path: Path, capsys: pytest.CaptureFix
         (["evaluate", "{model}", "--extractor", "mnist-classifier", "--weights", "none.pt"], "There is no file"),
         (["compare", "{model}", "{model}"], "has not been evaluated"),
         (["compare", "{model}"], "two checkpoints"),
+        (["compare", "{model},{model}", "{model}"], "different training seeds"),
     ],
 )
 def test_wrong_input_ends_in_a_sentence(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from itertools import combinations
+from pathlib import Path
 
-from ..checkpoint import resolve_reference
+from ..checkpoint import read_config, resolve_reference
 from ..comparison import compare
 from ..errors import AIGCError
 from ..results import FIGURES, Result, read_results
@@ -24,21 +25,31 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     if len(arguments.checkpoints) < 2:
         raise AIGCError("compare takes two checkpoints, or groups of them, or more.")
-    results = {name: [_results(reference) for reference in name.split(",")] for name in arguments.checkpoints}
-    for first, second in combinations(results, 2):
-        members = [*results[first], *results[second]]
+    groups = [(name, _group(name)) for name in arguments.checkpoints]
+    for (first, ours), (second, theirs) in combinations(groups, 2):
+        members = [*ours, *theirs]
         shared = set.intersection(*({*member} for member in members))
         if not shared:
             raise AIGCError(f"'{first}' and '{second}' share no protocol; evaluate both in the same way.")
         for protocol in sorted(shared):
-            a, b = ([member[protocol] for member in results[name]] for name in (first, second))
+            a, b = ([member[protocol] for member in group] for group in (ours, theirs))
             verdict = compare(a, b, arguments.figure)
             print(f"{first} and {second}: {verdict.outcome}. {verdict.sentence}")
     return 0
 
 
-def _results(reference: str) -> dict[str, Result]:
-    results = {result.protocol.id: result for result in read_results(resolve_reference(reference))}
+def _group(name: str) -> list[dict[str, Result]]:
+    """The results, by protocol, of each member of REF,REF,…, which are to be of different training seeds."""
+    members = [(reference, resolve_reference(reference)) for reference in name.split(",")]
+    if len(members) > 1:
+        seeds = {read_config(folder).recipe.get("seed", 0) for _, folder in members}
+        if len(seeds) < len(members):
+            raise AIGCError(f"'{name}' is no group: its members must come from runs with different training seeds.")
+    return [_results(reference, folder) for reference, folder in members]
+
+
+def _results(reference: str, folder: Path) -> dict[str, Result]:
+    results = {result.protocol.id: result for result in read_results(folder)}
     if not results:
         raise AIGCError(f"'{reference}' has not been evaluated; run: python -m aigc_core evaluate {reference}")
     return results

@@ -15,9 +15,17 @@ from ..checkpoint import CONFIG_FILE, Checkpoint, step_folders
 from ..errors import AIGCError
 from ..evaluation import DEFAULT_NUM_SAMPLES, evaluate, evaluate_folder, load_reference
 from ..metrics.extractors import extractor_names
-from ..results import FIGURES, Result
+from ..results import ENOUGH_IMAGES, FIGURES, Result
 
-FEW = 1000
+NEEDED = {
+    "is": "an extractor that classifies",
+    "ppl": "a generator",
+    "label_agreement": "a model with the reference's classes and the classifier of the data as extractor",
+    "memorisation": "a model whose training images are here and are not the reference",
+    "mode_coverage": "the classifier of the data as extractor",
+    "class_imbalance": "the classifier of the data as extractor",
+}
+"""What figures that cannot always be measured need."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -58,7 +66,7 @@ def run(arguments: Namespace) -> int:
         result = evaluate_folder(
             arguments.folder, arguments.reference, arguments.extractor, arguments.weights, arguments.metrics
         )
-        _print(str(arguments.folder), result, arguments.json)
+        _print(str(arguments.folder), result, arguments)
         return 0
     references = {}
     for name in chain.from_iterable(map(_expanded, arguments.checkpoints)):
@@ -81,7 +89,7 @@ def run(arguments: Namespace) -> int:
             )
         if checkpoint.path is not None:
             write_card(checkpoint.path)
-        _print(name, result, arguments.json)
+        _print(name, result, arguments)
     return 0
 
 
@@ -102,15 +110,19 @@ def _device() -> str:
     return str(PartialState().device)
 
 
-def _print(name: str, result: Result, as_json: bool) -> None:
+def _print(name: str, result: Result, arguments: Namespace) -> None:
     protocol = result.protocol
     for count, what in ((protocol.num_samples, "samples"), (protocol.num_reference, "real images")):
-        if count < FEW:
+        if count < ENOUGH_IMAGES:
             print(
-                f"warning: {count} {what} are few: FID is biased upwards, intervals are wide; use {FEW:,} or more.",
+                f"warning: {count} {what} are few: FID is biased upwards, intervals are wide; use {ENOUGH_IMAGES:,} or "
+                "more.",
                 file=sys.stderr,
             )
-    print(json.dumps(result.model_dump(mode="json")) if as_json else as_text(name, result))
+    for figure in arguments.metrics if set(arguments.metrics) != set(FIGURES) else ():
+        if figure not in result.figures:
+            print(f"warning: {figure} was not measured; it needs {NEEDED[figure]}.", file=sys.stderr)
+    print(json.dumps(result.model_dump(mode="json")) if arguments.json else as_text(name, result))
 
 
 def as_text(name: str, result: Result) -> str:
