@@ -4,7 +4,7 @@ import pandas
 import streamlit as st
 from charts import CONFIG, class_bars, title
 from language import t
-from page import as_text, head, name_unmeasured, open_page, protocol_sentence, select
+from page import as_text, grid, head, name_few_images, name_unmeasured, open_page, protocol_sentence, select
 from sources import entries, show_samples
 
 from aigc_core.leaderboard import by_protocol, ranked
@@ -24,6 +24,7 @@ if not choices:
 line = choices[select(st.container(), t("Checkpoint"), list(choices), "audited")]
 result = line.result
 st.caption(protocol_sentence(result.protocol))
+name_few_images(result)
 
 audits = {name: result.figures[name] for name, kind in FIGURES.items() if kind.audit and name in result.figures}
 explained = {
@@ -31,15 +32,24 @@ explained = {
     "mode_coverage": t("Classes with at least a tenth of their share of the data."),
     "class_imbalance": t("Samples that would have to change class to match the data."),
 }
-if audits:
-    cells = st.grid(3, min_column_width=200)
+if not audits:
+    st.info(
+        t(
+            "This evaluation could not audit the model: copies show only beside images that were held out of training, "
+            "and classes only to the classifier of the data."
+        ),
+        icon=":material/info:",
+    )
+else:
+    cells = grid(3)
     for name, figure in audits.items():
-        with cells.cell().container(border=True):
+        with next(cells).container(border=True):
             st.metric(title(name), f"{figure.value:.1%}", help=explained.get(name))
             st.caption(f"95 %: {figure.low:.1%} … {figure.high:.1%}")
 
-shares = {name: found.share for name, found in result.classes.items() if found.share}
-real = {name: found.real_share for name, found in result.classes.items() if found.real_share}
+known = {name: found for name, found in result.classes.items() if found.share and found.real_share}
+shares = {name: found.share for name, found in known.items() if found.share}
+real = {name: found.real_share for name, found in known.items() if found.real_share}
 if shares:
     st.subheader(t("Class balance"), anchor=False)
     kinds = [t("samples"), t("data")]

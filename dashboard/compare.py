@@ -5,7 +5,7 @@ import html
 import streamlit as st
 from charts import CONFIG, LETTERS, class_bars, colour, intervals, plane
 from language import t
-from page import as_text, head, name_unmeasured, protocol_sentence, protocol_title, seed_input, select
+from page import as_text, grid, head, name_unmeasured, protocol_sentence, protocol_title, seed_input, select
 from sources import entries, show_samples
 
 from aigc_core.comparison import compare
@@ -91,11 +91,11 @@ with st.container(border=True):
     for other in range(1, len(names)):
         st.markdown(verdict_words(names, results, other, by))
 
-cells = st.grid(3, min_column_width=260)
+cells = grid(3)
 for name in measured:
     present = {number: result.figures[name] for number, result in enumerate(results) if name in result.figures}
     if present and not FIGURES[name].audit:
-        cells.plotly_chart(intervals(name, present, names), key=f"interval-{name}", config=CONFIG)
+        next(cells).plotly_chart(intervals(name, present, names), key=f"interval-{name}", config=CONFIG)
 
 points = {
     number: (result.figures["recall"], result.figures["precision"])
@@ -125,7 +125,7 @@ if by_class:
 row = st.columns([4, 1], vertical_alignment="bottom")
 row[0].subheader(t("The same seeds"), anchor=False)
 seed = seed_input(row[1])
-grids = st.grid(min(len(names), 4), min_column_width=240)
+grids = grid(min(len(names), 4))
 for number, name in enumerate(names):
-    with grids.cell():
+    with next(grids):
         show_samples(lines[name].entry, range(seed, seed + 24), 6, f"{LETTERS[number % 26]} {name}")

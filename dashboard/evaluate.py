@@ -4,7 +4,7 @@ import os
 
 import streamlit as st
 from language import t
-from page import as_text, head, name_unmeasured, select
+from page import as_text, grid, head, name_unmeasured, select
 from sources import entries, evaluation_queue, visitor_token
 
 from aigc_core import AIGCError
@@ -83,19 +83,19 @@ if not found:
     name_unmeasured(found)
     st.stop()
 with st.form("evaluation"):
-    cells = st.grid(4, min_column_width=160)
-    candidate = select(cells, t("Checkpoint"), list(named), "candidate", named)
+    cells = grid(4)
+    candidate = select(next(cells), t("Checkpoint"), list(named), "candidate", named)
     counts = {count: f"{count:,}" for count in SAMPLE_COUNTS}
     default = SAMPLE_COUNTS.index(DEFAULT_NUM_SAMPLES)
-    num_samples = select(cells, t("Number of samples"), SAMPLE_COUNTS, "samples", counts, default)
-    against = cells.text_input(
+    num_samples = select(next(cells), t("Number of samples"), SAMPLE_COUNTS, "samples", counts, default)
+    against = next(cells).text_input(
         t("Reference data"),
         key="against",
         bind="query-params",
         placeholder=t("the training data's test split"),
-        help=t("A data set, or DATASET:SPLIT."),
+        help=t("A data set, DATASET:SPLIT, or a folder of images on this machine."),
     )
-    extractor = cells.selectbox(
+    extractor = next(cells).selectbox(
         t("Extractor"),
         extractor_names(),
         None,

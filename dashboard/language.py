@@ -72,6 +72,7 @@ CHINESE = {
     "so checkpoints that cannot be told apart share it.": (
         "各项指标附 95% 置信区间。名次等于“确定优于它的检查点数”加一，因此无法区分高下的检查点名次相同。"
     ),
+    "These are few images: FID is biased upwards, and intervals are wide.": "图像数量较少：FID 偏高，区间较宽。",
     "Name contains": "名称包含",
     "Architecture": "架构",
     "Figures": "指标",
@@ -120,6 +121,10 @@ CHINESE = {
     ),
     "Samples of": "样本来自版本",
     # The audit
+    "This evaluation could not audit the model: copies show only beside images that were held out of training, and "
+    "classes only to the classifier of the data.": (
+        "此次评测无法审计该模型：只有与未参与训练的图像对照才能发现复制，只有数据的分类器才能识别类别。"
+    ),
     "Does the model copy training images, and does it draw every class in its share?": (
         "模型是否照抄训练图像？各类别是否都按比例生成？"
     ),
@@ -158,7 +163,7 @@ CHINESE = {
     "{count} samples": "{count} 个样本",
     "Reference data": "对照数据",
     "the training data's test split": "训练数据的测试集",
-    "A data set, or DATASET:SPLIT.": "数据集名，或 数据集:划分。",
+    "A data set, DATASET:SPLIT, or a folder of images on this machine.": "数据集名、数据集:划分，或本机的图像文件夹。",
     "Extractor": "特征提取器",
     "made for the data": "与数据相配",
     "Add to the queue": "加入队列",

@@ -6,7 +6,18 @@ import pandas
 import streamlit as st
 from charts import title
 from language import t
-from page import head, name_unmeasured, open_page, protocol_sentence, protocol_title, select
+from page import (
+    as_cells,
+    as_text,
+    grid,
+    head,
+    name_few_images,
+    name_unmeasured,
+    open_page,
+    protocol_sentence,
+    protocol_title,
+    select,
+)
 from sources import entries
 
 from aigc_core.leaderboard import as_latex, as_rows, by_protocol, ranked
@@ -26,16 +37,16 @@ if not measured:
     name_unmeasured(found)
     st.stop()
 words = {name: t(FIGURES[name].title) for name in measured}
-controls = st.grid(4, min_column_width=150)
-find = (controls.text_input(t("Name contains"), key="find", bind="query-params") or "").casefold()
-architectures = controls.multiselect(
+controls = grid(4)
+find = (next(controls).text_input(t("Name contains"), key="find", bind="query-params") or "").casefold()
+architectures = next(controls).multiselect(
     t("Architecture"),
     sorted({entry.config.architecture for entry in found if entry.config}),
     key="architecture",
     bind="query-params",
     placeholder=t("all"),
 )
-figures = controls.multiselect(
+figures = next(controls).multiselect(
     t("Figures"),
     measured,
     format_func=words.__getitem__,
@@ -43,7 +54,7 @@ figures = controls.multiselect(
     bind="query-params",
     placeholder=t("all"),
 )
-by = select(controls, t("Rank by"), measured, "rank", words)
+by = select(next(controls), t("Rank by"), measured, "rank", words)
 if len(groups) > 1:
     st.info(
         t(
@@ -55,8 +66,9 @@ if len(groups) > 1:
     )
 for key, group in groups.items():
     protocol = group[0][1].protocol
-    st.subheader(f"{protocol.dataset} · {protocol.split}")
+    st.subheader(as_text(f"{protocol.dataset} · {protocol.split}"))
     st.caption(protocol_sentence(protocol))
+    name_few_images(group[0][1])
     lines = [
         line
         for line in ranked(group, by)
@@ -71,12 +83,10 @@ for key, group in groups.items():
     shown = [name for name in wanted if any(name in line.result.figures for line in lines)]
     table = pandas.DataFrame(as_rows(lines), columns=["rank", "checkpoint", *shown, "architecture", "images_seen"])
     # The cells are numbers, by which the table sorts, and show their intervals.
-    style = table.style.format(na_rep="—")
-    for row, line in enumerate(lines):
-        for name in shown:
-            if name in line.result.figures:
-                text = str(line.result.figures[name])
-                style = style.format(lambda _, text=text: text, subset=([row], [name]))
+    intervals = {name: as_cells([line.result.figures.get(name) for line in lines]) for name in shown}
+    for name, (cells, _) in intervals.items():
+        table[name] = cells
+    style = table.style.format({name: texts.get for name, (_, texts) in intervals.items()}, na_rep="—")
     chosen = st.dataframe(
         style,
         hide_index=True,

@@ -1,6 +1,7 @@
 """What every page is made of: its head, choices that are part of the address, ways to other pages."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import streamlit as st
@@ -8,7 +9,8 @@ from language import t
 from streamlit.delta_generator import DeltaGenerator
 
 from aigc_core.leaderboard import Entry, labels
-from aigc_core.results import Protocol
+from aigc_core.metrics.figure import Figure
+from aigc_core.results import Protocol, Result
 from aigc_core.sampling import MAX_SEED
 
 Option = TypeVar("Option", str, int)
@@ -17,6 +19,18 @@ Option = TypeVar("Option", str, int)
 def as_text(text: str) -> str:
     """Text that Markdown shows as it is."""
     return "".join(f"\\{letter}" if letter in r"\`*_{}[]()#+-.!|<>~$:" else letter for letter in text)
+
+
+def as_cells(figures: list[Figure | None]) -> tuple[list[float | None], dict[float, str]]:
+    """Figures as numbers, and each number's text; equal ones with unlike intervals are set apart by a last bit."""
+    cells: list[float | None] = []
+    texts: dict[float, str] = {}
+    for figure in figures:
+        value = None if figure is None else figure.value
+        while value is not None and texts.setdefault(value, str(figure)) != str(figure):
+            value = math.nextafter(value, math.inf)
+        cells.append(value)
+    return cells, texts
 
 
 def open_page(page: str, **choices: str | list[str]) -> None:
@@ -35,6 +49,12 @@ def name_unmeasured(found: list[Entry]) -> None:
             open_page("evaluate.py")
     elif not found:
         st.info(t("There is no checkpoint here; add one in the sidebar."), icon=":material/add_circle:")
+
+
+def grid(columns: int) -> Iterator[DeltaGenerator]:
+    """Cells from left to right, a new row after so many; on a phone each lies below the one before."""
+    while True:
+        yield from st.columns(columns)
 
 
 def head(title: str, caption: str) -> None:
@@ -56,11 +76,17 @@ def protocol_sentence(protocol: Protocol) -> str:
         samples=f"{protocol.num_samples:,}",
         reference=f"{protocol.num_reference:,}",
         dataset=as_text(protocol.dataset),
-        split=protocol.split,
-        extractor=protocol.extractor,
-        weights=protocol.extractor_hash[:8],
+        split=as_text(protocol.split),
+        extractor=protocol.extractor.replace("`", ""),
+        weights=as_text(protocol.extractor_hash[:8]),
         id=protocol.id,
     )
+
+
+def name_few_images(result: Result) -> None:
+    """Say so where a result's images are too few for figures without a large bias."""
+    if not result.has_enough_images:
+        st.caption(t("These are few images: FID is biased upwards, and intervals are wide."))
 
 
 def select(

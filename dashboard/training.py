@@ -3,7 +3,7 @@
 import streamlit as st
 from charts import CONFIG, curve
 from language import t
-from page import head, name_unmeasured, protocol_sentence, seed_input, select
+from page import grid, head, name_unmeasured, protocol_sentence, seed_input, select
 from sources import entries, show_samples
 
 from aigc_core.leaderboard import Entry, by_protocol, labels
@@ -69,7 +69,8 @@ def draw(name: str) -> None:
 
 if st.session_state.get("revision", revisions[-1]) not in revisions:
     st.session_state["revision"] = revisions[-1]
-first = st.grid(3, min_column_width=230)
+foremost = [name for name in FIRST if name in measured]
+first = st.columns(len(FIRST))
 left, right = st.columns([2, 3], gap="medium")
 with left:
     at = st.select_slider(t("Samples of"), revisions, revisions[-1], key="revision", bind="query-params")
@@ -77,13 +78,12 @@ with left:
     _, entry, result = points[revisions.index(at)]
     caption = f"{model.partition(' · ')[0]}@{at}: {t('{count} images seen', count=f'{result.images_seen:,}')}"
     show_samples(entry, range(seed, seed + 36), 6, caption)
-for name in FIRST:
-    if name in measured:
-        with first.cell():
-            draw(name)
+for cell, name in zip(first, foremost):
+    with cell:
+        draw(name)
 with right:
-    others = st.grid(2, min_column_width=210)
+    others = grid(2)
     for name in measured:
-        if name not in FIRST:
-            with others.cell():
+        if name not in foremost:
+            with next(others):
                 draw(name)

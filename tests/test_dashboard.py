@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from aigc_core.results import FIGURES
+from aigc_core.metrics.figure import Figure
+from aigc_core.results import FIGURES, read_results
 
 from .toy_models import toy_checkpoint
 from .toy_results import evaluated_run
@@ -88,6 +89,41 @@ def test_a_link_filters_the_leaderboard(tmp_path: Path) -> None:
     only = open_dashboard(add=add, architecture="mlp", figures=["KID", "FID"], find="@")
     assert shown(only) == {"other@step-0000001": ["rank", "checkpoint", "kid", "fid", "architecture", "images_seen"]}
     assert best in shown(open_dashboard(add=add, rank="IS"))
+
+
+def test_equal_numbers_keep_their_own_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table's cells are numbers, by which their texts are found."""
+    figures = [Figure.of_error(1.0, 0.1), Figure.of_error(1.0, 0.2), None, Figure.of_error(1.0, 0.1)]
+    monkeypatch.syspath_prepend(ROOT / "dashboard")
+    from page import as_cells
+
+    cells, texts = as_cells(figures)
+    assert [texts.get(cell) for cell in cells if cell] == ["1.00 ± 0.20", "1.00 ± 0.39", "1.00 ± 0.20"]
+    assert cells == pytest.approx([1.0, 1.0, None, 1.0])
+
+
+def test_what_could_not_be_audited_is_said() -> None:
+    page = open_dashboard("audit")
+    audited = page.selectbox(key="audited")
+    audited.set_value(next(option for option in audited.options if "emoji" in option)).run()
+    assert "could not audit" in page.info[0].value
+    assert any("These are few images" in caption.value for caption in page.caption)
+
+
+def test_an_evaluation_from_the_page_ends_on_the_leaderboard(digits_folder: Path, tmp_path: Path) -> None:
+    mine = toy_checkpoint().save_pretrained(tmp_path / "mine")
+    page = open_dashboard("evaluate", add=str(mine))
+    page.selectbox(key="candidate").set_value(str(mine))
+    page.selectbox(key="samples").set_value(1000)
+    page.selectbox(key="extractor").set_value("mnist-classifier")
+    page.text_input(key="against").set_value(str(digits_folder))
+    page.button(key="FormSubmitter:evaluation-Add to the queue").click().run()
+    while not any("**mine**" in text.value and "done" in text.value for text in page.markdown):
+        assert not page.exception and not page.error
+        page.run()
+    (result,) = read_results(mine)
+    table = next(t.value for t in open_dashboard(add=str(mine)).dataframe if "mine" in list(t.value["checkpoint"]))
+    assert list(table["fid"]) == [result.figures["fid"].value]
 
 
 def test_an_evaluation_from_the_page_says_what_went_wrong(tmp_path: Path) -> None:
