@@ -2,7 +2,6 @@
 
     pull(repo_id, revision)          a whole checkpoint
     read_revisions(repo_id)          config.json and eval/*.json of every revision, for tables and curves
-    read_samples(repo_id, commit)    samples.png of one of them, when it is shown
     list_checkpoints, list_revisions names and commits alone, one request (a collection: one an item)
 
 Nothing pulled is trusted: only files of known names and bounded sizes are fetched, each is compared with the hash that
@@ -25,6 +24,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,7 +50,7 @@ from .hub_faults import HubUnreachable, faults_as_sentences
 from .visitors import open_to_strangers
 
 if TYPE_CHECKING:
-    from huggingface_hub import HfApi
+    from huggingface_hub import HfApi, ModelInfo
 
 TAG = "aigc-studio"
 BENCHMARK_FILE = ".eval_results/aigc-studio.yaml"
@@ -165,18 +165,6 @@ def read_revisions(repo_id: str, token: str | None = None) -> list[Revision]:
         return list(pool.map(read, revisions))
 
 
-def read_samples(repo_id: str, commit: str, token: str | None = None) -> Path | None:
-    """The samples.png of a commit that `read_revisions` named, or None where it has none. Raises as `pull` does."""
-    _checked_names(repo_id, commit)
-    if folder := _cached(repo_id, commit, (SAMPLES_FILE,)):
-        return folder / SAMPLES_FILE
-    api = _api(token)
-    commit, files = _checkpoint_files(api, repo_id, commit)
-    if SAMPLES_FILE not in files:
-        return None
-    return _fetch_all(api, repo_id, commit, {SAMPLES_FILE: files[SAMPLES_FILE]}) / SAMPLES_FILE
-
-
 def push(
     folder: str | Path,
     repo_id: str,
@@ -224,11 +212,11 @@ def list_checkpoints(
         elif repo_name.fullmatch(collection):
             items = [item.item_id for item in api.get_collection(collection).items if item.item_type == "model"]
             with ThreadPoolExecutor(PARALLEL_REQUESTS) as pool:
-                models = list(pool.map(api.model_info, items[:MAX_LISTED]))
+                known = pool.map(partial(_model_info, api), items[:MAX_LISTED])
             models = [
                 model
-                for model in models
-                if tag in (model.tags or []) and (owner is None or model.id.startswith(f"{owner}/"))
+                for model in known
+                if model and tag in (model.tags or []) and (owner is None or model.id.startswith(f"{owner}/"))
             ]
         else:
             raise AIGCError(f"'{collection}' does not name a collection; write OWNER/NAME-ID.")
@@ -242,6 +230,16 @@ def list_checkpoints(
         for model in models
     ]
     return sorted(entries, key=lambda entry: entry.updated, reverse=True)
+
+
+def _model_info(api: HfApi, repo_id: str) -> ModelInfo | None:
+    """What the Hub says of an item of a collection; None of one that is gone or that this visitor may not see."""
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    try:
+        return api.model_info(repo_id)
+    except RepositoryNotFoundError:
+        return None
 
 
 def list_revisions(repo_id: str, token: str | None = None) -> list[Revision]:
@@ -409,11 +407,14 @@ def _benchmark_claims(api: HfApi, folder: Path, benchmark: str) -> str:
     A task stands for the figure that ends its id (`fid`, `mnist_fid`, `aigc/fid`) on its split; of several protocols
     the one with the most samples counts.
     """
+    from .card import HUB_DATASETS
     from .results import FIGURES, read_results
 
     _checked_names(benchmark, "main")
     tasks = _benchmark_tasks(api, benchmark)
     results = sorted(read_results(folder), key=lambda result: -result.protocol.num_samples)
+    if benchmark in HUB_DATASETS.values():  # of which it is known what was measured on them
+        results = [result for result in results if HUB_DATASETS.get(result.protocol.dataset) == benchmark]
     entries = []
     for task in tasks:
         figure = next((name for name in FIGURES if re.search(rf"(^|[^a-z]){name}$", task["id"].lower())), None)
@@ -430,7 +431,7 @@ def _benchmark_claims(api: HfApi, folder: Path, benchmark: str) -> str:
     if not entries:
         raise AIGCError(
             f"None of the tasks of '{benchmark}' ({', '.join(task['id'] for task in tasks)}) ends in the name of a "
-            f"figure that this checkpoint has; evaluate it first, or push without --benchmark."
+            f"figure that this checkpoint has on its data; evaluate it first, or push without --benchmark."
         )
     return yaml.safe_dump(entries, sort_keys=False, allow_unicode=True)
 

@@ -35,7 +35,9 @@ def _as_sentence(what: str, error: BaseException) -> AIGCError:
     if isinstance(error, (errors.LocalEntryNotFoundError, RuntimeError)) and error.__cause__:
         return _as_sentence(what, error.__cause__)
     if isinstance(error, errors.OfflineModeIsEnabled):
-        return HubUnreachable(f"{what}: not in the cache, and HF_HUB_OFFLINE forbids to ask the Hub; unset it.")
+        return HubUnreachable(
+            "{what}: not in the cache, and HF_HUB_OFFLINE forbids to ask the Hub; unset it.", what=what
+        )
     if isinstance(error, errors.LocalTokenNotFoundError):
         return AIGCError(f"{what}: no token was found; log in with `hf auth login`.")
     if isinstance(error, errors.HFValidationError):
@@ -43,10 +45,10 @@ def _as_sentence(what: str, error: BaseException) -> AIGCError:
     if isinstance(error, errors.GatedRepoError):
         return AIGCError(f"{what}: its owner asks you to accept conditions on its page on the Hub first.")
     if isinstance(error, errors.RevisionNotFoundError):
-        return AIGCError(f"{what}: there is no such revision on the Hub.")
+        return AIGCError("{what}: there is no such revision on the Hub.", what=what)
     if isinstance(error, errors.RepositoryNotFoundError):
         return AIGCError(
-            f"{what}: it is not on the Hub, or is private; check the name, or log in with `hf auth login`."
+            "{what}: it is not on the Hub, or is private; check the name, or log in with `hf auth login`.", what=what
         )
     if isinstance(error, errors.HfHubHTTPError):
         return _status_as_sentence(what, error)
@@ -56,17 +58,23 @@ def _as_sentence(what: str, error: BaseException) -> AIGCError:
         return AIGCError(f"{what}: {_one_line(str(error))}")
     if isinstance(error, OSError) and error.errno and not isinstance(error, (ConnectionError, TimeoutError)):
         return AIGCError(f"{what}: the cache or a file cannot be used ({error.strerror}); see to it and try again.")
-    return HubUnreachable(f"{what}: the connection to the Hub failed ({type(error).__name__}); try again to go on.")
+    return HubUnreachable(
+        "{what}: the connection to the Hub failed ({kind}); try again to go on.", what=what, kind=type(error).__name__
+    )
 
 
 def _status_as_sentence(what: str, error: Any) -> AIGCError:
     status, headers = error.response.status_code, error.response.headers
     if status >= 500:
-        return HubUnreachable(f"{what}: the Hub has a fault of its own (status {status}); try again later.")
+        return HubUnreachable(
+            "{what}: the Hub has a fault of its own (status {status}); try again later.", what=what, status=status
+        )
     if status == 429:
         # The Hub's own header (https://huggingface.co/docs/hub/rate-limits), or what stands between may say it.
-        told = re.search(r";\s*t=(\d+)|^(\d+)$", headers.get("RateLimit") or headers.get("Retry-After") or "")
-        wait = told and (told[1] or told[2])
+        told = re.search(r";\s*t=(\d+)", headers.get("RateLimit", "")) or re.match(
+            r"(\d+)$", headers.get("Retry-After", "")
+        )
+        wait = told and told[1]
         return AIGCError(f"{what}: too many requests; try again in {f'{wait} seconds' if wait else 'a while'}.")
     said = f" (the Hub says: {_one_line(error.server_message)})" if error.server_message else ""
     meaning = {

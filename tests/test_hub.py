@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -17,6 +21,7 @@ from aigc_core.hub import list_checkpoints, list_revisions, pull, push
 from aigc_core.metrics.figure import Figure
 from aigc_core.results import Protocol, Result, write_result
 
+from .conftest import answering, free_port
 from .local_hub import LocalHub, repositories
 from .toy_models import toy_checkpoint
 
@@ -127,6 +132,11 @@ def test_lists_by_owner_tag_and_collection(
     for words, expected in asked.items():
         assert main(["list", *words.split()]) == 0
         assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == expected, words
+    local_hub.repositories.pop(("models", "ada/b"))  # what a collection names may be gone
+    assert main(["list", "--collection", collection.slug, "--tag", "other"]) == 0
+    assert main(["list", "--collection", collection.slug]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.split()[0] == "bob/other" and "No checkpoint found" in captured.err
     assert main(["list", "ada/a"]) == 0
     commit = local_hub.repositories[("models", "ada/a")].branches["main"]
     assert capsys.readouterr().out == f"ada/a@main {commit}\n"
@@ -155,10 +165,13 @@ def test_what_is_no_benchmark_is_a_sentence(
     local_hub.add("bob/data", {"README.md": b""}, "datasets")
     local_hub.add("bob/odd", {"eval.yaml": b"tasks: 3"}, "datasets")
     local_hub.add("bob/speech", {"eval.yaml": b"tasks: [{id: word_error_rate}]"}, "datasets")
+    local_hub.add("uoft-cs/cifar10", {"eval.yaml": b"tasks: [{id: fid}]"}, "datasets")
     said = {"data": "is not a benchmark", "odd": "is not a benchmark", "speech": "ends in the name of a figure"}
     for name, sentence in said.items():
         assert main(["push", str(run_folder), "ada/toy", "--benchmark", f"bob/{name}"]) == 2
         assert sentence in capsys.readouterr().err
+    assert main(["push", str(run_folder), "ada/toy", "--benchmark", "uoft-cs/cifar10"]) == 2
+    assert "figure that this checkpoint has on its data" in capsys.readouterr().err
     assert ("models", "ada/toy") not in local_hub.repositories
 
 
@@ -202,3 +215,26 @@ def test_the_token_appears_nowhere(
         "hf_local_ada"
     }
     assert {seen.token for seen in local_hub.seen if seen.call.split()[1].startswith(("/storage", "/lfs"))} == {""}
+
+
+def test_the_hub_that_is_started_by_hand_takes_the_commands_it_prints(tmp_path: Path) -> None:
+    """Without an account: what `python -m tests.local_hub` says to export and to type."""
+    port, root = free_port(), Path(__file__).parents[1]
+    words = [sys.executable, "-u", "-m", "tests.local_hub", "--port", str(port)]
+    server = subprocess.Popen(words, cwd=root, stdout=subprocess.PIPE, text=True)
+    with answering(server, f"http://127.0.0.1:{port}/api/models"):
+        assert server.stdout is not None
+        lines = list(takewhile(lambda line: not line.startswith("A fault"), server.stdout))
+        exported = dict(line.removeprefix("export ").strip().split("=", 1) for line in lines if "export" in line)
+        commands = [line.split()[1:] for line in lines if line.startswith("python -m aigc_core")]
+        assert [command[2] for command in commands] == ["push", "list", "sample"]
+        for command in commands:
+            if command[2] == "sample":
+                command[-1] = str(tmp_path / "pictures")
+            done = subprocess.run(
+                [sys.executable, *command], cwd=root, env=os.environ | exported, capture_output=True, text=True,
+                check=True,
+            )  # fmt: skip
+            if command[2] == "list":
+                assert done.stdout.startswith("ada/mnist ")
+    assert len(list((tmp_path / "pictures").iterdir())) == 16

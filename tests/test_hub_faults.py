@@ -22,6 +22,10 @@ FAULTS = {
     "403": ({"status": 403}, "may not do this"),
     "404": ({"status": 404}, "there is no such thing on the Hub"),
     "429, Retry-After": ({"status": 429, "headers": {"Retry-After": "7"}}, "too many requests; try again in 7 seconds"),
+    "429, both": (
+        {"status": 429, "headers": {"RateLimit": "unknown", "Retry-After": "9"}},
+        "too many requests; try again in 9 seconds",
+    ),
     "429, RateLimit": ({"status": 429, "headers": {"RateLimit": '"api";r=0;t=42'}}, "try again in 42 seconds"),
     "500": ({"status": 500}, "the Hub has a fault of its own"),
     "no answer": ({"silent": 1}, "the connection to the Hub failed"),

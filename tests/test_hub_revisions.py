@@ -9,7 +9,7 @@ import pytest
 
 from aigc_core import AIGCError, Checkpoint
 from aigc_core.checkpoint import CONFIG_FILE, SAMPLES_FILE, WEIGHTS_FILE, read_config
-from aigc_core.hub import PARALLEL_REQUESTS, pull, read_revisions, read_samples
+from aigc_core.hub import PARALLEL_REQUESTS, pull, read_revisions
 from aigc_core.results import read_results
 
 from .local_hub import LocalHub
@@ -61,17 +61,6 @@ def test_what_reading_revisions_has_fetched_makes_no_checkpoint(local_hub: Local
     assert Checkpoint.from_pretrained("ada/run@step-0000001").config.step == 1
     local_hub.seen.clear()
     assert (pull("ada/run", commit) / WEIGHTS_FILE).is_file() and not local_hub.calls()
-
-
-def test_samples_are_fetched_once_and_only_when_asked_for(local_hub: LocalHub, tmp_path: Path) -> None:
-    add_steps(local_hub, tmp_path / "toy", 1)
-    commit = read_revisions("ada/run")[-1].commit
-    path = read_samples("ada/run", commit)
-    assert path is not None and path.read_bytes() == b"\x89PNG"
-    local_hub.seen.clear()
-    assert read_samples("ada/run", commit) == path and not local_hub.calls()
-    bare = local_hub.add("ada/bare", {CONFIG_FILE: b"{}"}).branches["main"]
-    assert read_samples("ada/bare", bare) is None
 
 
 def test_a_broken_revision_says_so_and_hides_no_other(local_hub: LocalHub, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, Namespace
 
 from ..hub import TAG, list_checkpoints, list_revisions
@@ -19,6 +20,9 @@ def run(arguments: Namespace) -> int:
         for revision in list_revisions(arguments.repo_id):
             print(f"{arguments.repo_id}@{revision.name}", revision.commit)
         return 0
-    for entry in list_checkpoints(arguments.owner, arguments.tag, arguments.collection):
+    entries = list_checkpoints(arguments.owner, arguments.tag, arguments.collection)
+    if not entries:
+        print("No checkpoint found.", file=sys.stderr)
+    for entry in entries:
         print(entry.repo_id, entry.updated, "private" if entry.private else "public")
     return 0
