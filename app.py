@@ -73,25 +73,33 @@ def restored(wanted: SampleRequest, visitor: gr.OAuthToken | None) -> list[Any]:
     return masthead.chosen(wanted.checkpoint, token) + generate.controls_for(wanted, token)
 
 
-def state_of_address(request: gr.Request, visitor: gr.OAuthToken | None) -> list[Any]:
-    """What the page's address asks for, or the defaults: the tab, the map, and the controls."""
+def state_of_address(
+    request: gr.Request, visitor: gr.OAuthToken | None,
+    progress: Any = gr.Progress(),  # noqa: B008  (Gradio's way to ask for a progress bar)
+) -> list[Any]:  # fmt: skip
+    """What the page's address asks for, or the defaults: the map, the mix, the tab, and the controls."""
     tab = request.query_params.get("tab")
     tab = tab if tab in TABS else TABS[0]
     with errors_shown():
+        progress(0.3, desc=word("opening"))
         wanted = SampleRequest(checkpoint=default_model(), seed=generate.SEED, count=generate.COUNT)
         if "checkpoint" in request.query_params:
             try:
                 shared = generate.request_of_link(f"?{request.query_params}")
-                where = explore.where_of(request.query_params)
+                where = explore.where_of(request.query_params) + mix.where_of(request.query_params)
                 return [*where, tab, gr.Tabs(selected=tab), *restored(shared, visitor)]
             except AIGCError as error:
                 gr.Warning(told(error))
-        return [*explore.where_of({}), tab, gr.Tabs(selected=tab), *restored(wanted, visitor)]
+        return [*explore.where_of({}), *mix.where_of({}), tab, gr.Tabs(selected=tab), *restored(wanted, visitor)]
 
 
-def restore(visitor: gr.OAuthToken | None, canonical: str) -> list[Any]:
+def restore(
+    visitor: gr.OAuthToken | None, canonical: str,
+    progress: Any = gr.Progress(),  # noqa: B008
+) -> list[Any]:  # fmt: skip
     """The state of a canonical request, shown in Generate."""
     with errors_shown():
+        progress(0.3, desc=word("opening"))
         state = restored(SampleRequest.from_canonical(canonical), visitor)
     return [TABS[0], gr.Tabs(selected=TABS[0]), *state]
 
@@ -132,7 +140,7 @@ def build() -> gr.Blocks:
                 [*exploring.where[:3], *exploring.chart],
                 watched=2 + len(exploring.where),
             ),
-            "mix": View(mix_tab, mix.fit, [reference, mixing.seed], mixing.outputs),
+            "mix": View(mix_tab, mix.fit, [reference, *mixing.where], mixing.outputs),
             "invert": View(invert_tab, invert.fit, [reference], [inverting.classes]),
             "about": View(about_tab, about.about, [reference], telling),
         }
@@ -154,7 +162,8 @@ def build() -> gr.Blocks:
             noted = view.tab.select(partial(str, name), None, open_tab, js=NOTE_TAB % name, **UNLISTED)
             view.after(noted, name, open_tab)
         page.load(generate.remembered, creating.past, [creating.past, creating.history], **UNLISTED)
-        generated_after(page.load(state_of_address, None, [*exploring.where, open_tab, tabs, *state], **opening))
+        addressed = [*exploring.where, *mixing.where, open_tab, tabs, *state]
+        generated_after(page.load(state_of_address, None, addressed, **opening))
         for dropdown, step in ((head.model, gr.State("")), (head.step, head.step)):
             inputs = [head.model, step, *creating.controls[:2]]
             generated_after(dropdown.input(change_model, inputs, state, **opening))
@@ -176,11 +185,18 @@ def build() -> gr.Blocks:
     return page.queue(default_concurrency_limit=2, max_size=200)
 
 
+def port(text: str) -> int:
+    """A port's number. Raises ValueError, of which argparse makes a sentence, if it is none."""
+    if not 0 < int(text) < 2**16:
+        raise ValueError
+    return int(text)
+
+
 def main() -> None:
     """Serve the page."""
     parser = argparse.ArgumentParser(description="AIGC Studio in a browser")
     parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
-    parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", "7860")))
+    parser.add_argument("--port", type=port, default=os.environ.get("GRADIO_SERVER_PORT", "7860"))
     parser.add_argument("--mcp", action="store_true", help="also serve the API as tools for language models (MCP)")
     arguments = parser.parse_args()
     if arguments.mcp and find_spec("mcp") is None:

@@ -27,4 +27,6 @@ def check_reference(reference: str) -> None:
     folder = Path(reference.strip()) if Path(reference.strip()).exists() else Path(reference.strip().partition("@")[0])
     shipped = folder.resolve().is_relative_to(SHIPPED)
     if not shipped and (folder.exists() or not repo_name.fullmatch(str(folder))):
-        raise AIGCError(f"'{reference}' cannot be opened here; name a shipped model, or owner/name on the Hub.")
+        raise AIGCError(
+            "'{name}' cannot be opened here; name a shipped model, or owner/name on the Hub.", name=reference
+        )

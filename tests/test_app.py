@@ -19,7 +19,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from aigc_core import Checkpoint
+from aigc_core import AIGCError, Checkpoint, SampleRequest
 from aigc_core.demo.language import ERRORS
 from aigc_core.directions import load_directions
 from aigc_core.provenance import read_png, to_picture
@@ -235,6 +235,31 @@ def test_the_app_starts_without_what_it_does_not_need_yet() -> None:
     assert result.stdout.strip() == ""
 
 
+@pytest.mark.parametrize(
+    ("words", "environment"),
+    [(["--port=99999"], {}), (["--port=http"], {}), ([], {"GRADIO_SERVER_PORT": "99999"})],
+)
+def test_a_port_that_is_none_is_a_sentence(words: list[str], environment: dict[str, str]) -> None:
+    start, own = [sys.executable, "app.py", *words], os.environ | environment
+    done = subprocess.run(start, cwd=ROOT, env=own, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "argument --port: invalid port value: '" in done.stderr
+
+
+def test_a_disk_that_takes_no_images_is_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from aigc_core.demo import pictures
+
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(pictures, "get_upload_folder", lambda: str(tmp_path / "file"))
+    with pytest.raises(AIGCError, match="'aigc-studio' could not be written"):
+        pictures.served_folder()
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "images.zip").symlink_to("/dev/full")
+    monkeypatch.setattr(pictures, "served_folder", lambda: full)
+    with pytest.raises(AIGCError, match="'images.zip' could not be written: the disk is full"):
+        pictures.write_pictures(torch.zeros(1, 1, 28, 28, dtype=torch.uint8).numpy(), [SampleRequest()], "")
+
+
 def opened(browser: Browser, address: str, query: str = "", **context: object) -> Page:
     """A page of a visitor of its own, when its images are there."""
     page = browser.new_context(**context).new_page()  # type: ignore[arg-type]
@@ -323,6 +348,12 @@ def test_a_blend_of_classes_goes_to_generate(address: str, browser: Browser) -> 
     slider.fill("0.25")
     slider.press("Enter")
     expect(page.locator("#blend img").first).not_to_have_attribute("src", str(before), timeout=60_000)
+    page.wait_for_function("location.search.includes('blend=T-shirt%2Ftop%3A1%2BTrouser%3A0.25')", timeout=60_000)
+    shared = opened(browser, page.url)
+    expect(shared.locator("#blend button")).to_have_count(12, timeout=60_000)
+    pictures = "sheet => [...sheet.querySelectorAll('img')].map(image => image.src)"
+    assert shared.locator("#blend").evaluate(pictures) == page.locator("#blend").evaluate(pictures)
+    expect(shared.get_by_label("Trouser").first).to_have_value("0.25")
     page.locator("#blend-to-generate").click()
     page.wait_for_function("location.search.includes('Trouser%3A0.25')", timeout=60_000)
     expect(page.locator("#images img")).to_have_count(12, timeout=60_000)

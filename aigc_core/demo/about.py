@@ -5,11 +5,12 @@ from __future__ import annotations
 import html
 import os
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from ..checkpoint import CARD_FILE, SAMPLES_FILE, Checkpoint
+from ..checkpoint import CARD_FILE, SAMPLES_FILE, Checkpoint, faults_told
 from .language import text, word
 from .models import find, load
 from .pictures import served_folder
@@ -29,15 +30,16 @@ def about(visitor: gr.OAuthToken | None, reference: str) -> tuple[str, str, str 
         token = token_of(visitor)
         folder, loaded = find(reference, token), load(reference, token)
         results = read_results(folder)
-    card, samples = folder / CARD_FILE, folder / SAMPLES_FILE
+        card, samples = folder / CARD_FILE, folder / SAMPLES_FILE
+        with faults_told(Path(SAMPLES_FILE)):
+            copied = str(shutil.copyfile(samples, served_folder() / SAMPLES_FILE)) if samples.is_file() else None
     body = card.read_text(encoding="utf-8", errors="replace").split("---\n", 2)[-1] if card.is_file() else ""
     lines = [line for line in body.splitlines() if not line.startswith("![")]
-    copied = str(shutil.copyfile(samples, served_folder() / SAMPLES_FILE)) if samples.is_file() else None
     measured = "".join(figures(result) for result in results) or f"<p>{word('not_evaluated')}</p>"
     parts = [
         facts(loaded),
         f"<h3>{word('how_well')}</h3>{measured}",
-        f"<h3>{word('limits_heading')}</h3><p>{word('limits')}</p>",
+        f"<h3>{word('limits_heading')}</h3><p>{shortfall(results)}{word('limits')}</p>",
     ]
     return "".join(parts), "\n".join(lines), copied
 
@@ -60,6 +62,15 @@ def facts(checkpoint: Checkpoint) -> str:
     }
     cells = "".join(f"<tr><th>{word(key)}</th><td>{html.escape(value)}</td></tr>" for key, value in rows.items())
     return f"<h3>{word('facts')}</h3><table>{cells}</table>"
+
+
+def shortfall(results: list[Result]) -> str:
+    """How much of its samples and of the data a model gets right, by its first result that says it."""
+    for result in results:
+        if {"precision", "coverage"} <= result.figures.keys():
+            shares = {name: f"{result.figures[name].value:.0%}" for name in ("precision", "coverage")}
+            return word("shortfall").format(**shares)
+    return ""
 
 
 def figures(result: Result) -> str:

@@ -128,7 +128,7 @@ def start_chart(
         if place.checkpoint != reference:
             centre = request_of_link(link).model_copy(update={"count": 1}).canonical()
     choices = [(direction_label(rank + 1, name), name) for rank, name in enumerate(names)]
-    x, y = (axis if axis in names else names[rank] for rank, axis in enumerate((x, y)))
+    x, y = (axis if axis in names else names[min(rank, len(names) - 1)] for rank, axis in enumerate((x, y)))
     axes = [gr.Dropdown(choices=choices, value=x), gr.Dropdown(choices=choices, value=y)]
     return [centre, *axes, *draw_chart(visitor, centre, x, y, reach)]
 

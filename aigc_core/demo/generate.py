@@ -15,7 +15,7 @@ from pydantic import Field
 
 from ..checkpoint import CheckpointConfig
 from ..config import parse_config
-from ..sampling import SampleRequest, has_styles
+from ..sampling import SampleRequest, class_entry, has_styles
 from .drawing import draw, strongest_directions
 from .language import text
 from .models import load
@@ -41,7 +41,7 @@ FOLLOW = """request => {
   window.studioShown = true;
   const url = new URL(request, location.href);
   const here = new URLSearchParams(location.search);
-  for (const kept of ['tab', 'centre', 'x', 'y', 'reach', '__theme', '__lang'])
+  for (const kept of ['tab', 'centre', 'x', 'y', 'reach', 'blend', 'blend_seed', 'blend_layer', '__theme', '__lang'])
     if (here.has(kept)) url.searchParams.set(kept, here.get(kept));
   history.replaceState(null, '', url);
   return url.href;
@@ -176,8 +176,8 @@ def request_of_link(link: str) -> SampleRequest:
 
 def class_choices(config: CheckpointConfig) -> list[tuple[str, str]]:
     """What a visitor picks classes from: names, and what a request calls them."""
-    names = [config.class_name(label) for label in range(config.image_shape.num_classes)]
-    return [(name, str(label) if set(name) & set(",+:") else name) for label, name in enumerate(names)]
+    classes = range(config.image_shape.num_classes)
+    return [(config.class_name(label), class_entry(label, config.class_names)) for label in classes]
 
 
 def direction_label(rank: int, name: str) -> str:

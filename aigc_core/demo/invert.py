@@ -11,6 +11,7 @@ import gradio as gr
 import torch
 from PIL import Image
 
+from ..checkpoint import faults_told
 from ..errors import AIGCError
 from ..provenance import png_bytes
 from .drawing import Place, approach
@@ -59,12 +60,14 @@ def invert(
             for step, loss, image, place in approach(checkpoint, Path(picture), label or "", EVERY, token):
                 curve.append((step, loss))
                 path = folder / f"inverted-{step}.png"
-                path.write_bytes(png_bytes(torch.from_numpy(image), None, weights))
+                with faults_told(Path(path.name)):
+                    path.write_bytes(png_bytes(torch.from_numpy(image), None, weights))
                 found = (place, data_uri(image, "", weights))
                 yield str(path), pandas.DataFrame(curve, columns=["step", "loss"]), found
         except AIGCError as error:
             # Where the upload lies on the server is nobody's business.
-            raise AIGCError(str(error).replace(picture, Path(picture).name)) from None
+            values = {name: str(value).replace(picture, Path(picture).name) for name, value in error.values.items()}
+            raise AIGCError(error.sentence.replace(picture, Path(picture).name), **values) from None
 
 
 def invert_drawing(
@@ -73,8 +76,9 @@ def invert_drawing(
     """`invert` for what was drawn."""
     path = None
     if drawing and drawing["composite"] is not None:
-        path = str(served_folder() / "drawing.png")
-        drawing["composite"].convert("RGB").save(path)
+        with errors_shown(), faults_told(Path("drawing.png")):
+            path = str(served_folder() / "drawing.png")
+            drawing["composite"].convert("RGB").save(path)
     yield from invert(checkpoint, path, label, visitor)
 
 

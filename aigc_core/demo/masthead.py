@@ -26,16 +26,20 @@ class Masthead:
 def build() -> Masthead:
     """The components."""
     reference = gr.Textbox(visible=False)
-    choices = [(model.removeprefix(f"{SHIPPED.name}/"), model) for model in offered_models()]
     with gr.Row(elem_id="masthead"):
         gr.HTML(f"{BRAND}<h1>AIGC Studio</h1>", elem_id="brand", scale=6, min_width=220)
         model = gr.Dropdown(
-            choices, label=text("model"), allow_custom_value=True, scale=3, min_width=220, elem_id="model"
+            model_choices(), label=text("model"), allow_custom_value=True, scale=3, min_width=220, elem_id="model"
         )
         step = gr.Dropdown([], label=text("step"), scale=2, min_width=140, elem_id="step", interactive=True)
         if "OAUTH_CLIENT_ID" in os.environ:
             gr.LoginButton(size="sm", scale=1, min_width=160)
     return Masthead(model, step, reference)
+
+
+def model_choices() -> list[tuple[str, str]]:
+    """What each offered model is called, and its reference: a run that has begun since is among them."""
+    return [(model.removeprefix(f"{SHIPPED.name}/"), model) for model in offered_models()]
 
 
 def chosen(reference: str, token: str | None) -> list[Any]:
@@ -45,7 +49,11 @@ def chosen(reference: str, token: str | None) -> list[Any]:
     choices = [(word("final"), "")] + [(f"{int(name.split('-')[1]):,}", name) for name in reversed(steps)]
     if step and step not in steps:
         choices.append((step, step))
-    return [model, gr.Dropdown(choices=choices, value=step, visible=len(choices) > 1), reference]
+    return [
+        gr.Dropdown(choices=model_choices(), value=model),
+        gr.Dropdown(choices=choices, value=step, visible=len(choices) > 1),
+        reference,
+    ]
 
 
 def reference_of(model: str | None, step: str | None) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,47 +24,80 @@ MAX_BLENDED = 4
 MAX_PAIRED = 10
 PREVIEW = 12
 STYLE_ROWS, STYLE_COLUMNS = 4, 6
+SEED = 7
+Wanted = tuple[str, int | None]
+NOTHING_WANTED: Wanted = ("", None)
+
+# The address tells what is mixed, beside what Generate shows.
+NOTE_MIX = """(seed, layer, chosen, ...weights) => {
+  const url = new URL(location.href);
+  url.searchParams.set('blend', chosen.map((name, place) => `${name}:${weights[place]}`).join('+'));
+  url.searchParams.set('blend_seed', seed);
+  url.searchParams.set('blend_layer', layer);
+  history.replaceState(null, '', url);
+}"""
 
 
 @dataclass
 class MixTab:
-    """What the page refers to: `outputs` as `fit` returns them, `blend_inputs` as `blend` takes them."""
+    """What the page refers to: `where` as `where_of` reads it from an address, `outputs` as `fit` returns them,
+    `blend_inputs` as `blend` takes them."""
 
-    seed: gr.Number
+    where: list[Any]
     outputs: list[Any]
     blend_inputs: list[Any]
     open_in_generate: gr.Button
 
 
-def fit(visitor: gr.OAuthToken | None, reference: str, seed: float) -> list[Any]:
-    """The controls and pictures for a model: what it cannot mix is said instead."""
+def where_of(query: Mapping[str, str]) -> list[Any]:
+    """The seed in an address, and the blend and the layer in it."""
+    seed, layer = (query.get(name, "") for name in ("blend_seed", "blend_layer"))
+    return [
+        int(seed) if re.fullmatch("[0-9]{1,10}", seed) else SEED,
+        (query.get("blend", ""), int(layer) if re.fullmatch("[0-9]{1,3}", layer) else None),
+    ]
+
+
+def fit(visitor: gr.OAuthToken | None, reference: str, seed: float, wanted: Wanted) -> list[Any]:
+    """The controls and pictures for a model: what it cannot mix is said instead.
+
+    `wanted`: a blend and a layer to begin with, if the model has them; they are wanted once.
+    """
     with errors_shown():
         checkpoint = load(reference, token_of(visitor))
     choices = class_choices(checkpoint.config)
     styles = has_styles(checkpoint.generator)
-    chosen = [value for _, value in choices[:2]]
     layers: int = checkpoint.generator.num_layers if styles else 2  # type: ignore[assignment]
-    weights = weight_sliders(chosen)
+    text_of_blend, layer = wanted
+    layer = layer if layer is not None and layer < layers else layers // 2
+    chosen, weights = parts_of_blend(text_of_blend, [value for _, value in choices])
     return [
+        NOTHING_WANTED,
         gr.Column(visible=bool(choices)),
         gr.Markdown(visible=not choices),
         gr.Dropdown(choices=choices, value=chosen),
-        *weights,
-        blend(visitor, reference, seed, chosen, *[1] * MAX_BLENDED) if choices else "",
+        *weight_sliders(chosen, weights),
+        blend(visitor, reference, seed, chosen, *weights) if choices else "",
         pairs(visitor, reference, seed) if choices else "",
         gr.Column(visible=styles),
         gr.Markdown(visible=not styles),
-        gr.Slider(maximum=layers - 1, value=layers // 2),
-        style_matrix(visitor, reference, seed, layers // 2) if styles else "",
+        gr.Slider(maximum=layers - 1, value=layer),
+        style_matrix(visitor, reference, seed, layer) if styles else "",
     ]
 
 
-def weight_sliders(chosen: Sequence[str]) -> list[Any]:
+def parts_of_blend(text: str, classes: Sequence[str]) -> tuple[list[str], list[float]]:
+    """The classes of a blend and their weights 0 to 1; the first two classes if it is none of these classes."""
+    parts = dict(re.findall(r"([^+:]+):(0(?:\.\d+)?|1)(?=\+|$)", text))
+    if 0 < len(parts) <= MAX_BLENDED and set(parts) <= set(classes):
+        return list(parts), [float(weight) for weight in parts.values()]
+    return list(classes[:2]), [1.0] * len(classes[:2])
+
+
+def weight_sliders(chosen: Sequence[str], weights: Sequence[float] = (1,) * MAX_BLENDED) -> list[Any]:
     """A slider for the weight of each chosen class."""
-    return [
-        gr.Slider(label=chosen[place], value=1, visible=True) if place < len(chosen) else gr.Slider(visible=False)
-        for place in range(MAX_BLENDED)
-    ]
+    shown = [gr.Slider(label=name, value=weight, visible=True) for name, weight in zip(chosen, weights)]
+    return shown + [gr.Slider(visible=False)] * (MAX_BLENDED - len(shown))
 
 
 def blend_label(chosen: Sequence[str], weights: Sequence[float]) -> str:
@@ -130,7 +164,7 @@ def _pictures(requests: list[SampleRequest], visitor: gr.OAuthToken | None) -> l
 def build(reference: gr.Textbox) -> MixTab:
     """The tab's components and the events that stay inside it."""
     with gr.Row(elem_classes="wide"):
-        seed = gr.Number(7, label=text("seed"), min_width=120, scale=0)
+        seed = gr.Number(SEED, label=text("seed"), min_width=120, scale=0)
         dice = gr.Button(text("dice"), min_width=140, scale=0, elem_classes="dice")
     gr.Markdown(text("classes_heading"), elem_classes="section")
     no_classes = gr.Markdown(text("no_classes"), visible=False, elem_classes="lead")
@@ -161,10 +195,12 @@ def build(reference: gr.Textbox) -> MixTab:
     layer.input(style_matrix, [reference, seed, layer], styled, **live)
     sheets = [blended, matrix, styled]
     rolled = dice.click(lambda: random.randrange(1_000_000), None, seed, **unlisted)
-    rolled.then(reseed, [*blend_of, layer], sheets, **unlisted)
-    seed.submit(reseed, [*blend_of, layer], sheets, **unlisted)
-    outputs = [class_part, no_classes, chosen, *weights, blended, matrix, style_part, no_styles, layer, styled]
-    return MixTab(seed, outputs, blend_of, use)
+    reseeded = [trigger(reseed, [*blend_of, layer], sheets, **unlisted) for trigger in (rolled.then, seed.submit)]
+    for event in (*(event.then for event in reseeded), *(control.input for control in (chosen, layer, *weights))):
+        event(None, [seed, layer, chosen, *weights], None, js=NOTE_MIX, **unlisted)
+    wanted = gr.State(NOTHING_WANTED)
+    outputs = [wanted, class_part, no_classes, chosen, *weights, blended, matrix, style_part, no_styles, layer, styled]
+    return MixTab([seed, wanted], outputs, blend_of, use)
 
 
 def reseed(visitor: gr.OAuthToken | None, reference: str, seed: float, chosen: list[str], *rest: float) -> list[str]:

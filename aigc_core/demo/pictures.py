@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from gradio.utils import get_upload_folder
 
+from ..checkpoint import faults_told
 from ..provenance import png_bytes
 from ..sampling import SampleRequest
 
@@ -28,25 +29,32 @@ _sweeping = threading.Lock()
 
 
 def served_folder() -> Path:
-    """A new folder inside the one that Gradio serves without a copy; those that are two hours old are removed."""
+    """A new folder inside the one that Gradio serves without a copy; those that are two hours old are removed.
+
+    Raises AIGCError when the disk is full or not writable.
+    """
     global _last_sweep  # noqa: PLW0603
     root = Path(get_upload_folder()) / "aigc-studio"
-    root.mkdir(parents=True, exist_ok=True)
-    with _sweeping:
-        if time.time() - _last_sweep > SWEEP_SECONDS:
-            _last_sweep = time.time()
-            for folder in root.iterdir():
-                if time.time() - folder.stat().st_mtime > KEPT_SECONDS:
-                    shutil.rmtree(folder, ignore_errors=True)
-    return Path(tempfile.mkdtemp(dir=root))
+    with faults_told(Path(root.name)):
+        root.mkdir(parents=True, exist_ok=True)
+        with _sweeping:
+            if time.time() - _last_sweep > SWEEP_SECONDS:
+                _last_sweep = time.time()
+                for folder in root.iterdir():
+                    if time.time() - folder.stat().st_mtime > KEPT_SECONDS:
+                        shutil.rmtree(folder, ignore_errors=True)
+        return Path(tempfile.mkdtemp(dir=root))
 
 
 def write_pictures(images: np.ndarray, requests: Sequence[SampleRequest], weights: str) -> tuple[list[str], str]:
-    """PNG files of images uint8 [N, C, R, R], named by their seeds, and a zip of them all."""
+    """PNG files of images uint8 [N, C, R, R], named by their seeds, and a zip of them all.
+
+    Raises AIGCError when the disk is full or not writable.
+    """
     folder = served_folder()
     archive = folder / "images.zip"
     paths = []
-    with zipfile.ZipFile(archive, "w") as pack:
+    with faults_told(Path(archive.name)), zipfile.ZipFile(archive, "w") as pack:
         for image, request in zip(images, requests):
             name = f"{Path(request.checkpoint.partition('@')[0]).name}-seed-{request.seed}.png"
             content = png_bytes(torch.from_numpy(image), request, weights)
