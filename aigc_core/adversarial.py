@@ -200,7 +200,7 @@ class AdversarialTraining:
         self._update("discriminator", self.discriminator, loss)
         if config.one_stage:
             measured |= self._generator_follows(generated, judged.grad, real_logits.detach(), fake_logits.detach())  # type: ignore[arg-type]
-        self.augmentation.update(real_logits.detach())  # type: ignore[operator]
+        self.augmentation.update(self.accelerator.gather(real_logits.detach()))  # type: ignore[operator]
         return measured
 
     def _generator_follows(

@@ -188,7 +188,9 @@ def _step_folder(folder: Path, revision: str) -> Path:
     if step_folder_name.fullmatch(revision) and (folder / revision).is_dir():
         return folder / revision
     known = ", ".join(path.name for path in step_folders(folder)) or "none"
-    raise AIGCError(f"'{folder}' has no revision '{revision}'; it has {known}.")
+    raise AIGCError(
+        "'{name}' has no revision '{revision}'; it has {known}.", name=folder, revision=revision, known=known
+    )
 
 
 def step_folders(folder: Path) -> list[Path]:
@@ -267,8 +269,8 @@ def written_whole(folder: Path) -> Iterator[Path]:
     try:
         with faults_told(folder):
             yield unfinished
-            unfinished.chmod(0o755)
             for path in [*unfinished.rglob("*"), unfinished]:
+                path.chmod(0o755 if path.is_dir() else 0o644)
                 _sync(path)
             if folder.exists():
                 replaced = unfinished.with_name(unfinished.name + "-replaced")
@@ -311,7 +313,9 @@ def faults_told(path: Path) -> Iterator[None]:
     except (OSError, SafetensorError) as error:
         full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
         reason = "the disk is full; free some space" if full else getattr(error, "strerror", None) or str(error)
-        raise AIGCError(f"'{path}' could not be written: {reason}. What was saved before is unharmed.") from error
+        raise AIGCError(
+            "'{path}' could not be written: {reason}. What was saved before is unharmed.", path=path, reason=reason
+        ) from error
 
 
 def _sync(path: Path) -> None:

@@ -29,16 +29,17 @@ COMMANDS = {
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns 0, or 2 after printing one sentence when the user's input was at fault."""
     words = sys.argv[1:] if arguments is None else arguments
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # what the client logs of a fault, the sentence says better
     parser = argparse.ArgumentParser(prog="python -m aigc_core", description="Train, sample, evaluate and share.")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, summary in COMMANDS.items():
-        subparser = subparsers.add_parser(name, help=summary, description=summary)
-        if words and words[0] == name:
-            module = import_module(f".commands.{name}", __package__)
-            module.add_arguments(subparser)
-            subparser.set_defaults(run=module.run)
-    parsed = parser.parse_args(words)
     try:
+        for name, summary in COMMANDS.items():
+            subparser = subparsers.add_parser(name, help=summary, description=summary)
+            if words and words[0] == name:
+                module = import_module(f".commands.{name}", __package__)
+                module.add_arguments(subparser)
+                subparser.set_defaults(run=module.run)
+        parsed = parser.parse_args(words)
         code = parsed.run(parsed) or 0
         sys.stdout.flush()
         return code

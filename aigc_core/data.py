@@ -6,6 +6,7 @@ puts it, then downloaded by torchvision. `prepare_dataset` also knows package re
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import json
@@ -31,6 +32,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
+from .checkpoint import written_file
 from .draws import seeded_generator
 from .errors import AIGCError
 
@@ -213,11 +215,13 @@ def read_image(path: Path, resolution: int, channels: int) -> numpy.ndarray:
     """
     from PIL import Image, ImageOps
 
-    too_large = f"'{path}' has more than {MAX_PIXELS // 1_000_000} million pixels; scale it down."
+    too_large = AIGCError(
+        "'{path}' has more than {limit} million pixels; scale it down.", path=path, limit=MAX_PIXELS // 1_000_000
+    )
     try:
         with Image.open(path) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise AIGCError(too_large)
+                raise too_large
             image.draft("RGB", (2 * resolution, 2 * resolution))
             upright = ImageOps.exif_transpose(image)
             if upright.mode.startswith("I;16"):
@@ -227,9 +231,9 @@ def read_image(path: Path, resolution: int, channels: int) -> numpy.ndarray:
                 upright = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
             opaque = upright.convert("L" if channels == 1 else "RGB")
     except Image.DecompressionBombError:
-        raise AIGCError(too_large) from None
+        raise too_large from None
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error, zlib.error) as error:
-        raise AIGCError(f"'{path}' cannot be read as an image ({error}).") from None
+        raise AIGCError("'{path}' cannot be read as an image ({reason}).", path=path, reason=error) from None
     fitted = ImageOps.fit(opaque, (resolution, resolution), Image.Resampling.LANCZOS)
     return numpy.asarray(fitted).reshape(resolution, resolution, channels).transpose(2, 0, 1).copy()
 
@@ -398,7 +402,7 @@ def _find_named(name: str, split: str) -> tuple[Tensor, Tensor] | None:
                 f"The files of '{name}' in '{folder}' are damaged ({error}); delete them and run "
                 f"`python -m aigc_core data {name}`."
             ) from None
-        with suppress(OSError, SafetensorError):  # a read-only folder only costs time
+        with suppress(AIGCError):  # a read-only folder only costs time
             _store(name, split, images, labels)
         return images, labels
     return None
@@ -414,13 +418,8 @@ def _metadata(named: NamedDataset) -> dict[str, str]:
 
 def _store(name: str, split: str, images: Tensor, labels: Tensor) -> None:
     """Keep a split as one file, which appears whole; of two processes the second replaces it by an equal one."""
-    target = _stored(name, split)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".") as scratch:
-        unfinished = Path(scratch) / target.name
+    with written_file(_stored(name, split)) as unfinished:
         save_file({"images": images, "labels": labels}, unfinished, _metadata(_named[name]))
-        unfinished.chmod(0o644)
-        unfinished.replace(target)
 
 
 def prepare_dataset(name: str) -> None:
@@ -442,7 +441,11 @@ def prepare_dataset(name: str) -> None:
             try:
                 fetch(name)
                 return
-            except (OSError, RuntimeError, subprocess.SubprocessError, tarfile.TarError):
+            except (OSError, RuntimeError, subprocess.SubprocessError, tarfile.TarError) as error:
+                if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+                    raise AIGCError(
+                        f"The disk is too full for '{name}' in '{data_folder()}'; free some space."
+                    ) from None
                 tried.append(where)
     raise AIGCError(
         f"'{name}' could not be fetched by {' nor by '.join(tried)}; check the network and that the program is there, "

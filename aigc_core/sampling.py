@@ -60,7 +60,9 @@ class SampleRequest(Config):
         """The request as a query string, keys in a fixed order and defaults left out."""
         values = self.model_dump(exclude_defaults=True, exclude={"offsets"})
         pairs = list(values.items()) + [(f"offset.{name}", value) for name, value in self.offsets.items()]
-        return urlencode([(key, str(value).removesuffix(".0")) for key, value in pairs])
+        return urlencode(
+            [(key, str(value).removesuffix(".0") if isinstance(value, float) else value) for key, value in pairs]
+        )
 
     @classmethod
     def from_canonical(cls, text: str) -> SampleRequest:
@@ -128,6 +130,12 @@ def draw_latents(seeds: list[int], latent_dim: int, num_classes: int) -> tuple[T
     return latents, labels
 
 
+def class_entry(label: int, class_names: tuple[str, ...]) -> str:
+    """What a request's `labels` call a class: its name, or its number if it has none that can be written there."""
+    name = class_names[label] if label < len(class_names) else ""
+    return str(label) if not name or set(name) & set(",+:") or name != name.strip() else name
+
+
 def parse_labels(text: str, class_names: tuple[str, ...], num_classes: int) -> Tensor:
     """Class weights float32 [number of entries, num_classes] of a request's `labels`.
 
@@ -135,12 +143,15 @@ def parse_labels(text: str, class_names: tuple[str, ...], num_classes: int) -> T
     """
     if not num_classes:
         raise AIGCError("This model has no classes; leave the label empty.")
-    by_name = {name.casefold(): label for label, name in enumerate(class_names)}
+    # What is written exactly as a class is that class, even if it could be a number or another one's in other letters.
+    names = [{spelt(name): label for label, name in enumerate(class_names)} for spelt in (str, str.casefold)]
     rows = torch.zeros(text.count(",") + 1, num_classes)
     for row, entry in zip(rows, text.split(",")):
         for part in entry.split("+"):
             name, _, weight = part.strip().rpartition(":") if ":" in part else (part.strip(), "", "1")
-            label = by_name.get(name.casefold(), int(name) if re.fullmatch("[0-9]{1,5}", name) else -1)
+            label = names[0].get(name, names[1].get(name.casefold()))
+            if label is None:
+                label = int(name) if re.fullmatch("[0-9]{1,5}", name) else -1
             if not 0 <= label < num_classes:
                 known = ", ".join(class_names) or f"0 to {num_classes - 1}"
                 raise AIGCError("There is no class '{name}'; the classes are {known}.", name=name[:100], known=known)

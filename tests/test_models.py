@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from aigc_core import AIGCError, Checkpoint
+from aigc_core.adversarial import AdversarialConfig
 from aigc_core.cli import main
 from aigc_core.config import Config
 from aigc_core.models import (
@@ -24,6 +25,7 @@ from aigc_core.models import (
 from aigc_core.models.r3gan import ResidualBlock
 from aigc_core.models.resnet import ConditionalBatchNorm, SelfAttention
 from aigc_core.models.style import MAPPING_LR_MULTIPLIER, EqualisedLinear, ModulatedConvolution, minibatch_std
+from aigc_core.presets import read_preset
 from aigc_core.resampling import downsample, low_pass, upsample
 from aigc_core.sampling import generate
 from aigc_core.training import TrainingConfig, train
@@ -428,6 +430,47 @@ def test_conditional_batch_norm_is_a_batch_norm_for_each_class() -> None:
     for image in range(6):
         gain, shift = norm.gain.weight[:, image % 3], norm.shift.weight[:, image % 3]  # type: ignore[union-attr]
         torch.testing.assert_close(outputs[image], plain[image] * gain[:, None, None] + shift[:, None, None])
+
+
+def test_the_classroom_gan_is_the_one_of_the_tutorials() -> None:
+    """784 = 28 × 28 pixels; Adam at 2e-4, batches of 64, cross-entropy on logits and nothing else."""
+    recipe = TrainingConfig(**read_preset("mnist-mlp"))
+    shape = ImageShape(channels=1, resolution=28)
+    for build, widths in ((build_generator, [100, 256, 256, 784]), (build_discriminator, [784, 256, 128, 1])):
+        network = build(recipe.architecture, recipe.architecture_config, shape)
+        assert [tuple(layer.weight.shape) for layer in network.modules() if isinstance(layer, nn.Linear)] == list(
+            zip(widths[1:], widths)
+        )
+    method = AdversarialConfig(**recipe.method_config)
+    assert (method.generator_learning_rate, method.discriminator_learning_rate, recipe.batch_size) == (2e-4, 2e-4, 64)
+    assert (method.loss, method.r1_gamma, method.gradient_penalty, recipe.conditional) == (
+        "non_saturating",
+        0,
+        0,
+        False,
+    )
+
+
+def test_dcgan_paper_config() -> None:
+    """Radford et al. 2015, figure 1: 1024 × 4 × 4 by four fractionally strided convolutions to 3 × 64 × 64."""
+    shape = ImageShape(channels=3, resolution=64)
+    config = {"generator_width": 128, "discriminator_width": 128, "max_width": 1024}
+    config |= {"discriminator_features": 0, "discriminator_norm": "batch"}
+    generator, discriminator = build_generator("dcgan", config, shape), build_discriminator("dcgan", config, shape)
+    up = [layer for layer in generator.modules() if isinstance(layer, nn.ConvTranspose2d)]
+    assert generator.stem.weight.shape == (1024 * 4 * 4, 100)
+    assert [(layer.in_channels, layer.out_channels) for layer in up] == [(1024, 512), (512, 256), (256, 128), (128, 3)]
+    down = [layer for layer in discriminator.modules() if isinstance(layer, nn.Conv2d)]
+    assert [(layer.in_channels, layer.out_channels) for layer in down] == [
+        (3, 128),
+        (128, 256),
+        (256, 512),
+        (512, 1024),
+    ]
+    assert {layer.stride for layer in up + down} == {(2, 2)}
+    # Batch normalisation everywhere but in the generator's output and the discriminator's input layer.
+    counts = [sum(isinstance(layer, nn.BatchNorm2d) for layer in net.modules()) for net in (generator, discriminator)]
+    assert counts == [4, 3]
 
 
 def test_resnet_paper_configs() -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 from aigc_core import AIGCError, SampleRequest
 from aigc_core.cli import main
 from aigc_core.config import parse_config
-from aigc_core.sampling import draw_latents, image_grid, parse_labels, sample, to_uint8
+from aigc_core.sampling import class_entry, draw_latents, image_grid, parse_labels, sample, to_uint8
 
 from .toy_models import ARCHITECTURES, CLASS_NAMES, toy_checkpoint
 
@@ -48,6 +48,8 @@ def test_canonical_string_and_back() -> None:
     assert SampleRequest.from_canonical("?" + text) == request
     assert "z3" not in text and "offset.pca0=-2&" in text + "&"
     assert SampleRequest().canonical() == ""
+    dotted = SampleRequest(checkpoint="ada/gan-1.0", labels="2.0", truncation=0.5)
+    assert SampleRequest.from_canonical(dotted.canonical()) == dotted
 
 
 @pytest.mark.parametrize(
@@ -102,6 +104,12 @@ def test_labels_by_number_name_and_mix() -> None:
 def test_labels_that_do_not_exist(text: str) -> None:
     with pytest.raises(AIGCError):
         parse_labels(text, CLASS_NAMES, 3)
+
+
+@pytest.mark.parametrize("names", [("1", "2", "3"), ("a", "A", "b"), ("x,y", "z:1", "c+d"), (), ("", " e", "x")])
+def test_every_class_has_an_entry_of_its_own(names: tuple[str, ...]) -> None:
+    for label in range(3):
+        assert parse_labels(class_entry(label, names), names, 3).tolist() == torch.eye(3)[[label]].tolist()
 
 
 def test_a_label_needs_a_conditional_model() -> None:
@@ -206,11 +214,22 @@ def test_importing_the_package_is_light() -> None:
     assert result.stdout == "[]\n"
 
 
+def test_an_interruption_while_a_command_is_being_imported_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("aigc_core.cli.import_module", interrupt)
+    assert main(["sample"]) == 130
+    assert capsys.readouterr().err.startswith("Interrupted")
+
+
 def test_bad_input_on_the_command_line(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = str(tmp_path / "out.png")
     for words, expected in {
         ("--seed", "1e30"): "seed", ("--seed=-1",): "seed", ("--num", "0"): "count", ("--num", "1000000"): "count",
-        ("--truncation", "x"): "truncation", ("--format", "gif"): "contradict",
+        ("--truncation", "x"): "truncation", ("--format", "gif"): "contradict", ("--out", "x.jpg"): "written as png",
     }.items():  # fmt: skip
         assert main(["sample", str(folder), "--out", out, *words]) == 2
         message = capsys.readouterr().err

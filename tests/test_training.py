@@ -129,8 +129,9 @@ def test_two_processes_equal_one(digits_folder: Path, tmp_path: Path) -> None:
     script = (
         "import sys\nfrom aigc_core.training import TrainingConfig, train\n"
         f"train(TrainingConfig(data={str(digits_folder)!r}, resolution=28, channels=1, architecture='mlp',"
-        "method_config={'r1_gamma': 1.0}, images=160, batch_size=8, checkpoint_images=1000,"
-        "horizontal_flip=True), sys.argv[1], trackers=())"
+        "method_config={'r1_gamma': 1.0, 'augmentation': 'ada',"
+        "'augmentation_config': {'target': -2, 'images_to_one': 1e12}},"
+        "images=160, batch_size=8, checkpoint_images=1000, horizontal_flip=True), sys.argv[1], trackers=())"
     )
     path = tmp_path / "script.py"
     path.write_text(script)
@@ -143,6 +144,26 @@ def test_two_processes_equal_one(digits_folder: Path, tmp_path: Path) -> None:
     for name, tensor in one.items():
         torch.testing.assert_close(tensor, two[name], rtol=1e-4, atol=1e-5)
         assert not torch.allclose(tensor, fresh[name], rtol=1e-3, atol=1e-3)
+    for name in ("one", "two"):  # the probability follows all 160 images
+        augmentation = load_file(step_folders(tmp_path / name)[-1] / "training_state" / "augmentation.safetensors")
+        assert augmentation["p"].item() == pytest.approx(160e-12)
+
+
+def test_a_timed_run_can_go_on_to_a_number_of_images(digits_folder: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    timed = [word for word in command(digits_folder, run, 0) if word not in ("--images", "0")][3:]
+    assert main([*timed, "--seconds", "0.01"]) == 0
+    seen = Checkpoint.from_pretrained(step_folders(run)[-1]).config.images_seen
+    assert main(["train", "--out", str(run), "--resume", "--images", str(seen + 80)]) == 0
+    assert Checkpoint.from_pretrained(step_folders(run)[-1]).config.images_seen == seen + 80
+
+
+def test_the_sheet_of_samples_says_what_it_is(
+    digits_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    newest = train(config(digits_folder, images=80), tmp_path / "run", trackers=())
+    assert main(["inspect", str(newest / "samples.png"), "--checkpoint", str(newest)]) == 0
+    assert "AI-generated: yes" in (printed := capsys.readouterr().out) and "they match" in printed
 
 
 def test_training_lowers_the_distance_to_the_data(digits_folder: Path, tmp_path: Path) -> None:
@@ -215,6 +236,7 @@ def test_checkpoint_is_complete(digits_folder: Path, tmp_path: Path) -> None:
         (["--preset", "mnist", "--images", "0"], "'images' is wrong"),
         (["--preset", "mnist", "--seconds=-1"], "'seconds' is wrong"),
         (["--preset", "mnist", "--seconds", "nan"], "'seconds' is wrong"),
+        (["--preset", "mnist", "--seconds", "inf"], "'seconds' is wrong"),
         (["--preset", "mnist", "--out", "/dev/null"], "'/dev/null' could not be written"),
         (["--preset", "mnist", "--out", "/dev/null/run"], "'/dev/null/run' could not be written"),
         (["--preset", "mnist", "--data", "/no/such/folder"], "/no/such/folder"),

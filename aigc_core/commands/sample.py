@@ -15,6 +15,7 @@ from ..provenance import save_png
 from ..sampling import SampleRequest, image_grid, sample
 
 FORMATS = ("png", "npz", "gif", "mp4")
+OTHER_PICTURES = ("jpg", "jpeg", "webp", "bmp", "tif", "tiff")
 MOVIE_FRAMES, STRIP_FRAMES = 20, 5
 """Images from one seed to the next."""
 
@@ -45,6 +46,8 @@ def run(arguments: Namespace) -> int:
     suffix = out.suffix.removeprefix(".").lower()
     if suffix in FORMATS and arguments.format not in (None, suffix):
         raise AIGCError(f"--out {out} and --format {arguments.format} contradict each other.")
+    if suffix in OTHER_PICTURES:
+        raise AIGCError(f"--out {out}: samples are written as {', '.join(FORMATS)}, which say where they come from.")
     kind = arguments.format or (suffix if suffix in FORMATS else "png")
     if arguments.interpolate and kind == "npz":
         raise AIGCError("--interpolate makes a png, gif or mp4; an npz holds the samples of seeds.")

@@ -49,6 +49,8 @@ def run(arguments: Namespace) -> int:
         settings = read_preset(arguments.preset)
     else:
         raise AIGCError(f"Choose a --preset: {', '.join(preset_names())}.")
+    if arguments.images is not None:
+        settings.pop("seconds", None)
     for name in OPTIONS:
         if getattr(arguments, name) is not None:
             settings[name] = getattr(arguments, name)
