@@ -14,8 +14,6 @@ at the earlier step; the share is set so that over the whole pool its FID is 5 %
 from __future__ import annotations
 
 import argparse
-import platform
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -26,9 +24,13 @@ from aigc_core.evaluation import DEFAULT_NUM_SAMPLES, load_reference, sample_fea
 from aigc_core.metrics.fid import Moments, fid_figures, frechet_distance
 from aigc_core.reference import Reference
 from aigc_core.results import Protocol, Result
+from aigc_core.visitors import SHIPPED
 
-ROOT = Path(__file__).parents[2]
+from .report import print_table
+
 GAP = 0.05
+EARLIER = {"fashion-mnist": "step-0007813", "cifar10": "step-0018750"}
+"""Shipped models, of unlike quality, with the step that stands for something worse."""
 
 
 def with_gap(first: Tensor, earlier: Tensor, real: Moments) -> Tensor:
@@ -67,29 +69,32 @@ def outcomes(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Calibrate compare.")
-    parser.add_argument("--checkpoint", default=str(ROOT / "checkpoints" / "fashion-mnist"))
-    parser.add_argument("--earlier", default=str(ROOT / "checkpoints" / "fashion-mnist") + "@step-0007813")
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.calibration", description="Calibrate compare.")
     parser.add_argument("--pool", type=int, default=40_000)
     parser.add_argument("--pairs", type=int, default=100)
     parser.add_argument("--num-samples", type=int, default=DEFAULT_NUM_SAMPLES)
     arguments = parser.parse_args()
-    models = [Checkpoint.from_pretrained(name) for name in (arguments.checkpoint, arguments.earlier)]
-    shape = models[0].config.image_shape
-    reference = load_reference(models[0].config.dataset, None, None, shape.resolution, shape.channels)
-    first, earlier = (sample_features(model, reference.extractor, arguments.pool).features for model in models)
-    second = with_gap(first, earlier, reference.moments)
-    fids = [frechet_distance(Moments.of(part), reference.moments) for part in (first, second)]
-    count, pairs = arguments.num_samples, arguments.pairs
-    print(f"{Path(arguments.checkpoint).name}, N = {count:,} of {arguments.pool:,}, {pairs} pairs")
-    print(f"confidence {CONFIDENCE:.0%}; FID of the pools {fids[0]:.4f} and {fids[1]:.4f}")
-    print(f"{platform.machine()}, torch {torch.__version__}\n")
-    print("| pairs | tie | right | wrong |\n|---|---|---|---|")
-    for name, other, same_seeds in (("A/A", first, False), ("5 %", second, True), ("unrelated, 5 %", second, False)):
-        found = outcomes(first, other, same_seeds, reference, count, pairs)
-        right = "–" if other is first else found.count("better")
-        wrong = found.count("worse") + (found.count("better") if other is first else 0)
-        print(f"| {name} | {found.count('tie')} | {right} | {wrong} |", flush=True)
+    rows = []
+    for name, step in EARLIER.items():
+        models = [Checkpoint.from_pretrained(f"{SHIPPED / name}{revision}") for revision in ("", f"@{step}")]
+        shape = models[0].config.image_shape
+        reference = load_reference(models[0].config.dataset, None, None, shape.resolution, shape.channels)
+        first, earlier = (sample_features(model, reference.extractor, arguments.pool).features for model in models)
+        second = with_gap(first, earlier, reference.moments)
+        fids = [f"{frechet_distance(Moments.of(part), reference.moments):.4f}" for part in (first, second)]
+        for pairs, other, same_seeds in (
+            ("A/A", first, False),
+            ("5 %", second, True),
+            ("unrelated, 5 %", second, False),
+        ):
+            found = outcomes(first, other, same_seeds, reference, arguments.num_samples, arguments.pairs)
+            right = "–" if other is first else str(found.count("better"))
+            wrong = found.count("worse") + (found.count("better") if other is first else 0)
+            pools = fids[0] if other is first else " and ".join(fids)
+            rows.append([name, pools, pairs, str(found.count("tie")), right, str(wrong)])
+    title = f"Verdicts on {arguments.pairs} pairs, {arguments.num_samples:,} samples each of {arguments.pool:,}, "
+    title += f"confidence {CONFIDENCE:.0%}"
+    print_table(title, ["model", "FID of the pools", "pairs", "tie", "right", "wrong"], rows)
 
 
 if __name__ == "__main__":

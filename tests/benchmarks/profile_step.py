@@ -41,13 +41,15 @@ def main() -> None:
     parser.add_argument("--colour-data", default="cifar10", help="what the r3gan trains on")
     parser.add_argument("--steps", type=int, default=16, help="one period of the lazy penalty of dcgan")
     arguments = parser.parse_args()
+    colour = {"data": arguments.colour_data}
     recipes = {
-        "dcgan": (read_preset("fashion-mnist") | {"data": arguments.data}, arguments.steps),
-        "r3gan": (
-            read_preset("cifar10-r3gan")
-            | {"data": arguments.colour_data, "architecture_config": SMALL_R3GAN, "batch_size": 32},
+        "dcgan, preset fashion-mnist": (read_preset("fashion-mnist") | {"data": arguments.data}, arguments.steps),
+        "dcgan, preset cifar10": (read_preset("cifar10") | colour, arguments.steps),
+        "r3gan, a sixth as wide": (
+            read_preset("cifar10-r3gan") | colour | {"architecture_config": SMALL_R3GAN, "batch_size": 32},
             max(1, arguments.steps // 8),
         ),
+        "r3gan, preset cifar10-r3gan, batches of 8": (read_preset("cifar10-r3gan") | colour | {"batch_size": 8}, 1),
     }
     rows = []
     for name, (settings, steps) in recipes.items():
