@@ -120,13 +120,14 @@ class Samples:
 def draw_latents(seeds: list[int], latent_dim: int, num_classes: int) -> tuple[Tensor, Tensor]:
     """Latents float32 [N, latent_dim] and one-hot labels float32 [N, num_classes], each row from its seed alone."""
     latents = torch.empty(len(seeds), latent_dim)
-    labels = torch.zeros(len(seeds), num_classes)
+    classes = torch.zeros(len(seeds), dtype=torch.int64)
     generator = torch.Generator()
-    for row, seed in enumerate(seeds):
+    for seed, latent, label in zip(seeds, latents, classes):
         generator.manual_seed(seed)
-        latents[row] = torch.randn(latent_dim, generator=generator)
+        torch.randn(latent_dim, generator=generator, out=latent)
         if num_classes:
-            labels[row, torch.randint(num_classes, (), generator=generator)] = 1
+            torch.randint(num_classes, (), generator=generator, out=label)
+    labels = torch.eye(num_classes)[classes] if num_classes else torch.zeros(len(seeds), 0)
     return latents, labels
 
 

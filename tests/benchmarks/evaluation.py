@@ -107,10 +107,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as cache:
         os.environ["AIGC_CACHE"] = cache
         first, result = timed(lambda: evaluate(checkpoint, reference=fresh(), num_samples=count, metrics=METRICS))
-        for path in Path(cache).glob("features/*/*"):
+        for path in Path(cache).glob("features/*/*-*"):  # those of the samples
             path.unlink()
         later, _ = timed(lambda: evaluate(checkpoint, reference=fresh(), num_samples=count, metrics=METRICS))
-        for path in Path(cache).glob("features/*/*"):
+        for path in Path(cache).glob("features/*/*-*"):  # those of the samples
             path.unlink()
         drawn, _ = timed(lambda: sample_features(checkpoint, extractor, count))
         bare, _ = timed(lambda: bare_passes(checkpoint, extractor, latents, labels))

@@ -50,7 +50,8 @@ class Extractor:
             raise AIGCError(
                 f"The extractor '{self.name}' reads grey images, and these have {images.shape[1]} channels."
             )
-        self.network.to(images.device)
+        if next(self.network.parameters()).device != images.device:
+            self.network.to(images.device)
         return self.network(images.expand(-1, self.channels, -1, -1))
 
 
