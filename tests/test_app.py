@@ -393,6 +393,8 @@ def test_a_phone_shows_everything_within_its_width_and_in_chinese(address: str, 
             ".filter(e => e.offsetParent && e.getBoundingClientRect().right > 391).map(e => e.outerHTML.slice(0, 80))"
         )
         assert not wide, wide
+        head, step = (page.locator(name).bounding_box() for name in ("#masthead", "#step"))
+        assert head and step and step["x"] + step["width"] <= head["x"] + head["width"]
         expect(page.get_by_role("tab", name="关于此模型")).to_be_attached()
         if tab == "invert":
             page.locator("#search").click()

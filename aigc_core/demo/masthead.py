@@ -29,9 +29,9 @@ def build() -> Masthead:
     with gr.Row(elem_id="masthead"):
         gr.HTML(f"{BRAND}<h1>AIGC Studio</h1>", elem_id="brand", scale=6, min_width=220)
         model = gr.Dropdown(
-            model_choices(), label=text("model"), allow_custom_value=True, scale=3, min_width=220, elem_id="model"
+            model_choices(), label=text("model"), allow_custom_value=True, scale=3, min_width=200, elem_id="model"
         )
-        step = gr.Dropdown([], label=text("step"), scale=2, min_width=140, elem_id="step", interactive=True)
+        step = gr.Dropdown([], label=text("step"), scale=2, min_width=130, elem_id="step", interactive=True)
         if "OAUTH_CLIENT_ID" in os.environ:
             gr.LoginButton(size="sm", scale=1, min_width=160)
     return Masthead(model, step, reference)
