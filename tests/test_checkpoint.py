@@ -15,8 +15,16 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from aigc_core import AIGCError, Checkpoint, SampleRequest
-from aigc_core.checkpoint import read_config, resolve_reference, step_folders, written_file, written_whole
+from aigc_core.checkpoint import (
+    WEIGHTS_FILE,
+    read_config,
+    resolve_reference,
+    step_folders,
+    written_file,
+    written_whole,
+)
 from aigc_core.sampling import sample
+from aigc_core.visitors import SHIPPED
 
 from .conftest import fill, run_with_little_space
 from .test_sampling import assert_one_sentence, run_cli
@@ -250,3 +258,14 @@ def test_a_full_disk_is_told_from_other_faults(tmp_path: Path) -> None:
 
 def test_the_config_alone_can_be_read(folder: Path) -> None:
     assert read_config(folder).class_name(1) == "Bag" and read_config(folder).class_name(2) == "Coat"
+
+
+def test_what_ships_is_small_and_has_steps_to_compare() -> None:
+    """EMA weights of 10 MB at most, 60 MB in all, and extractors of 3 MB at most."""
+    models = {path.parent.name: path for path in SHIPPED.glob(f"*/{WEIGHTS_FILE}")}
+    assert set(models) == {"mnist-mlp", "mnist", "fashion-mnist", "cifar10", "emoji"}
+    assert max(path.stat().st_size for path in SHIPPED.rglob(WEIGHTS_FILE)) <= 10e6
+    assert sum(path.stat().st_size for path in SHIPPED.rglob("*") if path.is_file()) <= 60e6
+    assert len(step_folders(SHIPPED / "fashion-mnist")) >= 4
+    weights = list((SHIPPED.parent / "aigc_core" / "metrics" / "weights").glob("*.safetensors"))
+    assert len(weights) == 3 and max(path.stat().st_size for path in weights) <= 3e6

@@ -276,6 +276,17 @@ def test_path_length_is_torch_fidelitys_for_the_same_steps() -> None:
     assert path_length(starts, ends).value == pytest.approx(expected, rel=1e-5)
 
 
+def test_the_error_of_a_path_length_is_its_spread() -> None:
+    """Over many draws of steps whose squared lengths have a long tail."""
+    draw = torch.Generator().manual_seed(0)
+    drawn = []
+    for _ in range(300):
+        ends = torch.randn(500, 1, generator=draw).mul(0.7).exp() * torch.ones(1, 4) * EPSILON
+        drawn.append(path_length(torch.zeros(500, 4), ends))
+    spread = numpy.std([figure.value for figure in drawn], ddof=1)
+    assert numpy.mean([figure.standard_error for figure in drawn]) == pytest.approx(spread, rel=0.12)
+
+
 def test_verdicts_and_ranks() -> None:
     best, close, worst = result(1.0, 0.1), result(1.1, 0.1), result(2.0, 0.1)
     assert compare(best, worst).outcome == "better" and compare(worst, best).outcome == "worse"
