@@ -81,7 +81,7 @@ for key, group in groups.items():
         continue
     wanted = figures or [name for name in measured if name == by or not FIGURES[name].audit]
     shown = [name for name in wanted if any(name in line.result.figures for line in lines)]
-    table = pandas.DataFrame(as_rows(lines), columns=["rank", "checkpoint", *shown, "architecture", "images_seen"])
+    table = pandas.DataFrame(as_rows(lines))[["rank", "checkpoint", *shown, "architecture", "images_seen"]]
     # The cells are numbers, by which the table sorts, and show their intervals.
     intervals = {name: as_cells([line.result.figures.get(name) for line in lines]) for name in shown}
     for name, (cells, _) in intervals.items():

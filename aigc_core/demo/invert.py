@@ -58,12 +58,12 @@ def invert(
         curve, folder = [], served_folder()
         try:
             for step, loss, image, place in approach(checkpoint, Path(picture), label or "", EVERY, token):
-                curve.append((step, loss))
+                curve.append({"step": step, "loss": loss})
                 path = folder / f"inverted-{step}.png"
                 with faults_told(Path(path.name)):
                     path.write_bytes(png_bytes(torch.from_numpy(image), None, weights))
                 found = (place, data_uri(image, "", weights))
-                yield str(path), pandas.DataFrame(curve, columns=["step", "loss"]), found
+                yield str(path), pandas.DataFrame(curve), found
         except AIGCError as error:
             # Where the upload lies on the server is nobody's business.
             values = {name: str(value).replace(picture, Path(picture).name) for name, value in error.values.items()}
