@@ -127,8 +127,8 @@ def draw_latents(seeds: list[int], latent_dim: int, num_classes: int) -> tuple[T
         torch.randn(latent_dim, generator=generator, out=latent)
         if num_classes:
             torch.randint(num_classes, (), generator=generator, out=label)
-    labels = torch.eye(num_classes)[classes] if num_classes else torch.zeros(len(seeds), 0)
-    return latents, labels
+    labels = torch.zeros(len(seeds), num_classes)
+    return latents, labels.scatter_(1, classes.unsqueeze(1), 1) if num_classes else labels
 
 
 def class_entry(label: int, class_names: tuple[str, ...]) -> str:
