@@ -311,11 +311,19 @@ def faults_told(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError) as error:
-        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
-        reason = "the disk is full; free some space" if full else getattr(error, "strerror", None) or str(error)
+        reason = (
+            "the disk is full; free some space"
+            if disk_is_full(error)
+            else getattr(error, "strerror", None) or str(error)
+        )
         raise AIGCError(
             "'{path}' could not be written: {reason}. What was saved before is unharmed.", path=path, reason=reason
         ) from error
+
+
+def disk_is_full(error: Exception) -> bool:
+    """Whether this is what an error of writing says; safetensors says so in words alone."""
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
 
 
 def _sync(path: Path) -> None:

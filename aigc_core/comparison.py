@@ -69,8 +69,7 @@ def ranks(results: Sequence[Result], figure: str) -> list[int]:
     """
     difference, deviation, freedom = _differences([result.figures[figure] for result in results])
     worse = difference if FIGURES[figure].better == "lower" else -difference
-    critical = {degrees: _critical(degrees) for degrees in numpy.unique(freedom)}
-    beyond_doubt = worse >= numpy.vectorize(critical.get, otypes=[float])(freedom) * _floored(deviation, difference)
+    beyond_doubt = worse >= _critical(freedom) * _floored(deviation, difference)
     return (1 + (beyond_doubt & (worse > 0)).sum(1)).tolist()
 
 
@@ -108,7 +107,7 @@ def _verdict(figure: str, difference: float, deviation: float, freedom: float, v
     deviation = float(_floored(deviation, difference))
     confidence = float(stats.t.cdf(abs(difference) / deviation, freedom))
     told = "> 99.9 %" if confidence > 0.999 else f"{confidence:.1%}"
-    detectable = (_critical(freedom) + float(stats.t.ppf(POWER, freedom))) * deviation
+    detectable = float(_critical(freedom) + stats.t.ppf(POWER, freedom)) * deviation
     if abs(difference) < _critical(freedom) * deviation:
         sentence = (
             f"No difference can be told: {kind.title} {values} (confidence {told}; {CERTAIN:.0%} are needed). "
@@ -120,9 +119,9 @@ def _verdict(figure: str, difference: float, deviation: float, freedom: float, v
     return Verdict(outcome, confidence, detectable, sentence)
 
 
-def _critical(freedom: float) -> float:
+def _critical(freedom: numpy.ndarray | float) -> numpy.ndarray:
     """How many standard errors a real difference has at least."""
-    return float(stats.t.ppf(CERTAIN, freedom))
+    return stats.t.ppf(CERTAIN, freedom)
 
 
 def _floored(deviation: numpy.ndarray | float, difference: numpy.ndarray | float) -> numpy.ndarray:

@@ -6,7 +6,6 @@ puts it, then downloaded by torchvision. `prepare_dataset` also knows package re
 
 from __future__ import annotations
 
-import errno
 import gzip
 import hashlib
 import json
@@ -32,7 +31,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
-from .checkpoint import written_file
+from .checkpoint import disk_is_full, written_file
 from .draws import seeded_generator
 from .errors import AIGCError
 
@@ -442,7 +441,7 @@ def prepare_dataset(name: str) -> None:
                 fetch(name)
                 return
             except (OSError, RuntimeError, subprocess.SubprocessError, tarfile.TarError) as error:
-                if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+                if disk_is_full(error):
                     raise AIGCError(
                         f"The disk is too full for '{name}' in '{data_folder()}'; free some space."
                     ) from None

@@ -23,9 +23,8 @@ from .metrics.neighbours import MIN_IMAGES
 
 SAMPLING_SEED = 1_000_000
 """Where evaluation's seeds start, away from those people look at."""
-
-
 ENOUGH_IMAGES = 1000
+"""Fewer samples or real images bias FID noticeably."""
 
 
 @dataclass(frozen=True)
@@ -162,3 +161,10 @@ def read_results(folder: Path) -> list[Result]:
     """The results in a checkpoint's `eval/`, in order of protocol. Raises AIGCError for a damaged one."""
     paths = sorted((folder / RESULTS_FOLDER).glob("*.json"))
     return [read_config_file(Result, path, "evaluate the checkpoint again") for path in paths]
+
+
+def precision_and_coverage(results: list[Result]) -> dict[str, str]:
+    """Both as percentages, by name, of the first result that has them; empty without one."""
+    names = ("precision", "coverage")
+    measured = (result.figures for result in results if {*names} <= result.figures.keys())
+    return next(({name: f"{figures[name].value:.0%}" for name in names} for figures in measured), {})

@@ -24,7 +24,7 @@ ARROWS = {"lower": "↓", "higher": "↑"}
 
 def about(visitor: gr.OAuthToken | None, reference: str) -> tuple[str, str, str | None]:
     """A model's facts and figures as HTML, its card as Markdown, and its sheet of samples."""
-    from ..results import read_results
+    from ..results import precision_and_coverage, read_results
 
     with errors_shown():
         token = token_of(visitor)
@@ -36,10 +36,12 @@ def about(visitor: gr.OAuthToken | None, reference: str) -> tuple[str, str, str 
     body = card.read_text(encoding="utf-8", errors="replace").split("---\n", 2)[-1] if card.is_file() else ""
     lines = [line for line in body.splitlines() if not line.startswith("![")]
     measured = "".join(figures(result) for result in results) or f"<p>{word('not_evaluated')}</p>"
+    shares = precision_and_coverage(results)
+    shortfall = word("shortfall").format(**shares) if shares else ""
     parts = [
         facts(loaded),
         f"<h3>{word('how_well')}</h3>{measured}",
-        f"<h3>{word('limits_heading')}</h3><p>{shortfall(results)}{word('limits')}</p>",
+        f"<h3>{word('limits_heading')}</h3><p>{shortfall}{word('limits')}</p>",
     ]
     return "".join(parts), "\n".join(lines), copied
 
@@ -62,15 +64,6 @@ def facts(checkpoint: Checkpoint) -> str:
     }
     cells = "".join(f"<tr><th>{word(key)}</th><td>{html.escape(value)}</td></tr>" for key, value in rows.items())
     return f"<h3>{word('facts')}</h3><table>{cells}</table>"
-
-
-def shortfall(results: list[Result]) -> str:
-    """How much of its samples and of the data a model gets right, by its first result that says it."""
-    for result in results:
-        if {"precision", "coverage"} <= result.figures.keys():
-            shares = {name: f"{result.figures[name].value:.0%}" for name in ("precision", "coverage")}
-            return word("shortfall").format(**shares)
-    return ""
 
 
 def figures(result: Result) -> str:
