@@ -297,7 +297,7 @@ def _figures(
     if not {"fid", "fid_infinity"}.isdisjoint(metrics):
         found |= fid_figures(features, reference.features, reference.moments, "fid_infinity" in metrics)
     if "kid" in metrics:
-        found["kid"] = kernel_distance(features, reference.features)
+        found["kid"] = kernel_distance(features, reference.features, reference.kernel_pairs(len(features)))
     if "is" in metrics and logits.shape[1]:
         found["is"] = inception_score(logits)
     if not {"precision", "recall", "density", "coverage"}.isdisjoint(metrics):

@@ -23,6 +23,7 @@ from .checkpoint import written_file
 from .data import ImageDataset, load_dataset, splits_of
 from .metrics.extractors import Extractor
 from .metrics.fid import Moments
+from .metrics.kid import pairs_among_real
 from .metrics.memorisation import AUDITED, Resemblance, resemblance
 from .metrics.neighbours import radii
 
@@ -138,6 +139,11 @@ class Reference:
         """The radii of precision's and of density's neighbourhoods, float32 [2, M]."""
         ks = (NEIGHBOURHOOD, DENSITY_NEIGHBOURHOOD)
         return kept(f"{self._key}-radii-{'-'.join(map(str, ks))}", lambda: {"radii": radii(self.features, ks)})["radii"]
+
+    def kernel_pairs(self, num_samples: int) -> Tensor:
+        """KID's kernels among real images alone, float32 [subsets], for as many samples."""
+        name = f"{self._key}-kernel-pairs-{num_samples}"
+        return kept(name, lambda: {"pairs": pairs_among_real(self.features, num_samples)})["pairs"]
 
     def resemblance_to(self, training: Reference) -> Resemblance:
         """How the first images resemble those of a training set: what chance gives."""

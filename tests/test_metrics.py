@@ -19,7 +19,7 @@ from aigc_core.metrics.extractors import extractor_names, load_extractor
 from aigc_core.metrics.fid import Moments, fid_figures, frechet_distance
 from aigc_core.metrics.figure import Figure
 from aigc_core.metrics.inception_score import inception_score
-from aigc_core.metrics.kid import kernel_distance
+from aigc_core.metrics.kid import kernel_distance, pairs_among_real
 from aigc_core.metrics.memorisation import memorised_share, resemblance
 from aigc_core.metrics.neighbours import neighbourhood_figures, neighbourhoods
 from aigc_core.metrics.path_length import EPSILON, path_length
@@ -89,6 +89,18 @@ def test_equal_to_torch_fidelity_on_the_same_images(tmp_path: Path) -> None:
     }
     for key, value in ours.items():
         assert value == pytest.approx(theirs[key], rel=1e-6, abs=1e-9), key
+
+
+@pytest.mark.parametrize(("count", "real_count"), [(1500, 1300), (400, 2000)])
+def test_kid_is_torch_fidelitys_to_the_bit(count: int, real_count: int) -> None:
+    """Also where the real side's share is known from before; KIDs near zero are made of the last digits."""
+    from torch_fidelity.metric_kid import kid_features_to_metric
+
+    features, real = normal(count, 1), normal(real_count, 2)
+    theirs = kid_features_to_metric(features, real, kid_subset_size=min(1000, count), verbose=False)
+    known = pairs_among_real(real, count)
+    for figure in (kernel_distance(features, real), kernel_distance(features, real, known)):
+        assert figure.value == theirs["kernel_inception_distance_mean"]
 
 
 def test_neighbours_in_tiles_are_those_of_torch_fidelity(monkeypatch: pytest.MonkeyPatch) -> None:

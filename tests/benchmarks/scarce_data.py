@@ -13,7 +13,7 @@ from .trials import preset_recipe, trial
 LIMITS = (100, 500, 2_000, 10_000, 60_000)
 AUGMENTATIONS = ("none", "ada", "diffaugment")
 FEW = 500
-LONGER = 4
+LONGER = 8
 """How many times as long the runs on few images are in the second table."""
 
 
