@@ -45,7 +45,7 @@ def card_text(folder: Path, reference: str = "OWNER/NAME") -> str:
 
     Raises AIGCError when the config or a result is damaged.
     """
-    config, results = read_config(folder), read_results(folder)
+    config, results = read_config(folder).published(), read_results(folder)
     front_matter = _licence(folder) | _front_matter(config, results)
     metadata = yaml.safe_dump(front_matter, sort_keys=False, allow_unicode=True)
     return f"---\n{metadata}---\n\n{_text(folder, config, results, reference)}"
@@ -98,7 +98,7 @@ def _model_index_entry(result: Result) -> dict[str, Any]:
 
 
 def _title(config: CheckpointConfig) -> str:
-    return f"{Path(config.dataset).name} {config.architecture}"
+    return f"{config.dataset} {config.architecture}"
 
 
 def _text(folder: Path, config: CheckpointConfig, results: list[Result], reference: str) -> str:
@@ -136,7 +136,7 @@ def _text(folder: Path, config: CheckpointConfig, results: list[Result], referen
 def _data(config: CheckpointConfig) -> str:
     if config.dataset in HUB_DATASETS:
         return f"[{config.dataset}](https://huggingface.co/datasets/{HUB_DATASETS[config.dataset]})."
-    return f"{Path(config.dataset).name}."
+    return f"{config.dataset}."
 
 
 def _training(config: CheckpointConfig) -> str:

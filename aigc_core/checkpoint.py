@@ -87,6 +87,25 @@ class CheckpointConfig(Config):
             raise ValueError("a class name is longer than 200 characters")
         return names
 
+    def published(self) -> CheckpointConfig:
+        """The same for others' eyes: of this machine's folders, of the data and of the parent, only the names."""
+        from .data import dataset_names
+
+        def data_name(text: str) -> str:
+            return text if text.partition(":")[0] in dataset_names() else Path(text).name
+
+        def parent_name(text: str) -> str:
+            return text if repo_name.fullmatch(text.partition("@")[0]) else Path(text).name
+
+        kept = {"data": data_name, "parent": parent_name}
+        recipe = {name: kept[name](str(value)) if name in kept else value for name, value in self.recipe.items()}
+        parent = self.parent and parent_name(self.parent)
+        return self.model_copy(update={"dataset": data_name(self.dataset), "recipe": recipe, "parent": parent})
+
+    def as_json(self) -> str:
+        """The text of `config.json`."""
+        return json.dumps(self.model_dump(mode="json"), indent=2) + "\n"
+
     def class_name(self, label: int) -> str:
         """The name of a class, or its number where the data set names none."""
         return self.class_names[label] if label < len(self.class_names) else str(label)
@@ -126,7 +145,7 @@ class Checkpoint:
 
     def write_files(self, folder: Path) -> None:
         """Write `config.json` and `model.safetensors` into an existing folder."""
-        (folder / CONFIG_FILE).write_text(json.dumps(self.config.model_dump(mode="json"), indent=2) + "\n")
+        (folder / CONFIG_FILE).write_text(self.config.as_json())
         save_file(self._weights(), folder / WEIGHTS_FILE, metadata={"format": "pt"})
 
     @cached_property

@@ -77,6 +77,21 @@ def test_a_push_is_one_commit_of_what_belongs_to_a_checkpoint(local_hub: LocalHu
     assert SAMPLES_FILE not in local_hub.files("ada/toy", "step-0000100") and len(repository.commits) == 3
 
 
+def test_a_push_names_no_folder_of_the_machine(local_hub: LocalHub, tmp_path: Path) -> None:
+    checkpoint = toy_checkpoint()
+    recipe = {"data": "/home/ada/secret/photos", "parent": "~/secret/run@step-0000100"}
+    checkpoint.config = checkpoint.config.model_copy(
+        update={"dataset": recipe["data"], "parent": recipe["parent"], "recipe": recipe}
+    )
+    push(checkpoint.save_pretrained(tmp_path / "model"), "ada/toy")
+    config = Checkpoint.from_pretrained("ada/toy").config
+    assert (config.dataset, config.parent) == ("photos", "run@step-0000100")
+    assert config.recipe == {"data": "photos", "parent": "run@step-0000100"}
+    for content in local_hub.files("ada/toy").values():
+        assert b"secret" not in content
+    assert Checkpoint.from_pretrained(tmp_path / "model").config.dataset == recipe["data"]
+
+
 def test_the_card_says_what_it_is_and_how_well_it_does(local_hub: LocalHub, run_folder: Path) -> None:
     """As the Hub's own parser of cards reads it."""
     push(run_folder / "step-0000100", "ada/toy", revision="step-0000100")
