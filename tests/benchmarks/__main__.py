@@ -1,7 +1,7 @@
 """Run benchmarks and keep what they print in `RESULTS.md`: `python -m tests.benchmarks [NAME …]`.
 
 Without a name those run that together fit in an hour on two cores; the others take hours each. A name in quotes may
-carry options of that benchmark: `python -m tests.benchmarks "stability --seconds 20"`.
+carry options of that benchmark: `python -m tests.benchmarks "stability --seeds 5"`.
 """
 
 from __future__ import annotations
