@@ -89,10 +89,10 @@ class CheckpointConfig(Config):
 
     def published(self) -> CheckpointConfig:
         """The same for others' eyes: of this machine's folders, of the data and of the parent, only the names."""
-        from .data import dataset_names
+        from .data import is_registered
 
         def data_name(text: str) -> str:
-            return text if text.partition(":")[0] in dataset_names() else Path(text).name
+            return text if is_registered(text) else Path(text).name
 
         def parent_name(text: str) -> str:
             return text if repo_name.fullmatch(text.partition("@")[0]) else Path(text).name

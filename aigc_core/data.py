@@ -115,6 +115,11 @@ def dataset_names() -> list[str]:
     return sorted(_named)
 
 
+def is_registered(name: str) -> bool:
+    """Whether a data set of that name, or its named classes, is registered; if not, the name is that of a folder."""
+    return name.partition(":")[0] in _named
+
+
 def data_folder() -> Path:
     """Where data sets lie: `AIGC_DATA`, by default ~/.cache/aigc-studio/data."""
     return Path(os.environ.get("AIGC_DATA") or Path.home() / ".cache" / "aigc-studio" / "data").expanduser()

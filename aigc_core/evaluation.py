@@ -20,7 +20,7 @@ from torch import Tensor
 from . import __version__
 from .checkpoint import Checkpoint, written_file
 from .config import parse_config
-from .data import dataset_names, first_resolution, load_dataset
+from .data import dataset_names, first_resolution, is_registered, load_dataset
 from .errors import AIGCError
 from .metrics.balance import class_imbalance, class_shares, mode_coverage
 from .metrics.extractors import Extractor, default_extractor, load_extractor
@@ -146,7 +146,7 @@ def evaluate_folder(
     resolution = first_resolution(folder)
     dataset, _ = split_reference(reference)
     extracted_by = load_extractor(extractor or default_extractor(dataset), weights)
-    if dataset.partition(":")[0] in dataset_names():
+    if is_registered(dataset):
         real = Reference.load(reference, extracted_by, None, None)
     else:
         real = Reference.load(reference, extracted_by, resolution, extracted_by.channels)
@@ -192,7 +192,7 @@ def load_reference(text: str, extractor: str | None, weights: Path | None, resol
 
 def _check_may_be_read(dataset: str) -> None:
     """Raise AIGCError for a folder of the machine's, if this is open to strangers."""
-    if open_to_strangers() and dataset.partition(":")[0] not in dataset_names():
+    if open_to_strangers() and not is_registered(dataset):
         raise AIGCError(f"'{dataset}' cannot be read here; name one of the data sets {', '.join(dataset_names())}.")
 
 
@@ -200,9 +200,9 @@ def _protocol(reference: Reference, num_samples: int) -> Protocol:
     for count, what in ((num_samples, "samples"), (len(reference.data), "real images")):
         if count < MIN_IMAGES:
             raise AIGCError(f"An evaluation needs {MIN_IMAGES} {what} at least, better thousands, not {count}.")
-    named = reference.data.name.partition(":")[0] in dataset_names()
+    name = reference.data.name
     values = {
-        "dataset": reference.data.name if named else Path(reference.data.name).resolve().name,
+        "dataset": name if is_registered(name) else Path(name).resolve().name,
         "dataset_hash": reference.content_hash,
         "split": reference.split,
         "resolution": reference.data.images.shape[2],

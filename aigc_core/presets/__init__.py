@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from ..config import parse_config
-from ..data import dataset_names
+from ..data import is_registered
 from ..errors import AIGCError
 
 FOLDER = Path(__file__).parent
@@ -65,7 +65,7 @@ def command_for(recipe: dict[str, Any]) -> str:
     from ..training import TrainingConfig
 
     preset, made = read_preset(str(recipe.get("preset"))), dict(recipe)
-    if str(made.get("data")).partition(":")[0] not in dataset_names():
+    if not is_registered(str(made.get("data"))):
         made["data"] = "PICTURES"
     plain, wanted = (
         parse_config(TrainingConfig, settings, "The recipe").model_dump(mode="json") for settings in (preset, made)

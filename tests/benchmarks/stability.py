@@ -14,11 +14,11 @@ SECONDS = {"mnist-mlp": 180, "mnist": 60, "fashion-mnist": 60, "cifar10": 900}
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.stability", description=__doc__)
-    parser.add_argument("presets", nargs="*", metavar="PRESET", help=f"of {', '.join(SECONDS)}; by default all")
+    parser.add_argument("presets", nargs="*", default=list(SECONDS))
     parser.add_argument("--seeds", type=int, default=10)
     arguments = parser.parse_args()
     seeds, rows = arguments.seeds, []
-    for preset in arguments.presets or SECONDS:
+    for preset in arguments.presets:
         seconds = SECONDS[preset]
         fids, covered = [], []
         for seed in range(seeds):
