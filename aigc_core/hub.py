@@ -376,7 +376,8 @@ def _push_folder(api: HfApi, folder: Path, repo_id: str, revision: str, claims: 
         for path in sorted([*folder.iterdir(), *folder.glob(f"{RESULTS_FOLDER}/*")])
         if path.is_file() and checkpoint_file.fullmatch(path.relative_to(folder).as_posix())
     }
-    contents: dict[str, Path | bytes] = paths | {CONFIG_FILE: read_config(folder).published().as_json().encode()}
+    config = read_config(folder).published()
+    contents: dict[str, Path | bytes] = paths | {CONFIG_FILE: config.as_json().encode()}
     # A card that was written by hand stays as it is.
     if CARD_FILE not in paths or paths[CARD_FILE].read_text(encoding="utf-8") == card_text(folder):
         contents[CARD_FILE] = card_text(folder, repo_id if revision == "main" else f"{repo_id}@{revision}").encode()
@@ -396,7 +397,7 @@ def _push_folder(api: HfApi, folder: Path, repo_id: str, revision: str, claims: 
             *(CommitOperationDelete(name) for name in stale),
         ],
         revision=revision,
-        commit_message=f"Upload the checkpoint after {read_config(folder).step:,} steps",
+        commit_message=f"Upload the checkpoint after {config.step:,} steps",
     )
     return commit.commit_url
 
