@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save, save_file
 from torch import Tensor, nn
@@ -61,8 +61,9 @@ repo_name = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 class CheckpointConfig(Config):
     """What `config.json` holds.
 
-    `recipe` is the training configuration as it was used, `images_seen` counts real images shown to the
-    training method, `step` its steps, `parent` names the checkpoint or commit training started from.
+    `class_shares`: how often each class occurs in the training data, empty where all occur alike. `recipe` is the
+    training configuration as it was used, `images_seen` counts real images shown to the training method, `step` its
+    steps, `parent` names the checkpoint or commit training started from.
     """
 
     format_version: int = Field(default=1, ge=1, le=1)
@@ -71,6 +72,7 @@ class CheckpointConfig(Config):
     architecture_config: dict[str, Any] = {}
     image_shape: ImageShape
     class_names: tuple[str, ...] = ()
+    class_shares: tuple[float, ...] = ()
     dataset: str
     data_licence: str = ""
     recipe: dict[str, Any] = {}
@@ -86,6 +88,15 @@ class CheckpointConfig(Config):
         if any(len(name) > 200 for name in names):
             raise ValueError("a class name is longer than 200 characters")
         return names
+
+    @model_validator(mode="after")
+    def _shares_of_the_whole(self) -> CheckpointConfig:
+        shares = self.class_shares
+        if shares and not (
+            len(shares) == self.image_shape.num_classes and min(shares) >= 0 and abs(sum(shares) - 1) < 1e-3
+        ):
+            raise ValueError("class_shares must be one share a class, 1 in all")
+        return self
 
     def published(self) -> CheckpointConfig:
         """The same for others' eyes: of this machine's folders, of the data and of the parent, only the names."""

@@ -250,14 +250,15 @@ def sample_features(
 def _sampling_key(checkpoint: Checkpoint, extractor: Extractor) -> str:
     """What determines the features of a seed."""
     config = checkpoint.config
-    model = [checkpoint.weights_sha256, config.architecture, config.architecture_config, __version__]
-    digest = hashlib.sha256(json.dumps(model, sort_keys=True).encode()).hexdigest()[:16]
+    model = [checkpoint.weights_sha256, config.architecture, config.architecture_config, config.class_shares]
+    digest = hashlib.sha256(json.dumps([*model, __version__], sort_keys=True).encode()).hexdigest()[:16]
     return f"{digest}-{extractor.name}-{extractor.weights_hash}"
 
 
 def _latents(checkpoint: Checkpoint, seeds: range | list[int]) -> tuple[Tensor, Tensor]:
     latent_dim: int = checkpoint.generator.latent_dim  # type: ignore[assignment]
-    return draw_latents(list(seeds), latent_dim, checkpoint.config.image_shape.num_classes)
+    config = checkpoint.config
+    return draw_latents(list(seeds), latent_dim, config.image_shape.num_classes, config.class_shares)
 
 
 @torch.inference_mode()

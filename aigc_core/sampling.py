@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,8 +32,8 @@ BATCH_SIZE = 64
 class SampleRequest(Config):
     """Everything that determines a set of images; see `canonical` for its text form.
 
-    `labels`: empty for a class drawn from each image's seed; otherwise classes by number or name, repeated over
-    the images: "3", "Bag", "0,1,2"; a weighted mix of classes is "Bag:0.7+Coat:0.3".
+    `labels`: empty for a class drawn from each image's seed, as often as the training data has it; otherwise classes
+    by number or name, repeated over the images: "3", "Bag", "0,1,2"; a weighted mix of classes is "Bag:0.7+Coat:0.3".
     `truncation`: 1 keeps the full variety, smaller values pull towards the average image.
     `offsets`: what is added after truncation, by coordinate ("z12") or by found direction ("pca0", "sefa3"), in
     standard deviations. With a W, coordinates are added before the mapping and directions to the styles.
@@ -117,15 +118,23 @@ class Samples:
             save_png(path / f"seed-{single.seed}.png", image, single, weights)
 
 
-def draw_latents(seeds: list[int], latent_dim: int, num_classes: int) -> tuple[Tensor, Tensor]:
-    """Latents float32 [N, latent_dim] and one-hot labels float32 [N, num_classes], each row from its seed alone."""
+def draw_latents(
+    seeds: list[int], latent_dim: int, num_classes: int, class_shares: Sequence[float] = ()
+) -> tuple[Tensor, Tensor]:
+    """Latents float32 [N, latent_dim] and one-hot labels float32 [N, num_classes], each row from its seed alone.
+
+    Classes are as frequent as `class_shares` says, and equally frequent without it.
+    """
     latents = torch.empty(len(seeds), latent_dim)
     classes = torch.zeros(len(seeds), dtype=torch.int64)
+    bounds = torch.tensor(class_shares).cumsum(0)[:-1]
     generator = torch.Generator()
     for seed, latent, label in zip(seeds, latents, classes):
         generator.manual_seed(seed)
         torch.randn(latent_dim, generator=generator, out=latent)
-        if num_classes:
+        if len(class_shares):
+            label.copy_((bounds <= torch.rand((), generator=generator)).sum())
+        elif num_classes:
             torch.randint(num_classes, (), generator=generator, out=label)
     labels = torch.zeros(len(seeds), num_classes)
     return latents, labels.scatter_(1, classes.unsqueeze(1), 1) if num_classes else labels
@@ -207,7 +216,8 @@ def request_codes(checkpoint: Checkpoint, request: SampleRequest) -> tuple[Tenso
     generator: Any = checkpoint.generator
     device = next(generator.parameters()).device
     num_classes = checkpoint.config.image_shape.num_classes
-    latents, labels = draw_latents(request.seeds(), generator.latent_dim, num_classes)
+    class_shares = checkpoint.config.class_shares
+    latents, labels = draw_latents(request.seeds(), generator.latent_dim, num_classes, class_shares)
     if request.labels:
         entries = parse_labels(request.labels, checkpoint.config.class_names, num_classes)
         labels = entries[torch.arange(request.count) % len(entries)]
@@ -218,7 +228,7 @@ def request_codes(checkpoint: Checkpoint, request: SampleRequest) -> tuple[Tenso
             raise AIGCError("This model has no styles to mix; style mixing needs a model such as 'style'.")
         if request.mix_layer >= codes.shape[1]:
             raise AIGCError(f"There is no layer {request.mix_layer} to mix from; layers are 0 to {codes.shape[1] - 1}.")
-        latents, drawn = draw_latents([request.mix_seed], generator.latent_dim, num_classes)
+        latents, drawn = draw_latents([request.mix_seed], generator.latent_dim, num_classes, class_shares)
         mixed = labels if request.labels else drawn.expand(request.count, -1)
         mixed_codes = _encode_all(generator, latents.expand(request.count, -1), mixed, request.truncation, z_offset)
         codes[:, request.mix_layer :] = mixed_codes[:, request.mix_layer :]

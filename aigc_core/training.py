@@ -280,8 +280,7 @@ class Run:
             return target
         if not all(torch.isfinite(tensor).all() for tensor in self.ema.generator.parameters()):
             raise self._diverged()
-        counts = torch.bincount(self.dataset.labels, minlength=len(self.class_names))[: len(self.class_names)]
-        generator = with_standing_statistics(self.ema.generator, counts / counts.sum())
+        generator = with_standing_statistics(self.ema.generator, self._class_shares().float())
         checkpoint = Checkpoint(self._checkpoint_config(), generator)
         with written_whole(target) as unfinished:
             checkpoint.write_files(unfinished)
@@ -316,12 +315,19 @@ class Run:
             self._warn("all samples look the same: the generator has collapsed.")
         save_png(folder / SAMPLES_FILE, image_grid(images, columns), request, checkpoint.weights_sha256)
 
+    def _class_shares(self) -> Tensor:
+        """How often each class occurs in the data, float64 [num_classes]."""
+        counts = torch.bincount(self.dataset.labels, minlength=len(self.class_names))[: len(self.class_names)]
+        return counts.double() / len(self.dataset)
+
     def _checkpoint_config(self) -> CheckpointConfig:
+        shares = self._class_shares()
         return CheckpointConfig(
             architecture=self.config.architecture,
             architecture_config=self.config.architecture_config,
             image_shape=self.image_shape,
             class_names=self.class_names,
+            class_shares=tuple(shares.tolist()) if len(shares.unique()) > 1 else (),
             dataset=self.dataset.name,
             data_licence=self.dataset.licence,
             recipe=self.config.model_dump(mode="json", exclude_defaults=True),

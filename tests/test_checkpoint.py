@@ -162,6 +162,8 @@ def test_weights_that_are_not_finite(folder: Path, value: float) -> None:
         {"image_shape": {"channels": 1, "resolution": 30, "num_classes": 3}},
         {"image_shape": {"channels": 1, "resolution": 1024, "num_classes": 10_000}},
         {"class_names": ["x" * 300]}, {"dataset": None},
+        {"class_shares": [0.5, 0.5]}, {"class_shares": [0.5, 0.7, -0.2]}, {"class_shares": [1, 1, 1]},
+        {"class_shares": [0.5, float("nan"), 0.5]},
         {"architecture": "mlp", "architecture_config": {"generator_widths": [10**12, 10**12]}},
         {"architecture": "mlp", "architecture_config": {"generator_widths": [-1, 0]}},
     ],

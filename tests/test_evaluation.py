@@ -141,6 +141,17 @@ def test_an_interrupted_evaluation_goes_on_where_it_stopped(
     assert torch.equal(resumed.features, whole.features)
 
 
+def test_samples_have_the_classes_of_the_training_data(tmp_path: Path) -> None:
+    checkpoint = checkpoint_of(tmp_path, tmp_path / "model")
+    extractor = load_extractor("mnist-classifier")
+    alike = sample_features(checkpoint, extractor, 100)
+    assert 30 < alike.labels.sum(0)[0] < 70
+    checkpoint.config = checkpoint.config.model_copy(update={"class_shares": (0.0, 1.0)})
+    light = sample_features(checkpoint, extractor, 100)
+    assert light.labels.sum(0).tolist() == [0, 100]
+    assert torch.equal(alike.features.eq(light.features).all(1), alike.labels[:, 1] == 1)
+
+
 def test_the_reference_is_measured_once_for_all_checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = write_images(tmp_path / "data", 60, 1)
     for seed in (1, 2):

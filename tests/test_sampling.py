@@ -75,6 +75,20 @@ def test_latents_depend_on_the_seed_alone() -> None:
     assert torch.equal(alone[0], expected)
 
 
+def test_classes_are_as_frequent_as_in_the_data() -> None:
+    shares = (0.5, 0.0, 0.3, 0.2)
+    latents, labels = draw_latents(list(range(4000)), 1, 4, shares)
+    counts = labels.sum(0)
+    assert counts[1] == 0 and labels.sum(1).eq(1).all()
+    # Three standard deviations of a binomial share are 0.024 at most.
+    assert (counts / 4000 - torch.tensor(shares)).abs().max() < 0.024
+    alone, label = draw_latents([1234], 1, 4, shares)
+    assert torch.equal(alone, latents[1234:1235]) and torch.equal(label, labels[1234:1235])
+    checkpoint = toy_checkpoint()
+    checkpoint.config = checkpoint.config.model_copy(update={"class_shares": (0.0, 0.0, 1.0)})
+    assert sample(checkpoint, SampleRequest(count=20)).labels.argmax(1).eq(2).all()
+
+
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_same_seed_same_image_in_any_batch(architecture: str) -> None:
     checkpoint = toy_checkpoint(architecture)

@@ -6,6 +6,7 @@ import os
 import random
 import re
 import shlex
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -215,6 +216,22 @@ def test_checkpoint_is_complete(digits_folder: Path, tmp_path: Path) -> None:
     written = json.loads((newest / "config.json").read_text())
     assert written["images_seen"] == 160 and written["step"] == 20 and written["recipe"]["batch_size"] == 8
     assert list((tmp_path / "run").rglob("events.out.tfevents.*"))
+
+
+def test_a_checkpoint_knows_how_often_its_classes_occur(digits_folder: Path, tmp_path: Path) -> None:
+    few = shutil.copytree(digits_folder, tmp_path / "few")
+    for digit in range(2, 10):
+        shutil.rmtree(few / str(digit))
+    for picture in sorted((few / "1").iterdir())[10:]:
+        picture.unlink()
+
+    def shares_of(data: Path, name: str, **changes: object) -> tuple[float, ...]:
+        newest = train(config(data, images=8, **changes), tmp_path / name, trackers=())
+        return Checkpoint.from_pretrained(newest).config.class_shares
+
+    assert shares_of(few, "conditional") == (50 / 60, 10 / 60)
+    assert shares_of(few, "unconditional", conditional=False) == ()
+    assert shares_of(digits_folder, "alike") == ()
 
 
 @pytest.mark.parametrize(
