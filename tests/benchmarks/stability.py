@@ -14,7 +14,7 @@ SECONDS = {"mnist-mlp": 180, "mnist": 60, "fashion-mnist": 60, "cifar10": 900}
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.stability", description=__doc__)
-    parser.add_argument("presets", nargs="*", default=list(SECONDS))
+    parser.add_argument("presets", nargs="*", default=list(SECONDS), help=f"of {', '.join(SECONDS)}")
     parser.add_argument("--seeds", type=int, default=10)
     arguments = parser.parse_args()
     seeds, rows = arguments.seeds, []
