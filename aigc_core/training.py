@@ -22,7 +22,7 @@ from typing import Any, Protocol
 import torch
 from accelerate import Accelerator
 from accelerate.tracking import get_available_trackers
-from accelerate.utils import broadcast
+from accelerate.utils import broadcast, parse_flag_from_env
 from pydantic import Field
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -138,7 +138,7 @@ class Run:
         if earlier and not resume:
             raise AIGCError(f"'{folder}' already holds a run; continue it with --resume or choose another --out.")
         self.accelerator = Accelerator(
-            mixed_precision=_mixed_precision(), log_with=list(trackers) or None, project_dir=str(folder)
+            mixed_precision=mixed_precision(), log_with=list(trackers) or None, project_dir=str(folder)
         )
         if self.accelerator.device.type == "cpu":
             _keep_freed_memory()
@@ -387,11 +387,12 @@ class Run:
         progress_bar.set_postfix(shown, refresh=False)
 
 
-def _mixed_precision() -> str:
+def mixed_precision() -> str:
     """What `accelerate launch` was told; else bfloat16 on a GPU that computes it fast, and full precision elsewhere."""
     if told := os.environ.get("ACCELERATE_MIXED_PRECISION"):
         return told
-    return "bf16" if torch.cuda.is_available() and torch.cuda.get_device_capability() >= (8, 0) else "no"
+    on_gpu = torch.cuda.is_available() and not parse_flag_from_env("ACCELERATE_USE_CPU")
+    return "bf16" if on_gpu and torch.cuda.get_device_capability() >= (8, 0) else "no"
 
 
 def _keep_freed_memory() -> None:

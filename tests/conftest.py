@@ -12,10 +12,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from accelerate.state import AcceleratorState
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
 from .local_hub import LocalHub
+
+
+@pytest.fixture(autouse=True)
+def no_accelerator_of_an_earlier_test() -> Iterator[None]:
+    """A process keeps the device and precision of its first Accelerator; another test may want others."""
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.fixture(scope="session")

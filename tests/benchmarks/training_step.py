@@ -4,14 +4,13 @@ Each runs in a process of its own. The tutorials' loop has a DataLoader over sin
 tensors, plain Adam, binary cross-entropy, gradients of the discriminator's weights in the generator's step too, and
 reads the losses at every step. It has no moving average and no penalty; ours is measured with the moving average: in
 two passes through the discriminator as the tutorials', in one, and in one with R1, as the preset folder has it.
-Where the environment says ACCELERATE_MIXED_PRECISION=bf16, our networks compute in bfloat16.
+Our networks compute in bfloat16 where training does: on a GPU, or if ACCELERATE_MIXED_PRECISION=bf16 is set.
 """
 
 from __future__ import annotations
 
 import argparse
 import multiprocessing
-import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,7 +25,7 @@ from torch import Tensor, nn
 
 from aigc_core.data import ImageDataset, load_dataset
 from aigc_core.models import ImageShape, build_discriminator, build_generator
-from aigc_core.training import Run, TrainingConfig
+from aigc_core.training import Run, TrainingConfig, mixed_precision
 
 from .report import interleaved, medians, print_table
 
@@ -53,21 +52,23 @@ class PicturesOneByOne(torch.utils.data.Dataset):
 
 def tutorial_steps(dataset: ImageDataset) -> Iterator[None]:
     """The tutorials' loop, a step at a time."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     classes = len(dataset.class_names)
     image_shape = ImageShape(channels=1, resolution=28, num_classes=classes)
-    generator = build_generator("dcgan", NETWORKS, image_shape)
-    discriminator = build_discriminator("dcgan", NETWORKS, image_shape)
+    generator = build_generator("dcgan", NETWORKS, image_shape).to(device)
+    discriminator = build_discriminator("dcgan", NETWORKS, image_shape).to(device)
     criterion = nn.BCEWithLogitsLoss()
     generator_optimizer = torch.optim.Adam(generator.parameters(), lr=2e-4, betas=(0.5, 0.999))
     discriminator_optimizer = torch.optim.Adam(discriminator.parameters(), lr=2e-4, betas=(0.5, 0.999))
     while True:
-        for images, labels in torch.utils.data.DataLoader(PicturesOneByOne(dataset), BATCH_SIZE, shuffle=True):
+        for batch in torch.utils.data.DataLoader(PicturesOneByOne(dataset), BATCH_SIZE, shuffle=True):
+            images, labels = (part.to(device) for part in batch)
             one_hot = nn.functional.one_hot(labels, classes).float()
-            real, fake = torch.ones(len(images)), torch.zeros(len(images))
+            real, fake = torch.ones(len(images), device=device), torch.zeros(len(images), device=device)
             discriminator_optimizer.zero_grad()
             real_loss = criterion(discriminator(images, one_hot), real)
             real_loss.backward()
-            drawn = generator(torch.randn(len(images), 100), one_hot)
+            drawn = generator(torch.randn(len(images), 100, device=device), one_hot)
             fake_loss = criterion(discriminator(drawn.detach(), one_hot), fake)
             fake_loss.backward()
             discriminator_optimizer.step()
@@ -101,6 +102,8 @@ def serve(asked: Connection, data: str, *recipe: Any) -> None:
     while count := asked.recv():
         for _ in range(count):
             next(steps)
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
         asked.send(None)
 
 
@@ -126,7 +129,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--steps", type=int, default=16, help="steps in a round")
     arguments = parser.parse_args()
-    precision = {"bf16": "bfloat16"}.get(os.environ.get("ACCELERATE_MIXED_PRECISION", ""), "float32")
+    precision = {"bf16": "bfloat16", "fp16": "float16"}.get(mixed_precision(), "float32")
     rows = []
     for name, *recipe in (
         ("two passes, no penalty", 0.0, False),
