@@ -1,7 +1,8 @@
 """The training loop: data in, checkpoints out, for any training method.
 
 The loop knows a method's generator, modules, optimisers and step, and nothing of what happens inside.
-Interrupted anywhere, a run resumes from its newest checkpoint to the same weights as if it had never stopped.
+Interrupted anywhere, a run resumes from its newest checkpoint, on a CPU to the same weights as if it had never
+stopped; on a GPU to about the same, as its libraries add in no fixed order.
 """
 
 from __future__ import annotations

@@ -253,7 +253,11 @@ def test_overfits_eight_images(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_resumed_training_equals_training_that_never_stopped(name: str, digits_folder: Path, tmp_path: Path) -> None:
+def test_resumed_training_equals_training_that_never_stopped(
+    name: str, digits_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+
     def run(folder: Path, images: int, resume: bool) -> Path:
         config = TrainingConfig(
             data=str(digits_folder),

@@ -34,7 +34,7 @@ from aigc_core.draws import ShuffledStream, StepDraws
 from aigc_core.ema import ExponentialMovingAverage, with_standing_statistics
 from aigc_core.models import Architecture, ImageShape, build_generator, get_architecture, register
 from aigc_core.models.mlp import MLPConfig
-from aigc_core.training import TrainingConfig, train
+from aigc_core.training import TrainingConfig, mixed_precision, train
 
 from .conftest import fill, run_with_little_space
 from .test_sampling import assert_one_sentence
@@ -557,6 +557,19 @@ def test_a_compiled_step_measures_the_same(architecture: str) -> None:
     # Later steps less exactly: Adam begins with the gradients' signs, and rounding decides those of the smallest.
     for eager, compiled, tolerance in zip(measured["no"], measured["aot_eager"], (1e-5, 2e-3, 2e-3), strict=True):
         assert compiled == pytest.approx(eager, rel=tolerance, abs=tolerance / 10)
+
+
+def test_precision_is_that_of_the_device_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ACCELERATE_USE_CPU", "ACCELERATE_MIXED_PRECISION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for capability, expected in (((7, 5), "no"), ((8, 0), "bf16")):
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda capability=capability: capability)
+        assert mixed_precision() == expected
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    assert mixed_precision() == "no"
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "fp16")
+    assert mixed_precision() == "fp16"
 
 
 class NoReading(TorchDispatchMode):
