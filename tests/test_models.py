@@ -256,7 +256,7 @@ def test_overfits_eight_images(name: str) -> None:
 def test_resumed_training_equals_training_that_never_stopped(
     name: str, digits_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")  # a GPU's libraries add in no fixed order
 
     def run(folder: Path, images: int, resume: bool) -> Path:
         config = TrainingConfig(

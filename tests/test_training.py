@@ -12,8 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -516,14 +515,10 @@ def one_step(architecture: str, augmentation: str, accelerator: Accelerator) -> 
     return step
 
 
-@contextmanager
-def launched(**settings: Any) -> Iterator[Accelerator]:
-    """An Accelerator with these settings, which the process otherwise keeps from its first one on."""
+def launched(**settings: Any) -> Accelerator:
+    """An Accelerator with these settings, in place of an earlier one of the same test."""
     AcceleratorState._reset_state(reset_partial_state=True)
-    try:
-        yield Accelerator(**settings)
-    finally:
-        AcceleratorState._reset_state(reset_partial_state=True)
+    return Accelerator(**settings)
 
 
 STEPS = [
@@ -536,9 +531,8 @@ STEPS = [
 @pytest.mark.parametrize(("architecture", "augmentation"), STEPS)
 def test_a_step_in_half_precision(architecture: str, augmentation: str) -> None:
     """As GPUs compute it: bfloat16 in the networks, full precision around them."""
-    with launched(cpu=True, mixed_precision="bf16") as accelerator:
-        step = one_step(architecture, augmentation, accelerator)
-        losses = [measured.item() for number in range(3) for measured in step(number).values()]
+    step = one_step(architecture, augmentation, launched(cpu=True, mixed_precision="bf16"))
+    losses = [measured.item() for number in range(3) for measured in step(number).values()]
     assert all(math.isfinite(loss) for loss in losses)
 
 
@@ -549,9 +543,8 @@ def test_a_compiled_step_measures_the_same(architecture: str) -> None:
     for backend in ("no", "aot_eager"):
         torch._dynamo.reset()
         torch._dynamo.utils.counters.clear()
-        with launched(cpu=True, dynamo_backend=backend) as accelerator:
-            step = one_step(architecture, "none", accelerator)
-            measured[backend] = [{name: value.item() for name, value in step(number).items()} for number in range(3)]
+        step = one_step(architecture, "none", launched(cpu=True, dynamo_backend=backend))
+        measured[backend] = [{name: value.item() for name, value in step(number).items()} for number in range(3)]
         assert (torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0) == (backend == "aot_eager")
         assert not torch._dynamo.utils.counters["graph_break"]
     # Later steps less exactly: Adam begins with the gradients' signs, and rounding decides those of the smallest.
@@ -595,13 +588,12 @@ def test_a_step_reads_no_number_back(architecture: str, augmentation: str) -> No
 @pytest.mark.parametrize(("architecture", "augmentation"), STEPS)
 def test_a_step_on_a_gpu_never_waits_for_it(architecture: str, augmentation: str, backend: str) -> None:
     """In mixed precision, compiled or not."""
-    with launched(mixed_precision="bf16", dynamo_backend=backend) as accelerator:
-        step = one_step(architecture, augmentation, accelerator)
-        for number in range(3):  # what is set up once may wait
+    step = one_step(architecture, augmentation, launched(mixed_precision="bf16", dynamo_backend=backend))
+    for number in range(3):  # what is set up once may wait
+        step(number)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for number in range(3, 6):
             step(number)
-        torch.cuda.set_sync_debug_mode("error")
-        try:
-            for number in range(3, 6):
-                step(number)
-        finally:
-            torch.cuda.set_sync_debug_mode("default")
+    finally:
+        torch.cuda.set_sync_debug_mode("default")

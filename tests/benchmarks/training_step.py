@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import Accelerator
 from PIL import Image
 from torch import Tensor, nn
 
@@ -52,7 +53,7 @@ class PicturesOneByOne(torch.utils.data.Dataset):
 
 def tutorial_steps(dataset: ImageDataset) -> Iterator[None]:
     """The tutorials' loop, a step at a time."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = Accelerator().device  # where ours trains too
     classes = len(dataset.class_names)
     image_shape = ImageShape(channels=1, resolution=28, num_classes=classes)
     generator = build_generator("dcgan", NETWORKS, image_shape).to(device)
