@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from accelerate import Accelerator
@@ -17,6 +17,7 @@ from .augmentation import build_augmentation
 from .config import Config, parse_config
 from .draws import StepDraws
 from .errors import AIGCError
+from .feature_matching import FeatureMatching
 from .losses import losses, wasserstein_gradient_penalty, zero_centred_gradient_penalty
 from .models import ImageShape, build_discriminator, build_generator
 
@@ -29,6 +30,9 @@ class AdversarialConfig(Config):
     `gradient_penalty`: weight λ of the Wasserstein penalty.
     `classification_weight`: weight of the cross-entropy of the discriminator's class scores, on real images in its own
     step and on generated ones in the generator's (Odena et al. 2017, section 3).
+    `feature_matching_weight`: weight, in the generator's step, of the distance between the classes' mean features.
+    `discriminator_head_start`: share of the run in which the discriminator learns alone, as a new one must before it
+    can teach a generator that is trained already (`parent`).
     `discriminator_steps`: how many discriminator steps go before each generator step.
     `one_stage`: both networks learn from one pass through the discriminator instead of two (Shen et al. 2021), for
     losses whose two gradients on a generated image are multiples of each other that never vanish.
@@ -41,6 +45,8 @@ class AdversarialConfig(Config):
     penalty_interval: int = Field(default=8, ge=1)
     gradient_penalty: float = Field(default=0.0, ge=0)
     classification_weight: float = Field(default=0.0, ge=0)
+    feature_matching_weight: float = Field(default=0.0, ge=0)
+    discriminator_head_start: float = Field(default=0.0, ge=0, lt=1)
     discriminator_steps: int = Field(default=1, ge=1)
     one_stage: bool = False
     generator_learning_rate: float = Field(default=1e-3, gt=0)
@@ -57,6 +63,21 @@ def as_launched(function: Callable[..., Tensor], accelerator: Accelerator) -> Ca
     if plugin is None or plugin.backend == DynamoBackend.NO:
         return function
     return torch.compile(function, **plugin.to_kwargs())
+
+
+class Judgement(NamedTuple):
+    """What the discriminator makes of N images: logits [N], the cross-entropies of its class scores [N] and features.
+
+    Cross-entropies are zero, and features have no columns, where nothing in the recipe asks for them.
+    """
+
+    logits: Tensor
+    surprise: Tensor
+    features: Tensor
+
+    def parts(self, count: int) -> tuple[Judgement, Judgement]:
+        """Those of the first `count` images, and the others'."""
+        return Judgement(*(each[:count] for each in self)), Judgement(*(each[count:] for each in self))
 
 
 class AdversarialTraining:
@@ -87,24 +108,34 @@ class AdversarialTraining:
             image_shape.num_classes and hasattr(self.discriminator, "class_scores")
         ):
             raise AIGCError("classification_weight needs classes and a discriminator that scores them, as dcgan has.")
+        if self.config.feature_matching_weight and not hasattr(self.discriminator, "features"):
+            raise AIGCError("feature_matching_weight needs a discriminator that shows its features, as dcgan's does.")
         if self.config.one_stage and (
             self.config.loss not in ("non_saturating", "wasserstein", "relativistic")
             or self.config.discriminator_steps > 1
             or self.config.r2_gamma
             or self.config.classification_weight
+            or self.config.feature_matching_weight
+            or self.config.discriminator_head_start
             or self.mixes_images
         ):
             raise AIGCError(
-                "one_stage needs the loss non_saturating, wasserstein or relativistic, one discriminator step, and "
-                "no R2, no classification_weight and a discriminator that judges every image by itself."
+                "one_stage needs the loss non_saturating, wasserstein or relativistic, one discriminator step without "
+                "a head start, no R2, no classification_weight or feature_matching_weight, and a discriminator that "
+                "judges every image by itself."
             )
+        self.feature_matching = (
+            FeatureMatching(image_shape.num_classes, self.discriminator.num_features)  # type: ignore[arg-type]
+            if self.config.feature_matching_weight
+            else None
+        )
         for module in self.modules.values():
             module.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.score: Callable[..., Tensor] = (
-            self.discriminator.class_scores if self.config.classification_weight else self.discriminator  # type: ignore[assignment]
-        )
-        self.compiled_generator, self.compiled_score = (
-            as_launched(network, accelerator) for network in (self.generator, self.score)
+        # Read from its features only where they are asked for, as not every discriminator has them.
+        self.reads_features = self.config.classification_weight > 0 or self.config.feature_matching_weight > 0
+        self.judge: Callable[..., Tensor] = self.discriminator.features if self.reads_features else self.discriminator  # type: ignore[assignment]
+        self.compiled_generator, self.compiled_judge = (
+            as_launched(network, accelerator) for network in (self.generator, self.judge)
         )
         # One kernel updates all weights; plain Adam is left for devices that have none.
         fused = accelerator.device.type in ("cpu", "cuda", "mps")
@@ -120,11 +151,12 @@ class AdversarialTraining:
     @property
     def modules(self) -> dict[str, nn.Module]:
         """Everything whose state must be kept to go on training."""
-        return {
+        modules = {
             "generator": self.generator,
             "discriminator": self.discriminator,
             "augmentation": self.augmentation,
         }
+        return modules | ({"feature_matching": self.feature_matching} if self.feature_matching is not None else {})
 
     def step(self, images: Tensor, labels: Tensor, step: int, progress: float, draws: StepDraws) -> dict[str, Tensor]:
         """Train both networks on one batch.
@@ -135,16 +167,17 @@ class AdversarialTraining:
         """
         self._set_learning_rates(progress)
         penalise = step % self.config.penalty_interval == 0
+        alone = progress < self.config.discriminator_head_start
         measured: dict[str, Tensor] = {}
         for repetition in range(self.config.discriminator_steps):
             # The generator learns from the images of the last repetition alone.
             last = repetition + 1 == self.config.discriminator_steps
-            with self.accelerator.autocast(), torch.set_grad_enabled(last):
+            with self.accelerator.autocast(), torch.set_grad_enabled(last and not alone):
                 generated = self.compiled_generator(self._latents(draws), labels)
             # Images are transformed in full precision, as their coordinates need it.
             generated = generated.float()
             measured |= self._discriminator_step(images, generated, labels, draws, penalise and repetition == 0)
-        if not self.config.one_stage:
+        if not (self.config.one_stage or alone):
             measured |= self._generator_step(images, generated, labels, draws)
         return measured
 
@@ -169,13 +202,12 @@ class AdversarialTraining:
         # Second derivatives are taken in full precision.
         with nullcontext() if r1 or r2 else self.accelerator.autocast():
             if r1 or r2 or self.mixes_images:
-                real_logits, surprise = self._judge(real, labels, twice=r1)
-                fake_logits, _ = self._judge(fake, labels, twice=r2)
+                of_real, of_fake = self._judge(real, labels, twice=r1), self._judge(fake, labels, twice=r2)
             else:
-                logits, surprise = self._judge(torch.cat([real, fake]), labels.repeat(2, 1))
-                real_logits, fake_logits = logits.chunk(2)
+                of_real, of_fake = self._judge(torch.cat([real, fake]), labels.repeat(2, 1)).parts(len(real))
+        real_logits, fake_logits = of_real.logits, of_fake.logits
         loss = self.loss.discriminator(real_logits, fake_logits)
-        loss = loss + config.classification_weight * surprise[: len(real)].mean()
+        loss = loss + config.classification_weight * of_real.surprise.mean()
         measured = {
             "discriminator_loss": loss.detach(),
             "real_logits": real_logits.detach().mean(),
@@ -201,6 +233,8 @@ class AdversarialTraining:
         if config.one_stage:
             measured |= self._generator_follows(generated, judged.grad, real_logits.detach(), fake_logits.detach())  # type: ignore[arg-type]
         self.augmentation.update(self.accelerator.gather(real_logits.detach()))  # type: ignore[operator]
+        if self.feature_matching is not None:
+            self.feature_matching.update(*self.accelerator.gather((of_real.features, of_fake.features, labels)))
         return measured
 
     def _generator_follows(
@@ -219,26 +253,35 @@ class AdversarialTraining:
         self.discriminator.requires_grad_(False)
         fake = self.augmentation(generated, draws.generator)
         with self.accelerator.autocast():
-            fake_logits, surprise = self._judge(fake, labels)
-        real_logits = fake_logits
+            of_fake = self._judge(fake, labels)
+        real_logits = fake_logits = of_fake.logits
         if self.config.loss == "relativistic":
             real = self.augmentation(real, draws.generator)
             with torch.no_grad(), self.accelerator.autocast():
-                real_logits, _ = self._judge(real, labels)
-        loss = self.loss.generator(real_logits, fake_logits) + self.config.classification_weight * surprise.mean()
+                real_logits = self._judge(real, labels).logits
+        loss = (
+            self.loss.generator(real_logits, fake_logits) + self.config.classification_weight * of_fake.surprise.mean()
+        )
+        measured: dict[str, Tensor] = {}
+        if self.feature_matching is not None:
+            measured["feature_distance"] = (distance := self.feature_matching(of_fake.features, labels)).detach()
+            loss = loss + self.config.feature_matching_weight * distance
         self._update("generator", self.generator, loss)
-        return {"generator_loss": loss.detach()}
+        return measured | {"generator_loss": loss.detach()}
 
-    def _judge(self, images: Tensor, labels: Tensor, twice: bool = False) -> tuple[Tensor, Tensor]:
-        """The discriminator's logits [N], and the cross-entropies [N] of its class scores where these have a weight.
-
-        `twice`: a penalty will differentiate them twice, which compiled code does not allow.
-        """
-        score = self.score if twice else self.compiled_score
+    def _judge(self, images: Tensor, labels: Tensor, twice: bool = False) -> Judgement:
+        """`twice`: a penalty will differentiate the logits twice, which compiled code does not allow."""
+        judge = self.judge if twice else self.compiled_judge
+        no_surprise = images.new_zeros(len(images))
+        if not self.reads_features:
+            return Judgement(judge(images, labels).float(), no_surprise, images.new_zeros(len(images), 0))
+        features = judge(images)
         if not self.config.classification_weight:
-            return score(images, labels).float(), images.new_zeros(len(images))
-        scores = score(images).float()
-        return (scores * labels).sum(1), cross_entropy(scores, labels, reduction="none")
+            logits = self.discriminator.logits(features, labels).float()  # type: ignore[operator]
+            return Judgement(logits, no_surprise, features.float())
+        scores = self.discriminator.class_scores(features).float()  # type: ignore[operator]
+        surprise = cross_entropy(scores, labels, reduction="none")
+        return Judgement((scores * labels).sum(1), surprise, features.float())
 
     def _latents(self, draws: StepDraws) -> Tensor:
         return draws.normal(self.generator.latent_dim)  # type: ignore[arg-type]

@@ -4,9 +4,10 @@ import pytest
 import torch
 from accelerate import Accelerator
 
-from aigc_core import AIGCError
+from aigc_core import AIGCError, feature_matching
 from aigc_core.adversarial import AdversarialTraining
 from aigc_core.draws import StepDraws
+from aigc_core.feature_matching import FeatureMatching
 from aigc_core.losses import losses
 from aigc_core.models import ImageShape
 
@@ -24,7 +25,7 @@ def method(architecture: str = "dcgan", shape: ImageShape = SHAPE, **config: flo
 def test_labels_weigh_out_the_class_scores(architecture: str) -> None:
     discriminator = method(architecture).discriminator.eval()
     images, labels = torch.rand(5, 1, 28, 28) * 2 - 1, torch.rand(5, 3).softmax(1)
-    scores = discriminator.class_scores(images)
+    scores = discriminator.class_scores(discriminator.features(images))
     expected = torch.stack([discriminator(images, torch.eye(3)[[label] * 5]) for label in range(3)], 1)
     torch.testing.assert_close(scores, expected)
     torch.testing.assert_close(discriminator(images, labels), (scores * labels).sum(1))
@@ -38,8 +39,8 @@ def test_classification_adds_its_weight_times_the_mean_log_probability_of_the_cl
         )
         for weight in (0.0, 0.25)
     )
-    measured = method(classification_weight=0.25)
-    probabilities = measured.discriminator.class_scores(images).softmax(1)
+    discriminator = method(classification_weight=0.25).discriminator
+    probabilities = discriminator.class_scores(discriminator.features(images)).softmax(1)
     surprise = -sum(probabilities[row, label].log() for row, label in enumerate(chosen)) / 6
     added = classifying["discriminator_loss"] - plain["discriminator_loss"]
     assert added.item() == pytest.approx(0.25 * surprise.item(), rel=1e-4)
@@ -101,6 +102,68 @@ def test_classification_needs_classes_and_scores() -> None:
         method("mlp", classification_weight=1)
 
 
+def test_matched_features_are_those_of_each_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a memory of one batch, distance and gradient are those of its own means, by autograd."""
+    monkeypatch.setattr(feature_matching, "MEMORY", 0.0)
+    real, generated = torch.randn(6, 4), (torch.randn(6, 4) + 1).requires_grad_()
+    chosen = torch.tensor([0, 1, 1, 0, 0, 1])
+    matching = FeatureMatching(3, 4)  # no image is of the third class
+    matching.update(real, generated, torch.eye(3)[chosen])
+    distance = matching(generated, torch.eye(3)[chosen])
+    variances = real.var(0, correction=0)
+    expected = sum(
+        (chosen == label).float().mean()
+        * ((generated[chosen == label].mean(0) - real[chosen == label].mean(0)).square())
+        / (2 * (variances + 0.01 * variances.mean()))
+        for label in (0, 1)
+    ).sum()
+    torch.testing.assert_close(distance, expected)
+    (gradient,) = torch.autograd.grad(distance, generated)
+    torch.testing.assert_close(gradient, torch.autograd.grad(expected, generated)[0])
+
+
+def test_matched_means_run_over_many_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By hand, for one feature without classes; half of the memory is the last batch, a quarter is empty yet."""
+    monkeypatch.setattr(feature_matching, "MEMORY", 0.5)
+    matching, labels = FeatureMatching(0, 1), torch.zeros(2, 0)
+    for real, generated in (([0.0, 2.0], [3.0, 3.0]), ([1.0, 3.0], [6.0, 6.0])):
+        matching.update(torch.tensor(real)[:, None], torch.tensor(generated)[:, None], labels)
+    gap = (3 + 2 * 6) / 3 - (1 + 2 * 2) / 3
+    variance = (2 + 2 * 5) / 3 - (5 / 3) ** 2
+    features = torch.tensor([[1.0], [4.0]], requires_grad=True)
+    distance = matching(features, labels)
+    assert distance.item() == pytest.approx(0.75 * gap**2 / (2 * 1.01 * variance))
+    distance.backward()
+    assert features.grad.flatten().tolist() == pytest.approx([0.75 * gap / (1.01 * variance) / 2] * 2)
+
+
+@pytest.mark.parametrize("shape", [SHAPE, ImageShape(channels=1, resolution=28)])
+def test_matching_adds_its_weight_times_the_distance_of_features(shape: ImageShape) -> None:
+    images, labels = torch.rand(6, 1, 28, 28) * 2 - 1, torch.eye(3)[[0, 1, 2, 0, 1, 2], : shape.num_classes]
+    trained, plain = method(shape=shape, feature_matching_weight=4.0), method(shape=shape)
+    measured, without = (each.step(images, labels, 1, 0.0, draws()) for each in (trained, plain))
+    assert measured["discriminator_loss"] == without["discriminator_loss"] and measured["feature_distance"] > 0
+    added = measured["generator_loss"] - without["generator_loss"]
+    assert added.item() == pytest.approx(4 * measured["feature_distance"].item(), rel=1e-3)
+    assert not all(torch.equal(a, b) for a, b in zip(trained.generator.parameters(), plain.generator.parameters()))
+
+
+def test_matching_needs_features() -> None:
+    with pytest.raises(AIGCError, match="shows its features"):
+        method("mlp", feature_matching_weight=1)
+
+
+def test_a_head_start_leaves_the_generator_as_it_is() -> None:
+    images, labels = torch.rand(6, 1, 28, 28) * 2 - 1, torch.eye(3)[[0, 1, 2, 0, 1, 2]]
+    trained, untouched = method(discriminator_head_start=0.25), method()
+    for progress, moves in ((0.2, False), (0.25, True)):
+        measured = trained.step(images, labels, 1, progress, draws())
+        assert ("generator_loss" in measured) == moves
+        for name in ("generator", "discriminator"):
+            pairs = zip(getattr(trained, name).parameters(), getattr(untouched, name).parameters())
+            assert all(torch.equal(a, b) for a, b in pairs) == (name == "generator" and not moves)
+
+
 @pytest.mark.parametrize("loss", ["non_saturating", "wasserstein", "relativistic"])
 def test_one_stage_gives_the_generator_its_own_gradients(loss: str) -> None:
     """Both networks' gradients are those of their objectives before either of them moves."""
@@ -119,7 +182,15 @@ def test_one_stage_gives_the_generator_its_own_gradients(loss: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "settings", [{"loss": "hinge"}, {"r2_gamma": 1}, {"classification_weight": 1}, {"discriminator_steps": 2}]
+    "settings",
+    [
+        {"loss": "hinge"},
+        {"r2_gamma": 1},
+        {"classification_weight": 1},
+        {"feature_matching_weight": 1},
+        {"discriminator_steps": 2},
+        {"discriminator_head_start": 0.5},
+    ],
 )
 def test_one_stage_refuses_what_it_cannot_give(settings: dict) -> None:
     with pytest.raises(AIGCError, match="one_stage needs"):

@@ -50,6 +50,8 @@ SETTINGS = {
     "checkpoint_images": 80,
     "horizontal_flip": "true",
     "method_config.augmentation": "ada",
+    "method_config.one_stage": "false",
+    "method_config.feature_matching_weight": 0.1,
 }
 
 
@@ -124,29 +126,48 @@ def test_interrupt_keeps_what_was_done_and_resumes(digits_folder: Path, tmp_path
     assert (step_folders(tmp_path / "run")[-1] / "training_state").is_dir()
 
 
+def in_one_and_in_two_processes(settings: str, folder: Path) -> list[Path]:
+    """The newest checkpoints of two runs with these settings of TrainingConfig, as Python."""
+    script = folder / "script.py"
+    script.write_text(
+        "import sys\nfrom aigc_core.training import TrainingConfig, train\n"
+        f"config = TrainingConfig(resolution=28, channels=1, images=160, batch_size=8, {settings})\n"
+        "train(config, sys.argv[1], trackers=())"
+    )
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone", str(script)]
+    environment = ONE_THREAD | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    for words, name in (([sys.executable, str(script)], "one"), (launch, "two")):
+        subprocess.run([*words, str(folder / name)], env=environment, check=True, capture_output=True)
+    return [step_folders(folder / name)[-1] for name in ("one", "two")]
+
+
 def test_two_processes_equal_one(digits_folder: Path, tmp_path: Path) -> None:
     """A model without batch statistics, the same global batch: the same weights to float tolerance."""
-    script = (
-        "import sys\nfrom aigc_core.training import TrainingConfig, train\n"
-        f"train(TrainingConfig(data={str(digits_folder)!r}, resolution=28, channels=1, architecture='mlp',"
-        "method_config={'r1_gamma': 1.0, 'augmentation': 'ada',"
-        "'augmentation_config': {'target': -2, 'images_to_one': 1e12}},"
-        "images=160, batch_size=8, checkpoint_images=1000, horizontal_flip=True), sys.argv[1], trackers=())"
+    checkpoints = in_one_and_in_two_processes(
+        f"data={str(digits_folder)!r}, architecture='mlp', horizontal_flip=True, method_config="
+        "{'r1_gamma': 1.0, 'augmentation': 'ada', 'augmentation_config': {'target': -2, 'images_to_one': 1e12}}",
+        tmp_path,
     )
-    path = tmp_path / "script.py"
-    path.write_text(script)
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone", str(path)]
-    environment = ONE_THREAD | {"PYTHONPATH": str(Path(__file__).parent.parent)}
-    for words, name in (([sys.executable, str(path)], "one"), (launch, "two")):
-        subprocess.run([*words, str(tmp_path / name)], env=environment, check=True, capture_output=True)
-    one, two = (load_file(step_folders(tmp_path / name)[-1] / WEIGHTS_FILE) for name in ("one", "two"))
+    one, two = (load_file(checkpoint / WEIGHTS_FILE) for checkpoint in checkpoints)
     fresh = build_generator("mlp", {}, ImageShape(channels=1, resolution=28, num_classes=10)).state_dict()
     for name, tensor in one.items():
         torch.testing.assert_close(tensor, two[name], rtol=1e-4, atol=1e-5)
         assert not torch.allclose(tensor, fresh[name], rtol=1e-3, atol=1e-3)
-    for name in ("one", "two"):  # the probability follows all 160 images
-        augmentation = load_file(step_folders(tmp_path / name)[-1] / "training_state" / "augmentation.safetensors")
+    for checkpoint in checkpoints:  # the probability follows all 160 images
+        augmentation = load_file(checkpoint / "training_state" / "augmentation.safetensors")
         assert augmentation["p"].item() == pytest.approx(160e-12)
+
+
+def test_matched_means_are_those_of_all_processes(digits_folder: Path, tmp_path: Path) -> None:
+    """As the shares of classes show, which hang on no weight."""
+    checkpoints = in_one_and_in_two_processes(
+        f"data={str(digits_folder)!r}, architecture_config={{'generator_width': 4, 'discriminator_width': 4}}, "
+        "method_config={'feature_matching_weight': 1}",
+        tmp_path,
+    )
+    one, two = (load_file(folder / "training_state" / "feature_matching.safetensors") for folder in checkpoints)
+    torch.testing.assert_close(one["weights"], two["weights"])
+    assert one["weights"].max() > 1.1 * one["weights"].min() > 0
 
 
 def test_a_timed_run_can_go_on_to_a_number_of_images(digits_folder: Path, tmp_path: Path) -> None:
@@ -497,10 +518,12 @@ def test_processes_follow_one_clock(digits_folder: Path, tmp_path: Path) -> None
 
 
 def one_step(architecture: str, augmentation: str, accelerator: Accelerator) -> Callable[[int], dict[str, Tensor]]:
-    """A training step of small networks on random images, with every penalty that the architecture takes."""
+    """A training step of small networks on random images, with all terms of the loss that the architecture takes."""
     torch.manual_seed(0)
     image_shape = ImageShape(channels=3, resolution=32, num_classes=10)
     settings = {"r1_gamma": 1.0, "r2_gamma": 1.0, "penalty_interval": 2, "augmentation": augmentation}
+    if architecture in ("dcgan", "resnet"):
+        settings |= {"feature_matching_weight": 1.0, "classification_weight": 0.1}
     method = AdversarialTraining(settings | {"loss": "relativistic"}, architecture, {}, image_shape, accelerator)
     ema = ExponentialMovingAverage(method.generator, 1000)
     images = torch.rand(4, 3, 32, 32, device=accelerator.device) * 2 - 1

@@ -11,8 +11,10 @@ The contract all architectures keep:
   and draws no random numbers when in eval mode.
 - `discriminator(images, labels)`: images as above → logits [N]. Where an image's logit depends on the others of its
   batch, through anything but batch normalisation, it says so with the attribute `mixes_images = True`.
-- Optional, for discriminators with classes: `class_scores(images)` → the logit as each class [N, num_classes], of
-  which `labels` weigh out the logits above; what `classification_weight` trains.
+- Optional, for discriminators: `features(images)` → [N, num_features] and that number as an attribute,
+  `logits(features, labels)` → the logits above, and with classes `class_scores(features)` → the logit as each class
+  [N, num_classes], of which `labels` weigh out the logits: what `feature_matching_weight` and
+  `classification_weight` train on.
 - Optional, for generators with an intermediate latent space (StyleGAN's W): `mapping(latents, labels)` → styles
   [N, num_layers, style_dim], `synthesis(styles)` → images, and the buffer `style_mean` [style_dim], the moving
   average of styles, towards which truncation pulls.

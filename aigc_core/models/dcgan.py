@@ -104,6 +104,7 @@ class Discriminator(nn.Module):
         if config.discriminator_features:
             self.to_features.extend([nn.Linear(features, config.discriminator_features), _rectifier()])
             features = config.discriminator_features
+        self.num_features = features
         self.to_logit = nn.Linear(features, 1)
         self.projection = nn.Linear(image_shape.num_classes, features, bias=False) if image_shape.num_classes else None
 
@@ -111,15 +112,18 @@ class Discriminator(nn.Module):
         """What logits are read from, [N, F]; maps are flattened in the order in which they lie in memory."""
         return self.to_features(self.blocks(images).permute(0, 2, 3, 1).flatten(1))
 
-    def class_scores(self, images: Tensor) -> Tensor:
-        """The logit of each image as each class: [N, num_classes]."""
-        features = self.features(images)
+    def class_scores(self, features: Tensor) -> Tensor:
+        """The logit of each image, given its features [N, F], as each class: [N, num_classes]."""
         return self.to_logit(features) + features @ self.projection.weight  # type: ignore[union-attr]
 
-    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+    def logits(self, features: Tensor, labels: Tensor) -> Tensor:
+        """The logit of each image, given its features [N, F] and labels [N, num_classes]: [N]."""
         if self.projection is None:
-            return self.to_logit(self.features(images)).squeeze(1)
-        return (self.class_scores(images) * labels).sum(1)
+            return self.to_logit(features).squeeze(1)
+        return (self.class_scores(features) * labels).sum(1)
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        return self.logits(self.features(images), labels)
 
 
 register(Architecture("dcgan", DCGANConfig, Generator, Discriminator))

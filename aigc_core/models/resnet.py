@@ -201,23 +201,28 @@ class Discriminator(nn.Module):
                 blocks.append(SelfAttention(width, True))
             in_side, in_width = side, width
         self.blocks = nn.Sequential(*blocks)
+        self.num_features = in_width
         self.to_logit = _layer(nn.Linear(in_width, 1), True)
         self.projection = None
         if image_shape.num_classes:
             self.projection = _layer(nn.Linear(image_shape.num_classes, in_width, bias=False), True)
 
-    def class_scores(self, images: Tensor) -> Tensor:
-        """The logit of each image as each class: [N, num_classes]."""
-        features = self._features(images)
+    def features(self, images: Tensor) -> Tensor:
+        """What logits are read from, [N, F]."""
+        return functional.relu(self.blocks(images)).sum(dim=(2, 3))
+
+    def class_scores(self, features: Tensor) -> Tensor:
+        """The logit of each image, given its features [N, F], as each class: [N, num_classes]."""
         return self.to_logit(features) + features @ self.projection.weight  # type: ignore[union-attr]
 
-    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+    def logits(self, features: Tensor, labels: Tensor) -> Tensor:
+        """The logit of each image, given its features [N, F] and labels [N, num_classes]: [N]."""
         if self.projection is None:
-            return self.to_logit(self._features(images)).squeeze(1)
-        return (self.class_scores(images) * labels).sum(1)
+            return self.to_logit(features).squeeze(1)
+        return (self.class_scores(features) * labels).sum(1)
 
-    def _features(self, images: Tensor) -> Tensor:
-        return functional.relu(self.blocks(images)).sum(dim=(2, 3))
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        return self.logits(self.features(images), labels)
 
 
 register(Architecture("resnet", ResNetConfig, Generator, Discriminator))

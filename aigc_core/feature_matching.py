@@ -1,0 +1,62 @@
+"""Feature matching: the generator pulls each class's mean features towards those of the real images."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+# One batch holds too few images of a class to tell its mean: sums run over about the last 500 batches.
+MEMORY = 0.998
+
+
+class FeatureMatching(nn.Module):
+    """½ Σ p(c) ‖(μ_generated(c) − μ_real(c)) / σ‖² over the classes c (Salimans et al. 2016, equation 3, by class).
+
+    μ(c) are means and σ² variances of the discriminator's features, which change slowly; the gradient is that of the
+    batch in hand alone. Without classes all images are of one.
+    """
+
+    real_sums: Tensor
+    generated_sums: Tensor
+    weights: Tensor
+    real_squares: Tensor
+    gathered: Tensor
+
+    def __init__(self, num_classes: int, num_features: int) -> None:
+        super().__init__()
+        classes = max(1, num_classes)
+        self.register_buffer("real_sums", torch.zeros(classes, num_features))
+        self.register_buffer("generated_sums", torch.zeros(classes, num_features))
+        self.register_buffer("weights", torch.zeros(classes))
+        self.register_buffer("real_squares", torch.zeros(num_features))
+        # All averages start at zero; this one, of ones, says how much of the memory is filled.
+        self.register_buffer("gathered", torch.zeros(()))
+
+    @torch.no_grad()
+    def update(self, real: Tensor, generated: Tensor, labels: Tensor) -> None:
+        """Count in a batch: features float [N, F] of real and generated images of the same labels [N, num_classes]."""
+        labels = self._classes(labels)
+        for average, value in (
+            (self.real_sums, labels.T @ real / len(real)),
+            (self.generated_sums, labels.T @ generated / len(generated)),
+            (self.weights, labels.mean(0)),
+            (self.real_squares, real.square().mean(0)),
+            (self.gathered, torch.ones_like(self.gathered)),
+        ):
+            average.lerp_(value, 1 - MEMORY)
+
+    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
+        """The distance as a scalar, whose gradient flows into the generated images' features [N, F].
+
+        It fades in while the memory fills. At least one batch must have been counted in.
+        """
+        gaps = (self.generated_sums - self.real_sums) / self.weights.clamp(min=1e-6)[:, None]
+        variances = self.real_squares / self.gathered - (self.real_sums.sum(0) / self.gathered).square()
+        # A feature that hardly varies at all says nothing.
+        pulls = self.gathered * gaps / (variances.clamp(min=0) + 0.01 * variances.mean() + 1e-8)
+        distance = (gaps * pulls).sum(1) @ self.weights / (2 * self.gathered)
+        along = (features * (self._classes(labels) @ pulls)).sum(1).mean()
+        return distance + along - along.detach()
+
+    def _classes(self, labels: Tensor) -> Tensor:
+        return labels if labels.shape[1] else labels.new_ones(len(labels), 1)
