@@ -265,7 +265,7 @@ def test_the_config_alone_can_be_read(folder: Path) -> None:
 def test_what_ships_is_small_and_has_steps_to_compare() -> None:
     """EMA weights of 10 MB at most, 60 MB in all, and extractors of 3 MB at most."""
     models = {path.parent.name: path for path in SHIPPED.glob(f"*/{WEIGHTS_FILE}")}
-    assert set(models) == {"mnist-mlp", "mnist", "fashion-mnist", "cifar10", "emoji"}
+    assert set(models) == {"mnist-mlp", "mnist", "fashion-mnist", "fashion-mnist-large", "cifar10", "emoji"}
     assert max(path.stat().st_size for path in SHIPPED.rglob(WEIGHTS_FILE)) <= 10e6
     assert sum(path.stat().st_size for path in SHIPPED.rglob("*") if path.is_file()) <= 60e6
     assert len(step_folders(SHIPPED / "fashion-mnist")) >= 4
