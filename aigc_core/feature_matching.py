@@ -20,7 +20,6 @@ class FeatureMatching(nn.Module):
     generated_sums: Tensor
     weights: Tensor
     real_squares: Tensor
-    gathered: Tensor
 
     def __init__(self, num_classes: int, num_features: int) -> None:
         super().__init__()
@@ -29,8 +28,6 @@ class FeatureMatching(nn.Module):
         self.register_buffer("generated_sums", torch.zeros(classes, num_features))
         self.register_buffer("weights", torch.zeros(classes))
         self.register_buffer("real_squares", torch.zeros(num_features))
-        # All averages start at zero; this one, of ones, says how much of the memory is filled.
-        self.register_buffer("gathered", torch.zeros(()))
 
     @torch.no_grad()
     def update(self, real: Tensor, generated: Tensor, labels: Tensor) -> None:
@@ -41,7 +38,6 @@ class FeatureMatching(nn.Module):
             (self.generated_sums, labels.T @ generated / len(generated)),
             (self.weights, labels.mean(0)),
             (self.real_squares, real.square().mean(0)),
-            (self.gathered, torch.ones_like(self.gathered)),
         ):
             average.lerp_(value, 1 - MEMORY)
 
@@ -50,11 +46,13 @@ class FeatureMatching(nn.Module):
 
         It fades in while the memory fills. At least one batch must have been counted in.
         """
+        # Averages start at zero, and an image's labels sum to one: this is how much of the memory is filled.
+        gathered = self.weights.sum()
         gaps = (self.generated_sums - self.real_sums) / self.weights.clamp(min=1e-6)[:, None]
-        variances = self.real_squares / self.gathered - (self.real_sums.sum(0) / self.gathered).square()
+        variances = self.real_squares / gathered - (self.real_sums.sum(0) / gathered).square()
         # A feature that hardly varies at all says nothing.
-        pulls = self.gathered * gaps / (variances.clamp(min=0) + 0.01 * variances.mean() + 1e-8)
-        distance = (gaps * pulls).sum(1) @ self.weights / (2 * self.gathered)
+        pulls = gathered * gaps / (variances.clamp(min=0) + 0.01 * variances.mean() + 1e-8)
+        distance = (gaps * pulls).sum(1) @ self.weights / (2 * gathered)
         along = (features * (self._classes(labels) @ pulls)).sum(1).mean()
         return distance + along - along.detach()
 

@@ -14,7 +14,7 @@ The contract all architectures keep:
 - Optional, for discriminators: `features(images)` → [N, num_features] and that number as an attribute,
   `logits(features, labels)` → the logits above, and with classes `class_scores(features)` → the logit as each class
   [N, num_classes], of which `labels` weigh out the logits: what `feature_matching_weight` and
-  `classification_weight` train on.
+  `classification_weight` train on. `ProjectionDiscriminator` brings all but the first.
 - Optional, for generators with an intermediate latent space (StyleGAN's W): `mapping(latents, labels)` → styles
   [N, num_layers, style_dim], `synthesis(styles)` → images, and the buffer `style_mean` [style_dim], the moving
   average of styles, towards which truncation pulls.

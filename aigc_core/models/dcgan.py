@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..config import Config
+from ..projection import ProjectionDiscriminator
 from . import Architecture, ImageShape, register
 
 
@@ -86,7 +87,7 @@ class Generator(nn.Module):
         return [self.stem.weight[:, : self.latent_dim]]
 
 
-class Discriminator(nn.Module):
+class Discriminator(ProjectionDiscriminator):
     """images [N, channels, R, R] in [-1, 1], labels [N, num_classes] → logits [N]."""
 
     def __init__(self, config: DCGANConfig, image_shape: ImageShape) -> None:
@@ -104,26 +105,12 @@ class Discriminator(nn.Module):
         if config.discriminator_features:
             self.to_features.extend([nn.Linear(features, config.discriminator_features), _rectifier()])
             features = config.discriminator_features
-        self.num_features = features
         self.to_logit = nn.Linear(features, 1)
         self.projection = nn.Linear(image_shape.num_classes, features, bias=False) if image_shape.num_classes else None
 
     def features(self, images: Tensor) -> Tensor:
-        """What logits are read from, [N, F]; maps are flattened in the order in which they lie in memory."""
+        """What logits are read from, [N, num_features]; maps are flattened in the order in which they lie in memory."""
         return self.to_features(self.blocks(images).permute(0, 2, 3, 1).flatten(1))
-
-    def class_scores(self, features: Tensor) -> Tensor:
-        """The logit of each image, given its features [N, F], as each class: [N, num_classes]."""
-        return self.to_logit(features) + features @ self.projection.weight  # type: ignore[union-attr]
-
-    def logits(self, features: Tensor, labels: Tensor) -> Tensor:
-        """The logit of each image, given its features [N, F] and labels [N, num_classes]: [N]."""
-        if self.projection is None:
-            return self.to_logit(features).squeeze(1)
-        return (self.class_scores(features) * labels).sum(1)
-
-    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        return self.logits(self.features(images), labels)
 
 
 register(Architecture("dcgan", DCGANConfig, Generator, Discriminator))

@@ -7,6 +7,7 @@ discriminator by projection (Miyato & Koyama 2018, equation 3).
 from __future__ import annotations
 
 import math
+from typing import TypeVar
 
 import torch
 from pydantic import Field
@@ -16,6 +17,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from ..config import Config
 from ..errors import AIGCError
+from ..projection import ProjectionDiscriminator
 from . import Architecture, ImageShape, register
 
 
@@ -65,12 +67,17 @@ def _check_attention(config: ResNetConfig, image_shape: ImageShape) -> None:
         )
 
 
-def _layer(layer: nn.Conv2d | nn.Linear, normalise: bool, gain: float = 1.0) -> nn.Module:
+Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
+
+
+def _layer(layer: Layer, normalise: bool, gain: float = 1.0) -> Layer:
     """The layer with Glorot-uniform weights and biases zero, its largest singular value fixed at 1 if `normalise`."""
     nn.init.xavier_uniform_(layer.weight, gain)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
-    return spectral_norm(layer) if normalise else layer
+    if normalise:
+        spectral_norm(layer)
+    return layer
 
 
 class ConditionalBatchNorm(nn.Module):
@@ -186,7 +193,7 @@ class Generator(nn.Module):
         return [self.stem.weight]  # type: ignore[list-item]
 
 
-class Discriminator(nn.Module):
+class Discriminator(ProjectionDiscriminator):
     """images [N, channels, R, R] in [-1, 1], labels [N, num_classes] → logits [N]."""
 
     def __init__(self, config: ResNetConfig, image_shape: ImageShape) -> None:
@@ -201,28 +208,14 @@ class Discriminator(nn.Module):
                 blocks.append(SelfAttention(width, True))
             in_side, in_width = side, width
         self.blocks = nn.Sequential(*blocks)
-        self.num_features = in_width
         self.to_logit = _layer(nn.Linear(in_width, 1), True)
         self.projection = None
         if image_shape.num_classes:
             self.projection = _layer(nn.Linear(image_shape.num_classes, in_width, bias=False), True)
 
     def features(self, images: Tensor) -> Tensor:
-        """What logits are read from, [N, F]."""
+        """What logits are read from, [N, num_features]."""
         return functional.relu(self.blocks(images)).sum(dim=(2, 3))
-
-    def class_scores(self, features: Tensor) -> Tensor:
-        """The logit of each image, given its features [N, F], as each class: [N, num_classes]."""
-        return self.to_logit(features) + features @ self.projection.weight  # type: ignore[union-attr]
-
-    def logits(self, features: Tensor, labels: Tensor) -> Tensor:
-        """The logit of each image, given its features [N, F] and labels [N, num_classes]: [N]."""
-        if self.projection is None:
-            return self.to_logit(features).squeeze(1)
-        return (self.class_scores(features) * labels).sum(1)
-
-    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        return self.logits(self.features(images), labels)
 
 
 register(Architecture("resnet", ResNetConfig, Generator, Discriminator))
