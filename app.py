@@ -14,11 +14,11 @@ from typing import Any
 import gradio as gr
 
 from aigc_core import AIGCError, SampleRequest
-from aigc_core.demo import about, explore, generate, invert, masthead, mix
-from aigc_core.demo.drawing import place_shipped_models
+from aigc_core.demo import about, explore, generate, header, invert, mix
+from aigc_core.demo.inference import place_shipped_models
 from aigc_core.demo.language import text, told, word
-from aigc_core.demo.look import HEAD, Studio
 from aigc_core.demo.models import default_model, offered_models
+from aigc_core.demo.theme import HEAD, Studio
 from aigc_core.demo.visitor import errors_shown, token_of
 
 TABS = ("generate", "explore", "mix", "invert", "about")
@@ -68,9 +68,9 @@ class View:
 
 
 def restored(wanted: SampleRequest, visitor: gr.OAuthToken | None) -> list[Any]:
-    """The masthead and Generate's controls as a request has them. Raises AIGCError if its model cannot be opened."""
+    """The header and Generate's controls as a request has them. Raises AIGCError if its model cannot be opened."""
     token = token_of(visitor)
-    return masthead.chosen(wanted.checkpoint, token) + generate.controls_for(wanted, token)
+    return header.chosen(wanted.checkpoint, token) + generate.controls_for(wanted, token)
 
 
 def state_of_address(
@@ -111,14 +111,14 @@ def change_model(
     """The state of another model or step: the same seeds, and everything else as it is at first."""
     with errors_shown():
         progress(0.3, desc=word("opening"))
-        wanted = generate.request_of(masthead.reference_of(model, step), seed, count, "", 1, ())
+        wanted = generate.request_of(header.reference_of(model, step), seed, count, "", 1, ())
         return restored(wanted, visitor)
 
 
 def build() -> gr.Blocks:
     """The page."""
     with gr.Blocks(title="AIGC Studio", delete_cache=(3600, 7200)) as page:
-        head = masthead.build()
+        head = header.build()
         reference = head.reference
         open_tab = gr.Textbox(TABS[0], visible=False)
         with gr.Tabs(selected=TABS[0]) as tabs:

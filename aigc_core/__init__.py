@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from .checkpoint import Checkpoint
+    from .checkpoint.folder import Checkpoint
     from .errors import AIGCError
-    from .sampling import SampleRequest
+    from .sampling.sample import SampleRequest
 
-_homes = {"AIGCError": "errors", "Checkpoint": "checkpoint", "SampleRequest": "sampling"}
+_homes = {"AIGCError": "errors", "Checkpoint": "checkpoint.folder", "SampleRequest": "sampling.sample"}
 
 __all__ = ["AIGCError", "Checkpoint", "SampleRequest", "__version__"]
 

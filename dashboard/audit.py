@@ -7,8 +7,8 @@ from language import t
 from page import as_text, grid, head, name_few_images, name_unmeasured, open_page, protocol_sentence, select
 from sources import entries, show_samples
 
-from aigc_core.leaderboard import by_protocol, ranked
-from aigc_core.results import FIGURES, neighbours_path
+from aigc_core.evaluation.results import FIGURES, neighbours_path
+from aigc_core.serving.leaderboard import by_protocol, ranked
 
 # A class counts as covered from this part of the data's share on.
 RARE = 0.1

@@ -7,8 +7,8 @@ import streamlit as st
 from language import t
 from plotly.colors import hex_to_rgb, qualitative
 
-from aigc_core.metrics.figure import Figure
-from aigc_core.results import FIGURES
+from aigc_core.evaluation.results import FIGURES
+from aigc_core.metrics.estimate import Figure
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 GREY = "#868b9b"

@@ -8,9 +8,9 @@ from language import t
 from page import as_text, grid, head, name_unmeasured, protocol_sentence, protocol_title, seed_input, select
 from sources import entries, show_samples
 
-from aigc_core.comparison import compare
-from aigc_core.leaderboard import by_protocol, ranked
-from aigc_core.results import FIGURES, Result
+from aigc_core.evaluation.comparison import compare
+from aigc_core.evaluation.results import FIGURES, Result
+from aigc_core.serving.leaderboard import by_protocol, ranked
 
 ICONS = {
     "better": ":green[:material/trending_up:]",

@@ -8,10 +8,10 @@ from page import as_text, grid, head, name_unmeasured, select
 from sources import entries, evaluation_queue, visitor_token
 
 from aigc_core import AIGCError
-from aigc_core.evaluation import DEFAULT_NUM_SAMPLES
-from aigc_core.jobs import Job
-from aigc_core.leaderboard import labels
+from aigc_core.evaluation.evaluate import DEFAULT_NUM_SAMPLES
 from aigc_core.metrics.extractors import extractor_names
+from aigc_core.serving.leaderboard import labels
+from aigc_core.serving.queue import Job
 
 SAMPLE_COUNTS = (1_000, 2_000, 5_000, 10_000, 20_000, 50_000)
 STATES = {

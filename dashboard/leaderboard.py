@@ -20,8 +20,8 @@ from page import (
 )
 from sources import entries
 
-from aigc_core.leaderboard import as_latex, as_rows, by_protocol, ranked
-from aigc_core.results import FIGURES
+from aigc_core.evaluation.results import FIGURES
+from aigc_core.serving.leaderboard import as_latex, as_rows, by_protocol, ranked
 
 head(
     t("Leaderboard"),

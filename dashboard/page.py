@@ -8,10 +8,10 @@ import streamlit as st
 from language import t
 from streamlit.delta_generator import DeltaGenerator
 
-from aigc_core.leaderboard import Entry, labels
-from aigc_core.metrics.figure import Figure
-from aigc_core.results import Protocol, Result
-from aigc_core.sampling import MAX_SEED
+from aigc_core.evaluation.results import Protocol, Result
+from aigc_core.metrics.estimate import Figure
+from aigc_core.sampling.sample import MAX_SEED
+from aigc_core.serving.leaderboard import Entry, labels
 
 Option = TypeVar("Option", str, int)
 

@@ -10,11 +10,11 @@ from page import as_text
 from PIL import Image
 
 from aigc_core import AIGCError, Checkpoint
-from aigc_core.interpolation import enlarge
-from aigc_core.jobs import EvaluationQueue
-from aigc_core.leaderboard import Entry, collect, shipped_sources
-from aigc_core.provenance import to_picture
-from aigc_core.sampling import SampleRequest, image_grid, sample
+from aigc_core.sampling.interpolation import enlarge
+from aigc_core.sampling.provenance import to_picture
+from aigc_core.sampling.sample import SampleRequest, image_grid, sample
+from aigc_core.serving.leaderboard import Entry, collect, shipped_sources
+from aigc_core.serving.queue import EvaluationQueue
 
 MAX_BROKEN = 4
 """More broken checkpoints than these are folded away."""

@@ -6,8 +6,8 @@ from language import t
 from page import grid, head, name_unmeasured, protocol_sentence, seed_input, select
 from sources import entries, show_samples
 
-from aigc_core.leaderboard import Entry, by_protocol, labels
-from aigc_core.results import FIGURES, Result
+from aigc_core.evaluation.results import FIGURES, Result
+from aigc_core.serving.leaderboard import Entry, by_protocol, labels
 
 FIRST = ("fid", "is", "kid")
 

@@ -19,12 +19,12 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from aigc_core.errors import AIGCError  # noqa: E402
-from aigc_core.hub_faults import faults_as_sentences  # noqa: E402
+from aigc_core.hub.faults import faults_as_sentences  # noqa: E402
 
 CORE = [
     "LICENSE",
     "aigc_core/**/*.py",
-    "aigc_core/presets/*.yaml",
+    "aigc_core/training/presets/*.yaml",
     "aigc_core/metrics/weights/*.safetensors",
     "aigc_core/metrics/weights/*.json",
     *(

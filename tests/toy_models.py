@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from aigc_core.checkpoint import Checkpoint, CheckpointConfig
+from aigc_core.checkpoint.folder import Checkpoint, CheckpointConfig
 from aigc_core.config import Config
-from aigc_core.models import Architecture, ImageShape, build_generator, register
+from aigc_core.families.gan.networks import Architecture, ImageShape, build_generator, register
 
 CLASS_NAMES = ("Shirt", "Bag", "Coat")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aigc_core.metrics.figure import Figure
-from aigc_core.results import ClassResult, Neighbour, Protocol, Result, write_result
+from aigc_core.evaluation.results import ClassResult, Neighbour, Protocol, Result, write_result
+from aigc_core.metrics.estimate import Figure
 
 from .toy_models import CLASS_NAMES, toy_checkpoint
 

@@ -6,10 +6,11 @@ from argparse import ArgumentParser, Namespace
 from itertools import combinations
 from pathlib import Path
 
-from ..checkpoint import read_config, resolve_reference
-from ..comparison import compare
+from aigc_core.checkpoint.folder import read_config, resolve_reference
+from aigc_core.evaluation.comparison import compare
+from aigc_core.evaluation.results import FIGURES, Result, read_results
+
 from ..errors import AIGCError
-from ..results import FIGURES, Result, read_results
 
 
 def add_arguments(parser: ArgumentParser) -> None:

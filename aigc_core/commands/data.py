@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from ..data import dataset_names, load_dataset, prepare_dataset
+from aigc_core.data.datasets import dataset_names, load_dataset, prepare_dataset
 
 
 def add_arguments(parser: ArgumentParser) -> None:

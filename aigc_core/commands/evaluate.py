@@ -10,12 +10,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ..card import write_card
-from ..checkpoint import CONFIG_FILE, Checkpoint, step_folders
+from aigc_core.checkpoint.folder import CONFIG_FILE, Checkpoint, step_folders
+from aigc_core.evaluation.evaluate import DEFAULT_NUM_SAMPLES, evaluate, evaluate_folder, load_reference
+from aigc_core.evaluation.results import ENOUGH_IMAGES, FIGURES, Result
+from aigc_core.hub.card import write_card
+
 from ..errors import AIGCError
-from ..evaluation import DEFAULT_NUM_SAMPLES, evaluate, evaluate_folder, load_reference
 from ..metrics.extractors import extractor_names
-from ..results import ENOUGH_IMAGES, FIGURES, Result
 
 NEEDED = {
     "is": "an extractor that classifies",

@@ -6,8 +6,15 @@ import shutil
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from ..card import write_card
-from ..checkpoint import CONFIG_FILE, TRAINING_STATE_FOLDER, resolve_reference, step_folders, written_whole
+from aigc_core.checkpoint.folder import (
+    CONFIG_FILE,
+    TRAINING_STATE_FOLDER,
+    resolve_reference,
+    step_folders,
+    written_whole,
+)
+from aigc_core.hub.card import write_card
+
 from ..errors import AIGCError
 
 

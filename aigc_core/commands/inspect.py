@@ -5,10 +5,11 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from ..checkpoint import Checkpoint
+from aigc_core.checkpoint.folder import Checkpoint
+from aigc_core.sampling.provenance import DIGITAL_SOURCE_TYPE, read_png
+from aigc_core.sampling.sample import image_grid, sample
+
 from ..errors import AIGCError
-from ..provenance import DIGITAL_SOURCE_TYPE, read_png
-from ..sampling import image_grid, sample
 
 
 def add_arguments(parser: ArgumentParser) -> None:

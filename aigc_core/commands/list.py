@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser, Namespace
 
-from ..hub import TAG, list_checkpoints, list_revisions
+from aigc_core.hub.client import TAG, list_checkpoints, list_revisions
 
 
 def add_arguments(parser: ArgumentParser) -> None:

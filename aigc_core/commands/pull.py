@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from ..checkpoint import Checkpoint
-from ..hub import pull
+from aigc_core.checkpoint.folder import Checkpoint
+from aigc_core.hub.client import pull
 
 
 def add_arguments(parser: ArgumentParser) -> None:

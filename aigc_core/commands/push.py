@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from ..hub import push
+from aigc_core.hub.client import push
 
 
 def add_arguments(parser: ArgumentParser) -> None:

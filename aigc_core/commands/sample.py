@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy
 
-from ..checkpoint import Checkpoint, written_file
+from aigc_core.checkpoint.folder import Checkpoint, written_file
+from aigc_core.sampling.interpolation import CURVES, interpolate, write_movie
+from aigc_core.sampling.provenance import save_png
+from aigc_core.sampling.sample import SampleRequest, image_grid, sample
+
 from ..config import parse_config
 from ..errors import AIGCError
-from ..interpolation import CURVES, interpolate, write_movie
-from ..provenance import save_png
-from ..sampling import SampleRequest, image_grid, sample
 
 FORMATS = ("png", "npz", "gif", "mp4")
 OTHER_PICTURES = ("jpg", "jpeg", "webp", "bmp", "tif", "tiff")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
 
-from ..checkpoint import read_config, step_folders
+from aigc_core.checkpoint.folder import read_config, step_folders
+from aigc_core.training.presets import OPTIONS, apply_setting, preset_names, preset_summary, read_preset
+
 from ..config import parse_config
 from ..errors import AIGCError
-from ..presets import OPTIONS, apply_setting, preset_names, preset_summary, read_preset
 
 EXAMPLES = """examples:
   python -m aigc_core train --preset fashion-mnist --out runs/clothes --seconds 600
@@ -39,7 +40,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    from ..training import TrainingConfig, train
+    from aigc_core.training.loop import TrainingConfig, train
 
     out = Path(arguments.out)
     earlier = step_folders(out) if arguments.resume and out.is_dir() else []

@@ -10,21 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from ..checkpoint import CARD_FILE, SAMPLES_FILE, Checkpoint, faults_told
+from aigc_core.checkpoint.folder import CARD_FILE, SAMPLES_FILE, Checkpoint, faults_told
+
 from .language import text, word
 from .models import find, load
 from .pictures import served_folder
 from .visitor import errors_shown, token_of
 
 if TYPE_CHECKING:
-    from ..results import Result
+    from aigc_core.evaluation.results import Result
 
 ARROWS = {"lower": "↓", "higher": "↑"}
 
 
 def about(visitor: gr.OAuthToken | None, reference: str) -> tuple[str, str, str | None]:
     """A model's facts and figures as HTML, its card as Markdown, and its sheet of samples."""
-    from ..results import precision_and_coverage, read_results
+    from aigc_core.evaluation.results import precision_and_coverage, read_results
 
     with errors_shown():
         token = token_of(visitor)
@@ -68,7 +69,7 @@ def facts(checkpoint: Checkpoint) -> str:
 
 def figures(result: Result) -> str:
     """A table of a result's figures with their intervals, as HTML."""
-    from ..results import FIGURES
+    from aigc_core.evaluation.results import FIGURES
 
     cells = "".join(
         f"<tr><th>{kind.title} {ARROWS[kind.better]}</th><td><b>{figure.value:.4g}</b></td>"
@@ -90,7 +91,7 @@ def figures(result: Result) -> str:
 
 def copy_to_account(visitor: gr.OAuthToken, checkpoint: str, name: str) -> str:
     """Push a model into a private repository of the visitor, with the visitor's own rights; says where."""
-    from ..hub import push
+    from aigc_core.hub.client import push
 
     with errors_shown():
         address = push(find(checkpoint, visitor.token), name, private=True, token=visitor.token)

@@ -12,12 +12,13 @@ from urllib.parse import urlencode
 import gradio as gr
 import torch
 
+from aigc_core.sampling.interpolation import write_movie
+from aigc_core.sampling.sample import SampleRequest
+
 from ..config import parse_config
 from ..errors import AIGCError
-from ..interpolation import write_movie
-from ..sampling import SampleRequest
-from .drawing import Place, draw_around, draw_movie, strongest_directions
 from .generate import GenerateTab, direction_label, request_of_link
+from .inference import Place, draw_around, draw_movie, strongest_directions
 from .language import text, word
 from .models import load
 from .pictures import data_uri, served_folder, sheet, sheet_html

@@ -13,10 +13,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import gradio as gr
 from pydantic import Field
 
-from ..checkpoint import CheckpointConfig
+from aigc_core.checkpoint.folder import CheckpointConfig
+from aigc_core.sampling.sample import SampleRequest, class_entry, has_styles
+
 from ..config import parse_config
-from ..sampling import SampleRequest, class_entry, has_styles
-from .drawing import draw, strongest_directions
+from .inference import draw, strongest_directions
 from .language import text
 from .models import load
 from .pictures import sheet, sheet_html, write_pictures

@@ -11,11 +11,12 @@ import gradio as gr
 import torch
 from PIL import Image
 
-from ..checkpoint import faults_told
+from aigc_core.checkpoint.folder import faults_told
+from aigc_core.sampling.provenance import png_bytes
+
 from ..errors import AIGCError
-from ..provenance import png_bytes
-from .drawing import Place, approach
 from .generate import class_choices
+from .inference import Place, approach
 from .language import text, word
 from .models import load
 from .pictures import data_uri, served_folder

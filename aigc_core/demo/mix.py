@@ -10,11 +10,12 @@ from typing import Any
 
 import gradio as gr
 
+from aigc_core.sampling.sample import SampleRequest, has_styles
+
 from ..config import parse_config
 from ..errors import AIGCError
-from ..sampling import SampleRequest, has_styles
-from .drawing import draw
 from .generate import class_choices
+from .inference import draw
 from .language import text, word
 from .models import load
 from .pictures import data_uri, sheet, sheet_html

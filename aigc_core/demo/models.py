@@ -6,9 +6,10 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
-from ..checkpoint import CONFIG_FILE, Checkpoint, repo_name, resolve_reference, step_folders
+from aigc_core.access import SHIPPED, check_reference
+from aigc_core.checkpoint.folder import CONFIG_FILE, Checkpoint, repo_name, resolve_reference, step_folders
+
 from ..errors import AIGCError
-from ..visitors import SHIPPED, check_reference
 
 RUNS = Path("runs")
 FIRST_CHOICE = "checkpoints/fashion-mnist"
@@ -39,7 +40,7 @@ def earlier_steps(model: str, token: str | None = None) -> list[str]:
     if os.path.isdir(located):
         return [folder.name for folder in step_folders(Path(located))]
     if repo_name.fullmatch(model):
-        from ..hub import list_revisions
+        from aigc_core.hub.client import list_revisions
 
         return [revision.name for revision in list_revisions(model, token) if revision.name.startswith("step-")]
     return []

@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from gradio.utils import get_upload_folder
 
-from ..checkpoint import faults_told
-from ..provenance import png_bytes
-from ..sampling import SampleRequest
+from aigc_core.checkpoint.folder import faults_told
+from aigc_core.sampling.provenance import png_bytes
+from aigc_core.sampling.sample import SampleRequest
 
 KEPT_SECONDS = 2 * 3600
 SWEEP_SECONDS = 600

@@ -6,7 +6,7 @@ import numpy
 from torch import Tensor
 from torch.nn import functional
 
-from .figure import Figure, group_influences
+from .estimate import Figure, group_influences
 
 PRESENT = 0.1
 """The part of its share of the data that a class needs among the samples to count as present."""

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from ..data import ImageDataset, load_dataset
-from ..draws import seeded_generator
+from aigc_core.data.datasets import ImageDataset, load_dataset
+from aigc_core.rng import seeded_generator
 
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 BATCH_SIZE = 128

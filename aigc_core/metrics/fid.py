@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy
 from torch import Tensor
 
-from .figure import Figure, group_influences
+from .estimate import Figure, group_influences
 
 MAX_CHUNKS = 5
 SAMPLES_PER_FEATURE = 2

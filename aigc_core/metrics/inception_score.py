@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .figure import Figure, group_influences
+from .estimate import Figure, group_influences
 
 
 def inception_score(logits: Tensor) -> Figure:

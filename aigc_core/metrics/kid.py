@@ -8,7 +8,7 @@ import numpy
 import torch
 from torch import Tensor
 
-from .figure import Figure, group_influences
+from .estimate import Figure, group_influences
 
 SUBSETS = 100
 SUBSET_SIZE = 1000

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .figure import Figure
+from .estimate import Figure
 from .neighbours import nearest
 
 AUDITED = 2000

@@ -9,8 +9,9 @@ import numpy
 import torch
 from torch import Tensor
 
-from ..draws import seeded_generator
-from .figure import Figure
+from aigc_core.rng import seeded_generator
+
+from .estimate import Figure
 
 TILE_BYTES = 10 * 2**20
 """What a processor's cache holds: larger tiles take longer, whatever the memory."""

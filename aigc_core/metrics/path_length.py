@@ -6,7 +6,7 @@ import numpy
 import torch
 from torch import Tensor
 
-from .figure import Figure
+from .estimate import Figure
 
 EPSILON = 0.05
 """The step, as a share of the way between two latents: a smaller one drowns in the rounding to 8 bits."""

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from aigc_core.config import Config
-from aigc_core.models import Architecture, ImageShape, register
-from aigc_core.results import Result
+from aigc_core.evaluation.results import Result
+from aigc_core.families.gan.networks import Architecture, ImageShape, register
 
 from .report import print_table
 from .trials import preset_recipe, real_against_real, trial

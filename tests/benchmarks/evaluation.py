@@ -23,13 +23,12 @@ import torch
 import torch_fidelity
 from torch import Tensor
 
-from aigc_core.checkpoint import Checkpoint
-from aigc_core.evaluation import EVALUATION_BATCH_SIZE, evaluate, load_reference, sample_features
+from aigc_core.checkpoint.folder import Checkpoint
+from aigc_core.evaluation.evaluate import EVALUATION_BATCH_SIZE, evaluate, load_reference, sample_features
+from aigc_core.evaluation.results import SAMPLING_SEED
 from aigc_core.metrics.extractors import Extractor
-from aigc_core.results import SAMPLING_SEED
-from aigc_core.sampling import draw_latents, generate, to_uint8
-
-from ..registered_extractor import register_with_torch_fidelity
+from aigc_core.sampling.sample import draw_latents, generate, to_uint8
+from tests.registered_extractor import register_with_torch_fidelity
 
 ROOT = Path(__file__).parents[2]
 METRICS = ("fid", "is", "kid", "precision", "recall")

@@ -14,7 +14,7 @@ from gradio_client import Client
 
 from aigc_core import Checkpoint
 from aigc_core.demo.generate import generate
-from aigc_core.sampling import draw_latents
+from aigc_core.sampling.sample import draw_latents
 
 from .report import interleaved, medians, print_table
 from .start_up import ROOT, served_app

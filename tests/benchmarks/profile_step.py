@@ -12,8 +12,8 @@ from pathlib import Path
 
 from torch.profiler import ProfilerActivity, profile
 
-from aigc_core.presets import read_preset
-from aigc_core.training import Run, TrainingConfig
+from aigc_core.training.loop import Run, TrainingConfig
+from aigc_core.training.presets import read_preset
 
 from .report import print_table
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from aigc_core.results import Result
+from aigc_core.evaluation.results import Result
 
 from .report import print_table
 from .trials import preset_recipe, trial

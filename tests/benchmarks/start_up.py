@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from ..conftest import free_port
+from tests.processes import free_port
+
 from .report import interleaved, medians, print_table
 
 ROOT = Path(__file__).parents[2]

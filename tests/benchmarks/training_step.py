@@ -24,9 +24,9 @@ from accelerate import Accelerator
 from PIL import Image
 from torch import Tensor, nn
 
-from aigc_core.data import ImageDataset, load_dataset
-from aigc_core.models import ImageShape, build_discriminator, build_generator
-from aigc_core.training import Run, TrainingConfig, mixed_precision
+from aigc_core.data.datasets import ImageDataset, load_dataset
+from aigc_core.families.gan.networks import ImageShape, build_discriminator, build_generator
+from aigc_core.training.loop import Run, TrainingConfig, mixed_precision
 
 from .report import interleaved, medians, print_table
 

@@ -10,13 +10,13 @@ import torch
 
 from aigc_core import Checkpoint
 from aigc_core.config import parse_config
-from aigc_core.data import load_dataset
-from aigc_core.draws import seeded_generator
-from aigc_core.evaluation import DEFAULT_NUM_SAMPLES, evaluate, evaluate_folder
-from aigc_core.presets import apply_setting, read_preset
-from aigc_core.provenance import to_picture
-from aigc_core.results import Result, read_results
-from aigc_core.training import TrainingConfig, train
+from aigc_core.data.datasets import load_dataset
+from aigc_core.evaluation.evaluate import DEFAULT_NUM_SAMPLES, evaluate, evaluate_folder
+from aigc_core.evaluation.results import Result, read_results
+from aigc_core.rng import seeded_generator
+from aigc_core.sampling.provenance import to_picture
+from aigc_core.training.loop import TrainingConfig, train
+from aigc_core.training.presets import apply_setting, read_preset
 
 FOLDER = Path("runs/benchmarks")
 

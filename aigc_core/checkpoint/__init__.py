@@ -1,0 +1,1 @@
+"""Checkpoints: what a folder of one holds, reading and writing it."""

@@ -1,0 +1,366 @@
+"""Checkpoint folders ⇄ objects: a folder is a Hub repository, byte for byte.
+
+    config.json         what the model is and how it was made
+    model.safetensors   the generator's averaged (EMA) weights
+    samples.png         a grid of samples
+    eval/*.json         results of evaluations
+    directions.safetensors   found latent directions, once computed
+    README.md           the model card
+    training_state/     what `--resume` needs; stays on the machine it was made on
+
+A training run is a folder of such folders, `step-0001000`, `step-0002000`, …, and a shipped model may carry its
+earlier steps in the same way. `FOLDER@step-0001000` names one of them, `FOLDER` the final one.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from pydantic import Field, field_validator, model_validator
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save, save_file
+from torch import Tensor, nn
+
+from aigc_core import __version__
+from aigc_core.config import Config, parse_config, read_config_file
+from aigc_core.errors import AIGCError
+from aigc_core.families.gan.networks import ImageShape, build_generator
+
+if TYPE_CHECKING:
+    from aigc_core.sampling.sample import Samples
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+SAMPLES_FILE = "samples.png"
+DIRECTIONS_FILE = "directions.safetensors"
+CARD_FILE = "README.md"
+RESULTS_FOLDER = "eval"
+TRAINING_STATE_FOLDER = "training_state"
+MAX_PARAMETERS = 1_000_000_000
+MAX_CONFIG_BYTES = 1_000_000
+PICKLE_SUFFIXES = {".pt", ".pth", ".pkl", ".pickle", ".bin", ".ckpt"}
+
+step_folder_name = re.compile(r"step-(\d{1,12})")
+repo_name = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+"""OWNER/NAME, as the Hub names a repository."""
+
+
+class CheckpointConfig(Config):
+    """What `config.json` holds.
+
+    `class_shares`: how often each class occurs in the training data, empty where all occur alike. `recipe` is the
+    training configuration as it was used, `images_seen` counts real images shown to the training method, `step` its
+    steps, `parent` names the checkpoint or commit training started from.
+    """
+
+    format_version: int = Field(default=1, ge=1, le=1)
+    family: str = "gan"
+    architecture: str
+    architecture_config: dict[str, Any] = {}
+    image_shape: ImageShape
+    class_names: tuple[str, ...] = ()
+    class_shares: tuple[float, ...] = ()
+    dataset: str
+    data_licence: str = ""
+    recipe: dict[str, Any] = {}
+    step: int = Field(default=0, ge=0)
+    images_seen: int = Field(default=0, ge=0)
+    training_seconds: float = Field(default=0, ge=0)
+    library_version: str = __version__
+    parent: str | None = None
+
+    @field_validator("class_names")
+    @classmethod
+    def _bounded_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if any(len(name) > 200 for name in names):
+            raise ValueError("a class name is longer than 200 characters")
+        return names
+
+    @model_validator(mode="after")
+    def _shares_of_the_whole(self) -> CheckpointConfig:
+        shares = self.class_shares
+        if shares and not (
+            len(shares) == self.image_shape.num_classes and min(shares) >= 0 and abs(sum(shares) - 1) < 1e-3
+        ):
+            raise ValueError("class_shares must be one share a class, 1 in all")
+        return self
+
+    def published(self) -> CheckpointConfig:
+        """The same for others' eyes: of this machine's folders, of the data and of the parent, only the names."""
+        from aigc_core.data.datasets import is_registered
+
+        def data_name(text: str) -> str:
+            return text if is_registered(text) else Path(text).name
+
+        def parent_name(text: str) -> str:
+            return text if repo_name.fullmatch(text.partition("@")[0]) else Path(text).name
+
+        kept = {"data": data_name, "parent": parent_name}
+        recipe = {name: kept[name](str(value)) if name in kept else value for name, value in self.recipe.items()}
+        parent = self.parent and parent_name(self.parent)
+        return self.model_copy(update={"dataset": data_name(self.dataset), "recipe": recipe, "parent": parent})
+
+    def as_json(self) -> str:
+        """The text of `config.json`."""
+        return json.dumps(self.model_dump(mode="json"), indent=2) + "\n"
+
+    def class_name(self, label: int) -> str:
+        """The name of a class, or its number where the data set names none."""
+        return self.class_names[label] if label < len(self.class_names) else str(label)
+
+
+@dataclass
+class Checkpoint:
+    """A generator in eval mode with its config.
+
+    `path` is the folder it was read from, if any, and `reference` the name it was asked for by.
+    """
+
+    config: CheckpointConfig
+    generator: nn.Module
+    path: Path | None = None
+    reference: str = ""
+
+    @classmethod
+    def from_pretrained(cls, reference: str | Path, *, token: str | None = None, device: str = "cpu") -> Checkpoint:
+        """Load from a local folder, `owner/name` or `owner/name@revision` on the Hub.
+
+        Nothing read is trusted: the config is validated, the network's shape is compared with the header of the
+        weights before memory is allocated, and weights must be finite. Raises AIGCError otherwise.
+        """
+        folder = resolve_reference(reference, token=token)
+        config = read_config(folder)
+        generator = _load_generator(config, folder / WEIGHTS_FILE).to(device).eval().requires_grad_(False)
+        return cls(config, generator, folder, str(reference))
+
+    def save_pretrained(self, folder: str | Path) -> Path:
+        """Write config and weights to `folder`, which appears complete or not at all. Returns the folder."""
+        folder = Path(folder)
+        with written_whole(folder) as unfinished:
+            self.write_files(unfinished)
+        self.path = folder
+        return folder
+
+    def write_files(self, folder: Path) -> None:
+        """Write `config.json` and `model.safetensors` into an existing folder."""
+        (folder / CONFIG_FILE).write_text(self.config.as_json())
+        save_file(self._weights(), folder / WEIGHTS_FILE, metadata={"format": "pt"})
+
+    @cached_property
+    def weights_sha256(self) -> str:
+        """What identifies the weights: the SHA-256 of `model.safetensors` in hexadecimal, as the Hub shows it."""
+        written = (self.path / WEIGHTS_FILE).read_bytes() if self.path else save(self._weights(), {"format": "pt"})
+        return hashlib.sha256(written).hexdigest()
+
+    def _weights(self) -> dict[str, Tensor]:
+        return {name: tensor.detach().cpu().contiguous() for name, tensor in self.generator.state_dict().items()}
+
+    def push_to_hub(self, repo_id: str, *, revision: str | None = None, private: bool = False) -> str:
+        """Upload the folder this checkpoint lies in, in one commit. Returns the commit's address."""
+        from aigc_core.hub.client import push
+
+        if self.path is None:
+            raise AIGCError("This checkpoint is in no folder yet; call save_pretrained first.")
+        return push(self.path, repo_id, revision=revision, private=private)
+
+    def sample(self, **request: Any) -> Samples:
+        """Samples for the fields of a SampleRequest: `checkpoint.sample(seed=7, count=16)`."""
+        from aigc_core.sampling.sample import SampleRequest, sample
+
+        return sample(self, parse_config(SampleRequest, {"checkpoint": self.reference} | request, "Sample request"))
+
+
+def resolve_reference(reference: str | Path, *, token: str | None = None) -> Path:
+    """The local folder of a reference: a folder, a folder@revision, or a Hub id (pulled if need be).
+
+    A folder of steps stands for its newest one. Raises AIGCError if there is no such checkpoint.
+    """
+    text = str(reference).strip()
+    try:
+        folder, _, revision = text.partition("@") if not Path(text).expanduser().exists() else (text, "", "")
+        local = Path(folder).expanduser()
+        local.exists()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise AIGCError(f"'{text[:100]}' cannot be the name of a checkpoint ({error}).") from None
+    if local.is_file():
+        raise AIGCError(f"'{text}' is a file; a checkpoint is a folder with {CONFIG_FILE} and {WEIGHTS_FILE}.")
+    if local.is_dir():
+        if revision:
+            local = _step_folder(local, revision)
+        elif not (local / CONFIG_FILE).exists() and step_folders(local):
+            local = step_folders(local)[-1]
+        return local
+    if repo_name.fullmatch(folder):
+        from aigc_core.hub.client import pull
+
+        return pull(folder, revision=revision or None, token=token)
+    raise AIGCError(
+        "There is no checkpoint '{name}': it is neither a folder here nor of the form owner/name.", name=text
+    )
+
+
+def _step_folder(folder: Path, revision: str) -> Path:
+    if revision == "main":
+        return resolve_reference(folder)
+    if step_folder_name.fullmatch(revision) and (folder / revision).is_dir():
+        return folder / revision
+    known = ", ".join(path.name for path in step_folders(folder)) or "none"
+    raise AIGCError(
+        "'{name}' has no revision '{revision}'; it has {known}.", name=folder, revision=revision, known=known
+    )
+
+
+def step_folders(folder: Path) -> list[Path]:
+    """The complete checkpoints `step-…` inside a folder, oldest first."""
+    numbered = [
+        (int(match.group(1)), path)
+        for path in folder.iterdir()
+        if (match := step_folder_name.fullmatch(path.name)) and (path / CONFIG_FILE).is_file()
+    ]
+    return [path for _, path in sorted(numbered)]
+
+
+def read_config(folder: Path) -> CheckpointConfig:
+    """Read and validate `config.json`. Raises AIGCError if it is missing, unreadable or wrong."""
+    path = folder / CONFIG_FILE
+    if not path.is_file():
+        pickles = [p.name for p in sorted(folder.iterdir()) if p.suffix in PICKLE_SUFFIXES]
+        if pickles:
+            raise AIGCError(
+                f"'{folder}' holds {pickles[0]}, a pickle, which can run code when opened and is never read here; "
+                f"a checkpoint has {CONFIG_FILE} and {WEIGHTS_FILE}."
+            )
+        raise AIGCError("'{name}' is not a checkpoint of AIGC Studio: it has no {file}.", name=folder, file=CONFIG_FILE)
+    if path.stat().st_size > MAX_CONFIG_BYTES:
+        raise AIGCError(f"'{path}' is too large to be a checkpoint's config.")
+    return read_config_file(CheckpointConfig, path, "fetch the checkpoint again")
+
+
+def _load_generator(config: CheckpointConfig, weights: Path) -> nn.Module:
+    if not weights.is_file():
+        raise AIGCError(f"'{weights.parent}' is not a complete checkpoint: {WEIGHTS_FILE} is missing.")
+    try:
+        with torch.device("meta"):
+            generator = build_generator(config.architecture, config.architecture_config, config.image_shape)
+    except RuntimeError as error:
+        raise AIGCError(f"'{weights.parent}' describes a network that cannot be built: {error}.") from None
+    expected = generator.state_dict()
+    if sum(tensor.numel() for tensor in expected.values()) > MAX_PARAMETERS:
+        raise AIGCError(f"'{weights.parent}' describes a network of over {MAX_PARAMETERS:,} parameters; refused.")
+    try:
+        with safe_open(weights, framework="pt") as file:
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+        _compare(weights, shapes, {name: tuple(tensor.shape) for name, tensor in expected.items()})
+        tensors = load_file(weights)
+        types = {name: tensor.dtype for name, tensor in tensors.items()}
+        _compare(weights, types, {name: tensor.dtype for name, tensor in expected.items()})
+    except SafetensorError as error:
+        raise AIGCError(f"'{weights}' is damaged or not a safetensors file ({error}); fetch it again.") from None
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise AIGCError(f"'{weights}' has values that are not finite (tensor '{name}'): training had diverged.")
+    generator.load_state_dict(tensors, assign=True)
+    return generator
+
+
+def _compare(weights: Path, found: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Raise AIGCError, naming a tensor, unless shapes or types found in the file are those of the network."""
+    for name in sorted(set(found) | set(expected)):
+        if found.get(name) != expected.get(name):
+            raise AIGCError(
+                f"'{weights}' does not fit its config: tensor '{name}' is {found.get(name, 'missing')} in the file "
+                f"and {expected.get(name, 'absent')} in the network."
+            )
+
+
+@contextmanager
+def written_whole(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder that becomes `folder` when the block ends well, and vanishes otherwise.
+
+    Everything is synced to disk before the rename, so a half-written folder cannot be seen.
+    Raises AIGCError when the disk is full or not writable.
+    """
+    with faults_told(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        with faults_told(folder):
+            yield unfinished
+            for path in [*unfinished.rglob("*"), unfinished]:
+                path.chmod(0o755 if path.is_dir() else 0o644)
+                _sync(path)
+            if folder.exists():
+                replaced = unfinished.with_name(unfinished.name + "-replaced")
+                folder.rename(replaced)
+                unfinished.rename(folder)
+                shutil.rmtree(replaced)
+            else:
+                unfinished.rename(folder)
+            _sync(folder.parent)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+@contextmanager
+def written_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path, with the same suffix, that becomes `path` when the block ends well.
+
+    Raises AIGCError when the disk is full or not writable; a half-written file cannot be seen.
+    """
+    with faults_told(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    os.close(descriptor)
+    unfinished = Path(name)
+    try:
+        with faults_told(path):
+            yield unfinished
+            unfinished.chmod(0o644)
+            _sync(unfinished)
+            unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def faults_told(path: Path) -> Iterator[None]:
+    """Raise AIGCError where what the block writes to `path` finds the disk full or not writable."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        reason = (
+            "the disk is full; free some space"
+            if disk_is_full(error)
+            else getattr(error, "strerror", None) or str(error)
+        )
+        raise AIGCError(
+            "'{path}' could not be written: {reason}. What was saved before is unharmed.", path=path, reason=reason
+        ) from error
+
+
+def disk_is_full(error: Exception) -> bool:
+    """Whether this is what an error of writing says; safetensors says so in words alone."""
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
+
+
+def _sync(path: Path) -> None:
+    if os.name == "nt" and path.is_dir():
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""Real data: named sets and folders, as stored tensors."""

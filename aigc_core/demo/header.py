@@ -1,0 +1,63 @@
+"""The head of the page: its name, and the choice of a model and of a step of its training."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from aigc_core.access import SHIPPED
+
+from .language import text, word
+from .models import earlier_steps, offered_models
+from .theme import BRAND
+
+
+@dataclass
+class Masthead:
+    """`reference` holds the checkpoint that all tabs work with: the model, and the step unless it is the final one."""
+
+    model: gr.Dropdown
+    step: gr.Dropdown
+    reference: gr.Textbox
+
+
+def build() -> Masthead:
+    """The components."""
+    reference = gr.Textbox(visible=False)
+    with gr.Row(elem_id="header"):
+        gr.HTML(f"{BRAND}<h1>AIGC Studio</h1>", elem_id="brand", scale=6, min_width=220)
+        model = gr.Dropdown(
+            model_choices(), label=text("model"), allow_custom_value=True, scale=3, min_width=200, elem_id="model"
+        )
+        step = gr.Dropdown([], label=text("step"), scale=2, min_width=130, elem_id="step", interactive=True)
+        if "OAUTH_CLIENT_ID" in os.environ:
+            gr.LoginButton(size="sm", scale=1, min_width=160)
+    return Masthead(model, step, reference)
+
+
+def model_choices() -> list[tuple[str, str]]:
+    """What each offered model is called, and its reference: a run that has begun since is among them."""
+    return [(model.removeprefix(f"{SHIPPED.name}/"), model) for model in offered_models()]
+
+
+def chosen(reference: str, token: str | None) -> list[Any]:
+    """Updates of model, step and reference. Raises AIGCError if the Hub does not tell the steps."""
+    model, _, step = reference.partition("@")
+    steps = earlier_steps(model, token)
+    choices = [(word("final"), "")] + [(f"{int(name.split('-')[1]):,}", name) for name in reversed(steps)]
+    if step and step not in steps:
+        choices.append((step, step))
+    return [
+        gr.Dropdown(choices=model_choices(), value=model),
+        gr.Dropdown(choices=choices, value=step, visible=len(choices) > 1),
+        reference,
+    ]
+
+
+def reference_of(model: str | None, step: str | None) -> str:
+    """The reference of a model, which may itself name a revision, at a step of its training."""
+    model = (model or "").strip()
+    return f"{model}@{step}" if step and "@" not in model else model

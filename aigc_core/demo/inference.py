@@ -1,0 +1,168 @@
+"""Everything that needs the accelerator, as functions of plain values that also run on ZeroGPU.
+
+There the decorated function runs in a forked process, with a GPU for at most `duration` seconds: arguments and results
+cross over by pickle, so that they are texts and numpy arrays, and models are loaded before the app starts.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from aigc_core.access import SHIPPED
+from aigc_core.checkpoint.folder import CONFIG_FILE
+from aigc_core.sampling.sample import SampleRequest, render, request_codes
+
+from .models import load
+
+if TYPE_CHECKING:
+    from aigc_core.sampling.directions import Directions
+
+LOADING_SECONDS = 5
+IMAGES_A_SECOND = 100
+INVERSION_SECONDS = 60
+DIRECTIONS_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an image lies in a checkpoint's latent space.
+
+    codes: float32 [1, ...] and labels: float32 [1, num_classes], as `sampling.render` takes them. request: the
+    canonical request that makes the image, or empty if none does (it was inverted from a picture).
+    """
+
+    checkpoint: str
+    codes: np.ndarray
+    labels: np.ndarray
+    request: str = ""
+
+
+def on_gpu(duration: Callable[..., int]) -> Callable[[Any], Any]:
+    """Run on a GPU lent for the call where Hugging Face's package `spaces` is installed (ZeroGPU).
+
+    `duration` says for how many seconds at most, from the arguments of the call.
+    """
+    try:
+        version("spaces")
+    except PackageNotFoundError:
+        return lambda function: function
+    import spaces
+
+    return spaces.GPU(duration=duration)
+
+
+def place_shipped_models() -> None:
+    """On ZeroGPU: what lies on "cuda" before the app starts is moved to the GPU fastest (Hugging Face, ZeroGPU)."""
+    if os.environ.get("SPACES_ZERO_GPU"):
+        for config in sorted(SHIPPED.glob(f"*/{CONFIG_FILE}")):
+            load(f"{SHIPPED.name}/{config.parent.name}")
+
+
+def seconds_for(images: int) -> int:
+    """The time that drawing so many images may take."""
+    return LOADING_SECONDS + images // IMAGES_A_SECOND
+
+
+def _seconds_of_requests(requests: list[str], *_: Any) -> int:
+    return seconds_for(sum(SampleRequest.from_canonical(request).count for request in requests))
+
+
+@on_gpu(_seconds_of_requests)
+def draw(requests: list[str], token: str | None = None) -> np.ndarray:
+    """Images uint8 [N, C, R, R] of canonical requests to one checkpoint."""
+    parsed = [SampleRequest.from_canonical(request) for request in requests]
+    checkpoint = load(parsed[0].checkpoint, token)
+    codes, labels = zip(*(request_codes(checkpoint, request) for request in parsed))
+    return render(checkpoint, torch.cat(codes), torch.cat(labels)).numpy()
+
+
+@on_gpu(lambda centre, steps, *_: seconds_for(len(steps)))
+def draw_around(
+    centre: Place | str, steps: list[dict[str, float]], token: str | None = None
+) -> tuple[np.ndarray, list[Place]]:
+    """Images uint8 [N, C, R, R] and places at each of N steps from a place, or from that of a canonical request.
+
+    A step is a number of standard deviations for each latent direction by name.
+    """
+    from aigc_core.sampling.directions import load_directions
+
+    start = locate(centre, token) if isinstance(centre, str) else centre
+    checkpoint = load(start.checkpoint, token)
+    known = load_directions(checkpoint)
+    places = []
+    for step in steps:
+        moved = start.codes + sum(value * known.step(name).numpy() for name, value in step.items())
+        request = ""
+        if start.request:
+            origin = SampleRequest.from_canonical(start.request)
+            there = {name: round(origin.offsets.get(name, 0) + value, 3) for name, value in step.items()}
+            request = origin.model_copy(update={"offsets": origin.offsets | there}).canonical()
+        places.append(Place(start.checkpoint, moved.astype(np.float32), start.labels, request))
+    return render(checkpoint, *_stacked(places)).numpy(), places
+
+
+def locate(request: str, token: str | None = None) -> Place:
+    """The place of the (first) image of a canonical request."""
+    single = SampleRequest.from_canonical(request).singles()[0]
+    codes, labels = request_codes(load(single.checkpoint, token), single)
+    return Place(single.checkpoint, codes.cpu().numpy(), labels.numpy(), single.canonical())
+
+
+@on_gpu(lambda places, frames, *_: seconds_for(len(places) * frames))
+def draw_movie(
+    places: list[Place | str],
+    frames: int,
+    curve: Literal["linear", "spherical"] = "spherical",
+    token: str | None = None,
+) -> np.ndarray:
+    """Frames uint8 [N · frames, C, R, R] that lead through N places of one checkpoint and back to the first."""
+    from aigc_core.sampling.interpolation import interpolate_codes
+
+    found = [locate(place, token) if isinstance(place, str) else place for place in places]
+    checkpoint = load(found[0].checkpoint, token)
+    codes, labels = _stacked(found)
+    codes = codes.to(next(checkpoint.generator.parameters()).device)
+    return interpolate_codes(checkpoint, codes, labels, frames, curve).numpy()
+
+
+@on_gpu(lambda *_: INVERSION_SECONDS)
+def approach(
+    reference: str, picture: Any, label: str = "", every: int = 10, token: str | None = None
+) -> Iterator[tuple[int, float, np.ndarray, Place]]:
+    """Step, loss, image uint8 [C, R, R] and place of an inversion, after every so many steps."""
+    from aigc_core.sampling.inversion import invert
+
+    for state in invert(load(reference, token), picture, label):
+        if state.step % every == 0:
+            place = Place(reference, state.codes.numpy(), state.labels.numpy())
+            yield state.step, state.loss, state.image.numpy(), place
+
+
+def strongest_directions(reference: str, number: int, token: str | None = None) -> list[str]:
+    """The names of a model's latent directions with the most visible effect, strongest first.
+
+    Those that a model keeps are read without a GPU.
+    """
+    from aigc_core.sampling.directions import kept_directions
+
+    known = kept_directions(load(reference, token)) or _find_directions(reference, token)
+    return known.strongest(number)
+
+
+@on_gpu(lambda *_: DIRECTIONS_SECONDS)
+def _find_directions(reference: str, token: str | None) -> Directions:
+    from aigc_core.sampling.directions import load_directions
+
+    return load_directions(load(reference, token))
+
+
+def _stacked(places: list[Place]) -> tuple[Tensor, Tensor]:
+    return tuple(torch.from_numpy(np.concatenate(arrays)) for arrays in zip(*((p.codes, p.labels) for p in places)))  # type: ignore[return-value]

@@ -1,0 +1,182 @@
+"""How the app looks: warm paper or ink, one red as of a seal, IBM Plex as Gradio brings it, and crisp pixels."""
+
+from __future__ import annotations
+
+import gradio as gr
+from gradio.themes.utils import colors, fonts, sizes
+
+RED = colors.Color(
+    "#fdf3f0", "#fbe3dd", "#f6c4b8", "#ee9c89", "#e5705a", "#d9482f", "#c53a23", "#a32e1b", "#822617", "#5f1d13",
+    "#36100a",
+)  # fmt: skip
+PAPER = colors.Color(
+    "#fbfaf7", "#f4f2ed", "#e7e3da", "#d3cdc1", "#a8a195", "#7b756a", "#5b564d", "#423e38", "#2b2926", "#1d1b19",
+    "#131211",
+)  # fmt: skip
+
+
+class Studio(gr.themes.Base):  # type: ignore[reportPrivateImportUsage]
+    """The app's theme; nothing in it is fetched from elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            primary_hue=RED,
+            secondary_hue=PAPER,
+            neutral_hue=PAPER,
+            text_size=sizes.text_md,
+            spacing_size=sizes.spacing_md,
+            radius_size=sizes.radius_sm,
+            font=(fonts.LocalFont("IBM Plex Sans"), "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", "sans-serif"),
+            font_mono=(fonts.LocalFont("IBM Plex Mono"), "ui-monospace", "monospace"),
+        )
+        self.set(
+            body_background_fill="*neutral_50",
+            body_background_fill_dark="*neutral_950",
+            body_text_color="*neutral_900",
+            body_text_color_dark="*neutral_200",
+            body_text_color_subdued="*neutral_500",
+            body_text_color_subdued_dark="*neutral_400",
+            background_fill_primary="white",
+            background_fill_primary_dark="*neutral_900",
+            background_fill_secondary="*neutral_100",
+            background_fill_secondary_dark="*neutral_800",
+            border_color_primary="*neutral_200",
+            border_color_primary_dark="*neutral_800",
+            color_accent="*primary_500",
+            color_accent_soft="*primary_50",
+            color_accent_soft_dark="*primary_950",
+            block_background_fill="transparent",
+            block_background_fill_dark="transparent",
+            block_border_width="0px",
+            block_shadow="none",
+            block_padding="0px",
+            block_label_background_fill="transparent",
+            block_label_background_fill_dark="transparent",
+            block_label_border_width="0px",
+            block_label_text_color="*neutral_500",
+            block_label_text_color_dark="*neutral_400",
+            block_title_text_color="*neutral_800",
+            block_title_text_color_dark="*neutral_200",
+            block_title_text_weight="600",
+            block_title_text_size="*text_sm",
+            block_info_text_color="*neutral_500",
+            block_info_text_color_dark="*neutral_400",
+            block_info_text_size="*text_xs",
+            form_gap_width="0px",
+            layout_gap="18px",
+            input_background_fill="white",
+            input_background_fill_dark="*neutral_900",
+            input_border_width="1px",
+            input_border_color="*neutral_300",
+            input_border_color_dark="*neutral_700",
+            input_border_color_focus="*primary_500",
+            input_border_color_focus_dark="*primary_500",
+            input_shadow="none",
+            input_shadow_focus="0 0 0 3px *primary_100",
+            input_shadow_focus_dark="0 0 0 3px *primary_950",
+            slider_color="*primary_500",
+            slider_color_dark="*primary_500",
+            button_primary_background_fill="*primary_500",
+            button_primary_background_fill_hover="*primary_600",
+            button_primary_background_fill_dark="*primary_500",
+            button_primary_background_fill_hover_dark="*primary_600",
+            button_primary_text_color="white",
+            button_primary_border_color="*primary_500",
+            button_secondary_background_fill="white",
+            button_secondary_background_fill_hover="*neutral_100",
+            button_secondary_background_fill_dark="*neutral_900",
+            button_secondary_background_fill_hover_dark="*neutral_800",
+            button_secondary_border_color="*neutral_300",
+            button_secondary_border_color_dark="*neutral_700",
+            button_border_width="1px",
+            button_large_text_weight="600",
+            button_medium_text_weight="500",
+            button_small_text_weight="500",
+        )
+
+
+CSS = """
+.gradio-container { width: 100% !important; max-width: 1240px !important; margin: auto;
+  padding: 8px 0 32px !important; }
+.gradio-container .form { background: none; border: 0; box-shadow: none; gap: 16px; overflow: visible; }
+.gradio-container .form > .block { overflow: visible !important; }
+.gradio-container .row > .form { flex-wrap: nowrap; }
+.gradio-container footer { margin-top: 28px; }
+
+#header { align-items: end; gap: 24px; margin-bottom: 10px; flex-wrap: nowrap; }
+#brand .prose { display: flex; gap: 14px; align-items: center; }
+#brand svg { width: 46px; height: 46px; flex: none; }
+#brand h1 { font-size: 1.6rem; font-weight: 600; letter-spacing: -0.03em; line-height: 1.1; margin: 0;
+  white-space: nowrap; }
+#brand { flex: 0 0 auto; width: auto; margin: 0 auto 0 0 !important; }
+#header .form { flex: 0 1 600px !important; }
+button.dice { align-self: end; min-height: 42px; font-size: .95rem !important; font-weight: 500 !important; }
+
+.tab-container { border-bottom: 1px solid var(--border-color-primary); }
+.tab-container button { font-size: .95rem; padding: 10px 2px !important; margin-right: 24px; }
+.tabitem { padding: 6px 0 0 !important; border: 0 !important; }
+
+.controls { gap: 16px !important; }
+.stage { gap: 14px !important; min-width: 0; }
+.lead, .lead p { color: var(--body-text-color-subdued); font-size: .92rem; max-width: 62ch; }
+.section h3 { font-size: 1rem; font-weight: 600; letter-spacing: -0.01em; margin: 0 0 2px; }
+.caption { overflow: visible !important; margin-top: 4px; }
+.caption + * { margin-top: -8px; }
+.chips { gap: 8px; }
+.caption p { font-size: .72rem; font-weight: 600; color: var(--body-text-color-subdued); letter-spacing: .06em;
+  margin: 0; }
+
+#images .grid-wrap { max-height: none; min-height: 0; height: auto; padding: 0; overflow: visible; }
+#images .grid-container { gap: 6px; }
+#images .grid-container:not(:has(> :nth-child(2))) { grid-template-columns: minmax(0, 360px) !important; }
+#images .grid-container:has(> :nth-child(17)) { grid-template-columns: repeat(6, minmax(0, 1fr)) !important; }
+#images .grid-container:has(> :nth-child(37)) { grid-template-columns: repeat(8, minmax(0, 1fr)) !important; }
+#images .thumbnail-item { border: 0; box-shadow: none; border-radius: 3px; background: none; }
+.dark input[type=range] { --neutral-200: var(--neutral-700); }
+#images .thumbnail-item:hover { outline: 2px solid var(--color-accent); outline-offset: 1px; filter: none; }
+#images img, .sheet img, #nearest img, #about-samples img, .pixels img { image-rendering: pixelated; }
+#images .preview { background: var(--background-fill-primary); }
+
+.sheet { display: grid; gap: 3px; align-items: center; }
+.sheet.strip { display: flex; flex-wrap: wrap; gap: 6px; }
+.sheet.strip button { width: 56px; flex: none; }
+.sheet button { padding: 0; border: 0; background: var(--background-fill-secondary); line-height: 0; cursor: pointer;
+  border-radius: 2px; }
+.sheet button:hover, .sheet button:focus-visible { outline: 2px solid var(--color-accent); outline-offset: 1px; }
+.sheet button[aria-pressed=true] { outline: 3px solid var(--color-accent); outline-offset: -1px; z-index: 1; }
+.sheet img { width: 100%; display: block; border-radius: inherit; }
+.sheet-label { font-size: .72rem; line-height: 1.15; color: var(--body-text-color-subdued); padding: 2px 4px;
+  text-align: center; overflow-wrap: anywhere; }
+.sheet-label img { max-width: 48px; margin: auto; }
+
+#about-facts table { border: 0; width: 100%; font-size: .92rem; border-collapse: collapse; }
+#about-facts th { text-align: left; font-weight: 500; color: var(--body-text-color-subdued); padding: 7px 16px 7px 0;
+  white-space: nowrap; vertical-align: top; }
+#about-facts td { padding: 7px 16px 7px 0; font-variant-numeric: tabular-nums; }
+#about-facts th, #about-facts td { border: 0; border-bottom: 1px solid var(--border-color-primary); }
+#about-samples img { width: 100%; height: auto; }
+#nearest img { width: 100%; height: 100%; object-fit: contain; }
+#about-facts h3 { margin: 22px 0 6px; font-size: 1rem; }
+#about-facts .note { font-size: .8rem; color: var(--body-text-color-subdued); margin-top: 6px; }
+#about-card .prose { max-width: 72ch; font-size: .92rem; }
+
+@media (max-width: 640px) {
+  .gradio-container { padding: 4px 0 24px !important; }
+  .gradio-container .main { width: 100vw !important; max-width: 100vw !important; padding: 8px 14px !important;
+    box-sizing: border-box; }
+  .gradio-container .main > .wrap, .gradio-container main { width: 100%; max-width: 100%; min-width: 0; }
+  .gradio-container .wide > .column { min-width: 100% !important; }
+  #header .form { min-width: 0 !important; flex: 1 1 100% !important; }
+  .gradio-container .wide > .stage.first { order: -1; }
+  #header { gap: 12px; flex-wrap: wrap; }
+  .tab-container button { margin-right: 16px; font-size: .9rem; }
+  #images .grid-container { grid-template-columns: repeat(4, minmax(0, 1fr)) !important; }
+  .sheet-label { font-size: .56rem; }
+}
+"""
+
+HEAD = f"<style>{CSS}</style>"
+BRAND = """
+<svg viewBox="0 0 6 6" shape-rendering="crispEdges" aria-hidden="true"><rect width="6" height="6" fill="#d9482f"/>
+<path fill="#fbfaf7" d="M2 1h2v1h1v3h-1v-1h-2v1h-1v-3h1z"/><path fill="#d9482f" d="M2 2h2v1h-2z"/></svg>
+"""

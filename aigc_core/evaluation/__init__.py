@@ -1,0 +1,1 @@
+"""From a checkpoint to figures with intervals, and from figures to verdicts."""

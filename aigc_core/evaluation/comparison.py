@@ -1,0 +1,138 @@
+"""Is the difference between two checkpoints real? A verdict with its confidence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy
+from scipy import stats
+
+from aigc_core.errors import AIGCError
+from aigc_core.metrics.estimate import Figure
+
+from .results import FIGURES, Result
+
+CONFIDENCE = 0.98
+"""A difference is called real when chance brings one as large, in either direction, in 2 % of cases."""
+CERTAIN = (1 + CONFIDENCE) / 2
+"""The confidence in its sign that this asks for."""
+POWER = 0.9
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How the first of two checkpoints stands to the second in one figure.
+
+    `confidence`, from 0.5 to 1, is that of the difference's sign. `detectable`: the smallest difference that would have
+    been found in nine of ten cases, in units of the figure.
+    """
+
+    outcome: Literal["better", "worse", "tie"]
+    confidence: float
+    detectable: float
+    sentence: str
+
+
+def compare(first: Result | Sequence[Result], second: Result | Sequence[Result], figure: str = "fid") -> Verdict:
+    """Is the difference in a figure real?
+
+    Two results are compared by Student's test on the differences of their influences: both were drawn from the same
+    seeds and measured against the same images, so that much of what moved the one moved the other. Two groups, each of
+    results of several training seeds of a recipe, are compared by Welch's test, which asks whether the recipes differ.
+    Raises AIGCError when protocols differ, a figure is missing, or a group has a single result.
+    """
+    groups = [[part] if isinstance(part, Result) else list(part) for part in (first, second)]
+    protocols = {result.protocol.id for group in groups for result in group}
+    if len(protocols) > 1:
+        raise AIGCError(
+            f"These results follow different protocols ({' and '.join(sorted(protocols))}) and cannot be ranked; "
+            "evaluate all in the same way."
+        )
+    if any(figure not in result.figures for group in groups for result in group):
+        raise AIGCError(f"All results need the figure '{figure}'.")
+    a, b = ([result.figures[figure] for result in group] for group in groups)
+    if len(a) == len(b) == 1:
+        difference, deviation, freedom = (float(table[0, 1]) for table in _differences([a[0], b[0]]))
+    elif min(len(a), len(b)) > 1:
+        difference, deviation, freedom = _welch(*([one.value for one in group] for group in (a, b)))
+    else:
+        raise AIGCError("A group of training seeds can only be compared with another group of two or more.")
+    return _verdict(figure, difference, deviation, freedom, f"{_with_error(a)} against {_with_error(b)}")
+
+
+def ranks(results: Sequence[Result], figure: str) -> list[int]:
+    """The rank of each result in a figure: 1 + the number of results that are better beyond doubt.
+
+    Results that cannot be told apart from the same ones share a rank. All must follow one protocol and have the figure.
+    """
+    difference, deviation, freedom = _differences([result.figures[figure] for result in results])
+    worse = difference if FIGURES[figure].better == "lower" else -difference
+    beyond_doubt = worse >= _critical(freedom) * _floored(deviation, difference)
+    return (1 + (beyond_doubt & (worse > 0)).sum(1)).tolist()
+
+
+def _differences(figures: Sequence[Figure]) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
+    """Of each two figures: the difference, its standard error, and the degrees of freedom of that. float64 [n, n]."""
+    values, errors = (
+        numpy.array([getattr(figure, name) for figure in figures]) for name in ("value", "standard_error")
+    )
+    deviation, freedom = numpy.hypot(errors[:, None], errors), numpy.full((len(figures),) * 2, math.inf)
+    counts = numpy.array([len(figure.influences) for figure in figures])
+    for count in set(counts[counts > 1].tolist()):
+        alike = numpy.flatnonzero(counts == count).tolist()
+        influences = numpy.array([figures[index].influences for index in alike])
+        covariance = numpy.cov(influences).reshape(len(alike), len(alike)) / count
+        explained = covariance.diagonal()
+        shared = numpy.maximum(0, explained[:, None] + explained - 2 * covariance)
+        # What the influences do not explain is chance of each result's own.
+        own = numpy.maximum(0, errors[alike] ** 2 - explained)
+        pairs = numpy.ix_(alike, alike)
+        deviation[pairs], freedom[pairs] = numpy.sqrt(shared + own[:, None] + own), count - 1
+    return values[:, None] - values, deviation, freedom
+
+
+def _welch(a: list[float], b: list[float]) -> tuple[float, float, float]:
+    """The same of two groups of values (Welch 1947)."""
+    errors = [numpy.var(part, ddof=1) / len(part) for part in (a, b)]
+    total = sum(errors)
+    weights = [error**2 / (len(part) - 1) for error, part in zip(errors, (a, b))]
+    freedom = total**2 / sum(weights) if total else 1.0
+    return float(numpy.mean(a) - numpy.mean(b)), math.sqrt(total), float(freedom)
+
+
+def _verdict(figure: str, difference: float, deviation: float, freedom: float, values: str) -> Verdict:
+    kind = FIGURES[figure]
+    deviation = float(_floored(deviation, difference))
+    confidence = float(stats.t.cdf(abs(difference) / deviation, freedom))
+    told = "> 99.9 %" if confidence > 0.999 else f"{confidence:.1%}"
+    detectable = float(_critical(freedom) + stats.t.ppf(POWER, freedom)) * deviation
+    if abs(difference) < _critical(freedom) * deviation:
+        sentence = (
+            f"No difference can be told: {kind.title} {values} (confidence {told}; {CERTAIN:.0%} are needed). "
+            f"One of {detectable:.2g} would have been found in nine of ten cases; more samples find smaller ones."
+        )
+        return Verdict("tie", confidence, detectable, sentence)
+    outcome = "better" if (difference < 0) == (kind.better == "lower") else "worse"
+    sentence = f"The first is {outcome}: {kind.title} {values} (confidence {told})."
+    return Verdict(outcome, confidence, detectable, sentence)
+
+
+def _critical(freedom: numpy.ndarray | float) -> numpy.ndarray:
+    """How many standard errors a real difference has at least."""
+    return stats.t.ppf(CERTAIN, freedom)
+
+
+def _floored(deviation: numpy.ndarray | float, difference: numpy.ndarray | float) -> numpy.ndarray:
+    """Standard errors above zero: rounding in files leaves a trace of a difference between equal results."""
+    return numpy.maximum(numpy.maximum(deviation, 1e-9 * numpy.abs(difference)), 1e-300)
+
+
+def _with_error(figures: list[Figure]) -> str:
+    """A value and its 95 % interval, or the mean of training seeds and their spread."""
+    if len(figures) == 1:
+        return f"{figures[0].value:.4g} ± {figures[0].reach:.2g}"
+    values = [figure.value for figure in figures]
+    return f"{numpy.mean(values):.4g} (spread {numpy.std(values, ddof=1):.2g} over {len(values)} training seeds)"

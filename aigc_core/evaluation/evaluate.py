@@ -1,0 +1,383 @@
+"""Protocol + checkpoint → Result.
+
+Features are extracted once, while samples are drawn, and all figures share them. They are kept in the cache, a
+thousand samples a file, so an interrupted evaluation goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from aigc_core import __version__
+from aigc_core.access import open_to_strangers
+from aigc_core.checkpoint.folder import Checkpoint, written_file
+from aigc_core.config import parse_config
+from aigc_core.data.datasets import dataset_names, first_resolution, is_registered, load_dataset
+from aigc_core.errors import AIGCError
+from aigc_core.metrics.balance import class_imbalance, class_shares, mode_coverage
+from aigc_core.metrics.estimate import Figure
+from aigc_core.metrics.extractors import Extractor, default_extractor, load_extractor
+from aigc_core.metrics.fid import Moments, fid_figures
+from aigc_core.metrics.inception_score import inception_score
+from aigc_core.metrics.kid import kernel_distance
+from aigc_core.metrics.memorisation import AUDITED, Resemblance, memorised_share, resemblance
+from aigc_core.metrics.neighbours import MIN_IMAGES, neighbourhood_figures
+from aigc_core.metrics.path_length import PATHS, path_ends, path_length
+from aigc_core.sampling.provenance import to_picture
+from aigc_core.sampling.sample import BATCH_SIZE, draw_latents, generate, image_grid, to_uint8
+
+from .reference import CHUNK, DENSITY_NEIGHBOURHOOD, NEIGHBOURHOOD, Reference, kept, split_reference
+from .results import (
+    FIGURES,
+    SAMPLING_SEED,
+    ClassResult,
+    Neighbour,
+    Protocol,
+    Result,
+    neighbours_path,
+    read_results,
+    write_result,
+)
+
+DEFAULT_NUM_SAMPLES = 10_000
+EVALUATION_BATCH_SIZE = 4 * BATCH_SIZE
+NEIGHBOURS_SHOWN = 16
+TRAINING_IMAGES_SHOWN = 5
+VERSIONS = {
+    "aigc_core": __version__,
+    "torch": torch.__version__,
+    "torch_fidelity": version("torch-fidelity"),
+}
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """N samples as an extractor sees them: features float32 [N, F], logits float32 [N, K], labels float32 [N, classes].
+
+    `labels` are what was asked for. `paths` takes the features at both ends of short steps through the latents, [P, F]
+    each, if the samples come from a generator.
+    """
+
+    features: Tensor
+    logits: Tensor
+    labels: Tensor
+    paths: Callable[[], tuple[Tensor, Tensor]] | None = None
+
+
+def evaluate(
+    checkpoint: Checkpoint,
+    *,
+    reference: str | Reference | None = None,
+    extractor: str | None = None,
+    weights: Path | None = None,
+    num_samples: int = DEFAULT_NUM_SAMPLES,
+    metrics: Collection[str] = tuple(FIGURES),
+    progress: Callable[[float], None] = lambda share: None,
+) -> Result:
+    """Measure a checkpoint and write the result into its folder's `eval/`, if it lies in one.
+
+    Figures that were measured before by the same protocol and are not asked for again are kept.
+    `reference`: a loaded one, to be shared by several checkpoints, or DATASET, DATASET:SPLIT or a folder; by default
+    the training data, its test split if there is one. `extractor` and `weights` are for a reference that is not loaded
+    yet. `metrics`: names of FIGURES. `progress` is called with the share of samples drawn; what it raises stops the
+    evaluation, and the features extracted so far are kept. Raises AIGCError when data or extractor cannot be had.
+    """
+    started = time.perf_counter()
+    shape = checkpoint.config.image_shape
+    if not isinstance(reference, Reference):
+        reference = load_reference(
+            reference or checkpoint.config.dataset, extractor, weights, shape.resolution, shape.channels
+        )
+    protocol = _protocol(reference, num_samples)
+    sampled = sample_features(checkpoint, reference.extractor, num_samples, progress)
+    conditional = bool(shape.num_classes) and checkpoint.config.class_names == reference.data.class_names
+    asked = sampled.labels if conditional else None
+    figures = _figures(sampled, reference, asked, metrics)
+    neighbours, picture = (), None
+    training = _training_reference(checkpoint, reference) if "memorisation" in metrics else None
+    if training is not None:
+        audited = resemblance(sampled.features[:AUDITED], training.features)
+        figures["memorisation"] = memorised_share(audited.scores, reference.resemblance_to(training).scores)
+        neighbours, picture = _most_copied(checkpoint, audited, training)
+    found = _asked(figures, metrics)
+    if earlier := _earlier(checkpoint, protocol):
+        found = {name: known for name in FIGURES if (known := found.get(name) or earlier.figures.get(name))}
+        neighbours = neighbours or earlier.neighbours
+    result = Result(
+        protocol=protocol,
+        figures=found,
+        classes=_classes(sampled, reference, asked),
+        neighbours=neighbours,
+        step=checkpoint.config.step,
+        images_seen=checkpoint.config.images_seen,
+        seconds=round(time.perf_counter() - started, 2),
+        device=str(next(checkpoint.generator.parameters()).device),
+        versions=VERSIONS,
+    )
+    if checkpoint.path is not None:
+        write_result(result, checkpoint.path)
+        if picture is not None:
+            with written_file(neighbours_path(result, checkpoint.path)) as unfinished:
+                to_picture(picture).save(unfinished)
+    return result
+
+
+def evaluate_folder(
+    folder: Path,
+    reference: str,
+    extractor: str | None = None,
+    weights: Path | None = None,
+    metrics: Collection[str] = tuple(FIGURES),
+) -> Result:
+    """Measure the images of a folder, from whatever tool, and write the result into its `eval/`.
+
+    All images are converted to the size and channels of a named data set, or else to the size of the folder's first
+    image and the extractor's channels. Raises AIGCError where images or extractor cannot be had, or images are few.
+    """
+    started = time.perf_counter()
+    resolution = first_resolution(folder)
+    dataset, _ = split_reference(reference)
+    extracted_by = load_extractor(extractor or default_extractor(dataset), weights)
+    if is_registered(dataset):
+        real = Reference.load(reference, extracted_by, None, None)
+    else:
+        real = Reference.load(reference, extracted_by, resolution, extracted_by.channels)
+    channels, resolution = real.data.images.shape[1:3]
+    data = load_dataset(str(folder), resolution=resolution, channels=channels)
+    protocol = _protocol(real, len(data))
+    seen = Reference(data, "train", real.extractor)
+    sampled = Sampled(seen.features, seen.logits, torch.zeros(len(data), 0))
+    result = Result(
+        protocol=protocol,
+        figures=_asked(_figures(sampled, real, None, metrics), metrics),
+        classes=_classes(sampled, real, None),
+        seconds=round(time.perf_counter() - started, 2),
+        versions=VERSIONS,
+    )
+    write_result(result, folder)
+    return result
+
+
+def _asked(figures: dict[str, Figure], metrics: Collection[str]) -> dict[str, Figure]:
+    """The figures that were asked for, in the order of FIGURES."""
+    return {name: figures[name] for name in FIGURES if name in figures and name in metrics}
+
+
+def _earlier(checkpoint: Checkpoint, protocol: Protocol) -> Result | None:
+    """What was measured of this checkpoint before by this protocol, if it can be read."""
+    if checkpoint.path is None:
+        return None
+    try:
+        results = read_results(checkpoint.path)
+    except AIGCError:
+        return None
+    now = protocol, checkpoint.config.step, checkpoint.config.images_seen
+    return next((result for result in results if (result.protocol, result.step, result.images_seen) == now), None)
+
+
+def load_reference(text: str, extractor: str | None, weights: Path | None, resolution: int, channels: int) -> Reference:
+    """A reference as `evaluate` takes it; `extractor` is by default that of the data set."""
+    dataset, _ = split_reference(text)
+    _check_may_be_read(dataset)
+    return Reference.load(text, load_extractor(extractor or default_extractor(dataset), weights), resolution, channels)
+
+
+def _check_may_be_read(dataset: str) -> None:
+    """Raise AIGCError for a folder of the machine's, if this is open to strangers."""
+    if open_to_strangers() and not is_registered(dataset):
+        raise AIGCError(f"'{dataset}' cannot be read here; name one of the data sets {', '.join(dataset_names())}.")
+
+
+def _protocol(reference: Reference, num_samples: int) -> Protocol:
+    for count, what in ((num_samples, "samples"), (len(reference.data), "real images")):
+        if count < MIN_IMAGES:
+            raise AIGCError(f"An evaluation needs {MIN_IMAGES} {what} at least, better thousands, not {count}.")
+    name = reference.data.name
+    values = {
+        "dataset": name if is_registered(name) else Path(name).resolve().name,
+        "dataset_hash": reference.content_hash,
+        "split": reference.split,
+        "resolution": reference.data.images.shape[2],
+        "channels": reference.data.images.shape[1],
+        "num_reference": len(reference.data),
+        "extractor": reference.extractor.name,
+        "extractor_hash": reference.extractor.weights_hash,
+        "num_samples": num_samples,
+        "neighbourhood": NEIGHBOURHOOD,
+        "density_neighbourhood": DENSITY_NEIGHBOURHOOD,
+    }
+    return parse_config(Protocol, values, "Evaluation")
+
+
+# Samples
+
+
+def sample_features(
+    checkpoint: Checkpoint,
+    extractor: Extractor,
+    num_samples: int,
+    progress: Callable[[float], None] = lambda share: None,
+) -> Sampled:
+    """Samples of seeds from SAMPLING_SEED on, as an extractor sees them; what the cache holds is not drawn again."""
+    key = _sampling_key(checkpoint, extractor)
+    chunks = []
+    for start in range(0, num_samples, CHUNK):
+        seeds = range(SAMPLING_SEED + start, SAMPLING_SEED + min(start + CHUNK, num_samples))
+
+        def extract(seeds: range = seeds) -> dict[str, Tensor]:
+            parts = zip(*(extractor.extract_batch(images) for images in _drawn(checkpoint, seeds)))
+            return {name: torch.cat(part).cpu() for name, part in zip(("features", "logits"), parts)}
+
+        chunks.append(kept(f"{key}/{seeds.start}-{len(seeds)}", extract))
+        progress((seeds.stop - SAMPLING_SEED) / num_samples)
+    _, labels = _latents(checkpoint, range(SAMPLING_SEED, SAMPLING_SEED + num_samples))
+    return Sampled(
+        torch.cat([chunk["features"] for chunk in chunks]),
+        torch.cat([chunk["logits"] for chunk in chunks]),
+        labels,
+        lambda: _paths(checkpoint, extractor),
+    )
+
+
+def _sampling_key(checkpoint: Checkpoint, extractor: Extractor) -> str:
+    """What determines the features of a seed."""
+    config = checkpoint.config
+    model = [checkpoint.weights_sha256, config.architecture, config.architecture_config, config.class_shares]
+    digest = hashlib.sha256(json.dumps([*model, __version__], sort_keys=True).encode()).hexdigest()[:16]
+    return f"{digest}-{extractor.name}-{extractor.weights_hash}"
+
+
+def _latents(checkpoint: Checkpoint, seeds: range | list[int]) -> tuple[Tensor, Tensor]:
+    latent_dim: int = checkpoint.generator.latent_dim  # type: ignore[assignment]
+    config = checkpoint.config
+    return draw_latents(list(seeds), latent_dim, config.image_shape.num_classes, config.class_shares)
+
+
+@torch.inference_mode()
+def _drawn(checkpoint: Checkpoint, seeds: range | list[int]) -> Iterator[Tensor]:
+    """Batches of images uint8 [n, C, R, R] of the seeds, on the generator's device."""
+    device = next(checkpoint.generator.parameters()).device
+    for start in range(0, len(seeds), EVALUATION_BATCH_SIZE):
+        latents, labels = _latents(checkpoint, seeds[start : start + EVALUATION_BATCH_SIZE])
+        yield to_uint8(generate(checkpoint.generator, latents.to(device), labels.to(device)))
+
+
+@torch.inference_mode()
+def _paths(checkpoint: Checkpoint, extractor: Extractor) -> tuple[Tensor, Tensor]:
+    """Features [PATHS, F] at both ends of steps from one latent towards another, of one class each."""
+    device = next(checkpoint.generator.parameters()).device
+    starts, labels = _latents(checkpoint, range(SAMPLING_SEED, SAMPLING_SEED + PATHS))
+    goals, _ = _latents(checkpoint, range(SAMPLING_SEED + PATHS, SAMPLING_SEED + 2 * PATHS))
+    ends = []
+    for latents in (starts, path_ends(starts, goals)):
+        parts = [
+            extractor.extract_batch(to_uint8(generate(checkpoint.generator, z.to(device), y.to(device))))[0].cpu()
+            for z, y in zip(latents.split(EVALUATION_BATCH_SIZE), labels.split(EVALUATION_BATCH_SIZE))
+        ]
+        ends.append(torch.cat(parts))
+    return ends[0], ends[1]
+
+
+# Figures
+
+
+def _figures(
+    sampled: Sampled, reference: Reference, asked: Tensor | None, metrics: Collection[str]
+) -> dict[str, Figure]:
+    """The figures asked for that can be measured; `asked`: labels [N, K], where they are the reference's classes."""
+    features, logits = sampled.features, sampled.logits
+    found: dict[str, Figure] = {}
+    if not {"fid", "fid_infinity"}.isdisjoint(metrics):
+        found |= fid_figures(features, reference.features, reference.moments, "fid_infinity" in metrics)
+    if "kid" in metrics:
+        found["kid"] = kernel_distance(features, reference.features, reference.kernel_pairs(len(features)))
+    if "is" in metrics and logits.shape[1]:
+        found["is"] = inception_score(logits)
+    if not {"precision", "recall", "density", "coverage"}.isdisjoint(metrics):
+        found |= neighbourhood_figures(
+            features, reference.features, NEIGHBOURHOOD, DENSITY_NEIGHBOURHOOD, reference.radii
+        )
+    if "ppl" in metrics and sampled.paths is not None:
+        found["ppl"] = path_length(*sampled.paths())
+    if reference.is_classified:
+        if asked is not None:
+            agreed = (logits.argmax(1) == asked.argmax(1)).double()
+            found["label_agreement"] = Figure.of_share(agreed.mean().item(), len(agreed))
+        found["mode_coverage"] = mode_coverage(class_shares(logits), class_shares(reference.logits))
+        found["class_imbalance"] = class_imbalance(logits, reference.logits)
+    return found
+
+
+def _classes(sampled: Sampled, reference: Reference, asked: Tensor | None) -> dict[str, ClassResult]:
+    """What can be said of each class of the reference."""
+    names = reference.data.class_names
+    shares, real_shares = (
+        class_shares(part) if reference.is_classified else [None] * len(names)
+        for part in (sampled.logits, reference.logits)
+    )
+    classes = {}
+    for label, name in enumerate(names):
+        fid = agreement = None
+        real = reference.features[reference.data.labels == label]
+        rows = asked.argmax(1) == label if asked is not None else torch.zeros(0, dtype=torch.bool)
+        if min(int(rows.sum()), len(real)) >= MIN_IMAGES:
+            fid = fid_figures(sampled.features[rows], real, Moments.of(real), extrapolate=False)["fid"]
+            # No one compares classes across results: their influences would only fill the file.
+            fid = fid.model_copy(update={"influences": ()})
+            if reference.is_classified:
+                agreed = sampled.logits[rows].argmax(1) == label
+                agreement = Figure.of_share(agreed.float().mean().item(), len(agreed))
+        classes[name] = ClassResult(
+            share=shares[label], real_share=real_shares[label], fid=fid, label_agreement=agreement
+        )
+    return classes
+
+
+# Copies of training images
+
+
+def _training_reference(checkpoint: Checkpoint, reference: Reference) -> Reference | None:
+    """The images a checkpoint was trained on, unless they cannot be found or are the reference itself."""
+    config, shape = checkpoint.config, checkpoint.config.image_shape
+    try:
+        _check_may_be_read(config.dataset)
+        data = load_dataset(
+            config.dataset,
+            resolution=shape.resolution,
+            channels=shape.channels,
+            limit=config.recipe.get("data_limit"),
+        )
+    except AIGCError:
+        return None
+    training = Reference(data, "train", reference.extractor)
+    return training if training.content_hash != reference.content_hash else None
+
+
+def _most_copied(
+    checkpoint: Checkpoint, audited: Resemblance, training: Reference
+) -> tuple[tuple[Neighbour, ...], Tensor]:
+    """The samples that most resemble a training image, and a picture uint8 [C, H, W] of them and their neighbours."""
+    rows = audited.scores.argsort()[:NEIGHBOURS_SHOWN].tolist()
+    neighbours = tuple(
+        Neighbour(
+            seed=SAMPLING_SEED + row,
+            train_index=int(audited.indices[row, 0]),
+            distance=round(audited.distances[row].item(), 6),
+            score=round(audited.scores[row].item(), 6),
+        )
+        for row in rows
+    )
+    nearest = audited.indices[rows, :TRAINING_IMAGES_SHOWN]
+    real = torch.stack([training.data.batch(indices)[0] for indices in nearest])
+    drawn = torch.cat([*_drawn(checkpoint, [SAMPLING_SEED + row for row in rows])]).cpu()
+    pictures = torch.cat([drawn[:, None], real], dim=1).flatten(0, 1)
+    return neighbours, image_grid(pictures, 1 + nearest.shape[1])

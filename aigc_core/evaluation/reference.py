@@ -1,0 +1,154 @@
+"""What samples are measured against: real images as an extractor sees them.
+
+Features and what is computed from them lie in the cache (`AIGC_CACHE`, by default ~/.cache/aigc-studio) under the
+content of the images and of the weights. Files appear whole: of two processes that compute the same, the second
+replaces the file by an equal one. The cache may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from tqdm import tqdm
+
+from aigc_core.checkpoint.folder import written_file
+from aigc_core.data.datasets import ImageDataset, load_dataset, splits_of
+from aigc_core.metrics.extractors import Extractor
+from aigc_core.metrics.fid import Moments
+from aigc_core.metrics.kid import pairs_among_real
+from aigc_core.metrics.memorisation import AUDITED, Resemblance, resemblance
+from aigc_core.metrics.neighbours import radii
+
+CHUNK = 1000
+"""So many images' features are kept as a file, so that what was interrupted goes on from there."""
+PATIENCE_SECONDS = 2
+"""What takes longer shows its progress."""
+NEIGHBOURHOOD = 3
+DENSITY_NEIGHBOURHOOD = 5
+
+
+def cache_folder() -> Path:
+    """Where features and statistics are kept."""
+    return Path(os.environ.get("AIGC_CACHE") or Path.home() / ".cache" / "aigc-studio").expanduser()
+
+
+def kept(name: str, compute: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The tensors in the cache under `name`, computed first where they are missing or damaged."""
+    path = cache_folder() / "features" / f"{name}.safetensors"
+    try:
+        return load_file(path)
+    except (FileNotFoundError, SafetensorError):
+        tensors = {key: tensor.contiguous() for key, tensor in compute().items()}
+        with written_file(path) as unfinished:
+            save_file(tensors, unfinished)
+        return tensors
+
+
+def split_reference(text: str) -> tuple[str, str]:
+    """DATASET, DATASET:SPLIT or a folder → data set and split; test, where there is one and none is named."""
+    dataset, _, split = text.rpartition(":")
+    if dataset and split in ("train", "test"):
+        return dataset, split
+    return text, splits_of(text)[-1]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A data set and an extractor; loaded, hashed and measured once, however many checkpoints are compared with it."""
+
+    data: ImageDataset
+    split: str
+    extractor: Extractor
+
+    @classmethod
+    def load(cls, text: str, extractor: Extractor, resolution: int | None, channels: int | None) -> Reference:
+        """DATASET, DATASET:SPLIT or a folder, converted to the size and channels of the samples.
+
+        None keeps what is a named set's own. Raises AIGCError when there is no such data.
+        """
+        dataset, split = split_reference(text)
+        return cls(load_dataset(dataset, split, resolution=resolution, channels=channels), split, extractor)
+
+    @cached_property
+    def content_hash(self) -> str:
+        """16 hexadecimal digits that change with any pixel or label."""
+        return self.data.content_hash()
+
+    @property
+    def is_classified(self) -> bool:
+        """Whether the extractor's logits are those of the data's classes."""
+        return self.extractor.dataset == self.data.name
+
+    @property
+    def _key(self) -> str:
+        return f"{self.content_hash}-{self.extractor.name}-{self.extractor.weights_hash}"
+
+    @cached_property
+    def _extracted(self) -> dict[str, Tensor]:
+        starts = tqdm(
+            range(0, len(self.data), CHUNK),
+            desc=f"features of {self.data.name}",
+            unit_scale=CHUNK,
+            unit=" images",
+            leave=False,
+            delay=PATIENCE_SECONDS,
+        )
+        chunks = []
+        for start in starts:
+            rows = torch.arange(start, min(start + CHUNK, len(self.data)))
+
+            def extract(rows: Tensor = rows) -> dict[str, Tensor]:
+                return dict(zip(("features", "logits"), self.extractor.extract(self.data.batch(rows)[0])))
+
+            chunks.append(kept(f"{self._key}/{start}", extract))
+        return {name: torch.cat([chunk[name] for chunk in chunks]) for name in ("features", "logits")}
+
+    @property
+    def features(self) -> Tensor:
+        """float32 [M, F]."""
+        return self._extracted["features"]
+
+    @property
+    def logits(self) -> Tensor:
+        """float32 [M, K]; K is 0 for an extractor that does not classify."""
+        return self._extracted["logits"]
+
+    @cached_property
+    def _moments(self) -> dict[str, Tensor]:
+        def compute() -> dict[str, Tensor]:
+            moments = Moments.of(self.features)
+            return {"mean": torch.from_numpy(moments.mean), "covariance": torch.from_numpy(moments.covariance)}
+
+        return kept(f"{self._key}-moments", compute)
+
+    @property
+    def moments(self) -> Moments:
+        """Mean and covariance of the features."""
+        return Moments(self._moments["mean"].numpy(), self._moments["covariance"].numpy())
+
+    @cached_property
+    def radii(self) -> Tensor:
+        """The radii of precision's and of density's neighbourhoods, float32 [2, M]."""
+        ks = (NEIGHBOURHOOD, DENSITY_NEIGHBOURHOOD)
+        return kept(f"{self._key}-radii-{'-'.join(map(str, ks))}", lambda: {"radii": radii(self.features, ks)})["radii"]
+
+    def kernel_pairs(self, num_samples: int) -> Tensor:
+        """KID's kernels among real images alone, float32 [subsets], for as many samples."""
+        name = f"{self._key}-kernel-pairs-{num_samples}"
+        return kept(name, lambda: {"pairs": pairs_among_real(self.features, num_samples)})["pairs"]
+
+    def resemblance_to(self, training: Reference) -> Resemblance:
+        """How the first images resemble those of a training set: what chance gives."""
+        tensors = kept(
+            f"{self._key}-resembles-{training.content_hash}",
+            lambda: vars(resemblance(self.features[:AUDITED], training.features)),
+        )
+        return Resemblance(**tensors)

@@ -1,0 +1,170 @@
+"""What evaluations leave behind: figures with intervals under a protocol, in a checkpoint's `eval/`.
+
+eval/PROTOCOL.json             a Result
+eval/PROTOCOL-neighbours.png   the pictures of its `neighbours`, one row each: the sample, then the training images
+                               nearest to it. It stays where it was made: `push` uploads no training images.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from aigc_core.checkpoint.folder import RESULTS_FOLDER, written_file
+from aigc_core.config import Config, read_config_file
+from aigc_core.metrics.estimate import Figure
+from aigc_core.metrics.neighbours import MIN_IMAGES
+
+SAMPLING_SEED = 1_000_000
+"""Where evaluation's seeds start, away from those people look at."""
+ENOUGH_IMAGES = 1000
+"""Fewer samples or real images bias FID noticeably."""
+
+
+@dataclass(frozen=True)
+class FigureKind:
+    """How a figure is shown and read; `audit`: it looks for a fault rather than for quality."""
+
+    title: str
+    better: Literal["lower", "higher"]
+    audit: bool = False
+
+
+FIGURES = {
+    # The distance between the distributions of features (Heusel et al. 2017).
+    "fid": FigureKind("FID", "lower"),
+    # The same without the bias of finite samples: extrapolated to infinitely many (Chong & Forsyth 2020).
+    "fid_infinity": FigureKind("FID∞", "lower"),
+    # The squared kernel distance of features (Bińkowski et al. 2018).
+    "kid": FigureKind("KID", "lower"),
+    # How sure and how varied the predicted classes are (Salimans et al. 2016).
+    "is": FigureKind("IS", "higher"),
+    # The share of samples among the real images, and of real images among the samples (Kynkäänniemi et al. 2019).
+    "precision": FigureKind("Precision", "higher"),
+    "recall": FigureKind("Recall", "higher"),
+    # The same by real neighbourhoods alone, which outliers disturb less (Naeem et al. 2020).
+    "density": FigureKind("Density", "higher"),
+    "coverage": FigureKind("Coverage", "higher"),
+    # How far images move when latents move a little: perceptual path length (Karras et al. 2019, section 4.1).
+    "ppl": FigureKind("PPL", "lower"),
+    # The share of samples that the classifier sees as the class that was asked for.
+    "label_agreement": FigureKind("Label agreement", "higher"),
+    # The share of samples nearer to a training image than all but 1 % of held-out images are; 1 % by chance.
+    "memorisation": FigureKind("Memorisation", "lower", audit=True),
+    # The share of the data's classes that have at least a tenth of their share among the samples.
+    "mode_coverage": FigureKind("Mode coverage", "higher", audit=True),
+    # The share of samples that would have to change class to give the data's shares (total variation).
+    "class_imbalance": FigureKind("Class imbalance", "lower", audit=True),
+}
+
+
+class Protocol(Config):
+    """What was measured against what. Two results may be ranked only when their protocols' ids are equal.
+
+    `num_reference`: how many real images. `resolution`, `channels`: what they were converted to. `seed`: that of the
+    first sample (it says nothing where images come from a folder). `neighbourhood`, `density_neighbourhood`: k of
+    precision and recall, and of density and coverage. `path_distance`: what PPL measures steps by.
+    """
+
+    dataset: str
+    dataset_hash: str
+    split: str = "test"
+    resolution: int
+    channels: int
+    extractor: str
+    extractor_hash: str
+    num_reference: int
+    num_samples: int = Field(ge=MIN_IMAGES, le=1_000_000)
+    seed: int = SAMPLING_SEED
+    truncation: float = 1.0
+    neighbourhood: int = 3
+    density_neighbourhood: int = 5
+    path_distance: str = "extractor features"
+
+    @property
+    def id(self) -> str:
+        """10 hexadecimal digits of the protocol's content."""
+        return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()[:10]
+
+
+class ClassResult(Config):
+    """One class: its `share` of the samples and `real_share` of the reference, where the extractor classifies.
+
+    Of models that are asked for classes also: `fid` of the samples asked for against the real ones, and
+    `label_agreement`, the share of these samples that the classifier sees as this class.
+    """
+
+    share: Figure | None = None
+    real_share: Figure | None = None
+    fid: Figure | None = None
+    label_agreement: Figure | None = None
+
+
+class Neighbour(Config):
+    """A sample (`seed`, or its index in a folder) and the training image nearest to it in feature space.
+
+    `score`: the distance over the mean distance to the 50 nearest training images; near 0 for a copy.
+    `train_index` counts in the training split as it is stored.
+    """
+
+    seed: int
+    train_index: int
+    distance: float
+    score: float
+
+
+class Result(Config):
+    """Figures with 95 % intervals, the protocol, and what they cost.
+
+    `figures`: by the names of FIGURES, those that were asked for and can be measured. `classes`: those of the
+    reference, by name. `neighbours`: the samples that most resemble training images, worst first.
+    """
+
+    protocol: Protocol
+    figures: dict[str, Figure]
+    classes: dict[str, ClassResult] = {}
+    neighbours: tuple[Neighbour, ...] = ()
+    step: int = 0
+    images_seen: int = 0
+    seconds: float = 0
+    device: str = "cpu"
+    versions: dict[str, str] = {}
+
+    @property
+    def has_enough_images(self) -> bool:
+        """Whether there are as many samples and real images as figures without a large bias need."""
+        return min(self.protocol.num_samples, self.protocol.num_reference) >= ENOUGH_IMAGES
+
+
+def neighbours_path(result: Result, folder: Path) -> Path:
+    """Where the pictures of a result's neighbours lie in a checkpoint's folder, if they were drawn."""
+    return folder / RESULTS_FOLDER / f"{result.protocol.id}-neighbours.png"
+
+
+def write_result(result: Result, folder: Path) -> Path:
+    """Write a result into a checkpoint's `eval/`, named by its protocol; returns the file."""
+    target = folder / RESULTS_FOLDER / f"{result.protocol.id}.json"
+    text = json.dumps(result.model_dump(mode="json"), indent=2)
+    lists_on_one_line = re.sub(r"\[[^][{}]*\]", lambda found: " ".join(found.group().split()), text)
+    with written_file(target) as unfinished:
+        unfinished.write_text(lists_on_one_line + "\n")
+    return target
+
+
+def read_results(folder: Path) -> list[Result]:
+    """The results in a checkpoint's `eval/`, in order of protocol. Raises AIGCError for a damaged one."""
+    paths = sorted((folder / RESULTS_FOLDER).glob("*.json"))
+    return [read_config_file(Result, path, "evaluate the checkpoint again") for path in paths]
+
+
+def precision_and_coverage(results: list[Result]) -> dict[str, str]:
+    """Both as percentages, by name, of the first result that has them; empty without one."""
+    names = ("precision", "coverage")
+    measured = (result.figures for result in results if {*names} <= result.figures.keys())
+    return next(({name: f"{figures[name].value:.0%}" for name in names} for figures in measured), {})

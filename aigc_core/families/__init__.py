@@ -1,0 +1,1 @@
+"""Families of generative models: networks, training method and sampler of each."""

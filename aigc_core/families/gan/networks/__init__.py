@@ -1,0 +1,129 @@
+"""The registry of architectures: a generator, a discriminator and their config under one name.
+
+Every module in this package registers itself when imported, so adding an architecture is adding a file; code
+outside the package calls `register` in the same way.
+
+The contract all architectures keep:
+
+- `generator(latents, labels)`: latents float32 [N, latent_dim], standard normal; labels float32
+  [N, num_classes], rows of class weights that sum to one (one-hot for a pure class; [N, 0] without classes)
+  → images float [N, channels, resolution, resolution] in about [-1, 1]. It has the attribute `latent_dim: int`
+  and draws no random numbers when in eval mode.
+- `discriminator(images, labels)`: images as above → logits [N]. Where an image's logit depends on the others of its
+  batch, through anything but batch normalisation, it says so with the attribute `mixes_images = True`.
+- Optional, for discriminators: `features(images)` → [N, num_features] and that number as an attribute,
+  `logits(features, labels)` → the logits above, and with classes `class_scores(features)` → the logit as each class
+  [N, num_classes], of which `labels` weigh out the logits: what `feature_matching_weight` and
+  `classification_weight` train on. `ProjectionDiscriminator` brings all but the first.
+- Optional, for generators with an intermediate latent space (StyleGAN's W): `mapping(latents, labels)` → styles
+  [N, num_layers, style_dim], `synthesis(styles)` → images, and the buffer `style_mean` [style_dim], the moving
+  average of styles, towards which truncation pulls.
+- `first_layers()`: the linear maps that read the latents (or styles), as a list of 2-D weights [out, latent_dim]
+  (or [out, style_dim]), for closed-form factorisation (SeFa).
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+from torch import nn
+
+from aigc_core.config import Config, parse_config
+from aigc_core.errors import AIGCError
+
+RESOLUTIONS = (28, 32, 64, 128, 256, 512, 1024)
+
+
+def _grey_or_colour(value: int) -> int:
+    if value not in (1, 3):
+        raise ValueError("images have 1 channel (grey) or 3 (colour)")
+    return value
+
+
+def _supported_resolution(value: int) -> int:
+    if value not in RESOLUTIONS:
+        raise ValueError(f"models draw images of {', '.join(map(str, RESOLUTIONS))} pixels a side")
+    return value
+
+
+Channels = Annotated[int, AfterValidator(_grey_or_colour)]
+Resolution = Annotated[int, AfterValidator(_supported_resolution)]
+
+
+class ImageShape(Config):
+    """What a model draws: `channels` × `resolution` × `resolution` pixels of one of `num_classes` classes.
+
+    `num_classes` 0 means unconditional.
+    """
+
+    channels: Channels
+    resolution: Resolution
+    num_classes: int = Field(default=0, ge=0, le=10_000)
+
+    @property
+    def stem_resolution(self) -> int:
+        """The side of the first feature map: 7 for 28 pixels, 4 for powers of two."""
+        return 7 if self.resolution == 28 else 4
+
+    @property
+    def doublings(self) -> int:
+        """How many ×2 upsamplings lead from `stem_resolution` to `resolution`."""
+        return (self.resolution // self.stem_resolution).bit_length() - 1
+
+
+NetworkBuilder = Callable[[Any, ImageShape], nn.Module]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One registered architecture; the builders take (config, image_shape)."""
+
+    name: str
+    config: type[Config]
+    generator: NetworkBuilder
+    discriminator: NetworkBuilder
+
+
+_architectures: dict[str, Architecture] = {}
+
+
+def register(architecture: Architecture) -> None:
+    """Make an architecture known under its name. Raises AIGCError if the name is taken by another one."""
+    if _architectures.setdefault(architecture.name, architecture) != architecture:
+        raise AIGCError(f"An architecture named '{architecture.name}' is registered already; choose another name.")
+
+
+def get_architecture(name: str) -> Architecture:
+    """The architecture of that name. Raises AIGCError, naming those there are, if there is none."""
+    if name not in _architectures:
+        known = ", ".join(sorted(_architectures))
+        raise AIGCError(f"There is no architecture named '{name}'; known ones are {known}.")
+    return _architectures[name]
+
+
+def architecture_names() -> list[str]:
+    """The registered names, sorted."""
+    return sorted(_architectures)
+
+
+def build_generator(name: str, config: dict[str, Any], image_shape: ImageShape) -> nn.Module:
+    """A generator with fresh weights. Raises AIGCError for an unknown name or a config that does not fit."""
+    architecture = get_architecture(name)
+    parsed = parse_config(architecture.config, config, f"Config of architecture '{name}'")
+    return architecture.generator(parsed, image_shape)
+
+
+def build_discriminator(name: str, config: dict[str, Any], image_shape: ImageShape) -> nn.Module:
+    """A discriminator with fresh weights. Raises AIGCError as `build_generator` does."""
+    architecture = get_architecture(name)
+    parsed = parse_config(architecture.config, config, f"Config of architecture '{name}'")
+    return architecture.discriminator(parsed, image_shape)
+
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")

@@ -1,0 +1,1 @@
+"""The Hugging Face Hub: push, pull, list, and the model card."""

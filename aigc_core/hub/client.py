@@ -1,0 +1,457 @@
+"""Checkpoints to and from the Hugging Face Hub: push, pull, list.
+
+    pull(repo_id, revision)          a whole checkpoint
+    read_revisions(repo_id)          config.json and eval/*.json of every revision, for tables and curves
+    list_checkpoints, list_revisions names and commits alone, one request (a collection: one an item)
+
+Nothing pulled is trusted: only files of known names and bounded sizes are fetched, each is compared with the hash that
+the repository lists, and `aigc_core.checkpoint` validates what they hold. What was fetched once lies in the client's
+cache under its commit and is not asked for again: reading the revisions of a repository a second time is one request,
+however many there are. Of a commit in the cache the results came before the config and the weights after all else but
+the config, so that where the config lies all results do, and where both lie all files do.
+
+The token comes from where huggingface_hub keeps it, or is a visitor's own. Where strangers use the process, the Hub is
+asked for every reference, since the cache also holds what others may read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from aigc_core import __version__
+from aigc_core.access import open_to_strangers
+from aigc_core.checkpoint.folder import (
+    CARD_FILE,
+    CONFIG_FILE,
+    DIRECTIONS_FILE,
+    MAX_CONFIG_BYTES,
+    RESULTS_FOLDER,
+    SAMPLES_FILE,
+    WEIGHTS_FILE,
+    read_config,
+    repo_name,
+    resolve_reference,
+    step_folders,
+)
+from aigc_core.errors import AIGCError
+
+from .faults import HubUnreachable, faults_as_sentences
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi, ModelInfo
+
+TAG = "aigc-studio"
+BENCHMARK_FILE = ".eval_results/aigc-studio.yaml"
+MAX_BYTES = {
+    CONFIG_FILE: MAX_CONFIG_BYTES,
+    WEIGHTS_FILE: 4 * 2**30,
+    SAMPLES_FILE: 64 * 2**20,
+    DIRECTIONS_FILE: 2**30,
+    CARD_FILE: 4 * 2**20,
+}
+MAX_RESULT_BYTES = 16 * 2**20
+MAX_FILES = 500
+MAX_LISTED = 1000
+PARALLEL_REQUESTS = 8
+TIMEOUT = 60
+"""Seconds of silence after which the Hub counts as unreachable."""
+
+WHOLE = (CONFIG_FILE, WEIGHTS_FILE)
+SUMMARY = (CONFIG_FILE,)
+"""What vouches in the cache for all files of a checkpoint, and for its config and results."""
+
+result_file = rf"{RESULTS_FOLDER}/[\w-][\w.-]*\.json"
+summary_file = re.compile(rf"{re.escape(CONFIG_FILE)}|{result_file}", re.ASCII)
+checkpoint_file = re.compile("|".join([*map(re.escape, MAX_BYTES), result_file]), re.ASCII)
+revision_name = re.compile(r"(?!.*(\.\.|//))[A-Za-z0-9][\w./-]{0,99}", re.ASCII)
+commit_hash = re.compile(r"[0-9a-f]{40}")
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class HubEntry:
+    """A repository on the Hub that holds a checkpoint: `commit` of its main branch, `updated` in ISO 8601."""
+
+    repo_id: str
+    commit: str
+    updated: str
+    private: bool
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A branch or tag of a repository and the commit it stands for.
+
+    `folder` is where `read_revisions` has put its config and results; None if that failed, for the reason `problem`.
+    """
+
+    name: str
+    commit: str
+    folder: Path | None = None
+    problem: str = ""
+
+
+def pull(repo_id: str, revision: str | None = None, token: str | None = None) -> Path:
+    """Bring a checkpoint into the Hub's cache, or find it there; returns its folder.
+
+    `revision` is a branch, a tag or a commit; a commit that is in the cache costs no request. If the Hub
+    cannot be reached, what the cache holds of that revision is used; not so with a `token` of one's own, whose rights
+    cannot be checked then.
+    Raises AIGCError when it does not exist, may not be read, is too large, arrives damaged, or cannot be reached.
+    """
+    revision = _checked_names(repo_id, revision or "main")
+    cache_suffices = token is None and not open_to_strangers()
+    if cache_suffices and commit_hash.fullmatch(revision) and (folder := _cached(repo_id, revision, WHOLE)):
+        return folder
+    api = _api(token)
+    try:
+        commit, files = _checkpoint_files(api, repo_id, revision)
+    except HubUnreachable:
+        if cache_suffices and (folder := _cached(repo_id, revision, WHOLE)):
+            logger.warning("'%s' comes from the cache, since the Hub cannot be reached.", repo_id)
+            return folder
+        raise
+    folder = _cached(repo_id, commit, WHOLE) or _fetch_all(api, repo_id, commit, files)
+    _note_commit(folder, revision)
+    return folder
+
+
+def read_revisions(repo_id: str, token: str | None = None) -> list[Revision]:
+    """The branches and tags of a repository by name, each with a folder of its config and its results.
+
+    `checkpoint.read_config` and `evaluation.read_results` read the folders, which lie in the Hub's cache. A revision
+    that cannot be had carries its problem and hides no other. If the Hub cannot be reached, the revisions of which the
+    cache knows are returned, unless the rights of a `token` of one's own would have to be checked.
+    Raises AIGCError as `pull` does, for the repository as a whole.
+    """
+    api = _api(token)
+    try:
+        revisions = list_revisions(repo_id, token)
+    except HubUnreachable:
+        if token is not None or open_to_strangers() or not (revisions := _noted_revisions(repo_id)):
+            raise
+        logger.warning("'%s' comes from the cache, since the Hub cannot be reached.", repo_id)
+    unreachable: list[HubUnreachable] = []
+
+    def read(revision: Revision) -> Revision:
+        try:
+            folder = _cached(repo_id, revision.commit, SUMMARY)
+            if folder is None:
+                if unreachable:
+                    raise unreachable[0]
+                commit, files = _checkpoint_files(api, repo_id, revision.commit)
+                folder = _fetch_all(api, repo_id, commit, {n: f for n, f in files.items() if summary_file.fullmatch(n)})
+        except AIGCError as error:
+            if isinstance(error, HubUnreachable):
+                unreachable.append(error)
+            return replace(revision, problem=str(error))
+        _note_commit(folder, revision.name)
+        return replace(revision, folder=folder)
+
+    with ThreadPoolExecutor(PARALLEL_REQUESTS) as pool:
+        return list(pool.map(read, revisions))
+
+
+def push(
+    folder: str | Path,
+    repo_id: str,
+    revision: str | None = None,
+    private: bool = False,
+    token: str | None = None,
+    benchmark: str | None = None,
+) -> str:
+    """Upload a checkpoint in one commit, after which the repository holds its files as they are; returns its address.
+
+    The repository is made if need be. `revision` is a branch, made if need be; by default it is main, and the step
+    folders inside `folder`, if there are any, go into branches of their names before. `benchmark` is a data set on
+    the Hub that is a benchmark: the figures for its tasks are written into `.eval_results` as well.
+    Raises AIGCError as `pull` does; what was pushed until then stays, and pushing again continues.
+    """
+    folder, newest = Path(folder), resolve_reference(folder, token=token)
+    read_config(newest)
+    if commit_hash.fullmatch(_checked_names(repo_id, revision or "main")):
+        raise AIGCError(f"A checkpoint is pushed to a branch such as step-0001000, not to a commit ('{revision}').")
+    api = _api(token)
+    claims = _benchmark_claims(api, newest, benchmark) if benchmark else None
+    with faults_as_sentences(f"'{repo_id}'"):
+        # None leaves the choice to the settings of an organisation.
+        api.create_repo(repo_id, private=private or None, exist_ok=True)
+        if private and not api.model_info(repo_id).private:
+            raise AIGCError(f"'{repo_id}' exists and is public, so nothing was uploaded; choose another name.")
+        if revision is None and folder.is_dir():
+            for step in step_folders(folder):
+                _push_folder(api, step, repo_id, step.name)
+        return _push_folder(api, newest, repo_id, revision or "main", claims)
+
+
+def list_checkpoints(
+    owner: str | None = None, tag: str = TAG, collection: str | None = None, token: str | None = None
+) -> list[HubEntry]:
+    """Checkpoints on the Hub that carry a tag, newest first, of one owner or of a collection if asked for.
+
+    `collection` is what stands after /collections/ in its address. Raises AIGCError as `pull` does.
+    """
+    api = _api(token)
+    with faults_as_sentences(f"'{collection or owner}'" if collection or owner else "The Hub"):
+        if collection is None:
+            found = api.list_models(author=owner, filter=tag, sort="last_modified", full=True)
+            models = list(islice(found, MAX_LISTED))
+        elif repo_name.fullmatch(collection):
+            items = [item.item_id for item in api.get_collection(collection).items if item.item_type == "model"]
+            with ThreadPoolExecutor(PARALLEL_REQUESTS) as pool:
+                known = pool.map(partial(_model_info, api), items[:MAX_LISTED])
+            models = [
+                model
+                for model in known
+                if model and tag in (model.tags or []) and (owner is None or model.id.startswith(f"{owner}/"))
+            ]
+        else:
+            raise AIGCError(f"'{collection}' does not name a collection; write OWNER/NAME-ID.")
+    entries = [
+        HubEntry(
+            model.id,
+            model.sha or "",
+            model.last_modified.isoformat() if model.last_modified else "",
+            bool(model.private),
+        )
+        for model in models
+    ]
+    return sorted(entries, key=lambda entry: entry.updated, reverse=True)
+
+
+def _model_info(api: HfApi, repo_id: str) -> ModelInfo | None:
+    """What the Hub says of an item of a collection; None of one that is gone or that this visitor may not see."""
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    try:
+        return api.model_info(repo_id)
+    except RepositoryNotFoundError:
+        return None
+
+
+def list_revisions(repo_id: str, token: str | None = None) -> list[Revision]:
+    """The branches and tags of a repository by name, without those that a reference cannot name.
+
+    Raises AIGCError as `pull` does, and where there are too many.
+    """
+    _checked_names(repo_id, "main")
+    with faults_as_sentences(f"'{repo_id}'"):
+        refs = _api(token).list_repo_refs(repo_id)
+    revisions = [
+        Revision(ref.name, ref.target_commit)
+        for ref in refs.branches + refs.tags
+        if revision_name.fullmatch(ref.name) and commit_hash.fullmatch(ref.target_commit)
+    ]
+    if len(revisions) > MAX_LISTED:
+        raise AIGCError(f"'{repo_id}' has over {MAX_LISTED:,} revisions; refused.")
+    return sorted(revisions, key=lambda revision: revision.name)
+
+
+def _checked_names(repo_id: str, revision: str) -> str:
+    """The revision, if both names are of the Hub's form: they become parts of addresses and of paths in the cache."""
+    if not repo_name.fullmatch(repo_id):
+        raise AIGCError("'{name}' is not a name on the Hub; write OWNER/NAME.", name=repo_id)
+    if not revision_name.fullmatch(revision):
+        raise AIGCError(f"'{revision}' is not the name of a revision.")
+    return revision
+
+
+def _api(token: str | None) -> HfApi:
+    """The client: the Hub named by HF_ENDPOINT, and a bound to every wait."""
+    from huggingface_hub import HfApi, get_session
+
+    session = get_session()
+    if _bound_wait not in session.event_hooks["request"]:
+        session.event_hooks = {**session.event_hooks, "request": [*session.event_hooks["request"], _bound_wait]}
+    endpoint = os.environ.get("HF_ENDPOINT") or None
+    return HfApi(endpoint=endpoint, token=token, library_name="aigc-studio", library_version=__version__)
+
+
+def _bound_wait(request: Any) -> None:
+    """The client itself waits for ever in many of its calls."""
+    waits = request.extensions.get("timeout", {})
+    bounds = {
+        phase: TIMEOUT if waits.get(phase) is None else waits[phase] for phase in ("connect", "read", "write", "pool")
+    }
+    request.extensions = {**request.extensions, "timeout": bounds}
+
+
+def _cached(repo_id: str, revision: str, names: tuple[str, ...]) -> Path | None:
+    """The folder in the cache of a revision, if it holds all these files."""
+    from huggingface_hub import try_to_load_from_cache
+
+    paths = [try_to_load_from_cache(repo_id, name, revision=revision) for name in names]
+    return Path(paths[0]).parent if all(isinstance(path, str) for path in paths) else None  # type: ignore[arg-type]
+
+
+def _checkpoint_files(api: HfApi, repo_id: str, revision: str) -> tuple[str, dict[str, Any]]:
+    """The commit of a revision and what the Hub lists about those of its files that belong to a checkpoint."""
+    with faults_as_sentences(f"'{repo_id}'"):
+        info = api.model_info(repo_id, revision=revision, files_metadata=True)
+    commit = info.sha or ""
+    files = {file.rfilename: file for file in info.siblings or [] if checkpoint_file.fullmatch(file.rfilename)}
+    if not commit_hash.fullmatch(commit):
+        raise AIGCError(f"'{repo_id}': the Hub named no commit; try again later.")
+    if CONFIG_FILE not in files:
+        raise AIGCError(
+            "'{name}' is not a checkpoint of AIGC Studio: it has no {file}.", name=repo_id, file=CONFIG_FILE
+        )
+    if len(files) > MAX_FILES:
+        raise AIGCError(f"'{repo_id}' has over {MAX_FILES} files; refused.")
+    for name, file in files.items():
+        bound = MAX_BYTES.get(name, MAX_RESULT_BYTES)
+        if file.size is None or file.size > bound:
+            raise AIGCError(f"'{repo_id}': {name} is larger than {bound / 2**20:,.0f} MB; refused.")
+    return commit, files
+
+
+def _fetch_all(api: HfApi, repo_id: str, commit: str, files: dict[str, Any]) -> Path:
+    """Bring files of a commit into the cache, in the order that lets the last ones vouch for the rest."""
+    last = [name for name in (WEIGHTS_FILE, CONFIG_FILE) if name in files]
+    with faults_as_sentences(f"'{repo_id}'"):
+        for name in [*sorted(files.keys() - set(last)), *last]:
+            path = _fetch(api, repo_id, commit, files[name])
+    return path.parent
+
+
+def _fetch(api: HfApi, repo_id: str, commit: str, file: Any) -> Path:
+    """The path of a file in the cache, where it stays only if its content has the hash that the repository lists."""
+    path = Path(api.hf_hub_download(repo_id, file.rfilename, revision=commit))
+    size = path.stat().st_size
+    if file.lfs:
+        expected, hasher = file.lfs.sha256, hashlib.sha256()
+    else:
+        expected, hasher = file.blob_id, hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+    with path.open("rb") as stream:
+        while chunk := stream.read(2**20):
+            hasher.update(chunk)
+    if hasher.hexdigest() != expected:
+        path.resolve().unlink()
+        path.unlink(missing_ok=True)
+        raise AIGCError(f"'{repo_id}': {file.rfilename} arrived damaged (its hash is wrong); pull again.")
+    return path
+
+
+def _note_commit(folder: Path, revision: str) -> None:
+    """Note in the cache which commit a name stands for, once all of it is there, so that the name works offline."""
+    note = folder.parent.parent / "refs" / revision
+    if revision == folder.name or (note.is_file() and note.read_text() == folder.name):
+        return
+    with suppress(OSError), tempfile.TemporaryDirectory(dir=folder.parent.parent) as scratch:  # it may be read-only
+        note.parent.mkdir(parents=True, exist_ok=True)
+        Path(scratch, "commit").write_text(folder.name)
+        Path(scratch, "commit").replace(note)
+
+
+def _noted_revisions(repo_id: str) -> list[Revision]:
+    """The revisions of which the cache knows the commit."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+    from huggingface_hub.file_download import repo_folder_name
+
+    notes = Path(HF_HUB_CACHE, repo_folder_name(repo_id=repo_id, repo_type="model"), "refs")
+    paths = sorted(path for path in notes.rglob("*") if path.is_file())
+    return [Revision(path.relative_to(notes).as_posix(), path.read_text()) for path in paths]
+
+
+def _push_folder(api: HfApi, folder: Path, repo_id: str, revision: str, claims: str | None = None) -> str:
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+    from .card import card_text
+
+    paths = {
+        path.relative_to(folder).as_posix(): path
+        for path in sorted([*folder.iterdir(), *folder.glob(f"{RESULTS_FOLDER}/*")])
+        if path.is_file() and checkpoint_file.fullmatch(path.relative_to(folder).as_posix())
+    }
+    config = read_config(folder).published()
+    contents: dict[str, Path | bytes] = paths | {CONFIG_FILE: config.as_json().encode()}
+    # A card that was written by hand stays as it is.
+    if CARD_FILE not in paths or paths[CARD_FILE].read_text(encoding="utf-8") == card_text(folder):
+        contents[CARD_FILE] = card_text(folder, repo_id if revision == "main" else f"{repo_id}@{revision}").encode()
+    if claims is not None:
+        contents[BENCHMARK_FILE] = claims.encode()
+    if revision != "main":
+        api.create_branch(repo_id, branch=revision, exist_ok=True)
+    stale = [
+        name
+        for name in api.list_repo_files(repo_id, revision=revision)
+        if name not in contents and (checkpoint_file.fullmatch(name) or name == BENCHMARK_FILE)
+    ]
+    commit = api.create_commit(
+        repo_id,
+        [
+            *(CommitOperationAdd(name, content) for name, content in contents.items()),
+            *(CommitOperationDelete(name) for name in stale),
+        ],
+        revision=revision,
+        commit_message=f"Upload the checkpoint after {config.step:,} steps",
+    )
+    return commit.commit_url
+
+
+def _benchmark_claims(api: HfApi, folder: Path, benchmark: str) -> str:
+    """The text of an `.eval_results` file (https://huggingface.co/docs/hub/eval-results): a value for each task.
+
+    A task stands for the figure that ends its id (`fid`, `mnist_fid`, `aigc/fid`) on its split; of several protocols
+    the one with the most samples counts.
+    """
+    from aigc_core.evaluation.results import FIGURES, read_results
+
+    from .card import HUB_DATASETS
+
+    _checked_names(benchmark, "main")
+    tasks = _benchmark_tasks(api, benchmark)
+    results = sorted(read_results(folder), key=lambda result: -result.protocol.num_samples)
+    if benchmark in HUB_DATASETS.values():  # of which it is known what was measured on them
+        results = [result for result in results if HUB_DATASETS.get(result.protocol.dataset) == benchmark]
+    entries = []
+    for task in tasks:
+        figure = next((name for name in FIGURES if re.search(rf"(^|[^a-z]){name}$", task["id"].lower())), None)
+        split = task.get("split", "test")
+        result = next((r for r in results if r.protocol.split == split and figure in r.figures), None)
+        if figure is None or result is None:
+            continue
+        value, protocol = result.figures[figure], result.protocol
+        notes = (
+            f"95 % interval {value.low:.6g} to {value.high:.6g}; {protocol.num_samples} samples against "
+            f"{protocol.dataset}:{protocol.split}, features of {protocol.extractor}, protocol {protocol.id}"
+        )
+        entries.append({"dataset": {"id": benchmark, "task_id": task["id"]}, "value": value.value, "notes": notes})
+    if not entries:
+        raise AIGCError(
+            f"None of the tasks of '{benchmark}' ({', '.join(task['id'] for task in tasks)}) ends in the name of a "
+            f"figure that this checkpoint has on its data; evaluate it first, or push without --benchmark."
+        )
+    return yaml.safe_dump(entries, sort_keys=False, allow_unicode=True)
+
+
+def _benchmark_tasks(api: HfApi, benchmark: str) -> list[dict[str, str]]:
+    """The tasks of a data set's eval.yaml, each with its id."""
+    no_tasks = AIGCError(f"'{benchmark}' is not a benchmark: it has no eval.yaml that lists tasks.")
+    with faults_as_sentences(f"'{benchmark}'"):
+        found = api.get_paths_info(benchmark, ["eval.yaml"], repo_type="dataset")
+        if not found or getattr(found[0], "size", MAX_CONFIG_BYTES) >= MAX_CONFIG_BYTES:
+            raise no_tasks
+        path = Path(api.hf_hub_download(benchmark, "eval.yaml", repo_type="dataset"))
+    try:
+        tasks = yaml.safe_load(path.read_text(encoding="utf-8"))["tasks"]
+        tasks = [{"id": task["id"], "split": task.get("split", "test")} for task in tasks]
+    except (yaml.YAMLError, RecursionError, UnicodeDecodeError, TypeError, KeyError, AttributeError):
+        raise no_tasks from None
+    if not all(isinstance(word, str) for task in tasks for word in task.values()):
+        raise no_tasks
+    return tasks

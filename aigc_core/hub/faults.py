@@ -1,0 +1,91 @@
+"""What goes wrong between here and the Hugging Face Hub, as sentences for the user."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from aigc_core.errors import AIGCError
+
+
+class HubUnreachable(AIGCError):
+    """The Hub does not answer: offline, no connection, silence, or a fault of its own."""
+
+
+@contextmanager
+def faults_as_sentences(what: str) -> Iterator[None]:
+    """Turn the client's errors into AIGCErrors that begin with `what`; none carries a token or a signed address."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    # The first base is the error of the HTTP library that this version of the client uses.
+    transport_error = HfHubHTTPError.__bases__[0]
+    try:
+        yield
+    # RuntimeError and ValueError: how the client reports a failed upload and an answer that it cannot read.
+    except (transport_error, OSError, RuntimeError, ValueError) as error:  # type: ignore[reportGeneralTypeIssues]
+        raise _as_sentence(what, error) from None
+
+
+def _as_sentence(what: str, error: BaseException) -> AIGCError:
+    from huggingface_hub import errors
+
+    if isinstance(error, (errors.LocalEntryNotFoundError, RuntimeError)) and error.__cause__:
+        return _as_sentence(what, error.__cause__)
+    if isinstance(error, errors.OfflineModeIsEnabled):
+        return HubUnreachable(
+            "{what}: not in the cache, and HF_HUB_OFFLINE forbids to ask the Hub; unset it.", what=what
+        )
+    if isinstance(error, errors.LocalTokenNotFoundError):
+        return AIGCError(f"{what}: no token was found; log in with `hf auth login`.")
+    if isinstance(error, errors.HFValidationError):
+        return AIGCError(f"{what}: this is not a name on the Hub; write OWNER/NAME.")
+    if isinstance(error, errors.GatedRepoError):
+        return AIGCError(f"{what}: its owner asks you to accept conditions on its page on the Hub first.")
+    if isinstance(error, errors.RevisionNotFoundError):
+        return AIGCError("{what}: there is no such revision on the Hub.", what=what)
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return AIGCError(
+            "{what}: it is not on the Hub, or is private; check the name, or log in with `hf auth login`.", what=what
+        )
+    if isinstance(error, errors.HfHubHTTPError):
+        return _status_as_sentence(what, error)
+    if isinstance(error, json.JSONDecodeError):
+        return HubUnreachable(f"{what}: the answer is not the Hub's; check the network (a login page?) and try again.")
+    if isinstance(error, ValueError):
+        return AIGCError(f"{what}: {_one_line(str(error))}")
+    if isinstance(error, OSError) and error.errno and not isinstance(error, (ConnectionError, TimeoutError)):
+        return AIGCError(f"{what}: the cache or a file cannot be used ({error.strerror}); see to it and try again.")
+    return HubUnreachable(
+        "{what}: the connection to the Hub failed ({kind}); try again to go on.", what=what, kind=type(error).__name__
+    )
+
+
+def _status_as_sentence(what: str, error: Any) -> AIGCError:
+    status, headers = error.response.status_code, error.response.headers
+    if status >= 500:
+        return HubUnreachable(
+            "{what}: the Hub has a fault of its own (status {status}); try again later.", what=what, status=status
+        )
+    if status == 429:
+        # The Hub's own header (https://huggingface.co/docs/hub/rate-limits), or what stands between may say it.
+        told = re.search(r";\s*t=(\d+)", headers.get("RateLimit", "")) or re.match(
+            r"(\d+)$", headers.get("Retry-After", "")
+        )
+        wait = told and told[1]
+        return AIGCError(f"{what}: too many requests; try again in {f'{wait} seconds' if wait else 'a while'}.")
+    said = f" (the Hub says: {_one_line(error.server_message)})" if error.server_message else ""
+    meaning = {
+        401: "the token is missing or wrong; log in with `hf auth login`",
+        402: f"it must be paid for, by a subscription or credits{said}",
+        403: f"your account or token may not do this{said}; log in with a token that may write, or choose otherwise",
+        404: "there is no such thing on the Hub, or the token may not see it",
+        409: "the name is taken, or it was changed at the same time; choose another name or try again",
+    }.get(status, f"the Hub refused with status {status}{said}")
+    return AIGCError(f"{what}: {meaning}.")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:300]

@@ -1,0 +1,257 @@
+"""Latent directions that change images most, found without labels.
+
+`sefa0`, `sefa1`, …: closed-form factorisation of the weights that read the latent (SeFa; Shen & Zhou 2021).
+`pca0`, `pca1`, …: principal components of activations (GANSpace; Härkönen et al. 2020): of the styles where there
+is a W, and else of the first activations that are not linear in the latent, regressed back to latents.
+
+They are computed once and kept beside the checkpoint as `directions.safetensors`, or in the user's cache where the
+checkpoint's folder cannot be written to.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from aigc_core.checkpoint.folder import DIRECTIONS_FILE, Checkpoint, written_file
+from aigc_core.errors import AIGCError
+
+from .sample import BATCH_SIZE, decode, draw_latents, has_styles
+
+KIND_COUNT = 16
+ACTIVATION_SAMPLES = 4096
+ACTIVATION_VALUES = 2**26
+EFFECT_SAMPLES = 16
+SAME_DIRECTION = 0.9
+
+
+@dataclass(frozen=True)
+class Directions:
+    """n directions in the space of the generator's codes: W where there is one, else Z.
+
+    names: "sefa0" …, "pca0" …; vectors: float32 [n, dim], of unit length; deviations: float32 [n], the standard
+    deviation of codes along each; shares: float32 [n], its share of the energy that its method decomposes;
+    effects: float32 [n], the mean change of a pixel, in levels of 255, for a step of one standard deviation.
+    """
+
+    names: tuple[str, ...]
+    vectors: Tensor
+    deviations: Tensor
+    shares: Tensor
+    effects: Tensor
+
+    def step(self, name: str) -> Tensor:
+        """float32 [dim]: one standard deviation along a direction. Raises AIGCError if there is none of that name."""
+        if name not in self.names:
+            known = ", ".join(self.names)
+            raise AIGCError(
+                "There is no latent direction '{name}'; beside coordinates like z0 there are {known}.",
+                name=name[:100],
+                known=known,
+            )
+        index = self.names.index(name)
+        return self.deviations[index] * self.vectors[index]
+
+    def strongest(self, n: int) -> list[str]:
+        """The names of the n directions with the most visible effect, strongest first.
+
+        A direction that (almost) repeats a stronger one is left out, so there may be fewer.
+        """
+        chosen: list[int] = []
+        for index in self.effects.argsort(descending=True).tolist():
+            if all((self.vectors[index] @ self.vectors[other]).abs() < SAME_DIRECTION for other in chosen):
+                chosen.append(index)
+        return [self.names[index] for index in chosen[:n]]
+
+
+_known: dict[str, Directions] = {}
+_one_at_a_time = threading.Lock()
+
+
+def load_directions(checkpoint: Checkpoint) -> Directions:
+    """The directions of a checkpoint: found anew if they are not kept yet, or belong to other weights."""
+    with _one_at_a_time:
+        if kept := kept_directions(checkpoint):
+            return kept
+        identity = checkpoint.weights_sha256
+        _known[identity] = _found(checkpoint, identity, _places(checkpoint, identity))
+        return _known[identity]
+
+
+def kept_directions(checkpoint: Checkpoint) -> Directions | None:
+    """The directions of a checkpoint if they were found before; nothing is computed."""
+    identity = checkpoint.weights_sha256
+    if identity not in _known:
+        kept = (_read(place, identity) for place in _places(checkpoint, identity))
+        if directions := next((directions for directions in kept if directions), None):
+            _known[identity] = directions
+    return _known.get(identity)
+
+
+def _places(checkpoint: Checkpoint, identity: str) -> list[Path]:
+    """Where directions are kept: beside the weights, or in the cache."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aigc-studio" / "directions"
+    beside = [checkpoint.path / DIRECTIONS_FILE] if checkpoint.path else []
+    return [*beside, cache / f"{identity}.safetensors"]
+
+
+def _found(checkpoint: Checkpoint, identity: str, places: list[Path]) -> Directions:
+    directions = find_directions(checkpoint.generator, checkpoint.config.image_shape.num_classes)
+    for place in places:
+        try:
+            with written_file(place) as unfinished:
+                tensors = {name: value for name, value in vars(directions).items() if isinstance(value, Tensor)}
+                save_file(tensors, unfinished, {"names": ",".join(directions.names), "weights": identity})
+            break
+        except AIGCError:
+            continue  # a place that cannot be written to; found again next time if there is none
+    return directions
+
+
+def _read(path: Path, identity: str) -> Directions | None:
+    """The directions kept in a file; None if there are none, or none of these weights."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in ("vectors", "deviations", "shares", "effects")}
+    except (OSError, SafetensorError):
+        return None
+    names = tuple(metadata.get("names", "").split(","))
+    shapes = [tuple(tensor.shape) for tensor in tensors.values()]
+    fitting = shapes == [(len(names), shapes[0][-1]), *[(len(names),)] * 3] and metadata.get("weights") == identity
+    return Directions(names, **tensors) if fitting else None
+
+
+def find_directions(generator: nn.Module, num_classes: int) -> Directions:
+    """Compute the directions of a generator in eval mode; a matter of seconds."""
+    with torch.inference_mode(False), torch.no_grad():
+        device = next(generator.parameters()).device
+        latents, labels = draw_latents(list(range(ACTIVATION_SAMPLES)), generator.latent_dim, num_classes)  # type: ignore[arg-type]
+        latents, labels = latents.to(device), labels.to(device)
+        codes = _codes(generator, latents, labels)
+        sefa_vectors, sefa_shares = closed_form_factorisation(generator.first_layers())  # type: ignore[operator]
+        if has_styles(generator):
+            styles = codes[:, 0] if codes.ndim == 3 else codes
+            pca_vectors, pca_shares = principal_components(styles)
+        else:
+            styles = codes
+            activations = _first_nonlinear_activations(generator, latents, labels)
+            pca_vectors, pca_shares = latent_components(activations, latents[: len(activations)])
+        vectors = torch.cat([sefa_vectors[:KIND_COUNT].to(device), pca_vectors[:KIND_COUNT]])
+        deviations = (styles @ vectors.T).std(0) if has_styles(generator) else torch.ones(len(vectors), device=device)
+        effects = _effects(generator, codes[:EFFECT_SAMPLES], labels[:EFFECT_SAMPLES], deviations[:, None] * vectors)
+        shares = torch.cat([sefa_shares[:KIND_COUNT].to(device), pca_shares[:KIND_COUNT]])
+        counts = {"sefa": len(sefa_vectors[:KIND_COUNT]), "pca": len(pca_vectors[:KIND_COUNT])}
+    names = tuple(f"{kind}{index}" for kind, count in counts.items() for index in range(count))
+    return Directions(names, vectors.cpu(), deviations.cpu(), shares.cpu(), effects.cpu())
+
+
+def closed_form_factorisation(weights: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """Eigenvectors [dim, dim] (rows, unit, strongest first) of AᵀA, and each one's share of the eigenvalues' sum.
+
+    A stacks the 2-D weights [out, dim] that read the latent; an eigenvector is the direction in which a step
+    changes their output most (Shen & Zhou 2021, equations 4 to 6).
+    """
+    stacked = torch.cat([weight.detach().double() for weight in weights])
+    values, vectors = torch.linalg.eigh(stacked.T @ stacked)
+    values = values.flip(0).clamp(min=0)
+    return _signed(vectors.T.flip(0)).float(), (values / values.sum()).float()
+
+
+def principal_components(samples: Tensor) -> tuple[Tensor, Tensor]:
+    """Principal axes [KIND_COUNT or fewer, dim] of samples [N, dim] (rows, unit) and their shares of the variance.
+
+    By randomised subspace iteration (Halko et al. 2011, algorithm 4.4), as samples may have many dimensions.
+    """
+    centred = samples - samples.mean(0)
+    count = min(KIND_COUNT, *centred.shape)
+    size = min(2 * KIND_COUNT, *centred.shape)
+    draw = torch.Generator().manual_seed(0)
+    basis = torch.randn(centred.shape[1], size, generator=draw).to(centred.device)
+    for _ in range(8):
+        basis = torch.linalg.qr(centred.T @ (centred @ basis)).Q
+    _, scales, axes = torch.linalg.svd(centred @ basis, full_matrices=False)
+    shares = scales**2 / centred.square().sum().clamp(min=1e-12)
+    return _signed(axes @ basis.T)[:count], shares[:count]
+
+
+def latent_components(activations: Tensor, latents: Tensor) -> tuple[Tensor, Tensor]:
+    """Directions in Z [n, latent_dim] (rows, unit) that move along the principal components of activations [N, F].
+
+    Each is the least-squares map from a component's coordinate to the latents [N, latent_dim] that made the
+    activations (Härkönen et al. 2020, section 2.2, equation 3).
+    """
+    axes, shares = principal_components(activations)
+    coordinates = (activations - activations.mean(0)) @ axes.T
+    regressed = torch.linalg.lstsq(coordinates, latents).solution
+    return nn.functional.normalize(regressed, dim=1), shares
+
+
+def _signed(vectors: Tensor) -> Tensor:
+    """Rows with the sign that makes the largest coordinate positive, so that it is the same on every machine."""
+    largest = vectors.gather(1, vectors.abs().argmax(1, keepdim=True))
+    return vectors * largest.sign()
+
+
+def _codes(generator: Any, latents: Tensor, labels: Tensor) -> Tensor:
+    if not has_styles(generator):
+        return latents
+    pairs = zip(latents.split(BATCH_SIZE), labels.split(BATCH_SIZE))
+    return torch.cat([generator.mapping(z, y) for z, y in pairs])
+
+
+def _effects(generator: nn.Module, codes: Tensor, labels: Tensor, steps: Tensor) -> Tensor:
+    """[n]: the mean of |G(c + step) − G(c − step)| / 2 over pixels and codes, in levels of 255."""
+    changes = [decode(generator, codes + step, labels) - decode(generator, codes - step, labels) for step in steps]
+    return torch.stack([127.5 * change.abs().mean() / 2 for change in changes])
+
+
+def _first_nonlinear_activations(generator: nn.Module, latents: Tensor, labels: Tensor) -> Tensor:
+    """Activations [N, F] of the first layer whose output is not affine in the latents.
+
+    Before it, principal components would repeat the closed-form factorisation. If F is large, fewer latents are
+    used, so that the activations take at most 256 MB.
+    """
+    latent = latents[:1]
+    probes = torch.cat([latent, -latent, torch.zeros_like(latent)])
+    outputs = _outputs(generator, _layers(generator), probes, labels[:1].expand(3, -1))
+    layer, values = next(
+        ((layer, values) for layer, values in outputs.items() if not _is_affine(values)), list(outputs.items())[-1]
+    )
+    count = min(len(latents), max(BATCH_SIZE, ACTIVATION_VALUES // values[0].numel()))
+    batches = zip(latents[:count].split(BATCH_SIZE), labels[:count].split(BATCH_SIZE))
+    return torch.cat([_outputs(generator, [layer], z, y)[layer].flatten(1) for z, y in batches])
+
+
+def _layers(generator: nn.Module) -> list[nn.Module]:
+    return [module for module in generator.modules() if not list(module.children())]
+
+
+def _is_affine(values: Tensor) -> bool:
+    """Whether values at latents z, −z and 0 lie on a line."""
+    bend = values[0] + values[1] - 2 * values[2]
+    return bool(bend.abs().max() <= 1e-4 * values.abs().max())
+
+
+def _outputs(generator: nn.Module, layers: list[nn.Module], latents: Tensor, labels: Tensor) -> dict[nn.Module, Tensor]:
+    """What layers put out, in the order in which they are used."""
+    outputs: dict[nn.Module, Tensor] = {}
+
+    def keep(layer: nn.Module, _: Any, output: Tensor) -> None:
+        outputs.setdefault(layer, output.clone())
+
+    hooks = [layer.register_forward_hook(keep) for layer in layers]
+    try:
+        generator(latents, labels)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return outputs

@@ -1,0 +1,156 @@
+"""From an image back to the latent that best reproduces it.
+
+By gradient descent on the generator's input (Lipton & Tripathi 2017), with the losses of an image pyramid and, in
+models with a W, on one style for all layers (Karras et al. 2020, appendix D). The best of many random latents are
+the starts, since the loss has local minima.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional
+
+from aigc_core.checkpoint.folder import Checkpoint
+from aigc_core.data.datasets import read_image
+from aigc_core.errors import AIGCError
+from aigc_core.families.gan.networks import ImageShape
+
+from .provenance import to_picture
+from .sample import BATCH_SIZE, decode, draw_latents, encode, has_styles, parse_labels, to_uint8
+
+CANDIDATES = 512
+STARTS = 8
+LEARNING_RATE = 0.1
+PYRAMID_LEVELS = 3
+SMALLEST_SIDE = 8
+
+
+@dataclass(frozen=True)
+class Inversion:
+    """The state after a step: loss of the best start; its image uint8 [C, R, R]; and what makes it.
+
+    codes: float32 [1, latent_dim], or styles [1, num_layers, style_dim] where there is a W, and labels float32
+    [1, num_classes], as `sampling.render` takes them. All on the CPU.
+    """
+
+    step: int
+    loss: float
+    image: Tensor
+    codes: Tensor
+    labels: Tensor
+
+
+def target_image(upload: Path | BinaryIO | Image.Image | Tensor, image_shape: ImageShape) -> Tensor:
+    """An upload (file, PIL image or uint8 [C, H, W]) as uint8 [channels, resolution, resolution], its centre square.
+
+    Raises AIGCError if it cannot be read, is smaller than 8 pixels or larger than 50 megapixels.
+    """
+    file = upload
+    if isinstance(upload, Tensor):
+        file = to_picture(upload)
+    if isinstance(file, Image.Image):
+        buffer = io.BytesIO()
+        file.save(buffer, "PNG", compress_level=0)
+        file = buffer
+    pixels = read_image(file, image_shape.resolution, image_shape.channels)  # type: ignore[arg-type]
+    with Image.open(file) as picture:  # type: ignore[arg-type]
+        if min(picture.size) < SMALLEST_SIDE:
+            width, height = picture.size
+            raise AIGCError(
+                "The image has only {width} × {height} pixels; use a larger one.", width=width, height=height
+            )
+    return torch.from_numpy(pixels)
+
+
+def invert(
+    checkpoint: Checkpoint,
+    image: Path | BinaryIO | Image.Image | Tensor,
+    label: str = "",
+    steps: int = 400,
+    seed: int = 0,
+) -> Iterator[Inversion]:
+    """Yield the best reproduction of an image after each step; the last one is the result.
+
+    With `label` the class, or mix of classes, is held fixed; else class weights are found as well. Raises
+    AIGCError as `target_image` and `parse_labels` do.
+    """
+    generator = checkpoint.generator
+    device = next(generator.parameters()).device
+    shape = checkpoint.config.image_shape
+    target = target_image(image, shape).to(device).float().div(127.5).sub(1)[None]
+    fixed = parse_labels(label, checkpoint.config.class_names, shape.num_classes)[:1].to(device) if label else None
+    starts = _best_candidates(generator, target, fixed, shape.num_classes, seed)
+    return _descend(generator, target, starts, fixed, steps)
+
+
+def pyramid_loss(images: Tensor, target: Tensor) -> Tensor:
+    """[N]: mean squared error of images [N, C, R, R] and target [1, C, R, R], summed over halved resolutions."""
+    total = torch.zeros(len(images), device=images.device)
+    for level in range(PYRAMID_LEVELS):
+        coarse, coarse_target = (functional.avg_pool2d(maps, 2**level) for maps in (images, target))
+        total = total + (coarse - coarse_target).square().mean(dim=(1, 2, 3))
+    return total
+
+
+@torch.no_grad()
+def _best_candidates(
+    generator: nn.Module, target: Tensor, fixed: Tensor | None, num_classes: int, seed: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Codes and labels of the STARTS random images nearest to the target, and the codes' deviations."""
+    latents, labels = draw_latents(list(range(seed, seed + CANDIDATES)), generator.latent_dim, num_classes)  # type: ignore[arg-type]
+    latents, labels = latents.to(target.device), labels.to(target.device)
+    if fixed is not None:
+        labels = fixed.expand(CANDIDATES, -1)
+    codes = torch.cat([encode(generator, z, y) for z, y in zip(latents.split(BATCH_SIZE), labels.split(BATCH_SIZE))])
+    losses = torch.cat(
+        [
+            pyramid_loss(decode(generator, c, y).float(), target)
+            for c, y in zip(codes.split(BATCH_SIZE), labels.split(BATCH_SIZE))
+        ]
+    )
+    best = losses.topk(STARTS, largest=False).indices
+    deviations = codes.std(0) if has_styles(generator) else torch.ones_like(codes[0])
+    return codes[best], labels[best], deviations
+
+
+def _descend(
+    generator: nn.Module, target: Tensor, starts: tuple[Tensor, Tensor, Tensor], fixed: Tensor | None, steps: int
+) -> Iterator[Inversion]:
+    codes, labels, deviations = starts
+    # In standard deviations from the start; one row for all layers where there are some.
+    moved = torch.zeros_like(codes[:, :1] if has_styles(generator) else codes)
+    # Styles carry the class already; else its weights are a softmax that starts near the candidate's class.
+    free = fixed is None and labels.shape[1] > 0 and not has_styles(generator)
+    logits = 4 * labels
+    parameters = [moved, logits] if free else [moved]
+    optimizer = torch.optim.Adam(parameters, lr=LEARNING_RATE)
+    for step in range(steps + 1):
+        with torch.enable_grad():
+            for parameter in parameters:
+                parameter.requires_grad_()
+            current = codes + deviations * moved
+            mixed = logits.softmax(1) if free else labels
+            images = decode(generator, current, mixed).float()
+            losses = pyramid_loss(images, target)
+            gradients = torch.autograd.grad(losses.sum(), parameters)
+        best = int(losses.argmin())
+        yield Inversion(
+            step,
+            losses[best].item(),
+            to_uint8(images[best].detach()).cpu(),
+            current[best : best + 1].detach().cpu(),
+            mixed[best : best + 1].detach().cpu(),
+        )
+        for parameter, gradient in zip(parameters, gradients):
+            parameter.grad = gradient
+        optimizer.param_groups[0]["lr"] = LEARNING_RATE * 0.5 * (1 + math.cos(math.pi * step / max(1, steps)))
+        optimizer.step()

@@ -1,0 +1,1 @@
+"""What the dashboard serves: a leaderboard, and a queue of evaluations."""

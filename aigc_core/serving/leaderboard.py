@@ -1,0 +1,233 @@
+"""Evaluated checkpoints side by side: collecting them, and ranks that respect ties.
+
+A *source* names one or many checkpoints:
+
+    OWNER/NAME                  a repository on the Hub: what it holds and all its revisions
+    OWNER/NAME@REVISION         one of them
+    OWNER                       all repositories of an owner that hold checkpoints
+    collection:OWNER/NAME-ID    all in a collection
+    tag:NAME                    all that carry a tag
+    FOLDER, FOLDER@STEP         a local checkpoint and its earlier steps, a run, or one step
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from aigc_core.access import SHIPPED, check_reference
+from aigc_core.checkpoint.folder import (
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    CheckpointConfig,
+    read_config,
+    repo_name,
+    resolve_reference,
+    step_folders,
+)
+from aigc_core.errors import AIGCError
+from aigc_core.evaluation.comparison import ranks
+from aigc_core.evaluation.results import FIGURES, Result, read_results
+from aigc_core.hub.client import list_checkpoints, read_revisions
+
+MAX_REPOSITORIES = 100
+"""What one owner, collection or tag may bring, newest first."""
+
+owner_name = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One checkpoint with its results; `problem` says in words why it cannot be used, and the rest is empty then.
+
+    `folder` holds at least its config and results; of what is on the Hub the weights may not be there yet.
+    """
+
+    reference: str
+    folder: Path | None = None
+    config: CheckpointConfig | None = None
+    results: tuple[Result, ...] = ()
+    problem: str = ""
+
+    @property
+    def model(self) -> str:
+        """The reference without its revision: what all steps of a training share."""
+        return self.reference.partition("@")[0]
+
+
+def shipped_sources(folder: Path = SHIPPED) -> list[str]:
+    """The models in a folder of checkpoints."""
+    models = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [str(model) for model in models if (model / CONFIG_FILE).is_file()]
+
+
+def collect(sources: Iterable[str], token: str | None = None) -> list[Entry]:
+    """An entry for each checkpoint of the sources; a broken one becomes an entry with its problem and hides no other.
+
+    `token` is what the Hub is asked with, for example a visitor's own.
+    """
+    entries: dict[str, Entry] = {}
+    for source in sources:
+        try:
+            found = _read_source(source.strip(), token)
+        except AIGCError as error:
+            found = [Entry(source.strip(), problem=str(error))]
+        for entry in found:
+            entries.setdefault(entry.reference, entry)
+    return list(entries.values())
+
+
+def _read_source(source: str, token: str | None) -> list[Entry]:
+    kind, _, name = source.partition(":")
+    if kind == "collection":
+        return _read_repositories(source, token, collection=name)
+    if kind == "tag":
+        return _read_repositories(source, token, tag=name)
+    if Path(source).expanduser().is_dir():
+        check_reference(source)
+        return _read_folder(source)
+    if owner_name.fullmatch(source):
+        return _read_repositories(source, token, owner=source)
+    check_reference(source)
+    repo_id, _, revision = source.partition("@")
+    if not repo_name.fullmatch(repo_id) or Path(repo_id).expanduser().is_dir():
+        return [_read_entry(source, resolve_reference(source))]
+    entries = _read_repository(repo_id, token)
+    if not revision:
+        return entries
+    named = [entry for entry in entries if entry.reference == source]
+    return named or [_read_entry(source, resolve_reference(source, token=token))]
+
+
+def _read_folder(folder: str) -> list[Entry]:
+    local = Path(folder).expanduser()
+    steps = [_read_local(f"{folder}@{step.name}", step) for step in step_folders(local)]
+    return steps if steps and not (local / CONFIG_FILE).exists() else [_read_local(folder, local), *steps]
+
+
+def _read_local(reference: str, folder: Path) -> Entry:
+    if (folder / CONFIG_FILE).exists() and not (folder / WEIGHTS_FILE).exists():
+        return Entry(reference, problem=f"'{folder}' is not a complete checkpoint: {WEIGHTS_FILE} is missing.")
+    return _read_entry(reference, folder)
+
+
+def _read_repository(repo_id: str, token: str | None) -> list[Entry]:
+    """What the main branch holds and all other revisions that differ from it, if only in being broken."""
+    entries = {
+        revision.name: _read_entry(f"{repo_id}@{revision.name}", revision.folder, revision.problem)
+        for revision in read_revisions(repo_id, token)
+    }
+    newest = entries.pop("main", None)
+    if newest is None:
+        return list(entries.values())
+    others = [e for e in entries.values() if e.problem or (e.config, e.results) != (newest.config, newest.results)]
+    return [Entry(repo_id, newest.folder, newest.config, newest.results, newest.problem), *others]
+
+
+def _read_repositories(source: str, token: str | None, **which: str) -> list[Entry]:
+    names = [found.repo_id for found in list_checkpoints(**which, token=token)]
+    if not names:
+        raise AIGCError(f"'{source}' is no folder here, and the Hub shows no checkpoints for it; check the name.")
+    with ThreadPoolExecutor(8) as pool:
+        groups = list(pool.map(lambda name: collect([name], token), names[:MAX_REPOSITORIES]))
+    if len(names) > MAX_REPOSITORIES:
+        problem = f"It has {len(names):,} repositories, of which the {MAX_REPOSITORIES} newest are shown."
+        groups.append([Entry(source, problem=problem)])
+    return [entry for group in groups for entry in group]
+
+
+def _read_entry(reference: str, folder: Path | None, problem: str = "") -> Entry:
+    if folder is None:
+        return Entry(reference, problem=problem)
+    try:
+        return Entry(reference, folder, read_config(folder), tuple(read_results(folder)))
+    except AIGCError as error:
+        return Entry(reference, problem=str(error))
+
+
+def by_protocol(entries: list[Entry]) -> dict[str, list[tuple[Entry, Result]]]:
+    """Entries grouped by protocol id, the largest group first: only what is inside a group may be ranked."""
+    groups: dict[str, list[tuple[Entry, Result]]] = {}
+    for entry in entries:
+        for result in entry.results:
+            groups.setdefault(result.protocol.id, []).append((entry, result))
+    return dict(sorted(groups.items(), key=lambda group: -len(group[1])))
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a protocol's table; `rank` is None where the ranked figure was not measured."""
+
+    rank: int | None
+    name: str
+    entry: Entry
+    result: Result
+
+
+def ranked(group: list[tuple[Entry, Result]], figure: str) -> list[Line]:
+    """A protocol's group by rank in a figure, then by value; what lacks the figure comes last."""
+    named = labels(entry for entry, _ in group)
+    measured = [(entry, result) for entry, result in group if figure in result.figures]
+    places = ranks([result for _, result in measured], figure)
+    sign = 1 if FIGURES[figure].better == "lower" else -1
+    lines = [Line(rank, named[e.reference], e, result) for rank, (e, result) in zip(places, measured)]
+    lines.sort(key=lambda line: (line.rank, sign * line.result.figures[figure].value))
+    lacking = [(entry, result) for entry, result in group if figure not in result.figures]
+    return [*lines, *(Line(None, named[entry.reference], entry, result) for entry, result in lacking)]
+
+
+def as_rows(lines: list[Line]) -> list[dict[str, object]]:
+    """Lines as records of numbers: rank, what it is, and each figure with both ends of its interval."""
+    table = []
+    for line in lines:
+        row: dict[str, object] = {
+            "rank": line.rank,
+            "checkpoint": line.name,
+            "architecture": line.entry.config.architecture if line.entry.config else "",
+            "images_seen": line.result.images_seen,
+            "protocol": line.result.protocol.id,
+        }
+        for name in FIGURES:
+            if value := line.result.figures.get(name):
+                row |= {name: value.value, f"{name}_low": value.low, f"{name}_high": value.high}
+        table.append(row)
+    return table
+
+
+def as_latex(lines: list[Line], figures: Iterable[str]) -> str:
+    """Lines as a table in LaTeX (package booktabs) of the named figures, each as value ± reach."""
+    protocol, figures = lines[0].result.protocol, list(figures)
+    arrows = {"lower": r"$\downarrow$", "higher": r"$\uparrow$"}
+    heads = [f"{_escaped(FIGURES[name].title)} {arrows[FIGURES[name].better]}" for name in figures]
+    text = [
+        # A name with a line break would end the comment.
+        " ".join(
+            f"% {protocol.num_samples} samples against {protocol.dataset}:{protocol.split}, {protocol.extractor}, "
+            f"protocol {protocol.id}; 95 % intervals".split()
+        ),
+        rf"\begin{{tabular}}{{rl{'r' * len(figures)}}}",
+        r"\toprule",
+        " & ".join(["Rank", "Checkpoint", *heads]) + r" \\",
+        r"\midrule",
+    ]
+    for line in lines:
+        values = [line.result.figures.get(name) for name in figures]
+        cells = ["--" if value is None else f"${value}$".replace("±", r"\pm") for value in values]
+        text.append(" & ".join([str(line.rank or "--"), _escaped(line.name), *cells]) + r" \\")
+    return "\n".join([*text, r"\bottomrule", r"\end{tabular}", ""])
+
+
+def _escaped(text: str) -> str:
+    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "∞": r"$_\infty$"}
+    return "".join(special.get(letter, f"\\{letter}" if letter in "&%$#_{}" else letter) for letter in text)
+
+
+def labels(entries: Iterable[Entry]) -> dict[str, str]:
+    """What to call each reference: without the path of the folder it lies in, unless two would be called the same."""
+    short = {e.reference: Path(e.reference).name if Path(e.reference).is_absolute() else e.reference for e in entries}
+    called = Counter(short.values())
+    return {reference: name if called[name] == 1 else reference for reference, name in short.items()}

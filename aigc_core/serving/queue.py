@@ -1,0 +1,145 @@
+"""Evaluations in processes of their own: one at a time on each GPU, or on the machine, in a queue that all can see.
+
+A job is the command `python -m aigc_core evaluate …`: what it prints is its progress, and its result lies beside the
+checkpoint when it ends.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import re
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from aigc_core.access import check_reference
+from aigc_core.errors import AIGCError
+
+MAX_OPEN = 20
+MAX_SHOWN = 100
+
+logger = logging.getLogger(__name__)
+percentage = re.compile(rb"(\d{1,3})%")
+
+
+@dataclass
+class Job:
+    """One evaluation, against DATASET:SPLIT and with an extractor; where they are empty, those of the training data.
+
+    `progress` goes from 0 to 1, `message` is the sentence it failed with.
+    `owner` is the token of the visitor who asked for it, whose rights it runs with; it is never shown.
+    """
+
+    reference: str
+    num_samples: int
+    against: str = ""
+    extractor: str = ""
+    owner: str | None = field(default=None, repr=False)
+    state: Literal["waiting", "running", "done", "failed", "cancelled"] = "waiting"
+    progress: float = 0.0
+    message: str = ""
+    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    @property
+    def asks(self) -> tuple[object, ...]:
+        """What it asks for, and who."""
+        return self.reference, self.num_samples, self.against, self.extractor, self.owner
+
+    @property
+    def open(self) -> bool:
+        """Whether it waits or runs."""
+        return self.state in ("waiting", "running")
+
+
+class EvaluationQueue:
+    """Jobs in the order they were added; they end with the process that made the queue."""
+
+    def __init__(self) -> None:
+        self.jobs: list[Job] = []
+        self._changed = threading.Condition()
+        atexit.register(self._stop)
+        for device in range(max(1, torch.cuda.device_count())):
+            threading.Thread(target=self._work, args=(device,), daemon=True).start()
+
+    def add(self, job: Job) -> None:
+        """Queue a job. Raises AIGCError where its checkpoint may not be opened, and if the queue is full or has it."""
+        check_reference(job.reference)
+        if job.reference.startswith("-"):
+            raise AIGCError(f"'{job.reference}' is not the name of a checkpoint.")
+        with self._changed:
+            waiting = [other for other in self.jobs if other.open]
+            if any(other.asks == job.asks for other in waiting):
+                raise AIGCError(f"'{job.reference}' is in the queue already.")
+            if len(waiting) >= MAX_OPEN:
+                raise AIGCError(f"The queue is full ({MAX_OPEN} evaluations); try again later.")
+            self.jobs = [*self.jobs[-MAX_SHOWN:], job]
+            self._changed.notify()
+
+    def cancel(self, job: Job) -> None:
+        """End a job; what it had cached is kept. Nothing happens if it has ended."""
+        with self._changed:
+            if job.open:
+                job.state = "cancelled"
+                if job.process:
+                    job.process.terminate()
+
+    def _work(self, device: int) -> None:
+        while True:
+            with self._changed:
+                job = next((job for job in self.jobs if job.state == "waiting"), None)
+                if job is None:
+                    self._changed.wait()
+                    continue
+                job.state = "running"
+                job.process = _start(job, device)
+            log = _follow(job, job.process)
+            with self._changed:
+                if job.state == "running":
+                    job.state = "failed" if job.process.returncode else "done"
+                    job.message = log if job.process.returncode else ""
+
+    def _stop(self) -> None:
+        for job in self.jobs:
+            self.cancel(job)
+
+
+def _start(job: Job, device: int) -> subprocess.Popen[bytes]:
+    environment = dict(os.environ)
+    if torch.cuda.device_count() > 1:
+        environment["CUDA_VISIBLE_DEVICES"] = str(device)
+    if job.owner:
+        environment["HF_TOKEN"] = job.owner
+    options = {"--num-samples": job.num_samples, "--reference": job.against, "--extractor": job.extractor}
+    root = Path(__file__).parents[2]
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), environment.get("PYTHONPATH")]))
+    return subprocess.Popen(
+        [sys.executable, "-m", "aigc_core", "evaluate", job.reference]
+        + [f"{name}={value}" for name, value in options.items() if value],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+
+
+def _follow(job: Job, process: subprocess.Popen[bytes]) -> str:
+    """Read the progress until the process ends; returns the sentence it ended with, if any."""
+    assert process.stderr is not None
+    tail = b""
+    while chunk := os.read(process.stderr.fileno(), 65536):
+        tail = (tail + chunk)[-65536:]
+        if found := percentage.findall(tail):
+            job.progress = min(1.0, int(found[-1]) / 100)
+    process.wait()
+    text = tail.decode(errors="replace")
+    sentences = [line.removeprefix("error: ") for line in text.splitlines() if line.startswith("error: ")]
+    if process.returncode and not sentences and job.state == "running":
+        logger.error("The evaluation of '%s' broke off:\n%s", job.reference, text)
+    return sentences[-1] if sentences else "The evaluation broke off; see the server's log."

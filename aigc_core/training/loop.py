@@ -1,0 +1,439 @@
+"""The training loop: data in, checkpoints out, for any training method.
+
+The loop knows a method's generator, modules, optimisers and step, and nothing of what happens inside.
+Interrupted anywhere, a run resumes from its newest checkpoint, on a CPU to the same weights as if it had never
+stopped; on a GPU to about the same, as its libraries add in no fixed order.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from accelerate import Accelerator
+from accelerate.tracking import get_available_trackers
+from accelerate.utils import broadcast, parse_flag_from_env
+from pydantic import Field
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from aigc_core.checkpoint.folder import (
+    SAMPLES_FILE,
+    TRAINING_STATE_FOLDER,
+    Checkpoint,
+    CheckpointConfig,
+    faults_told,
+    read_config,
+    step_folders,
+    written_whole,
+)
+from aigc_core.config import Config, parse_config
+from aigc_core.data.datasets import load_dataset
+from aigc_core.errors import AIGCError
+from aigc_core.families.gan.method import AdversarialTraining
+from aigc_core.families.gan.networks import Channels, ImageShape, Resolution
+from aigc_core.hub.card import write_card
+from aigc_core.rng import ShuffledStream, StepDraws, seeded_generator, to_device
+from aigc_core.sampling.provenance import save_png
+from aigc_core.sampling.sample import MAX_SEED, SampleRequest, class_entry, image_grid, sample
+
+from .ema import ExponentialMovingAverage, with_standing_statistics
+from .state import load_training_state, save_training_state
+
+# Losses are fetched from the device, and health is judged, once in so many steps.
+STEPS_BETWEEN_LOGS = 50
+# From glibc's malloc.h.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+
+
+class TrainingMethod(Protocol):
+    """What the loop asks of a training method."""
+
+    generator: nn.Module
+
+    @property
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]: ...
+
+    @property
+    def modules(self) -> dict[str, nn.Module]: ...
+
+    def step(
+        self, images: Tensor, labels: Tensor, step: int, progress: float, draws: StepDraws
+    ) -> dict[str, Tensor]: ...
+
+    def warning(self, measured: dict[str, float]) -> str | None: ...
+
+
+methods: dict[str, Callable[..., TrainingMethod]] = {"adversarial": AdversarialTraining}
+
+
+class TrainingConfig(Config):
+    """A whole recipe; presets are such configs in YAML.
+
+    `data`: a data set's name or an image folder. `images`: how many real images are shown in all, counted with
+    repetition; `seconds`, if given, ends training by time instead (only training is counted). `ema_half_life` in
+    images, `ema_ramp_up` as in `ExponentialMovingAverage`. A checkpoint is kept every `checkpoint_images` images.
+    `parent`: a checkpoint of the same networks whose generator training goes on from, with a discriminator of its own;
+    `images` and `seconds` count from there, and a checkpoint's counters from the parent's.
+    """
+
+    data: str
+    data_limit: int | None = Field(default=None, ge=1)
+    resolution: Resolution | None = None
+    channels: Channels | None = None
+    conditional: bool = True
+    architecture: str = "dcgan"
+    architecture_config: dict[str, Any] = {}
+    method: str = "adversarial"
+    method_config: dict[str, Any] = {}
+    images: int = Field(default=3_000_000, ge=1)
+    seconds: float | None = Field(default=None, gt=0)
+    batch_size: int = Field(default=64, ge=1, le=65_536)
+    horizontal_flip: bool = False
+    ema_half_life: float = Field(default=10_000, ge=0)
+    ema_ramp_up: float = Field(default=0.05, ge=0)
+    checkpoint_images: int = Field(default=500_000, ge=1)
+    parent: str = ""
+    seed: int = Field(default=0, ge=0, le=MAX_SEED)
+    preset: str = ""
+
+
+def train(
+    config: TrainingConfig, folder: str | Path, *, resume: bool = False, trackers: tuple[str, ...] = ("tensorboard",)
+) -> Path:
+    """Train into `folder`, which collects checkpoints `step-…`; returns the newest one.
+
+    Raises AIGCError when the data or the recipe is wrong, when the folder already holds a run that `resume` does
+    not ask to go on with, when a tracker's package is missing, when the disk or the device's memory is full, and
+    when training diverges. The last good checkpoint stays.
+    """
+    for tracker in trackers:
+        if tracker not in map(str, get_available_trackers()):
+            raise AIGCError(f"The tracker '{tracker}' is a package of its own; run `pip install {tracker}` first.")
+    try:
+        return Run(config, Path(folder), resume=resume, trackers=trackers).train()
+    except torch.OutOfMemoryError:
+        raise AIGCError(
+            f"The device has too little memory for batches of {config.batch_size}; lower batch_size or the widths."
+        ) from None
+
+
+class Run:
+    """One training run: the state between two steps, and what leads from one to the next."""
+
+    def __init__(self, config: TrainingConfig, folder: Path, *, resume: bool, trackers: tuple[str, ...]) -> None:
+        self.config, self.folder = config, folder
+        with faults_told(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        earlier = step_folders(folder)
+        if earlier and not resume:
+            raise AIGCError(f"'{folder}' already holds a run; continue it with --resume or choose another --out.")
+        self.accelerator = Accelerator(
+            mixed_precision=mixed_precision(), log_with=list(trackers) or None, project_dir=str(folder)
+        )
+        if self.accelerator.device.type == "cpu":
+            _keep_freed_memory()
+        processes = self.accelerator.num_processes
+        if config.batch_size % processes:
+            raise AIGCError(f"The batch size {config.batch_size} cannot be shared among {processes} processes.")
+        if config.method not in methods:
+            raise AIGCError(f"There is no training method '{config.method}'; known ones are {', '.join(methods)}.")
+        self.dataset = load_dataset(
+            config.data, resolution=config.resolution, channels=config.channels, limit=config.data_limit
+        )
+        channels, resolution = self.dataset.images.shape[1:3]
+        self.class_names = self.dataset.class_names if config.conditional else ()
+        shape = {"channels": channels, "resolution": resolution, "num_classes": len(self.class_names)}
+        self.image_shape = parse_config(ImageShape, shape, f"Images of '{config.data}'")
+        torch.manual_seed(config.seed)
+        self.method = methods[config.method](
+            config.method_config, config.architecture, config.architecture_config, self.image_shape, self.accelerator
+        )
+        self.step, self.images_seen, self.training_seconds = 0, 0, 0.0
+        self.inherited: dict[str, Any] = {"step": 0, "images_seen": 0, "training_seconds": 0.0}
+        if config.parent and not earlier:
+            self._inherit(config.parent)
+        self.ema = ExponentialMovingAverage(self.method.generator, config.ema_half_life, config.ema_ramp_up)
+        self.warned: str | None = None
+        if earlier:
+            self._resume(earlier[-1])
+        # Without classes a label stands for no weight at all.
+        self.one_hot = torch.eye(max(1, len(self.dataset.class_names)))[:, : len(self.class_names)]
+        self.stream = ShuffledStream(len(self.dataset), config.seed)
+
+    def train(self) -> Path:
+        """Run to the end; returns the newest checkpoint's folder."""
+        if threading.excepthook is threading.__excepthook__:
+            threading.excepthook = _report_thread
+        with faults_told(self.folder):
+            self.accelerator.init_trackers("training", config=_flat(self.config.model_dump()))
+        next_checkpoint = (self.images_seen // self.config.checkpoint_images + 1) * self.config.checkpoint_images
+        stopped = False
+        with self._progress_bar() as progress_bar, _stop_on_interrupt() as interrupted:
+            while self.progress < 1 and not stopped:
+                started = time.perf_counter()
+                measured = self._train_step()
+                log = self.step % STEPS_BETWEEN_LOGS == 0
+                losses = {name: value.item() for name, value in measured.items()} if log else {}
+                self.training_seconds += time.perf_counter() - started
+                stopped = self._agree(interrupted())
+                if log:
+                    self._judge(losses)
+                    self._show(progress_bar, losses)
+                    with faults_told(self.folder):
+                        self.accelerator.log(losses, step=self.total["images_seen"])
+                progress_bar.update(min(self.done, progress_bar.total) - progress_bar.n)
+                if self.images_seen >= next_checkpoint:
+                    self._save()
+                    next_checkpoint += self.config.checkpoint_images
+            newest = self._save()
+            with faults_told(self.folder):
+                self.accelerator.end_training()
+        if stopped:
+            raise KeyboardInterrupt
+        return newest
+
+    @property
+    def counters(self) -> dict[str, Any]:
+        """How far this run itself has come."""
+        return {"step": self.step, "images_seen": self.images_seen, "training_seconds": self.training_seconds}
+
+    @property
+    def total(self) -> dict[str, Any]:
+        """How far the generator has come, what it inherited included."""
+        return {name: count + self.inherited[name] for name, count in self.counters.items()}
+
+    @property
+    def done(self) -> float:
+        """How far the run has come, in images or, where it is to last so many seconds, in seconds."""
+        return self.images_seen if self.config.seconds is None else self.training_seconds
+
+    @property
+    def progress(self) -> float:
+        """The share of the run that is over, 0 to 1."""
+        return min(1.0, self.done / (self.config.seconds or self.config.images))
+
+    def _agree(self, interrupted: bool) -> bool:
+        """Whether to stop; all processes follow the main one, and its clock, so that none is left waiting."""
+        if self.accelerator.num_processes == 1:
+            return interrupted
+        ours = torch.tensor([self.training_seconds, interrupted], dtype=torch.float64, device=self.accelerator.device)
+        self.training_seconds, stopped = broadcast(ours).tolist()  # type: ignore[union-attr]
+        return bool(stopped)
+
+    def _train_step(self) -> dict[str, Tensor]:
+        config, accelerator = self.config, self.accelerator
+        draws = StepDraws(
+            config.seed,
+            self.step,
+            config.batch_size,
+            accelerator.process_index,
+            accelerator.num_processes,
+            accelerator.device,
+        )
+        now, upcoming = (
+            self.stream.batch(self.images_seen + ahead, config.batch_size)[draws.rows]
+            for ahead in (0, config.batch_size)
+        )
+        images, labels = self.dataset.batch(now, upcoming)
+        images = to_device(images, accelerator.device).to(torch.float, memory_format=torch.channels_last)
+        images = images.div_(127.5).sub_(1)
+        if config.horizontal_flip:
+            images = torch.where(draws.uniform(1, 1, 1) < 0.5, images.flip(3), images)
+        weights = to_device(self.one_hot[labels], accelerator.device)
+        # What a network draws for itself, such as a layer's noise, depends on the step alone as well.
+        own_draws = seeded_generator(config.seed, self.step, 3, accelerator.process_index)
+        torch.manual_seed(own_draws.initial_seed())
+        measured = self.method.step(images, weights, self.step, self.progress, draws)
+        self.step += 1
+        self.images_seen += config.batch_size
+        self.ema.update(config.batch_size, self.images_seen)
+        return measured
+
+    def _judge(self, losses: dict[str, float]) -> None:
+        """Stop when training has diverged; warn in words when it goes wrong."""
+        if not all(math.isfinite(value) for value in losses.values()):
+            raise self._diverged()
+        warning = self.method.warning(losses)
+        if warning and warning != self.warned:
+            self._warn(warning)
+        self.warned = warning
+
+    def _warn(self, sentence: str) -> None:
+        if self.accelerator.is_main_process:
+            tqdm.write(f"warning: {sentence}", file=sys.stderr)
+
+    def _save(self) -> Path:
+        """Write the checkpoint of this step with its training state, then drop the older training state."""
+        target = self.folder / f"step-{self.total['step']:07d}"
+        self.accelerator.wait_for_everyone()
+        if not self.accelerator.is_main_process or (target / TRAINING_STATE_FOLDER).is_dir():
+            return target
+        if not all(torch.isfinite(tensor).all() for tensor in self.ema.generator.parameters()):
+            raise self._diverged()
+        generator = with_standing_statistics(self.ema.generator, self._class_shares().float())
+        checkpoint = Checkpoint(self._checkpoint_config(), generator)
+        with written_whole(target) as unfinished:
+            checkpoint.write_files(unfinished)
+            self._write_samples(checkpoint, unfinished)
+            write_card(unfinished)
+            save_training_state(
+                unfinished / TRAINING_STATE_FOLDER,
+                self.method.modules | {"ema": self.ema.generator},
+                self.method.optimizers,
+                self.counters,
+            )
+        for older in step_folders(self.folder):
+            if older != target:
+                shutil.rmtree(older / TRAINING_STATE_FOLDER, ignore_errors=True)
+        return target
+
+    def _diverged(self) -> AIGCError:
+        kept = step_folders(self.folder) if self.folder.is_dir() else []
+        return AIGCError(
+            f"Training diverged before step {self.step}: losses or weights are not finite numbers. The last good "
+            f"checkpoint is {kept[-1] if kept else 'none yet'}; try a lower learning rate or a stronger penalty."
+        )
+
+    def _write_samples(self, checkpoint: Checkpoint, folder: Path) -> None:
+        """A grid of the same 64 seeds at every checkpoint; one class a column where there are few enough."""
+        classes = len(self.class_names)
+        columns = classes if 2 <= classes <= 16 else 8
+        entries = [class_entry(label, self.class_names) for label in range(classes)] if columns == classes else []
+        request = SampleRequest(seed=0, count=columns * 8, labels=",".join(entries))
+        images = sample(checkpoint, request).images
+        if images.float().std(0).mean() < 1.0:
+            self._warn("all samples look the same: the generator has collapsed.")
+        save_png(folder / SAMPLES_FILE, image_grid(images, columns), request, checkpoint.weights_sha256)
+
+    def _class_shares(self) -> Tensor:
+        """How often each class occurs in the data, float64 [num_classes]."""
+        counts = torch.bincount(self.dataset.labels, minlength=len(self.class_names))[: len(self.class_names)]
+        return counts.double() / len(self.dataset)
+
+    def _checkpoint_config(self) -> CheckpointConfig:
+        shares = self._class_shares()
+        return CheckpointConfig(
+            architecture=self.config.architecture,
+            architecture_config=self.config.architecture_config,
+            image_shape=self.image_shape,
+            class_names=self.class_names,
+            class_shares=tuple(shares.tolist()) if len(shares.unique()) > 1 else (),
+            dataset=self.dataset.name,
+            data_licence=self.dataset.licence,
+            recipe=self.config.model_dump(mode="json", exclude_defaults=True),
+            **(self.total | {"training_seconds": round(self.total["training_seconds"], 3)}),
+            parent=self.config.parent or None,
+        )
+
+    def _inherit(self, reference: str) -> None:
+        """Start from another checkpoint's generator and counters."""
+        parent = Checkpoint.from_pretrained(reference)
+        self._check_same_networks(parent.config, reference, "the new run; change one of them")
+        self.method.generator.load_state_dict(parent.generator.state_dict())
+        self.inherited = {name: getattr(parent.config, name) for name in self.inherited}
+
+    def _resume(self, checkpoint: Path) -> None:
+        made = read_config(checkpoint)
+        to_fit = "what is to be resumed; leave it as it was, or begin a new run in another --out"
+        self._check_same_networks(made, checkpoint, to_fit)
+        if self.accelerator.is_main_process:
+            for unfinished in self.folder.glob(".step-*"):  # of a run that was killed while it saved
+                shutil.rmtree(unfinished)
+        counters = load_training_state(
+            checkpoint / TRAINING_STATE_FOLDER,
+            self.method.modules | {"ema": self.ema.generator},
+            self.method.optimizers,
+        )
+        self.step, self.images_seen = counters["step"], counters["images_seen"]
+        self.training_seconds = counters["training_seconds"]
+        self.inherited = {name: getattr(made, name) - count for name, count in counters.items()}
+
+    def _check_same_networks(self, made: CheckpointConfig, checkpoint: str | Path, to_fit: str) -> None:
+        """Raise AIGCError if a checkpoint has other networks than this run; `to_fit` names the run and a remedy."""
+        for setting, ours in (
+            ("architecture", self.config.architecture),
+            ("architecture_config", self.config.architecture_config),
+            ("image_shape", self.image_shape),
+        ):
+            if getattr(made, setting) != ours:
+                raise AIGCError(f"'{checkpoint}' has another {setting} than {to_fit}.")
+
+    def _progress_bar(self) -> tqdm:
+        timed = self.config.seconds is not None
+        return tqdm(
+            total=self.config.seconds or self.config.images,
+            initial=self.done,  # type: ignore[arg-type]
+            unit="img",
+            unit_scale=not timed,
+            bar_format="{l_bar}{bar}| {n:.0f}/{total:.0f} s [{elapsed}<{remaining}{postfix}]" if timed else None,
+            disable=not self.accelerator.is_main_process,
+        )
+
+    def _show(self, progress_bar: tqdm, losses: dict[str, float]) -> None:
+        """The losses and, where the bar counts seconds, the speed."""
+        shown = {name: f"{value:.3g}" for name, value in losses.items() if "loss" in name}
+        if self.config.seconds is not None:
+            shown = {"img/s": f"{self.images_seen / self.training_seconds:.0f}"} | shown
+        progress_bar.set_postfix(shown, refresh=False)
+
+
+def mixed_precision() -> str:
+    """What `accelerate launch` was told; else bfloat16 on a GPU that computes it fast, and full precision elsewhere."""
+    if told := os.environ.get("ACCELERATE_MIXED_PRECISION"):
+        return told
+    on_gpu = torch.cuda.is_available() and not parse_flag_from_env("ACCELERATE_USE_CPU")
+    return "bf16" if on_gpu and torch.cuda.get_device_capability() >= (8, 0) else "no"
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc use the memory of one step again in the next, instead of giving it back to the kernel each time."""
+    with suppress(OSError, AttributeError):  # other systems have no such setting
+        glibc = ctypes.CDLL("libc.so.6")
+        glibc.mallopt(M_MMAP_THRESHOLD, 32 * 2**20)
+        glibc.mallopt(M_TRIM_THRESHOLD, 2**30)
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as one level of dotted keys with values that trackers take."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value if isinstance(value, int | float | str | bool) else str(value)
+    return flat
+
+
+@contextmanager
+def _stop_on_interrupt() -> Iterator[Callable[[], bool]]:
+    """Yield a function that says whether Ctrl-C was pressed; a second Ctrl-C interrupts at once."""
+    pressed = False
+
+    def remember(*_: object) -> None:
+        nonlocal pressed
+        pressed = True
+        signal.signal(signal.SIGINT, previous)
+
+    previous = signal.signal(signal.SIGINT, remember)
+    try:
+        yield lambda: pressed
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _report_thread(thread: threading.ExceptHookArgs) -> None:
+    """TensorBoard's thread hands an OSError on to the next call; it need not print a traceback as well."""
+    if not (isinstance(thread.exc_value, OSError) and type(thread.thread).__name__ == "_AsyncWriterThread"):
+        threading.__excepthook__(thread)

@@ -1,0 +1,1 @@
+"""Tests that look at a page in Chromium."""

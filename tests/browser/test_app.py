@@ -1,0 +1,402 @@
+"""The app as its users meet it: gradio_client and MCP over HTTP, and a real Chromium."""
+
+import ast
+import asyncio
+import io
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+import torch
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from aigc_core import AIGCError, Checkpoint, SampleRequest
+from aigc_core.demo.language import ERRORS
+from aigc_core.evaluation.results import read_results
+from aigc_core.sampling.directions import load_directions
+from aigc_core.sampling.provenance import read_png, to_picture
+from tests.local_hub import LocalHub
+from tests.processes import answering, free_port
+from tests.toy_models import toy_checkpoint
+
+ROOT = Path(__file__).parents[2]
+MODEL = "checkpoints/fashion-mnist"
+STRONGEST = load_directions(Checkpoint.from_pretrained(ROOT / MODEL)).strongest(4)
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A running app, in a folder with a run of a model with styles, beside a Hub with a model and with none."""
+    folder = tmp_path_factory.mktemp("app")
+    styles = toy_checkpoint("style").save_pretrained(folder / "runs" / "styles")
+    files = {path.name: path.read_bytes() for path in styles.iterdir()}
+    with LocalHub(folder / "hub") as hub:
+        hub.add("ada/styles", files)
+        hub.add("ada/styles", files, branch="step-0000100")
+        hub.add("ada/notes", {"README.md": b"Nothing but words."})
+        port = free_port()
+        own = {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": str(folder / "served"), "OMP_NUM_THREADS": "1"}
+        server = subprocess.Popen(
+            [sys.executable, str(ROOT / "app.py"), "--port", str(port), "--mcp"],
+            cwd=folder,
+            env=os.environ | own | hub.environment(folder / "hf"),
+        )
+        url = f"http://127.0.0.1:{port}/"
+        with answering(server, url):
+            yield url
+
+
+@pytest.fixture(scope="module")
+def client(address: str) -> Client:
+    return Client(address, verbose=False)
+
+
+def generated(client: Client, *arguments: object, **named: object) -> tuple[list[str], str, str]:
+    return client.predict(MODEL, *arguments, **named, api_name="/generate")
+
+
+def test_a_browser_that_reads_chinese_is_told_in_chinese(address: str) -> None:
+    chinese = Client(address, verbose=False, headers={"accept-language": "zh-CN,zh;q=0.9"})
+    with pytest.raises(AppError, match="没有类别“Gown”;可用的类别有 T-shirt/top, "):
+        generated(chinese, 7, 3, "Gown")
+    with pytest.raises(AppError, match=r"“seed”有误"):
+        generated(chinese, -1, 3)
+
+
+def test_translated_errors_are_sentences_of_the_core() -> None:
+    """As written in the source: a sentence that was changed there would silently be shown in English."""
+    constants = {
+        node.value
+        for path in (ROOT / "aigc_core").rglob("*.py")
+        if path.name != "language.py"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant)
+    }
+    assert set(ERRORS) <= constants
+    for sentence, translation in ERRORS.items():
+        assert re.findall("{[a-z]+}", sentence) == re.findall("{[a-z]+}", translation)
+
+
+def test_generate_gives_the_pixels_of_the_core(client: Client) -> None:
+    paths, archive, link = generated(client, 7, 3, "Bag,Sneaker", 0.8, 1.5)
+    checkpoint = Checkpoint.from_pretrained(ROOT / MODEL)
+    expected = checkpoint.sample(seed=7, count=3, labels="Bag,Sneaker", truncation=0.8, offsets={STRONGEST[0]: 1.5})
+    for path, image in zip(paths, expected.images, strict=True):
+        found, provenance = read_png(Path(path))
+        assert (found.int() - image.int()).abs().max() <= 1
+        assert provenance.weights == checkpoint.weights_sha256 and provenance.request is not None
+    with ZipFile(archive) as pack:
+        assert [pack.read(name) for name in sorted(pack.namelist())] == [Path(path).read_bytes() for path in paths]
+    assert link.startswith("?") and "seed=7" in link and f"offset.{STRONGEST[0]}=1.5" in link
+
+
+def test_a_link_keeps_directions_that_have_no_slider(address: str, browser: Browser) -> None:
+    page = opened(browser, address, f"?checkpoint={MODEL}&seed=11&count=1&offset.sefa5=3&offset.z2=-2.125")
+    offsets = {"sefa5": 3.0, "z2": -2.125}
+    image = Checkpoint.from_pretrained(ROOT / MODEL).sample(seed=11, count=1, offsets=offsets).images[0]
+    assert "sefa5" not in STRONGEST
+    assert (first_image(page) - torch.tensor(list(to_picture(image).getdata()))).abs().max() <= 1
+    assert "offset.sefa5=3" in page.url and "offset.z2=-2.125" in page.url
+
+
+def test_styles_of_a_local_run_are_mixed(client: Client) -> None:
+    paths, *_ = client.predict("runs/styles", 7, 1, mix_seed=8, mix_layer=3, api_name="/generate")
+    expected = toy_checkpoint("style").sample(seed=7, count=1, mix_seed=8, mix_layer=3).images[0]
+    assert (read_png(Path(paths[0]))[0].int() - expected.int()).abs().max() <= 1
+
+
+BAD_VALUES = [
+    ({"seed": -1}, "'seed' is wrong: input should be greater than or equal to 0"),
+    ({"seed": 1e30}, "'seed' is wrong"),
+    ({"seed": "abc"}, "'seed' is wrong: input should be a valid integer"),
+    ({"count": 0}, "'count' is wrong: input should be greater than or equal to 1"),
+    ({"count": 10**6}, "'count' is wrong: input should be less than or equal to 64"),
+    ({"count": "many"}, "'count' is wrong"),
+    ({"labels": "Spoon"}, "no class 'Spoon'; the classes are T-shirt/top, Trouser"),
+    ({"truncation": 2}, "'truncation' is wrong"),
+    ({"direction_1": "up"}, "is wrong: input should be a valid number"),
+    ({"offsets": "pca99=1"}, "no latent direction 'pca99'"),
+    ({"offsets": "pca1=far"}, "is wrong: input should be a valid number"),
+    ({"mix_seed": 3}, "no styles to mix"),
+    ({"checkpoint": "nowhere"}, "no checkpoint 'nowhere'"),
+    ({"checkpoint": "../../etc"}, "no checkpoint '../../etc'"),
+    ({"checkpoint": None}, "'checkpoint' is wrong"),
+    ({"checkpoint": f"{MODEL}@step-1"}, "has no revision 'step-1'; it has step-0007813"),
+    ({"checkpoint": "ada/nothing"}, "is not on the Hub, or is private"),
+    ({"checkpoint": "ada/notes"}, "is not a checkpoint of AIGC Studio"),
+]
+
+
+@pytest.mark.parametrize(("values", "sentence"), BAD_VALUES, ids=lambda value: str(value)[:40])
+def test_bad_input_gives_a_sentence(client: Client, values: dict, sentence: str) -> None:
+    with pytest.raises(AppError) as caught:
+        client.predict(**({"checkpoint": MODEL, "count": 1} | values), api_name="/generate")
+    assert sentence in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_models_on_board_and_local_runs_are_listed(client: Client) -> None:
+    models = client.predict(api_name="/models")
+    assert MODEL in models and "runs/styles" in models
+
+
+def test_interpolation_is_a_movie(client: Client) -> None:
+    import imageio.v3
+
+    for kind in ("mp4", "gif"):
+        path = client.predict(MODEL, 3, 2, frames=6, format=kind, api_name="/interpolate")
+        frames = imageio.v3.imread(path)
+        assert path.endswith(kind) and len(frames) == 12 and frames.std() > 10
+    with pytest.raises(AppError, match="2 to 12 images"):
+        client.predict(MODEL, 3, 1, api_name="/interpolate")
+
+
+def test_inversion_finds_an_image_of_the_model(client: Client, tmp_path: Path) -> None:
+    picture = to_picture(Checkpoint.from_pretrained(ROOT / MODEL).sample(seed=5, count=1).images[0])
+    picture.save(tmp_path / "seed-5.png")
+    found, curve = client.predict(MODEL, handle_file(tmp_path / "seed-5.png"), api_name="/invert")
+    steps, losses = zip(*curve["data"])
+    assert steps == tuple(range(0, 401, 10)) and losses[-1] < 0.1 and losses[-1] < losses[0]
+    with Image.open(found) as image:
+        difference = torch.tensor(list(image.convert("L").getdata())) - torch.tensor(list(picture.getdata()))
+    assert difference.abs().float().mean() < 12
+
+
+@pytest.mark.parametrize("upload", ["broken", "text", "1x1", "20000x20000"])
+def test_bad_uploads_give_a_sentence(client: Client, tmp_path: Path, upload: str) -> None:
+    path = tmp_path / "upload.png"
+    if upload == "text":
+        path.write_text("This is no image.")
+    else:
+        size = (40, 40) if upload == "broken" else tuple(map(int, upload.split("x")))
+        Image.new("1", size).save(path)
+        if upload == "broken":
+            Image.effect_noise(size, 90).save(path)
+            path.write_bytes(path.read_bytes()[:700])
+    with pytest.raises(AppError) as caught:
+        client.predict(MODEL, handle_file(path), api_name="/invert")
+    message = str(caught.value)
+    assert message.endswith(".") and "\n" not in message and re.search("image|upload.png", message)
+    assert str(tmp_path.parent) not in message
+
+
+def test_fifty_visitors_at_once(address: str) -> None:
+    with ThreadPoolExecutor(50) as pool:
+        # One client each: calls that share one can lose an answer while its stream closes and opens again.
+        visitors = list(pool.map(lambda _: Client(address, verbose=False), range(50)))
+        answers = list(pool.map(lambda seed: generated(visitors[seed], seed, 1)[0], range(50)))
+    expected = Checkpoint.from_pretrained(ROOT / MODEL).sample(seed=0, count=50).images
+    for paths, image in zip(answers, expected, strict=True):
+        assert (read_png(Path(paths[0]))[0].int() - image.int()).abs().max() <= 1
+
+
+def test_language_models_find_the_tools(address: str) -> None:
+    from mcp import ClientSession
+    from mcp.client.streamable_http import streamablehttp_client
+
+    async def ask() -> tuple[dict, object]:
+        async with (
+            streamablehttp_client(f"{address}gradio_api/mcp/") as (read, write, _),
+            ClientSession(read, write) as session,
+        ):
+            await session.initialize()
+            tools = {tool.name: tool for tool in (await session.list_tools()).tools}
+            name = next(name for name in tools if name.endswith("generate"))
+            return tools, await session.call_tool(name, {"checkpoint": MODEL, "seed": 7, "count": 1})
+
+    # In a thread of its own: the browser of other tests keeps a loop running in this one.
+    with ThreadPoolExecutor(1) as thread:
+        tools, answer = thread.submit(asyncio.run, ask()).result()
+    assert {name.split("_")[-1] for name in tools} == {"generate", "interpolate", "invert", "models"}
+    assert "seed=7" in str(answer.content)  # type: ignore[attr-defined]
+
+
+def test_without_its_package_mcp_is_refused_in_a_sentence() -> None:
+    script = (
+        "import runpy, sys; sys.modules['mcp'] = None; sys.argv = ['app.py', '--mcp']; "
+        "runpy.run_path('app.py', run_name='__main__')"
+    )
+    result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 2 and "pip install 'gradio[mcp]'" in result.stderr and "Traceback" not in result.stderr
+
+
+def test_the_app_starts_without_what_it_does_not_need_yet() -> None:
+    unneeded = {"plotly", "torchvision", "sklearn", "matplotlib", "streamlit"}
+    script = f"import sys, app; print(*{unneeded} & set(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "environment"),
+    [(["--port=99999"], {}), (["--port=http"], {}), ([], {"GRADIO_SERVER_PORT": "99999"})],
+)
+def test_a_port_that_is_none_is_a_sentence(words: list[str], environment: dict[str, str]) -> None:
+    start, own = [sys.executable, "app.py", *words], os.environ | environment
+    done = subprocess.run(start, cwd=ROOT, env=own, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "argument --port: invalid port value: '" in done.stderr
+
+
+def test_a_disk_that_takes_no_images_is_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from aigc_core.demo import pictures
+
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(pictures, "get_upload_folder", lambda: str(tmp_path / "file"))
+    with pytest.raises(AIGCError, match="'aigc-studio' could not be written"):
+        pictures.served_folder()
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "images.zip").symlink_to("/dev/full")
+    monkeypatch.setattr(pictures, "served_folder", lambda: full)
+    with pytest.raises(AIGCError, match="'images.zip' could not be written: the disk is full"):
+        pictures.write_pictures(torch.zeros(1, 1, 28, 28, dtype=torch.uint8).numpy(), [SampleRequest()], "")
+
+
+def opened(browser: Browser, address: str, query: str = "", **context: object) -> Page:
+    """A page of a visitor of its own, when its images are there."""
+    page = browser.new_context(**context).new_page()  # type: ignore[arg-type]
+    page.goto(address + query)
+    expect(page.locator("#images img").first).to_be_attached(timeout=60_000)
+    page.wait_for_function("location.search.includes('seed=')", timeout=60_000)
+    return page
+
+
+def first_image(page: Page) -> torch.Tensor:
+    source = page.locator("#images img").first.get_attribute("src")
+    with Image.open(io.BytesIO(page.request.get(str(source)).body())) as picture:
+        return torch.tensor(list(picture.convert("L").getdata()))
+
+
+def test_a_slider_changes_the_image_and_the_link_brings_it_back(address: str, browser: Browser) -> None:
+    page = opened(browser, address, f"?checkpoint={MODEL}&seed=11&count=2")
+    before = first_image(page)
+    expected = to_picture(Checkpoint.from_pretrained(ROOT / MODEL).sample(seed=11, count=1).images[0])
+    assert (before - torch.tensor(list(expected.getdata()))).abs().max() <= 1
+    slider = page.get_by_label(re.compile(f"{STRONGEST[0]}$")).first
+    slider.fill("3")
+    slider.press("Enter")
+    page.wait_for_function(f"location.search.includes('offset.{STRONGEST[0]}=3')", timeout=60_000)
+    after = first_image(page)
+    assert not torch.equal(before, after)
+    link = page.locator("#link textarea").input_value()
+    assert link == page.url
+    other = opened(browser, link)
+    assert torch.equal(first_image(other), after)
+
+
+def test_the_history_outlives_a_reload_and_brings_a_state_back(address: str, browser: Browser) -> None:
+    page = opened(browser, address, f"?checkpoint={MODEL}&seed=11&count=2")
+    expect(page.locator("#history button")).to_have_count(1)
+    page.locator("#dice").click()
+    expect(page.locator("#history button")).to_have_count(2)
+    page.goto(f"{address}?checkpoint={MODEL}&seed=12&count=2")
+    expect(page.locator("#history button")).to_have_count(3, timeout=60_000)
+    page.locator("#history button").last.click()
+    page.wait_for_function("location.search.includes('seed=11')", timeout=60_000)
+
+
+def test_a_map_is_clicked_and_kept_images_become_a_movie(address: str, browser: Browser) -> None:
+    page = opened(browser, address, f"?checkpoint={MODEL}&seed=11&count=1&tab=explore")
+    expect(page.locator("#map button")).to_have_count(81, timeout=60_000)
+    middle = page.locator("#chosen img").get_attribute("src")
+    page.locator("#map button").nth(0).click()
+    expect(page.locator("#place")).to_contain_text(f"{STRONGEST[0]} -3")
+    corner = page.locator("#map img").nth(0).get_attribute("src")
+    assert page.locator("#chosen img").get_attribute("src") == corner != middle
+    page.get_by_role("button", name="Make it the middle").click()
+    page.wait_for_function(f"new URLSearchParams(location.search).get('centre').includes('{STRONGEST[0]}=-3')")
+    shared = opened(browser, page.url)
+    expect(shared.locator("#place")).to_contain_text(f"{STRONGEST[0]} -3", timeout=60_000)
+    assert shared.locator("#chosen img").get_attribute("src") == corner
+    shared.context.close()
+    page.locator("#keep").click()
+    expect(page.locator("#kept button")).to_have_count(1)
+    page.locator("#map button").nth(80).click()
+    page.locator("#keep").click()
+    expect(page.locator("#kept button")).to_have_count(2)
+    page.locator("#film").click()
+    expect(page.locator("#movie video")).to_be_visible(timeout=60_000)
+
+
+def test_what_inversion_finds_is_explored_but_has_no_seed(address: str, browser: Browser, tmp_path: Path) -> None:
+    picture = to_picture(Checkpoint.from_pretrained(ROOT / MODEL).sample(seed=5, count=1).images[0])
+    picture.save(tmp_path / "seed-5.png")
+    page = opened(browser, address, f"?checkpoint={MODEL}&seed=11&count=1&tab=invert")
+    page.locator("#upload input[type=file]").set_input_files(tmp_path / "seed-5.png")
+    expect(page.locator("#upload img")).to_be_visible()
+    page.locator("#search").click()
+    expect(page.locator("#nearest img")).to_be_visible(timeout=60_000)
+    page.locator("#invert-explore").click()
+    expect(page.locator("#map button")).to_have_count(81, timeout=60_000)
+    page.get_by_role("button", name="Open in Generate").first.click()
+    expect(page.locator(".toast-body")).to_contain_text("was not made from a seed")
+
+
+def test_a_blend_of_classes_goes_to_generate(address: str, browser: Browser) -> None:
+    page = opened(browser, address, f"?checkpoint={MODEL}&seed=11&count=1&tab=mix")
+    expect(page.locator("#blend button")).to_have_count(12, timeout=60_000)
+    before = page.locator("#blend img").first.get_attribute("src")
+    slider = page.get_by_label("Trouser").first
+    slider.fill("0.25")
+    slider.press("Enter")
+    expect(page.locator("#blend img").first).not_to_have_attribute("src", str(before), timeout=60_000)
+    page.wait_for_function("location.search.includes('blend=T-shirt%2Ftop%3A1%2BTrouser%3A0.25')", timeout=60_000)
+    shared = opened(browser, page.url)
+    expect(shared.locator("#blend button")).to_have_count(12, timeout=60_000)
+    pictures = "sheet => [...sheet.querySelectorAll('img')].map(image => image.src)"
+    assert shared.locator("#blend").evaluate(pictures) == page.locator("#blend").evaluate(pictures)
+    expect(shared.get_by_label("Trouser").first).to_have_value("0.25")
+    page.locator("#blend-to-generate").click()
+    page.wait_for_function("location.search.includes('Trouser%3A0.25')", timeout=60_000)
+    expect(page.locator("#images img")).to_have_count(12, timeout=60_000)
+
+
+def test_a_model_from_the_hub_is_typed_in_and_one_that_is_none_is_told(address: str, browser: Browser) -> None:
+    page = opened(browser, address, "?tab=mix")
+    expect(page.locator("#pairs button")).to_have_count(100, timeout=60_000)
+    expect(page.get_by_text("no styles to mix")).to_be_visible()
+    model = page.locator("#model input")
+    model.fill("ada/styles")
+    model.press("Enter")
+    expect(page.locator("#styles button")).to_have_count(24, timeout=60_000)
+    page.locator("#step input").click()
+    expect(page.get_by_role("option", name="100")).to_be_visible()
+    page.keyboard.press("Escape")
+    model.fill("ada/notes")
+    model.press("Enter")
+    expect(page.locator(".toast-body")).to_contain_text("is not a checkpoint of AIGC Studio", timeout=60_000)
+
+
+def test_about_shows_the_figures_of_the_results_with_their_intervals(address: str, browser: Browser) -> None:
+    page = opened(browser, address, f"?checkpoint={MODEL}&seed=11&count=1&tab=about")
+    fid = read_results(ROOT / MODEL)[0].figures["fid"]
+    table = page.locator("#about-facts")
+    expect(table).to_contain_text(f"{fid.low:.4g} – {fid.high:.4g}", timeout=60_000)
+    expect(table).to_contain_text("Where it fails")
+    expect(page.locator("#about-samples img")).to_be_visible()
+
+
+def test_a_phone_shows_everything_within_its_width_and_in_chinese(address: str, browser: Browser) -> None:
+    for tab in ("generate", "explore", "mix", "invert", "about"):
+        page = opened(browser, address, f"?tab={tab}", viewport={"width": 390, "height": 844}, locale="zh-CN")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        wide = page.evaluate(
+            "[...document.querySelectorAll('main *')]"
+            ".filter(e => e.offsetParent && e.getBoundingClientRect().right > 391).map(e => e.outerHTML.slice(0, 80))"
+        )
+        assert not wide, wide
+        head, step = (page.locator(name).bounding_box() for name in ("#header", "#step"))
+        assert head and step and step["x"] + step["width"] <= head["x"] + head["width"]
+        expect(page.get_by_role("tab", name="关于此模型")).to_be_attached()
+        if tab == "invert":
+            page.locator("#search").click()
+            expect(page.locator(".toast-body")).to_contain_text("请先上传")
+        page.context.close()

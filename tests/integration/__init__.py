@@ -1,0 +1,1 @@
+"""Tests of several parts together: processes, the local Hub, whole trainings."""

@@ -1,0 +1,138 @@
+"""The dashboard's pages run in both languages, and show the figures that are in the files."""
+
+import ast
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from aigc_core.evaluation.results import FIGURES, read_results
+from aigc_core.metrics.estimate import Figure
+from tests.toy_models import toy_checkpoint
+from tests.toy_results import evaluated_run
+
+ROOT = Path(__file__).parents[2]
+PAGES = ("leaderboard", "compare", "training", "audit", "evaluate")
+
+
+def open_dashboard(page: str = "leaderboard", **query: str | list[str]) -> AppTest:
+    """A page as a visitor sees it who followed a link."""
+    test = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=120)
+    test.query_params.update(query)
+    test.run()
+    if page != "leaderboard":
+        test.switch_page(f"{page}.py").run()
+    assert not test.exception
+    return test
+
+
+def test_leaderboard_shows_the_figures_of_the_files() -> None:
+    page = open_dashboard()
+    shown = {(row["checkpoint"], row["fid"]) for table in page.dataframe for _, row in table.value.iterrows()}
+    files = sorted((ROOT / "checkpoints").glob("*/eval/*.json"))
+    assert files
+    for path in files:
+        assert (path.parts[-3], json.loads(path.read_text())["figures"]["fid"]["value"]) in shown
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_runs_in_both_languages(name: str, language: str) -> None:
+    page = open_dashboard(name, lang=language)
+    assert re.search("[\u4e00-\u9fff]", page.title[0].value) if language == "zh" else page.title[0].value.isascii()
+
+
+def test_every_sentence_is_translated_with_its_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "dashboard")
+    from language import CHINESE
+
+    calls = [
+        node
+        for path in (ROOT / "dashboard").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "t"
+    ]
+    said = {call.args[0].value for call in calls if isinstance(call.args[0], ast.Constant)}
+    said |= {kind.title for kind in FIGURES.values()}
+    assert set(CHINESE) == said
+    for sentence, translated in CHINESE.items():
+        assert sorted(re.findall(r"{\w*}", sentence)) == sorted(re.findall(r"{\w*}", translated)), sentence
+    sys.modules.pop("language")
+
+
+def test_a_broken_checkpoint_is_named_and_hides_nothing(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{")
+    (tmp_path / "model.safetensors").touch()
+    tables = len(open_dashboard().dataframe)
+    page = open_dashboard(add=[str(tmp_path), "no such thing"])
+    assert "not valid JSON" in page.warning[0].value
+    assert "no such thing" in page.warning[1].value
+    assert len(page.dataframe) == tables > 0
+
+
+def shown(page: AppTest) -> dict[str, list[str]]:
+    """The columns of each table by name, with the first one's checkpoints."""
+    return {" ".join(table.value["checkpoint"]): list(table.value.columns) for table in page.dataframe}
+
+
+def test_a_link_filters_the_leaderboard(tmp_path: Path) -> None:
+    run = evaluated_run(tmp_path / "run", [3.0, 2.0])
+    evaluated_run(tmp_path / "other", [1.0], "mlp")
+    add = [str(run), str(tmp_path / "other")]
+    best = "other@step-0000001 run@step-0000002 run@step-0000001"
+    assert best in shown(open_dashboard(add=add))
+    assert list(shown(open_dashboard(add=add, find="RUN@"))) == [best.partition(" ")[2]]
+    only = open_dashboard(add=add, architecture="mlp", figures=["KID", "FID"], find="@")
+    assert shown(only) == {"other@step-0000001": ["rank", "checkpoint", "kid", "fid", "architecture", "images_seen"]}
+    assert best in shown(open_dashboard(add=add, rank="IS"))
+
+
+def test_equal_numbers_keep_their_own_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table's cells are numbers, by which their texts are found."""
+    figures = [Figure.of_error(1.0, 0.1), Figure.of_error(1.0, 0.2), None, Figure.of_error(1.0, 0.1)]
+    monkeypatch.syspath_prepend(ROOT / "dashboard")
+    from page import as_cells
+
+    cells, texts = as_cells(figures)
+    assert [texts.get(cell) for cell in cells if cell] == ["1.00 ± 0.20", "1.00 ± 0.39", "1.00 ± 0.20"]
+    assert cells == pytest.approx([1.0, 1.0, None, 1.0])
+
+
+def test_what_could_not_be_audited_is_said() -> None:
+    page = open_dashboard("audit")
+    audited = page.selectbox(key="audited")
+    audited.set_value(next(option for option in audited.options if "emoji" in option)).run()
+    assert "could not audit" in page.info[0].value
+    assert any("These are few images" in caption.value for caption in page.caption)
+
+
+def test_an_evaluation_from_the_page_ends_on_the_leaderboard(digits_folder: Path, tmp_path: Path) -> None:
+    mine = toy_checkpoint().save_pretrained(tmp_path / "mine")
+    page = open_dashboard("evaluate", add=str(mine))
+    page.selectbox(key="candidate").set_value(str(mine))
+    page.selectbox(key="samples").set_value(1000)
+    page.selectbox(key="extractor").set_value("mnist-classifier")
+    page.text_input(key="against").set_value(str(digits_folder))
+    page.button(key="FormSubmitter:evaluation-Add to the queue").click().run()
+    while not any("**mine**" in text.value and "done" in text.value for text in page.markdown):
+        assert not page.exception and not page.error
+        page.run()
+    (result,) = read_results(mine)
+    table = next(t.value for t in open_dashboard(add=str(mine)).dataframe if "mine" in list(t.value["checkpoint"]))
+    assert list(table["fid"]) == [result.figures["fid"].value]
+
+
+def test_an_evaluation_from_the_page_says_what_went_wrong(tmp_path: Path) -> None:
+    toy_checkpoint().save_pretrained(tmp_path / "mine")
+    page = open_dashboard("evaluate", add=str(tmp_path / "mine"))
+    page.selectbox(key="candidate").set_value(str(tmp_path / "mine"))
+    page.text_input(key="against").set_value("nowhere")
+    page.button(key="FormSubmitter:evaluation-Add to the queue").click().run()
+    assert not page.exception
+    while not page.error:
+        page.run()
+    assert "No extractor was trained on 'nowhere'" in page.error[0].value
+    assert any("**mine**" in text.value and "failed" in text.value for text in page.markdown)

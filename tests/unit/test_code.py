@@ -1,0 +1,18 @@
+"""The code keeps its own rules: lint, format, types."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("words", [["ruff", "check"], ["ruff", "format", "--check"], ["pyright"]], ids=" ".join)
+def test_checks_pass(words: list[str]) -> None:
+    options = ["--pythonpath", sys.executable] if words == ["pyright"] else []
+    result = subprocess.run(
+        [sys.executable, "-m", *words, *options], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stdout + result.stderr

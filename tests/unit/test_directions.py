@@ -1,0 +1,171 @@
+"""Found directions, against numpy, scikit-learn and images made by hand."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LinearRegression
+from torch import Tensor, nn
+
+from aigc_core import AIGCError, Checkpoint, SampleRequest
+from aigc_core.sampling import directions
+from aigc_core.sampling.directions import (
+    closed_form_factorisation,
+    find_directions,
+    latent_components,
+    load_directions,
+    principal_components,
+)
+from aigc_core.sampling.sample import sample
+from tests.toy_models import ARCHITECTURES, toy_checkpoint
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(directions, "_known", {})
+    return tmp_path / "cache"
+
+
+def same_line(first: Tensor, second: Tensor) -> bool:
+    """Whether unit rows are equal up to their sign."""
+    return bool(((first * second).sum(1).abs() > 0.999).all())
+
+
+def test_closed_form_factorisation_is_the_singular_vectors() -> None:
+    weights = [torch.randn(7, 5), torch.randn(3, 5)]
+    vectors, shares = closed_form_factorisation(weights)
+    _, scales, expected = numpy.linalg.svd(torch.cat(weights).numpy())
+    assert same_line(vectors, torch.from_numpy(expected))
+    assert numpy.allclose(shares, scales**2 / (scales**2).sum(), atol=1e-5)
+    assert (vectors.gather(1, vectors.abs().argmax(1, keepdim=True)) > 0).all()
+
+
+def test_principal_components_are_those_of_scikit_learn() -> None:
+    samples = torch.randn(300, 40, generator=torch.Generator().manual_seed(1)) * torch.logspace(1, -1, 40) + 3
+    vectors, shares = principal_components(samples)
+    expected = PCA(16).fit(samples.numpy())
+    assert same_line(vectors[:8], torch.from_numpy(expected.components_[:8]))
+    assert numpy.allclose(shares[:8], expected.explained_variance_ratio_[:8], rtol=1e-3)
+
+
+def test_latent_components_are_a_regression_on_components() -> None:
+    draw = torch.Generator().manual_seed(1)
+    latents = torch.randn(500, 6, generator=draw)
+    activations = torch.relu(latents @ (torch.randn(6, 30, generator=draw) * torch.logspace(1, -1, 6)[:, None]))
+    vectors, _ = latent_components(activations, latents)
+    coordinates = PCA(3).fit_transform(activations.numpy())
+    expected = torch.from_numpy(LinearRegression(fit_intercept=False).fit(coordinates, latents.numpy()).coef_.T)
+    assert same_line(vectors[:3], nn.functional.normalize(expected, dim=1))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_architecture_has_directions(architecture: str) -> None:
+    checkpoint = toy_checkpoint(architecture)
+    found = load_directions(checkpoint)
+    kinds = {name.rstrip("0123456789") for name in found.names}
+    assert kinds == {"sefa", "pca"}
+    assert torch.allclose(found.vectors.norm(dim=1), torch.ones(len(found.names)), atol=1e-4)
+    assert all(torch.isfinite(value).all() for value in (found.vectors, found.deviations, found.shares, found.effects))
+    strongest = found.strongest(5)
+    assert strongest and found.effects[found.names.index(strongest[0])] == found.effects.max()
+    plain = sample(checkpoint, SampleRequest(seed=1, count=4)).images.int()
+    moved = sample(checkpoint, SampleRequest(seed=1, count=4, offsets={strongest[0]: 2})).images.int()
+    assert (plain - moved).abs().float().mean() > 2
+
+
+class Line(nn.Module):
+    """Draws pixels a·z0 + b·z1 in each half of the image."""
+
+    latent_dim = 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read = nn.Linear(3, 2, bias=False)
+        self.read.weight.data = torch.tensor([[0.2, 0, 0], [0, 0.05, 0]])
+        self.shape = nn.Hardtanh(-10, 10)
+
+    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
+        return self.shape(self.read(latents)).repeat_interleave(8, dim=1).view(-1, 1, 4, 4)
+
+    def first_layers(self) -> list[Tensor]:
+        return [self.read.weight]
+
+
+def test_effects_are_the_mean_pixel_change_of_a_step() -> None:
+    found = find_directions(Line().eval(), 0)
+    effects = dict(zip(found.names, found.effects.tolist()))
+    assert effects["sefa0"] == pytest.approx(127.5 * 0.2 / 2, rel=1e-3)
+    assert effects["sefa1"] == pytest.approx(127.5 * 0.05 / 2, rel=1e-3)
+    assert effects["sefa2"] == pytest.approx(0, abs=1e-3)
+    assert found.strongest(2)[0] in ("sefa0", "pca0")
+    chosen = [found.vectors[found.names.index(name)] for name in found.strongest(4)]
+    assert abs(chosen[0] @ chosen[1]) < 0.9  # pca0 repeats sefa0 and is left out
+
+
+def test_directions_of_a_model_with_styles_lie_in_w() -> None:
+    checkpoint = toy_checkpoint("toy-style")
+    found = load_directions(checkpoint)
+    generator = checkpoint.generator
+    latents = torch.randn(4096, 6)
+    labels = nn.functional.one_hot(torch.randint(3, (4096,)), 3).float()
+    styles = generator.mapping(latents, labels)[:, 0]  # type: ignore[operator]
+    expected = PCA(2).fit(styles.numpy())
+    pca0 = found.names.index("pca0")
+    assert abs(float(found.vectors[pca0] @ torch.from_numpy(expected.components_[0]))) > 0.98
+    assert found.deviations[pca0] == pytest.approx(float(numpy.sqrt(expected.explained_variance_[0])), rel=0.1)
+
+
+def test_found_once_and_kept_beside_the_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = toy_checkpoint().save_pretrained(tmp_path / "toy")
+    found = load_directions(Checkpoint.from_pretrained(folder))
+    file = folder / "directions.safetensors"
+    assert load_file(file)["vectors"].shape == found.vectors.shape
+    monkeypatch.setattr(directions, "_known", {})
+    monkeypatch.setattr(directions, "find_directions", None)  # a second search would fail
+    again = load_directions(Checkpoint.from_pretrained(folder))
+    assert again.names == found.names and torch.equal(again.vectors, found.vectors)
+
+
+def test_directions_of_other_weights_or_damaged_ones_are_found_anew(tmp_path: Path) -> None:
+    folder = toy_checkpoint().save_pretrained(tmp_path / "toy")
+    file = folder / "directions.safetensors"
+    for content in (b"", b"no safetensors", None):
+        if content is None:
+            save_file({"vectors": torch.zeros(3)}, file)
+        else:
+            file.write_bytes(content)
+        directions._known.clear()
+        assert len(load_directions(Checkpoint.from_pretrained(folder)).names) > 2
+    other = toy_checkpoint()
+    other.generator.get_parameter("stem.weight").copy_(torch.randn_like(other.generator.get_parameter("stem.weight")))
+    kept = file.read_bytes()
+    other.save_pretrained(tmp_path / "other")
+    (tmp_path / "other" / "directions.safetensors").write_bytes(kept)
+    first, second = (load_directions(Checkpoint.from_pretrained(tmp_path / name)) for name in ("toy", "other"))
+    assert not torch.allclose(first.vectors, second.vectors)
+
+
+def test_a_folder_that_cannot_be_written_to(tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = toy_checkpoint().save_pretrained(tmp_path / "toy")
+    # A folder of that name stands in the way, which even root cannot write a file over.
+    (folder / "directions.safetensors").mkdir()
+    found = load_directions(Checkpoint.from_pretrained(folder))
+    (kept,) = (own_cache / "aigc-studio" / "directions").iterdir()
+    assert torch.equal(load_file(kept)["vectors"], found.vectors)
+    own_cache.rename(tmp_path / "away")
+    own_cache.write_text("a file where the cache should be")
+    directions._known.clear()
+    assert load_directions(Checkpoint.from_pretrained(folder)).names == found.names
+    assert os.listdir(folder / "directions.safetensors") == []
+
+
+def test_unknown_directions_are_one_sentence() -> None:
+    with pytest.raises(AIGCError, match="no latent direction 'smile'"):
+        load_directions(toy_checkpoint()).step("smile")

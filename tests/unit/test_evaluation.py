@@ -1,0 +1,326 @@
+"""Evaluating: cache, resumption, folders, the command line; on small untrained models and generated images."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from aigc_core import AIGCError
+from aigc_core.checkpoint.folder import Checkpoint, CheckpointConfig
+from aigc_core.cli import main
+from aigc_core.evaluation.evaluate import evaluate, load_reference, sample_features
+from aigc_core.evaluation.reference import Reference, split_reference
+from aigc_core.evaluation.results import neighbours_path, read_results
+from aigc_core.families.gan.networks import ImageShape, build_generator
+from aigc_core.metrics.extractors import Extractor, load_extractor
+
+ROOT = Path(__file__).parents[2]
+FAST = ("fid", "precision", "recall", "density", "coverage", "label_agreement", "mode_coverage", "memorisation")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("AIGC_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def write_images(folder: Path, count: int, seed: int, size: int = 4) -> Path:
+    """Grey PNG files of blocks of `size` pixels, of two classes in subfolders."""
+    draw = torch.Generator().manual_seed(seed)
+    for index in range(count):
+        place = folder / ("dark" if index % 2 else "light")
+        place.mkdir(parents=True, exist_ok=True)
+        blocks = torch.randint(0, 200, (28 // size,) * 2, generator=draw, dtype=torch.uint8)
+        pixels = blocks.repeat_interleave(size, 0).repeat_interleave(size, 1)
+        Image.fromarray(pixels.numpy()).save(place / f"{index:04}.png")
+    return folder
+
+
+def checkpoint_of(dataset: Path, folder: Path, seed: int = 0) -> Checkpoint:
+    torch.manual_seed(seed)
+    shape = ImageShape(channels=1, resolution=28, num_classes=2)
+    config = {"latent_dim": 8, "generator_width": 8, "max_width": 16}
+    generator = build_generator("dcgan", config, shape).eval().requires_grad_(False)
+    made = CheckpointConfig(
+        architecture="dcgan",
+        architecture_config=config,
+        image_shape=shape,
+        class_names=("dark", "light"),
+        dataset=str(dataset),
+    )
+    Checkpoint(made, generator).save_pretrained(folder)
+    return Checkpoint.from_pretrained(folder)
+
+
+def test_a_checkpoint_is_measured_with_classes_copies_and_pictures(tmp_path: Path) -> None:
+    train, held_out = write_images(tmp_path / "train", 80, 1), write_images(tmp_path / "held-out", 60, 2)
+    checkpoint = checkpoint_of(train, tmp_path / "model")
+    result = evaluate(checkpoint, reference=str(held_out), extractor="mnist-classifier", num_samples=200, metrics=FAST)
+    assert set(result.figures) == set(FAST) - {"label_agreement", "mode_coverage"}  # its classes are not the digits
+    assert all(figure.low <= figure.value <= figure.high for figure in result.figures.values())
+    assert set(result.classes) == {"dark", "light"} and all(found.fid for found in result.classes.values())
+    assert len(result.neighbours) == 16
+    scores = [neighbour.score for neighbour in result.neighbours]
+    assert scores == sorted(scores)
+    picture = Image.open(neighbours_path(result, tmp_path / "model"))
+    assert picture.size == (6 * 28, 16 * 28)
+    assert read_results(tmp_path / "model") == [result]
+
+
+def test_figures_that_are_not_asked_for_again_stay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train, held_out = write_images(tmp_path / "train", 80, 1), write_images(tmp_path / "held-out", 60, 2)
+    checkpoint_of(train, tmp_path / "model")
+    words = ["evaluate", str(tmp_path / "model"), "--reference", str(held_out), "--extractor", "mnist-classifier"]
+    words += ["--num-samples", "200", "--metrics"]
+    assert main([*words, "fid", "memorisation"]) == 0
+    (first,) = read_results(tmp_path / "model")
+    assert main([*words, "is", "label_agreement"]) == 0
+    assert "warning: label_agreement was not measured; it needs" in capsys.readouterr().err
+    (second,) = read_results(tmp_path / "model")
+    assert list(second.figures) == ["fid", "is", "memorisation"] and second.neighbours == first.neighbours
+    assert second.figures["fid"] == first.figures["fid"]
+
+
+def test_strangers_are_shown_no_folder_as_training_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint = checkpoint_of(write_images(tmp_path / "private", 80, 1), tmp_path / "model")
+    reference = load_reference(str(write_images(tmp_path / "held-out", 60, 2)), "mnist-classifier", None, 28, 1)
+    monkeypatch.setenv("SPACE_ID", "ada/space")
+    result = evaluate(checkpoint, reference=reference, num_samples=200, metrics=("fid", "memorisation"))
+    assert list(result.figures) == ["fid"] and not result.neighbours
+
+
+def test_features_of_real_images_are_kept_as_they_are_extracted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aigc_core.evaluation.reference.CHUNK", 20)
+    data, seen = write_images(tmp_path / "data", 70, 1), []
+    forward = Extractor.extract
+
+    def extract(self: Extractor, images: Tensor) -> tuple[Tensor, Tensor]:
+        seen.append(len(images))
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        return forward(self, images)
+
+    monkeypatch.setattr(Extractor, "extract", extract)
+    with pytest.raises(KeyboardInterrupt):
+        _ = load_reference(str(data), "mnist-classifier", None, 28, 1).features
+    reference = load_reference(str(data), "mnist-classifier", None, 28, 1)
+    assert reference.features.shape[0] == 70 and seen == [20, 20, 20, 20, 10]
+    expected, logits = forward(reference.extractor, reference.data.images)
+    torch.testing.assert_close(reference.features, expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(reference.logits, logits, rtol=1e-4, atol=1e-4)
+
+
+def test_an_interrupted_evaluation_goes_on_where_it_stopped(
+    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aigc_core.evaluation.evaluate.CHUNK", 50)
+    checkpoint = checkpoint_of(tmp_path, tmp_path / "model")
+    extractor, seen = load_extractor("mnist-classifier"), []
+    whole = sample_features(checkpoint, Extractor("other", "0", extractor.network, 1), 200)
+
+    def interrupt(share: float) -> None:
+        if share >= 0.5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sample_features(checkpoint, extractor, 200, interrupt)
+    forward = type(extractor).extract_batch
+    monkeypatch.setattr(
+        Extractor, "extract_batch", lambda self, images: seen.append(len(images)) or forward(self, images)
+    )
+    resumed = sample_features(checkpoint, extractor, 200)
+    assert sum(seen) == 100
+    assert torch.equal(resumed.features, whole.features)
+
+
+def test_samples_have_the_classes_of_the_training_data(tmp_path: Path) -> None:
+    checkpoint = checkpoint_of(tmp_path, tmp_path / "model")
+    extractor = load_extractor("mnist-classifier")
+    alike = sample_features(checkpoint, extractor, 100)
+    assert 30 < alike.labels.sum(0)[0] < 70
+    checkpoint.config = checkpoint.config.model_copy(update={"class_shares": (0.0, 1.0)})
+    light = sample_features(checkpoint, extractor, 100)
+    assert light.labels.sum(0).tolist() == [0, 100]
+    assert torch.equal(alike.features.eq(light.features).all(1), alike.labels[:, 1] == 1)
+
+
+def test_the_reference_is_measured_once_for_all_checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = write_images(tmp_path / "data", 60, 1)
+    for seed in (1, 2):
+        checkpoint_of(data, tmp_path / f"model{seed}", seed)
+    loads, hashes = [], []
+    load = Reference.load.__func__  # type: ignore[attr-defined]
+    monkeypatch.setattr(Reference, "load", classmethod(lambda cls, *rest: loads.append(1) or load(cls, *rest)))
+    monkeypatch.setattr("aigc_core.data.datasets.ImageDataset.content_hash", lambda self: hashes.append(1) or "0" * 16)
+    words = ["evaluate", str(tmp_path / "model1"), str(tmp_path / "model2"), "--extractor", "mnist-classifier"]
+    assert main([*words, "--num-samples", "60", "--metrics", "fid", "kid"]) == 0
+    assert (len(loads), len(hashes)) == (1, 1)
+
+
+def test_two_processes_fill_one_cache(tmp_path: Path, own_cache: Path) -> None:
+    """Both start with nothing, at once, and end with the same figures and whole files."""
+    data = write_images(tmp_path / "data", 100, 1)
+    checkpoint_of(data, tmp_path / "model")
+    words = [sys.executable, "-m", "aigc_core", "evaluate", "--extractor", "mnist-classifier", "--json"]
+    words += [str(tmp_path / "model"), "--num-samples", "100", "--metrics", "fid", "recall"]
+    processes = [subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    printed = [json.loads(process.communicate()[0]) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert printed[0]["figures"] == printed[1]["figures"]
+    assert not [path for path in own_cache.rglob("*") if path.name.startswith(".")]
+
+
+def test_a_damaged_cache_is_made_again(tmp_path: Path, own_cache: Path) -> None:
+    data = write_images(tmp_path / "data", 40, 1)
+    first = load_reference(str(data), "mnist-classifier", None, 28, 1).features
+    for path in own_cache.rglob("*.safetensors"):
+        path.write_bytes(b"half")
+    assert torch.equal(load_reference(str(data), "mnist-classifier", None, 28, 1).features, first)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("mnist", ("mnist", "test")),
+        ("mnist:train", ("mnist", "train")),
+        ("emoji:Smileys & Emotion", ("emoji:Smileys & Emotion", "train")),
+        ("pictures", ("pictures", "train")),
+    ],
+)
+def test_the_test_split_is_the_reference_where_there_is_one(text: str, expected: tuple[str, str]) -> None:
+    assert split_reference(text) == expected
+
+
+def test_any_folder_against_any_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    real = write_images(tmp_path / "real", 100, 1)
+    same, other = write_images(tmp_path / "same", 100, 2), write_images(tmp_path / "other", 100, 3, size=14)
+    words = ["--reference", str(real), "--extractor", "mnist-classifier", "--metrics", "fid", "--json"]
+    printed = []
+    for folder in (same, other):
+        assert main(["evaluate", "--folder", str(folder), *words]) == 0
+        captured = capsys.readouterr()
+        assert "100 real images are few" in captured.err
+        printed.append(json.loads(captured.out))
+    values = [result["figures"]["fid"] for result in printed]
+    assert values[0]["value"] < values[1]["value"]
+    assert main(["compare", str(same), str(other)]) == 0
+    assert ": better." in capsys.readouterr().out
+    assert main(["compare", str(same), str(same)]) == 0
+    assert ": tie. No difference can be told" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["evaluate"], "takes checkpoints"),
+        (["evaluate", "--folder", "nowhere", "--reference", "mnist"], "There is no folder"),
+        (["evaluate", "--folder", "nowhere"], "needs --reference"),
+        (["evaluate", "{model}", "--num-samples", "5", "--extractor", "mnist-classifier"], "20 samples at least"),
+        (["evaluate", "{model}", "--extractor", "nothing"], "There is no extractor"),
+        (["evaluate", "{model}"], "No extractor was trained on"),
+        (["evaluate", "{model}", "--extractor", "mnist-classifier", "--weights", "none.pt"], "There is no file"),
+        (["compare", "{model}", "{model}"], "has not been evaluated"),
+        (["compare", "{model}"], "two checkpoints"),
+        (["compare", "{model},{model}", "{model}"], "different training seeds"),
+    ],
+)
+def test_wrong_input_ends_in_a_sentence(
+    words: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint_of(write_images(tmp_path / "data", 40, 1), tmp_path / "model")
+    assert main([word.format(model=tmp_path / "model") for word in words]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    """As in `python -m aigc_core compare … | head -1`."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    models = ("checkpoints/fashion-mnist", "checkpoints/fashion-mnist@step-0007813")
+    command = [sys.executable, "-m", "aigc_core", "compare", *models]
+    done = subprocess.run(command, check=False, cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def random_weights(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
+    """A file of Inception weights in torch-fidelity's own format, which nobody trained."""
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+    torch.manual_seed(0)
+    with monkeypatch.context() as patch:
+        patch.setattr("torch_fidelity.feature_extractor_inceptionv3.load_state_dict_from_url", lambda *a, **k: {})
+        patch.setattr(FeatureExtractorInceptionV3, "load_state_dict", lambda self, state: None)
+        network = FeatureExtractorInceptionV3("inception-v3-compat", ["2048"])
+    torch.save(network.state_dict(), path)
+
+
+def test_inception_takes_its_weights_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Features are those that torch-fidelity computes with the same file; grey images are repeated."""
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+    weights = tmp_path / "weights.pth"
+    random_weights(monkeypatch, weights)
+    extractor = load_extractor("inception-v3-compat", weights)
+    grey = torch.randint(0, 256, (2, 1, 28, 28), dtype=torch.uint8)
+    features, logits = extractor.extract(grey)
+    theirs = FeatureExtractorInceptionV3("inception-v3-compat", ["2048"], feature_extractor_weights_path=str(weights))
+    assert torch.equal(features, theirs(grey.repeat(1, 3, 1, 1))[0])
+    assert logits.shape == (2, 1008)
+    assert torch.equal(extractor.extract(grey.repeat(1, 3, 1, 1))[0], features)
+
+
+class Names(nn.Module):
+    """Tensors under the names that a network gives them, as a TorchScript archive keeps them."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images
+
+    @classmethod
+    def of(cls, tensors: dict[str, Tensor]) -> "Names":
+        root = cls()
+        for name, tensor in tensors.items():
+            *path, last = name.split(".")
+            module: nn.Module = root
+            for part in path:
+                if part not in dict(module.named_children()):
+                    module.add_module(part, cls())
+                module = module.get_submodule(part)
+            module.register_parameter(last, nn.Parameter(tensor))
+        return root
+
+
+def test_clip_takes_its_weights_from_a_file(tmp_path: Path) -> None:
+    """A small CLIP that nobody trained, in the format of the real one's file."""
+    from torch_fidelity.feature_extractor_clip import CLIPVisual, FeatureExtractorCLIP
+
+    torch.manual_seed(0)
+    tensors = CLIPVisual(16, 32, 1, 64, 8).state_dict() | {"text_projection": torch.zeros(4, 16)}
+    weights = tmp_path / "weights.pt"
+    torch.jit.script(Names.of(tensors)).save(weights)
+    extractor = load_extractor("clip-vit-b-32", weights)
+    images = torch.randint(0, 256, (2, 3, 28, 28), dtype=torch.uint8)
+    features, logits = extractor.extract(images)
+    theirs = FeatureExtractorCLIP("clip-vit-b-32", ["clip"], feature_extractor_weights_path=str(weights))
+    assert features.shape == (2, 16) and logits.shape == (2, 0)
+    assert torch.equal(features, theirs(images)[0])
+
+
+def test_wrong_or_missing_weights_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = tmp_path / "wrong.pth"
+    wrong.write_bytes(b"nothing")
+    with pytest.raises(AIGCError, match="does not hold weights of 'inception-v3-compat'.*releases"):
+        load_extractor("inception-v3-compat", wrong)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    for name in ("inception-v3-compat", "clip-vit-b-32", "dinov2-vit-b-14"):
+        with pytest.raises(AIGCError, match=f"'{name}' needs the weights .* could not be downloaded .*--weights FILE"):
+            load_extractor(name)

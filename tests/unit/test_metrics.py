@@ -1,0 +1,331 @@
+"""Figures against torch-fidelity's own entry point, a closed form, and generators whose figures are known."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy
+import pytest
+import torch
+from scipy.linalg import sqrtm
+from scipy.spatial.distance import cdist
+from scipy.stats import ttest_ind
+
+from aigc_core import AIGCError
+from aigc_core.evaluation.comparison import compare, ranks
+from aigc_core.evaluation.results import Protocol, Result
+from aigc_core.metrics.balance import class_imbalance, class_shares, mode_coverage
+from aigc_core.metrics.estimate import Figure
+from aigc_core.metrics.extractors import extractor_names, load_extractor
+from aigc_core.metrics.fid import Moments, fid_figures, frechet_distance
+from aigc_core.metrics.inception_score import inception_score
+from aigc_core.metrics.kid import kernel_distance, pairs_among_real
+from aigc_core.metrics.memorisation import memorised_share, resemblance
+from aigc_core.metrics.neighbours import neighbourhood_figures, neighbourhoods
+from aigc_core.metrics.path_length import EPSILON, path_length
+from tests.registered_extractor import register_with_torch_fidelity
+
+ROOT = Path(__file__).parents[2]
+
+
+def normal(count: int, seed: int, mean: float = 0.0, scale: float = 1.0) -> torch.Tensor:
+    return torch.randn(count, 6, generator=torch.Generator().manual_seed(seed)) * scale + mean
+
+
+def test_fid_is_the_closed_form() -> None:
+    generated, real = normal(2000, 1, 0.5, 1.5), normal(3000, 2)
+    first, second = (numpy.cov(part.double().numpy(), rowvar=False) for part in (generated, real))
+    distance = (generated.double().mean(0) - real.double().mean(0)).square().sum().item()
+    expected = distance + numpy.trace(first + second - 2 * sqrtm(first @ second).real)
+    assert frechet_distance(Moments.of(generated), Moments.of(real)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_equal_to_torch_fidelity_on_the_same_images(tmp_path: Path) -> None:
+    """Our figures of our extractor's features against the library's of the same extractor, registered with it."""
+    import torch_fidelity
+
+    extractor = load_extractor("mnist-classifier")
+    register_with_torch_fidelity(extractor)
+
+    class Images(torch.utils.data.Dataset):
+        def __init__(self, seed: int) -> None:
+            draw = torch.Generator().manual_seed(seed)
+            coarse = torch.randint(0, 256, (1200, 1, 7, 7), generator=draw, dtype=torch.uint8)
+            self.images = coarse.repeat_interleave(4, 2).repeat_interleave(4, 3).expand(-1, 3, -1, -1)
+
+        def __len__(self) -> int:
+            return len(self.images)
+
+        def __getitem__(self, index: int) -> torch.Tensor:
+            return self.images[index]
+
+    generated, real = Images(1), Images(2)
+    theirs = torch_fidelity.calculate_metrics(
+        input1=generated,
+        input2=real,
+        feature_extractor="ours",
+        isc=True,
+        fid=True,
+        kid=True,
+        prc=True,
+        kid_subset_size=1000,
+        prc_neighborhood=3,
+        cuda=False,
+        verbose=False,
+        cache=False,
+        save_cpu_ram=False,
+    )
+    features, logits = extractor.extract(generated.images[:, :1])
+    real_features, _ = extractor.extract(real.images[:, :1])
+    neighbours = neighbourhoods(features, real_features, 3, 5)
+    ours = {
+        "frechet_inception_distance": frechet_distance(Moments.of(features), Moments.of(real_features)),
+        "inception_score_mean": inception_score(logits).value,
+        "kernel_inception_distance_mean": kernel_distance(features, real_features).value,
+        "precision": neighbours.precision,
+        "recall": neighbours.recall,
+    }
+    for key, value in ours.items():
+        assert value == pytest.approx(theirs[key], rel=1e-6, abs=1e-9), key
+
+
+@pytest.mark.parametrize(("count", "real_count"), [(1500, 1300), (400, 2000)])
+def test_kid_is_torch_fidelitys_to_the_bit(count: int, real_count: int) -> None:
+    """Also where the real side's share is known from before; KIDs near zero are made of the last digits."""
+    from torch_fidelity.metric_kid import kid_features_to_metric
+
+    features, real = normal(count, 1), normal(real_count, 2)
+    theirs = kid_features_to_metric(features, real, kid_subset_size=min(1000, count), verbose=False)
+    known = pairs_among_real(real, count)
+    for figure in (kernel_distance(features, real), kernel_distance(features, real, known)):
+        assert figure.value == theirs["kernel_inception_distance_mean"]
+
+
+def test_neighbours_in_tiles_are_those_of_torch_fidelity(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the tiles: the same precision and recall as with all distances at once."""
+    from torch_fidelity.metric_prc import calculate_precision_recall_full
+
+    generated, real = normal(1500, 1, 0.1), normal(1300, 2)
+    expected = calculate_precision_recall_full(generated, real, 3)
+    monkeypatch.setattr("aigc_core.metrics.neighbours.LEAST_ROWS", 1)
+    for tile_bytes in (1, 100_000, 10**9):
+        monkeypatch.setattr("aigc_core.metrics.neighbours.TILE_BYTES", tile_bytes)
+        found = neighbourhoods(generated, real, 3, 5)
+        assert (found.precision, found.recall) == pytest.approx(expected, rel=1e-6)
+
+
+def test_neighbours_take_little_memory() -> None:
+    """All distances of these at once would take 0.38 GiB a matrix."""
+    words = [sys.executable, "-m", "tests.benchmarks.neighbours", "--count", "10000", "--features", "16"]
+    printed = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    (growth,) = re.findall(r"([0-9.]+) GiB of it for the search", printed)
+    assert float(growth) < 0.15
+
+
+def test_density_and_coverage_by_their_definition() -> None:
+    """Naeem et al. 2020, equations 3 and 4, written out with scipy's distances."""
+    generated, real = normal(400, 1, 0.3), normal(300, 2)
+    radii = numpy.sort(cdist(real, real), axis=1)[:, 5]
+    inside = cdist(real, generated) < radii[:, None]
+    found = neighbourhoods(generated, real, 3, 5)
+    assert found.density == pytest.approx(inside.sum() / (5 * 400), rel=1e-9)
+    assert found.coverage == pytest.approx(inside.any(1).mean(), rel=1e-6)
+
+
+def test_a_collapsed_generator_is_precise_and_recalls_nothing() -> None:
+    found = neighbourhoods(0.01 * normal(1000, 2), normal(2000, 1), 3, 5)
+    assert found.precision > 0.95 and found.recall < 0.05 and found.coverage < 0.05
+
+
+def test_errors_are_the_spread_of_new_samples_and_references() -> None:
+    """Every figure's own error against its spread over 20 new draws of both sides."""
+    drawn = []
+    for seed in range(20):
+        features, real = normal(400, seed, 0.2, 1.1), normal(400, 100 + seed)
+        shifted = features + torch.tensor([1.0, 0, 0, 0, 0, 0])
+        drawn.append(
+            {
+                **fid_figures(features, real, Moments.of(real), True),
+                **neighbourhood_figures(features, real, 3, 5),
+                "kid": kernel_distance(features, real),
+                "is": inception_score(3 * features),
+                "class_imbalance": class_imbalance(shifted, real),
+            }
+        )
+    for name in drawn[0]:
+        spread = numpy.std([figures[name].value for figures in drawn], ddof=1)
+        claimed = numpy.mean([figures[name].standard_error for figures in drawn])
+        assert 0.55 < claimed / spread < 1.8, name
+
+
+def test_influences_are_what_a_bootstrap_finds() -> None:
+    """FID's cheap error against resampling both sides."""
+    features, real = normal(2000, 1, 0.2), normal(2000, 2)
+    draw = numpy.random.default_rng(0)
+    values = [
+        frechet_distance(*(Moments.of(part[draw.integers(2000, size=2000)]) for part in (features, real)))
+        for _ in range(200)
+    ]
+    error = fid_figures(features, real, Moments.of(real), False)["fid"].standard_error
+    assert error == pytest.approx(numpy.std(values, ddof=1), rel=0.3)
+
+
+def test_fid_infinity_takes_the_bias_of_few_samples_away() -> None:
+    """Samples and reference of one distribution: FID is biased upwards, and less so the extrapolation."""
+    draw = torch.Generator().manual_seed(0)
+    samples, real = torch.randn(4000, 64, generator=draw), torch.randn(100_000, 64, generator=draw)
+    figures = fid_figures(samples, real, Moments.of(real), True)
+    assert abs(figures["fid_infinity"].value) < 0.2 * figures["fid"].value
+    few = fid_figures(samples[:200], real, Moments.of(real), True)
+    assert "fid_infinity" not in few
+
+
+def test_copies_of_training_images_are_found_and_new_images_are_not() -> None:
+    draw = torch.Generator().manual_seed(0)
+    training, held_out, new = (torch.randn(count, 16, generator=draw) for count in (4000, 2000, 2000))
+    control = resemblance(held_out, training).scores
+    honest = memorised_share(resemblance(new, training).scores, control)
+    assert honest.low < 0.01 < honest.high
+    copies = torch.cat([new[:1500], training[:500] + 0.01 * torch.randn(500, 16, generator=draw)])
+    found = resemblance(copies, training)
+    assert memorised_share(found.scores, control).value == pytest.approx(0.25 + 0.0075, abs=0.01)
+    assert found.indices[1500:, 0].tolist() == list(range(500))
+
+
+def test_missing_classes_and_unequal_shares_are_told() -> None:
+    real = torch.eye(4).repeat(250, 1)
+    samples = torch.eye(4)[torch.tensor([0] * 500 + [1] * 250 + [2] * 250)]
+    shares, real_shares = class_shares(samples), class_shares(real)
+    assert [share.value for share in shares] == [0.5, 0.25, 0.25, 0]
+    assert mode_coverage(shares, real_shares).value == 0.75
+    assert class_imbalance(samples, real).value == pytest.approx(0.25)
+
+
+def test_wilson_interval_by_hand() -> None:
+    figure = Figure.of_share(0.5, 100)
+    assert (figure.low, figure.high) == pytest.approx((0.4038, 0.5962), abs=1e-4)
+
+
+def result(fid: float, error: float, num_samples: int = 1000) -> Result:
+    protocol = Protocol(
+        dataset="mnist",
+        dataset_hash="0",
+        num_reference=1000,
+        resolution=28,
+        channels=1,
+        extractor="mnist-classifier",
+        extractor_hash="0",
+        num_samples=num_samples,
+    )
+    return Result(protocol=protocol, figures={"fid": Figure.of_error(fid, error)})
+
+
+def test_what_two_results_share_does_not_blur_their_difference() -> None:
+    """The same seeds moved both: a gap far below either interval is real, and not so where seeds moved one alone."""
+    moves = numpy.random.default_rng(0).normal(size=50)
+    base, near = result(1.0, 0.1), result(1.02, 0.1)
+    for other, outcome in ((moves, "better"), (numpy.random.default_rng(1).normal(size=50), "tie")):
+        a, b = (Figure.of_groups(value, part) for value, part in ((1.0, moves), (1.02, other + 1e-3 * moves**2)))
+        pair = [part.model_copy(update={"figures": {"fid": figure}}) for part, figure in ((base, a), (near, b))]
+        verdict = compare(*pair)
+        assert verdict.outcome == outcome
+    assert verdict.detectable > 0.02
+
+
+def test_groups_of_training_seeds_are_compared_by_welch() -> None:
+    first, second = [1.0, 1.1, 0.9], [1.5, 1.6, 1.4, 1.45]
+    verdict = compare([result(value, 0.01) for value in first], [result(value, 0.01) for value in second])
+    p_value = ttest_ind(first, second, equal_var=False).pvalue
+    assert verdict.outcome == "better" and verdict.confidence == pytest.approx(1 - p_value / 2)
+    assert compare([result(1.0, 0.01), result(2.0, 0.01)], [result(1.2, 0.01), result(2.2, 0.01)]).outcome == "tie"
+    with pytest.raises(AIGCError, match="another group"):
+        compare(result(1.0, 0.1), [result(1.0, 0.1), result(1.1, 0.1)])
+
+
+def test_path_length_is_torch_fidelitys_for_the_same_steps() -> None:
+    """The library's own loop, with a linear generator and squared feature distance for similarity."""
+    import torch_fidelity
+    from torch_fidelity.generative_model_base import GenerativeModelBase
+    from torch_fidelity.sample_similarity_base import SampleSimilarityBase
+
+    weight = torch.randn(4, 3 * 8 * 8, generator=torch.Generator().manual_seed(0))
+    latents: list[torch.Tensor] = []
+
+    class Linear(GenerativeModelBase):
+        z_size, z_type, num_classes = 4, "normal", 0
+
+        def forward(self, z: torch.Tensor) -> torch.Tensor:
+            latents.append(z.float())
+            return (z.float() @ weight).view(-1, 3, 8, 8)
+
+    class Squared(SampleSimilarityBase):
+        def __init__(self, name: str, **options: object) -> None:
+            super().__init__(name)
+
+        def forward(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+            return (first - second).flatten(1).square().sum(1)
+
+    torch_fidelity.register_sample_similarity("squared", Squared)
+    # Its way of discarding asks numpy for an argument that new versions do not have, so that is done by hand.
+    lengths = torch_fidelity.calculate_metrics(
+        input1=Linear(),
+        input1_model_num_samples=300,
+        batch_size=300,
+        cuda=False,
+        verbose=False,
+        ppl=True,
+        ppl_epsilon=EPSILON,
+        ppl_sample_similarity="squared",
+        ppl_reduction="none",
+        ppl_discard_percentile_lower=None,
+        ppl_discard_percentile_higher=None,
+    )["perceptual_path_length_raw"]
+    low, high = numpy.percentile(lengths, 1, method="lower"), numpy.percentile(lengths, 99, method="higher")
+    expected = lengths[(low <= lengths) & (lengths <= high)].mean()
+    starts, ends = (latents[0] @ weight).chunk(2)
+    assert path_length(starts, ends).value == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_error_of_a_path_length_is_its_spread() -> None:
+    """Over many draws of steps whose squared lengths have a long tail."""
+    draw = torch.Generator().manual_seed(0)
+    drawn = []
+    for _ in range(300):
+        ends = torch.randn(500, 1, generator=draw).mul(0.7).exp() * torch.ones(1, 4) * EPSILON
+        drawn.append(path_length(torch.zeros(500, 4), ends))
+    spread = numpy.std([figure.value for figure in drawn], ddof=1)
+    assert numpy.mean([figure.standard_error for figure in drawn]) == pytest.approx(spread, rel=0.12)
+
+
+def test_verdicts_and_ranks() -> None:
+    best, close, worst = result(1.0, 0.1), result(1.1, 0.1), result(2.0, 0.1)
+    assert compare(best, worst).outcome == "better" and compare(worst, best).outcome == "worse"
+    assert compare(best, close).outcome == "tie" and compare(best, close).confidence < 0.9
+    assert ranks([worst, close, best], "fid") == [3, 1, 1]
+    with pytest.raises(AIGCError, match="different protocols"):
+        compare(best, result(1.0, 0.1, 2000))
+
+
+def test_ranks_are_those_of_all_comparisons_in_pairs() -> None:
+    """With influences that are partly shared, of unlike number, constant, or missing."""
+    draw = numpy.random.default_rng(0)
+    shared = draw.normal(size=50)
+    results = [result(1.0, 0.05), result(1.0, 0.05), result(1.2, 0.05)]
+    for number in range(30):
+        influences = draw.uniform() * shared + 0.3 * draw.normal(size=50)
+        figure = Figure.of_groups(1 + number / 60, influences[: 50 if number % 7 else 20], 1e-4)
+        results.append(results[0].model_copy(update={"figures": {"fid": figure}}))
+    results.append(results[0].model_copy(update={"figures": {"fid": Figure.of_groups(1.1, numpy.zeros(50))}}))
+    better = [[compare(other, one).outcome == "better" for other in results] for one in results]
+    assert ranks(results, "fid") == [1 + sum(row) for row in better]
+    assert 1 < len(set(ranks(results, "fid"))) < len(results)
+
+
+@pytest.mark.parametrize("name", [name for name in extractor_names() if name.endswith("-classifier")])
+def test_extractors_do_not_depend_on_the_batch(name: str) -> None:
+    images = torch.randint(0, 256, (5, 1, 28, 28), dtype=torch.uint8)
+    extractor = load_extractor(name)
+    torch.testing.assert_close(
+        extractor.extract(images)[0][2:3], extractor.extract(images[2:3])[0], atol=1e-4, rtol=1e-4
+    )
