@@ -20,6 +20,7 @@ from aigc_core.demo.language import text, told, word
 from aigc_core.demo.models import default_model, offered_models
 from aigc_core.demo.theme import HEAD, Studio
 from aigc_core.demo.visitor import errors_shown, token_of
+from aigc_core.device import best_device
 
 TABS = ("generate", "explore", "mix", "invert", "about")
 NOTE_TAB = """() => {
@@ -202,6 +203,7 @@ def main() -> None:
     if arguments.mcp and find_spec("mcp") is None:
         print("error: --mcp needs the package mcp; run `pip install 'gradio[mcp]'`.", file=sys.stderr)
         sys.exit(2)
+    best_device()  # before any thread of a visitor can ask for it
     place_shipped_models()
     build().launch(
         server_name=arguments.host,

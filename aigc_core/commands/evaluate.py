@@ -15,6 +15,7 @@ from aigc_core.evaluation.evaluate import DEFAULT_NUM_SAMPLES, evaluate, evaluat
 from aigc_core.evaluation.results import ENOUGH_IMAGES, FIGURES, Result
 from aigc_core.hub.card import write_card
 
+from ..device import best_device
 from ..errors import AIGCError
 from ..metrics.extractors import extractor_names
 
@@ -71,7 +72,7 @@ def run(arguments: Namespace) -> int:
         return 0
     references = {}
     for name in chain.from_iterable(map(_expanded, arguments.checkpoints)):
-        checkpoint = Checkpoint.from_pretrained(name, device=_device())
+        checkpoint = Checkpoint.from_pretrained(name, device=best_device())
         shape = checkpoint.config.image_shape
         against = (arguments.reference or checkpoint.config.dataset, shape.resolution, shape.channels)
         if against not in references:
@@ -103,12 +104,6 @@ def _expanded(name: str) -> list[str]:
     return [ref for model in models for ref in (str(model), *(f"{model}@{s.name}" for s in step_folders(model)))] or [
         name
     ]
-
-
-def _device() -> str:
-    from accelerate import PartialState
-
-    return str(PartialState().device)
 
 
 def _print(name: str, result: Result, arguments: Namespace) -> None:

@@ -13,6 +13,7 @@ from aigc_core.sampling.provenance import save_png
 from aigc_core.sampling.sample import SampleRequest, image_grid, sample
 
 from ..config import parse_config
+from ..device import best_device
 from ..errors import AIGCError
 
 FORMATS = ("png", "npz", "gif", "mp4")
@@ -52,7 +53,7 @@ def run(arguments: Namespace) -> int:
     kind = arguments.format or (suffix if suffix in FORMATS else "png")
     if arguments.interpolate and kind == "npz":
         raise AIGCError("--interpolate makes a png, gif or mp4; an npz holds the samples of seeds.")
-    checkpoint = _load(arguments.checkpoint)
+    checkpoint = Checkpoint.from_pretrained(arguments.checkpoint, device=best_device())
     if kind == "png" and not arguments.interpolate:
         sample(checkpoint, request).save(out)
         return 0
@@ -68,9 +69,3 @@ def run(arguments: Namespace) -> int:
     with written_file(file) as unfinished:
         numpy.savez_compressed(unfinished, samples=samples.images.numpy(), labels=samples.labels.numpy())
     return 0
-
-
-def _load(reference: str) -> Checkpoint:
-    from accelerate import PartialState
-
-    return Checkpoint.from_pretrained(reference, device=str(PartialState().device))

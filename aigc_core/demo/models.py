@@ -9,6 +9,7 @@ from pathlib import Path
 from aigc_core.access import SHIPPED, check_reference
 from aigc_core.checkpoint.folder import CONFIG_FILE, Checkpoint, repo_name, resolve_reference, step_folders
 
+from ..device import best_device
 from ..errors import AIGCError
 
 RUNS = Path("runs")
@@ -68,10 +69,8 @@ def load(reference: str, token: str | None = None) -> Checkpoint:
 
 @lru_cache(16)
 def _load(reference: str, token: str | None, _written: int) -> Checkpoint:
-    from accelerate import PartialState
-
     check_reference(reference)
-    return Checkpoint.from_pretrained(reference, token=token, device=str(PartialState().device))
+    return Checkpoint.from_pretrained(reference, token=token, device=best_device())
 
 
 def _located(reference: str) -> str:
