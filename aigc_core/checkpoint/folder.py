@@ -14,15 +14,9 @@ earlier steps in the same way. `FOLDER@step-0001000` names one of them, `FOLDER`
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import os
 import re
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -38,6 +32,7 @@ from aigc_core import __version__
 from aigc_core.config import Config, parse_config, read_config_file
 from aigc_core.errors import AIGCError
 from aigc_core.families.gan.networks import ImageShape, build_generator
+from aigc_core.files import atomic_directory
 
 if TYPE_CHECKING:
     from aigc_core.sampling.sample import Samples
@@ -149,7 +144,7 @@ class Checkpoint:
     def save_pretrained(self, folder: str | Path) -> Path:
         """Write config and weights to `folder`, which appears complete or not at all. Returns the folder."""
         folder = Path(folder)
-        with written_whole(folder) as unfinished:
+        with atomic_directory(folder) as unfinished:
             self.write_files(unfinished)
         self.path = folder
         return folder
@@ -284,83 +279,3 @@ def _compare(weights: Path, found: dict[str, Any], expected: dict[str, Any]) -> 
                 f"'{weights}' does not fit its config: tensor '{name}' is {found.get(name, 'missing')} in the file "
                 f"and {expected.get(name, 'absent')} in the network."
             )
-
-
-@contextmanager
-def written_whole(folder: Path) -> Iterator[Path]:
-    """Yield a temporary folder that becomes `folder` when the block ends well, and vanishes otherwise.
-
-    Everything is synced to disk before the rename, so a half-written folder cannot be seen.
-    Raises AIGCError when the disk is full or not writable.
-    """
-    with faults_told(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        with faults_told(folder):
-            yield unfinished
-            for path in [*unfinished.rglob("*"), unfinished]:
-                path.chmod(0o755 if path.is_dir() else 0o644)
-                _sync(path)
-            if folder.exists():
-                replaced = unfinished.with_name(unfinished.name + "-replaced")
-                folder.rename(replaced)
-                unfinished.rename(folder)
-                shutil.rmtree(replaced)
-            else:
-                unfinished.rename(folder)
-            _sync(folder.parent)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-
-
-@contextmanager
-def written_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path, with the same suffix, that becomes `path` when the block ends well.
-
-    Raises AIGCError when the disk is full or not writable; a half-written file cannot be seen.
-    """
-    with faults_told(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(descriptor)
-    unfinished = Path(name)
-    try:
-        with faults_told(path):
-            yield unfinished
-            unfinished.chmod(0o644)
-            _sync(unfinished)
-            unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-@contextmanager
-def faults_told(path: Path) -> Iterator[None]:
-    """Raise AIGCError where what the block writes to `path` finds the disk full or not writable."""
-    try:
-        yield
-    except (OSError, SafetensorError) as error:
-        reason = (
-            "the disk is full; free some space"
-            if disk_is_full(error)
-            else getattr(error, "strerror", None) or str(error)
-        )
-        raise AIGCError(
-            "'{path}' could not be written: {reason}. What was saved before is unharmed.", path=path, reason=reason
-        ) from error
-
-
-def disk_is_full(error: Exception) -> bool:
-    """Whether this is what an error of writing says; safetensors says so in words alone."""
-    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
-
-
-def _sync(path: Path) -> None:
-    if os.name == "nt" and path.is_dir():
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

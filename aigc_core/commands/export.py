@@ -6,13 +6,8 @@ import shutil
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from aigc_core.checkpoint.folder import (
-    CONFIG_FILE,
-    TRAINING_STATE_FOLDER,
-    resolve_reference,
-    step_folders,
-    written_whole,
-)
+from aigc_core.checkpoint.folder import CONFIG_FILE, TRAINING_STATE_FOLDER, resolve_reference, step_folders
+from aigc_core.files import atomic_directory
 from aigc_core.hub.card import write_card
 
 from ..errors import AIGCError
@@ -36,7 +31,7 @@ def run(arguments: Namespace) -> int:
     earlier = [step for step in step_folders(source) if step != newest]
     count = max(0, min(arguments.steps, len(earlier)))
     kept = [earlier[round(k * (len(earlier) - 1) / max(count - 1, 1))] for k in range(count)]
-    with written_whole(destination) as unfinished:
+    with atomic_directory(destination) as unfinished:
         _copy(newest, unfinished)
         for step in kept:
             _copy(step, unfinished / step.name)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy
 
-from aigc_core.checkpoint.folder import Checkpoint, written_file
+from aigc_core.checkpoint.folder import Checkpoint
+from aigc_core.files import atomic_write
 from aigc_core.sampling.interpolation import CURVES, interpolate, write_movie
 from aigc_core.sampling.provenance import save_png
 from aigc_core.sampling.sample import SampleRequest, image_grid, sample
@@ -66,6 +67,6 @@ def run(arguments: Namespace) -> int:
         save_png(file, image_grid(strip, len(strip)), None, checkpoint.weights_sha256)
         return 0
     samples = sample(checkpoint, request)
-    with written_file(file) as unfinished:
+    with atomic_write(file) as unfinished:
         numpy.savez_compressed(unfinished, samples=samples.images.numpy(), labels=samples.labels.numpy())
     return 0

@@ -31,8 +31,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
-from aigc_core.checkpoint.folder import disk_is_full, written_file
 from aigc_core.errors import AIGCError
+from aigc_core.files import atomic_write, disk_is_full
 from aigc_core.rng import seeded_generator
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
@@ -422,7 +422,7 @@ def _metadata(named: NamedDataset) -> dict[str, str]:
 
 def _store(name: str, split: str, images: Tensor, labels: Tensor) -> None:
     """Keep a split as one file, which appears whole; of two processes the second replaces it by an equal one."""
-    with written_file(_stored(name, split)) as unfinished:
+    with atomic_write(_stored(name, split)) as unfinished:
         save_file({"images": images, "labels": labels}, unfinished, _metadata(_named[name]))
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from aigc_core.checkpoint.folder import CARD_FILE, SAMPLES_FILE, Checkpoint, faults_told
+from aigc_core.checkpoint.folder import CARD_FILE, SAMPLES_FILE, Checkpoint
+from aigc_core.files import translate_io_errors
 
 from .language import text, word
 from .models import find, load
@@ -32,7 +33,7 @@ def about(visitor: gr.OAuthToken | None, reference: str) -> tuple[str, str, str 
         folder, loaded = find(reference, token), load(reference, token)
         results = read_results(folder)
         card, samples = folder / CARD_FILE, folder / SAMPLES_FILE
-        with faults_told(Path(SAMPLES_FILE)):
+        with translate_io_errors(Path(SAMPLES_FILE)):
             copied = str(shutil.copyfile(samples, served_folder() / SAMPLES_FILE)) if samples.is_file() else None
     body = card.read_text(encoding="utf-8", errors="replace").split("---\n", 2)[-1] if card.is_file() else ""
     lines = [line for line in body.splitlines() if not line.startswith("![")]

@@ -11,7 +11,7 @@ import gradio as gr
 import torch
 from PIL import Image
 
-from aigc_core.checkpoint.folder import faults_told
+from aigc_core.files import translate_io_errors
 from aigc_core.sampling.provenance import png_bytes
 
 from ..errors import AIGCError
@@ -61,7 +61,7 @@ def invert(
             for step, loss, image, place in approach(checkpoint, Path(picture), label or "", EVERY, token):
                 curve.append({"step": step, "loss": loss})
                 path = folder / f"inverted-{step}.png"
-                with faults_told(Path(path.name)):
+                with translate_io_errors(Path(path.name)):
                     path.write_bytes(png_bytes(torch.from_numpy(image), None, weights))
                 found = (place, data_uri(image, "", weights))
                 yield str(path), pandas.DataFrame(curve), found
@@ -77,7 +77,7 @@ def invert_drawing(
     """`invert` for what was drawn."""
     path = None
     if drawing and drawing["composite"] is not None:
-        with errors_shown(), faults_told(Path("drawing.png")):
+        with errors_shown(), translate_io_errors(Path("drawing.png")):
             path = str(served_folder() / "drawing.png")
             drawing["composite"].convert("RGB").save(path)
     yield from invert(checkpoint, path, label, visitor)

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from gradio.utils import get_upload_folder
 
-from aigc_core.checkpoint.folder import faults_told
+from aigc_core.files import translate_io_errors
 from aigc_core.sampling.provenance import png_bytes
 from aigc_core.sampling.sample import SampleRequest
 
@@ -35,7 +35,7 @@ def served_folder() -> Path:
     """
     global _last_sweep  # noqa: PLW0603
     root = Path(get_upload_folder()) / "aigc-studio"
-    with faults_told(Path(root.name)):
+    with translate_io_errors(Path(root.name)):
         root.mkdir(parents=True, exist_ok=True)
         with _sweeping:
             if time.time() - _last_sweep > SWEEP_SECONDS:
@@ -54,7 +54,7 @@ def write_pictures(images: np.ndarray, requests: Sequence[SampleRequest], weight
     folder = served_folder()
     archive = folder / "images.zip"
     paths = []
-    with faults_told(Path(archive.name)), zipfile.ZipFile(archive, "w") as pack:
+    with translate_io_errors(Path(archive.name)), zipfile.ZipFile(archive, "w") as pack:
         for image, request in zip(images, requests):
             name = f"{Path(request.checkpoint.partition('@')[0]).name}-seed-{request.seed}.png"
             content = png_bytes(torch.from_numpy(image), request, weights)

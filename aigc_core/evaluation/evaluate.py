@@ -19,10 +19,11 @@ from torch import Tensor
 
 from aigc_core import __version__
 from aigc_core.access import open_to_strangers
-from aigc_core.checkpoint.folder import Checkpoint, written_file
+from aigc_core.checkpoint.folder import Checkpoint
 from aigc_core.config import parse_config
 from aigc_core.data.datasets import dataset_names, first_resolution, is_registered, load_dataset
 from aigc_core.errors import AIGCError
+from aigc_core.files import atomic_write
 from aigc_core.metrics.balance import class_imbalance, class_shares, mode_coverage
 from aigc_core.metrics.estimate import Figure
 from aigc_core.metrics.extractors import Extractor, default_extractor, load_extractor
@@ -126,7 +127,7 @@ def evaluate(
     if checkpoint.path is not None:
         write_result(result, checkpoint.path)
         if picture is not None:
-            with written_file(neighbours_path(result, checkpoint.path)) as unfinished:
+            with atomic_write(neighbours_path(result, checkpoint.path)) as unfinished:
                 to_picture(picture).save(unfinished)
     return result
 

@@ -19,8 +19,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 
-from aigc_core.checkpoint.folder import written_file
 from aigc_core.data.datasets import ImageDataset, load_dataset, splits_of
+from aigc_core.files import atomic_write
 from aigc_core.metrics.extractors import Extractor
 from aigc_core.metrics.fid import Moments
 from aigc_core.metrics.kid import pairs_among_real
@@ -47,7 +47,7 @@ def kept(name: str, compute: Callable[[], dict[str, Tensor]]) -> dict[str, Tenso
         return load_file(path)
     except (FileNotFoundError, SafetensorError):
         tensors = {key: tensor.contiguous() for key, tensor in compute().items()}
-        with written_file(path) as unfinished:
+        with atomic_write(path) as unfinished:
             save_file(tensors, unfinished)
         return tensors
 

@@ -16,8 +16,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from aigc_core.checkpoint.folder import RESULTS_FOLDER, written_file
+from aigc_core.checkpoint.folder import RESULTS_FOLDER
 from aigc_core.config import Config, read_config_file
+from aigc_core.files import atomic_write
 from aigc_core.metrics.estimate import Figure
 from aigc_core.metrics.neighbours import MIN_IMAGES
 
@@ -152,7 +153,7 @@ def write_result(result: Result, folder: Path) -> Path:
     target = folder / RESULTS_FOLDER / f"{result.protocol.id}.json"
     text = json.dumps(result.model_dump(mode="json"), indent=2)
     lists_on_one_line = re.sub(r"\[[^][{}]*\]", lambda found: " ".join(found.group().split()), text)
-    with written_file(target) as unfinished:
+    with atomic_write(target) as unfinished:
         unfinished.write_text(lists_on_one_line + "\n")
     return target
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import yaml
 
-from aigc_core.checkpoint.folder import CARD_FILE, SAMPLES_FILE, CheckpointConfig, read_config, written_file
+from aigc_core.checkpoint.folder import CARD_FILE, SAMPLES_FILE, CheckpointConfig, read_config
 from aigc_core.errors import AIGCError
 from aigc_core.evaluation.results import FIGURES, Result, precision_and_coverage, read_results
+from aigc_core.files import atomic_write
 from aigc_core.training.presets import command_for
 
 TAGS = ["aigc-studio", "gan"]
@@ -36,7 +37,7 @@ def write_card(folder: Path) -> None:
     """Write README.md into a checkpoint's folder, replacing an older one, whose licence it keeps."""
     text = card_text(folder)
     # Renamed into place: in the Hub's cache, README.md is a link to content that must stay as it was pulled.
-    with written_file(folder / CARD_FILE) as unfinished:
+    with atomic_write(folder / CARD_FILE) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
 
 

@@ -21,8 +21,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from aigc_core.checkpoint.folder import DIRECTIONS_FILE, Checkpoint, written_file
+from aigc_core.checkpoint.folder import DIRECTIONS_FILE, Checkpoint
 from aigc_core.errors import AIGCError
+from aigc_core.files import atomic_write
 
 from .sample import BATCH_SIZE, decode, draw_latents, has_styles
 
@@ -107,7 +108,7 @@ def _found(checkpoint: Checkpoint, identity: str, places: list[Path]) -> Directi
     directions = find_directions(checkpoint.generator, checkpoint.config.image_shape.num_classes)
     for place in places:
         try:
-            with written_file(place) as unfinished:
+            with atomic_write(place) as unfinished:
                 tensors = {name: value for name, value in vars(directions).items() if isinstance(value, Tensor)}
                 save_file(tensors, unfinished, {"names": ",".join(directions.names), "weights": identity})
             break

@@ -10,8 +10,9 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
-from aigc_core.checkpoint.folder import Checkpoint, written_file
+from aigc_core.checkpoint.folder import Checkpoint
 from aigc_core.errors import AIGCError
+from aigc_core.files import atomic_write
 
 from .provenance import DIGITAL_SOURCE_TYPE, aigc_label, to_picture
 from .sample import SampleRequest, render, request_codes
@@ -93,7 +94,7 @@ def write_movie(path: Path, frames: Tensor) -> None:
     """
     large = enlarge(frames)
     statement = {"DigitalSourceType": DIGITAL_SOURCE_TYPE, "AIGC": aigc_label(frames)}
-    with written_file(path) as unfinished:
+    with atomic_write(path) as unfinished:
         if path.suffix.lower() == ".gif":
             _write_gif(unfinished, large, statement)
         else:

@@ -24,8 +24,8 @@ from PIL import Image, PngImagePlugin
 from torch import Tensor
 
 from aigc_core import __version__
-from aigc_core.checkpoint.folder import written_file
 from aigc_core.errors import AIGCError
+from aigc_core.files import atomic_write
 
 from .sample import SampleRequest
 
@@ -96,7 +96,7 @@ def png_bytes(image: Tensor, request: SampleRequest | None, weights: str) -> byt
 
 def save_png(path: Path, image: Tensor, request: SampleRequest | None, weights: str) -> None:
     """Write `png_bytes`. Raises AIGCError when the disk is full or not writable."""
-    with written_file(path) as unfinished:
+    with atomic_write(path) as unfinished:
         unfinished.write_bytes(png_bytes(image, request, weights))
 
 

@@ -33,16 +33,15 @@ from aigc_core.checkpoint.folder import (
     TRAINING_STATE_FOLDER,
     Checkpoint,
     CheckpointConfig,
-    faults_told,
     read_config,
     step_folders,
-    written_whole,
 )
 from aigc_core.config import Config, parse_config
 from aigc_core.data.datasets import load_dataset
 from aigc_core.errors import AIGCError
 from aigc_core.families.gan.method import AdversarialTraining
 from aigc_core.families.gan.networks import Channels, ImageShape, Resolution
+from aigc_core.files import atomic_directory, translate_io_errors
 from aigc_core.hub.card import write_card
 from aigc_core.rng import ShuffledStream, StepDraws, seeded_generator, to_device
 from aigc_core.sampling.provenance import save_png
@@ -134,7 +133,7 @@ class Run:
 
     def __init__(self, config: TrainingConfig, folder: Path, *, resume: bool, trackers: tuple[str, ...]) -> None:
         self.config, self.folder = config, folder
-        with faults_told(folder):
+        with translate_io_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         earlier = step_folders(folder)
         if earlier and not resume:
@@ -176,7 +175,7 @@ class Run:
         """Run to the end; returns the newest checkpoint's folder."""
         if threading.excepthook is threading.__excepthook__:
             threading.excepthook = _report_thread
-        with faults_told(self.folder):
+        with translate_io_errors(self.folder):
             self.accelerator.init_trackers("training", config=_flat(self.config.model_dump()))
         next_checkpoint = (self.images_seen // self.config.checkpoint_images + 1) * self.config.checkpoint_images
         stopped = False
@@ -191,14 +190,14 @@ class Run:
                 if log:
                     self._judge(losses)
                     self._show(progress_bar, losses)
-                    with faults_told(self.folder):
+                    with translate_io_errors(self.folder):
                         self.accelerator.log(losses, step=self.total["images_seen"])
                 progress_bar.update(min(self.done, progress_bar.total) - progress_bar.n)
                 if self.images_seen >= next_checkpoint:
                     self._save()
                     next_checkpoint += self.config.checkpoint_images
             newest = self._save()
-            with faults_told(self.folder):
+            with translate_io_errors(self.folder):
                 self.accelerator.end_training()
         if stopped:
             raise KeyboardInterrupt
@@ -284,7 +283,7 @@ class Run:
             raise self._diverged()
         generator = with_standing_statistics(self.ema.generator, self._class_shares().float())
         checkpoint = Checkpoint(self._checkpoint_config(), generator)
-        with written_whole(target) as unfinished:
+        with atomic_directory(target) as unfinished:
             checkpoint.write_files(unfinished)
             self._write_samples(checkpoint, unfinished)
             write_card(unfinished)

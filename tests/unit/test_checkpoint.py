@@ -16,14 +16,8 @@ from safetensors.torch import load_file, save_file
 
 from aigc_core import AIGCError, Checkpoint, SampleRequest
 from aigc_core.access import SHIPPED
-from aigc_core.checkpoint.folder import (
-    WEIGHTS_FILE,
-    read_config,
-    resolve_reference,
-    step_folders,
-    written_file,
-    written_whole,
-)
+from aigc_core.checkpoint.folder import WEIGHTS_FILE, read_config, resolve_reference, step_folders
+from aigc_core.files import atomic_directory, atomic_write
 from aigc_core.sampling.sample import sample
 from tests.processes import assert_one_sentence, fill, run_cli, run_with_little_space
 from tests.toy_models import ARCHITECTURES, toy_checkpoint
@@ -191,7 +185,7 @@ def test_bad_checkpoints_on_the_command_line(folder: Path, tmp_path: Path) -> No
 
 def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     target = tmp_path / "step-0000001"
-    with pytest.raises(KeyboardInterrupt), written_whole(target) as unfinished:
+    with pytest.raises(KeyboardInterrupt), atomic_directory(target) as unfinished:
         (unfinished / "config.json").write_text("{}")
         assert not target.exists() and not step_folders(tmp_path)
         raise KeyboardInterrupt
@@ -202,8 +196,8 @@ def test_a_killed_writer_leaves_no_visible_folder(tmp_path: Path) -> None:
     toy_checkpoint().save_pretrained(tmp_path / "step-0000001")
     script = (
         "import sys, time; from pathlib import Path; from tests.toy_models import toy_checkpoint\n"
-        "from aigc_core.checkpoint.folder import written_whole\n"
-        f"with written_whole(Path({str(tmp_path)!r}) / 'step-0000002') as folder:\n"
+        "from aigc_core.checkpoint.folder import atomic_directory\n"
+        f"with atomic_directory(Path({str(tmp_path)!r}) / 'step-0000002') as folder:\n"
         "    toy_checkpoint().write_files(folder); print('written', flush=True); time.sleep(60)\n"
     )
     writer = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE)
@@ -217,14 +211,14 @@ def test_a_killed_writer_leaves_no_visible_folder(tmp_path: Path) -> None:
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     target = tmp_path / "image.png"
     target.write_text("old")
-    with pytest.raises(KeyboardInterrupt), written_file(target) as unfinished:
+    with pytest.raises(KeyboardInterrupt), atomic_write(target) as unfinished:
         unfinished.write_text("new")
         assert target.read_text() == "old" and unfinished.suffix == ".png"
         raise KeyboardInterrupt
-    with written_file(target) as unfinished:
+    with atomic_write(target) as unfinished:
         unfinished.write_text("new")
     assert target.read_text() == "new" and list(tmp_path.iterdir()) == [target]
-    with pytest.raises(AIGCError, match="could not be written"), written_file(target / "below"):
+    with pytest.raises(AIGCError, match="could not be written"), atomic_write(target / "below"):
         pass
 
 
@@ -250,9 +244,9 @@ def test_saving_on_a_full_disk_keeps_what_was_there(small_disk: Path) -> None:
 
 
 def test_a_full_disk_is_told_from_other_faults(tmp_path: Path) -> None:
-    with pytest.raises(AIGCError, match="disk is full"), written_file(tmp_path / "a"):
+    with pytest.raises(AIGCError, match="disk is full"), atomic_write(tmp_path / "a"):
         Path("/dev/full").write_text("more than fits")
-    with pytest.raises(AIGCError, match="Permission denied"), written_file(tmp_path / "a"):
+    with pytest.raises(AIGCError, match="Permission denied"), atomic_write(tmp_path / "a"):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 

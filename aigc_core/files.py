@@ -1,0 +1,95 @@
+"""Writing files and folders that appear whole or not at all, and saying what stood in the way."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from safetensors import SafetensorError
+
+from .errors import AIGCError
+
+
+@contextmanager
+def atomic_directory(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder that becomes `folder` when the block ends well, and vanishes otherwise.
+
+    Everything is synced to disk before the rename, so a half-written folder cannot be seen.
+    Raises AIGCError when the disk is full or not writable.
+    """
+    with translate_io_errors(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        with translate_io_errors(folder):
+            yield unfinished
+            for path in [*unfinished.rglob("*"), unfinished]:
+                path.chmod(0o755 if path.is_dir() else 0o644)
+                _sync(path)
+            if folder.exists():
+                replaced = unfinished.with_name(unfinished.name + "-replaced")
+                folder.rename(replaced)
+                unfinished.rename(folder)
+                shutil.rmtree(replaced)
+            else:
+                unfinished.rename(folder)
+            _sync(folder.parent)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Yield a temporary path, with the same suffix, that becomes `path` when the block ends well.
+
+    Raises AIGCError when the disk is full or not writable; a half-written file cannot be seen.
+    """
+    with translate_io_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    os.close(descriptor)
+    unfinished = Path(name)
+    try:
+        with translate_io_errors(path):
+            yield unfinished
+            unfinished.chmod(0o644)
+            _sync(unfinished)
+            unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def translate_io_errors(path: Path) -> Iterator[None]:
+    """Raise AIGCError where what the block writes to `path` finds the disk full or not writable."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        reason = (
+            "the disk is full; free some space"
+            if disk_is_full(error)
+            else getattr(error, "strerror", None) or str(error)
+        )
+        raise AIGCError(
+            "'{path}' could not be written: {reason}. What was saved before is unharmed.", path=path, reason=reason
+        ) from error
+
+
+def disk_is_full(error: Exception) -> bool:
+    """Whether this is what an error of writing says; safetensors says so in words alone."""
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
+
+
+def _sync(path: Path) -> None:
+    if os.name == "nt" and path.is_dir():
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
