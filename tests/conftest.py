@@ -4,11 +4,15 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from accelerate.state import AcceleratorState
 from PIL import Image
 
 from tests.local_hub import LocalHub
+
+hypothesis.settings.register_profile("however slow", deadline=None)
+hypothesis.settings.load_profile("however slow")
 
 
 @pytest.fixture(autouse=True)

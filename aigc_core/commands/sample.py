@@ -28,7 +28,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--seed", default="0", help="seed of the first image")
     parser.add_argument("--num", default="16", help="how many images; image k has seed + k")
     parser.add_argument("--out", required=True, help="a folder, or a file: a grid where it is a .png")
-    parser.add_argument("--label", default="", help="classes by number or name: 3; Bag,Coat; Bag:0.7+Coat:0.3")
+    parser.add_argument("--label", default="", help="classes by number or name: 3; Bag,Coat; Bag:0.7+Coat:0.3; 3\\+")
     parser.add_argument("--truncation", default="1", help="0 to 1; smaller is closer to the average image")
     parser.add_argument("--format", choices=FORMATS, help="gif and mp4 lead through the seeds and back")
     parser.add_argument(

@@ -14,7 +14,8 @@ import gradio as gr
 from pydantic import Field
 
 from aigc_core.checkpoint.folder import CheckpointConfig
-from aigc_core.sampling.sample import SampleRequest, class_entry, has_styles
+from aigc_core.sampling.labels import class_entries, join_entries, split_entries
+from aigc_core.sampling.sample import SampleRequest, has_styles
 
 from ..config import parse_config
 from .inference import draw, strongest_directions
@@ -117,7 +118,7 @@ def request_of(
         "mix_layer": mix_layer if mix_seed is not None else 0,
     }
     request = parse_config(ShownRequest, values, "Request")
-    moved: dict[str, Any] = dict(part.strip().split("=", 1) for part in offsets.split(",") if "=" in part)
+    moved: dict[str, Any] = dict(part.strip().rsplit("=", 1) for part in offsets.split(",") if "=" in part)
     if any(strengths):
         moved |= zip(strongest_directions(request.checkpoint, NUM_DIRECTIONS, token), strengths)
     return parse_config(ShownRequest, values | {"offsets": moved}, "Request") if moved else request
@@ -135,7 +136,8 @@ def generate(
             them with @step-… for an earlier step of its training.
         seed: whole number from 0 to 4294967295; image k has seed + k, and the same seed is the same image.
         count: how many images, 1 to 64.
-        labels: classes by number or name, repeated over the images ("3", "Bag,Coat"); a mix is "Bag:0.7+Coat:0.3".
+        labels: classes by number or name, repeated over the images ("3", "Bag,Coat"); a mix is "Bag:0.7+Coat:0.3"; a
+            backslash makes a comma, plus or colon part of a name ("3\\+").
         truncation: 0 to 1; smaller is closer to the average image.
         direction_1: standard deviations along the model's strongest latent direction, such as -4 to 4.
         direction_2: along the second strongest.
@@ -163,7 +165,7 @@ def show(
     visitor: gr.OAuthToken | None, reference: str, seed: Any, count: Any, classes: list[str], *rest: Any
 ) -> tuple[list[str], str, str, str]:
     """`generate` for the page's components, and the first picture as an address that holds it."""
-    pictures, archive, link = generate(reference, seed, count, ",".join(classes), *rest, visitor=visitor)
+    pictures, archive, link = generate(reference, seed, count, join_entries(classes), *rest, visitor=visitor)
     small = "data:image/png;base64," + b64encode(Path(pictures[0].path).read_bytes()).decode()
     return [picture.path for picture in pictures], archive.path, link, small
 
@@ -177,8 +179,8 @@ def request_of_link(link: str) -> SampleRequest:
 
 def class_choices(config: CheckpointConfig) -> list[tuple[str, str]]:
     """What a visitor picks classes from: names, and what a request calls them."""
-    classes = range(config.image_shape.num_classes)
-    return [(config.class_name(label), class_entry(label, config.class_names)) for label in classes]
+    entries = class_entries(config.class_names, config.image_shape.num_classes)
+    return [(config.class_name(label), entry) for label, entry in enumerate(entries)]
 
 
 def direction_label(rank: int, name: str) -> str:
@@ -205,7 +207,9 @@ def controls_for(request: SampleRequest, token: str | None = None) -> list[Any]:
     return [
         request.seed,
         request.count,
-        gr.Dropdown(choices=choices, value=request.labels.split(",") if request.labels else [], visible=bool(choices)),
+        gr.Dropdown(
+            choices=choices, value=split_entries(request.labels) if request.labels else [], visible=bool(choices)
+        ),
         gr.Slider(value=request.truncation, info=text("truncation_w" if styles else "truncation_z")),
         *sliders,
         gr.Number(value=request.mix_seed, visible=styles),

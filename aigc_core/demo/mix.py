@@ -10,6 +10,8 @@ from typing import Any
 
 import gradio as gr
 
+from aigc_core.checkpoint.folder import CheckpointConfig
+from aigc_core.sampling.labels import ClassIndex, class_entries, class_in, mix_entry, split_mix
 from aigc_core.sampling.sample import SampleRequest, has_styles
 
 from ..config import parse_config
@@ -71,7 +73,7 @@ def fit(visitor: gr.OAuthToken | None, reference: str, seed: float, wanted: Want
     layers: int = checkpoint.generator.num_layers if styles else 2  # type: ignore[assignment]
     text_of_blend, layer = wanted
     layer = layer if layer is not None and layer < layers else layers // 2
-    chosen, weights = parts_of_blend(text_of_blend, [value for _, value in choices])
+    chosen, weights = parts_of_blend(text_of_blend, checkpoint.config)
     return [
         NOTHING_WANTED,
         gr.Column(visible=bool(choices)),
@@ -87,26 +89,30 @@ def fit(visitor: gr.OAuthToken | None, reference: str, seed: float, wanted: Want
     ]
 
 
-def parts_of_blend(text: str, classes: Sequence[str]) -> tuple[list[str], list[float]]:
-    """The classes of a blend and their weights 0 to 1; the first two classes if it is none of these classes."""
-    parts = dict(re.findall(r"([^+:]+):(0(?:\.\d+)?|1)(?=\+|$)", text))
-    if 0 < len(parts) <= MAX_BLENDED and set(parts) <= set(classes):
-        return list(parts), [float(weight) for weight in parts.values()]
-    return list(classes[:2]), [1.0] * len(classes[:2])
+def parts_of_blend(text: str, config: CheckpointConfig) -> tuple[list[str], list[float]]:
+    """The entries of a blend's classes and their weights 0 to 1; the first two classes if it is none of these."""
+    classes = ClassIndex(config.class_names, config.image_shape.num_classes)
+    entries = class_entries(config.class_names, config.image_shape.num_classes)
+    parts = {classes.find(entry): weight for entry, weight in split_mix(text)}
+    if len(parts) <= MAX_BLENDED and all(re.fullmatch(r"0(\.[0-9]+)?|1", weight) for weight in parts.values()):
+        chosen = [entries[label] for label in parts if label is not None]
+        if len(chosen) == len(parts):
+            return chosen, [float(weight) for weight in parts.values()]
+    return entries[:2], [1.0] * len(entries[:2])
 
 
 def weight_sliders(chosen: Sequence[str], weights: Sequence[float] = (1,) * MAX_BLENDED) -> list[Any]:
     """A slider for the weight of each chosen class."""
-    shown = [gr.Slider(label=name, value=weight, visible=True) for name, weight in zip(chosen, weights)]
+    shown = [gr.Slider(label=class_in(entry), value=weight, visible=True) for entry, weight in zip(chosen, weights)]
     return shown + [gr.Slider(visible=False)] * (MAX_BLENDED - len(shown))
 
 
 def blend_label(chosen: Sequence[str], weights: Sequence[float]) -> str:
     """The label of a request that blends classes. Raises AIGCError if nothing is left to blend."""
-    parts = [f"{name}:{weight:g}" for name, weight in zip(chosen, weights) if weight > 0]
+    parts = [(entry, weight) for entry, weight in zip(chosen, weights) if weight > 0]
     if not parts:
         raise AIGCError(word("one_class"))
-    return "+".join(parts)
+    return mix_entry(parts)
 
 
 def blend(visitor: gr.OAuthToken | None, reference: str, seed: float, chosen: list[str], *weights: float) -> str:
@@ -131,7 +137,7 @@ def pairs(visitor: gr.OAuthToken | None, reference: str, seed: float) -> str:
         config = load(reference, token_of(visitor)).config
         classes = class_choices(config)[:MAX_PAIRED]
         values = {"checkpoint": reference, "seed": seed}
-        labels = [f"{a}:1+{b}:1" for _, a in classes for _, b in classes]
+        labels = [mix_entry([(a, 1), (b, 1)]) for _, a in classes for _, b in classes]
         requests = [parse_config(SampleRequest, values | {"labels": label}, "Request") for label in labels]
         names = [name for name, _ in classes]
         titles = [f"{a} + {b}" for a in names for b in names]

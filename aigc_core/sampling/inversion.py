@@ -24,8 +24,9 @@ from aigc_core.data.datasets import read_image
 from aigc_core.errors import AIGCError
 from aigc_core.families.gan.networks import ImageShape
 
+from .labels import parse_labels
 from .provenance import to_picture
-from .sample import BATCH_SIZE, decode, draw_latents, encode, has_styles, parse_labels, to_uint8
+from .sample import BATCH_SIZE, decode, draw_latents, encode, has_styles, to_uint8
 
 CANDIDATES = 512
 STARTS = 8

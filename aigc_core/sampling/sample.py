@@ -21,6 +21,8 @@ from torch import Tensor, nn
 from aigc_core.config import Config, parse_config
 from aigc_core.errors import AIGCError
 
+from .labels import parse_labels, split_entries
+
 if TYPE_CHECKING:
     from aigc_core.checkpoint.folder import Checkpoint
 
@@ -33,7 +35,8 @@ class SampleRequest(Config):
     """Everything that determines a set of images; see `canonical` for its text form.
 
     `labels`: empty for a class drawn from each image's seed, as often as the training data has it; otherwise classes
-    by number or name, repeated over the images: "3", "Bag", "0,1,2"; a weighted mix of classes is "Bag:0.7+Coat:0.3".
+    by number or name, repeated over the images: "3", "Bag", "0,1,2"; a weighted mix of classes is "Bag:0.7+Coat:0.3"
+    (see `labels`).
     `truncation`: 1 keeps the full variety, smaller values pull towards the average image.
     `offsets`: what is added after truncation, by coordinate ("z12") or by found direction ("pca0", "sefa3"), in
     standard deviations. With a W, coordinates are added before the mapping and directions to the styles.
@@ -85,7 +88,7 @@ class SampleRequest(Config):
 
     def singles(self) -> list[SampleRequest]:
         """The request of each image by itself: the same images, one a request."""
-        entries = [entry.strip() for entry in self.labels.split(",")]
+        entries = split_entries(self.labels)
         return [
             self.model_copy(update={"seed": seed, "count": 1, "labels": entries[k % len(entries)]})
             for k, seed in enumerate(self.seeds())
@@ -138,40 +141,6 @@ def draw_latents(
             torch.randint(num_classes, (), generator=generator, out=label)
     labels = torch.zeros(len(seeds), num_classes)
     return latents, labels.scatter_(1, classes.unsqueeze(1), 1) if num_classes else labels
-
-
-def class_entry(label: int, class_names: tuple[str, ...]) -> str:
-    """What a request's `labels` call a class: its name, or its number if it has none that can be written there."""
-    name = class_names[label] if label < len(class_names) else ""
-    return str(label) if not name or set(name) & set(",+:") or name != name.strip() else name
-
-
-def parse_labels(text: str, class_names: tuple[str, ...], num_classes: int) -> Tensor:
-    """Class weights float32 [number of entries, num_classes] of a request's `labels`.
-
-    Raises AIGCError for a class that does not exist or weights that do not sum to something positive.
-    """
-    if not num_classes:
-        raise AIGCError("This model has no classes; leave the label empty.")
-    # What is written exactly as a class is that class, even if it could be a number or another one's in other letters.
-    names = [{spelt(name): label for label, name in enumerate(class_names)} for spelt in (str, str.casefold)]
-    rows = torch.zeros(text.count(",") + 1, num_classes)
-    for row, entry in zip(rows, text.split(",")):
-        for part in entry.split("+"):
-            name, _, weight = part.strip().rpartition(":") if ":" in part else (part.strip(), "", "1")
-            label = names[0].get(name, names[1].get(name.casefold()))
-            if label is None:
-                label = int(name) if re.fullmatch("[0-9]{1,5}", name) else -1
-            if not 0 <= label < num_classes:
-                known = ", ".join(class_names) or f"0 to {num_classes - 1}"
-                raise AIGCError("There is no class '{name}'; the classes are {known}.", name=name[:100], known=known)
-            try:
-                row[label] += float(weight)
-            except ValueError:
-                raise AIGCError("'{weight}' is not a weight; write a mix as 0:0.7+3:0.3.", weight=weight) from None
-        if not (torch.isfinite(row).all() and (row >= 0).all() and row.sum() > 0):
-            raise AIGCError("The weights of '{entry}' must be positive numbers.", entry=entry)
-    return rows / rows.sum(1, keepdim=True)
 
 
 def to_uint8(images: Tensor) -> Tensor:

@@ -44,8 +44,9 @@ from aigc_core.families.gan.networks import Channels, ImageShape, Resolution
 from aigc_core.files import atomic_directory, translate_io_errors
 from aigc_core.hub.card import write_card
 from aigc_core.rng import ShuffledStream, StepDraws, seeded_generator, to_device
+from aigc_core.sampling.labels import class_entries, join_entries
 from aigc_core.sampling.provenance import save_png
-from aigc_core.sampling.sample import MAX_SEED, SampleRequest, class_entry, image_grid, sample
+from aigc_core.sampling.sample import MAX_SEED, SampleRequest, image_grid, sample
 
 from .ema import ExponentialMovingAverage, with_standing_statistics
 from .state import load_training_state, save_training_state
@@ -309,8 +310,8 @@ class Run:
         """A grid of the same 64 seeds at every checkpoint; one class a column where there are few enough."""
         classes = len(self.class_names)
         columns = classes if 2 <= classes <= 16 else 8
-        entries = [class_entry(label, self.class_names) for label in range(classes)] if columns == classes else []
-        request = SampleRequest(seed=0, count=columns * 8, labels=",".join(entries))
+        entries = class_entries(self.class_names, classes) if columns == classes else []
+        request = SampleRequest(seed=0, count=columns * 8, labels=join_entries(entries))
         images = sample(checkpoint, request).images
         if images.float().std(0).mean() < 1.0:
             self._warn("all samples look the same: the generator has collapsed.")

@@ -14,9 +14,9 @@ from PIL import Image
 from aigc_core import AIGCError, SampleRequest
 from aigc_core.cli import main
 from aigc_core.config import parse_config
-from aigc_core.sampling.sample import class_entry, draw_latents, image_grid, parse_labels, sample, to_uint8
+from aigc_core.sampling.sample import draw_latents, image_grid, sample, to_uint8
 from tests.processes import assert_one_sentence, run_cli
-from tests.toy_models import ARCHITECTURES, CLASS_NAMES, toy_checkpoint
+from tests.toy_models import ARCHITECTURES, toy_checkpoint
 
 ROOT = Path(__file__).parents[2]
 
@@ -89,23 +89,6 @@ def test_single_requests_make_the_same_images() -> None:
     alone = [sample(checkpoint, single) for single in request.singles()]
     assert torch.equal(torch.cat([samples.labels for samples in alone]), together.labels)
     assert (torch.cat([samples.images for samples in alone]).int() - together.images.int()).abs().max() <= 1
-
-
-def test_labels_by_number_name_and_mix() -> None:
-    rows = parse_labels("2, bag ,Bag:3+Coat:1,0:0.2+0:0.2", CLASS_NAMES, 3)
-    assert torch.allclose(rows, torch.tensor([[0, 0, 1], [0, 1, 0], [0, 0.75, 0.25], [1, 0, 0]]))
-
-
-@pytest.mark.parametrize("text", ["Hat", "3", "-1", "٣", "9" * 5000, "0:", "0:x", "0:-1", "0:nan", "0:inf", ",", "0+"])
-def test_labels_that_do_not_exist(text: str) -> None:
-    with pytest.raises(AIGCError):
-        parse_labels(text, CLASS_NAMES, 3)
-
-
-@pytest.mark.parametrize("names", [("1", "2", "3"), ("a", "A", "b"), ("x,y", "z:1", "c+d"), (), ("", " e", "x")])
-def test_every_class_has_an_entry_of_its_own(names: tuple[str, ...]) -> None:
-    for label in range(3):
-        assert parse_labels(class_entry(label, names), names, 3).tolist() == torch.eye(3)[[label]].tolist()
 
 
 def test_a_label_needs_a_conditional_model() -> None:
