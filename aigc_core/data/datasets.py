@@ -23,6 +23,7 @@ from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
+from unicodedata import normalize
 
 import numpy
 import torch
@@ -32,6 +33,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from aigc_core.errors import AIGCError
+from aigc_core.escaping import escape, split_escaped, unescape
 from aigc_core.files import atomic_write, disk_is_full
 from aigc_core.rng import seeded_generator
 
@@ -135,8 +137,9 @@ def load_dataset(
 ) -> ImageDataset:
     """A split of a named set, or the images of a folder.
 
-    `NAME:CLASS,CLASS` keeps some classes of a named set; of a single class it is a set without classes. A folder is
-    searched with all that is below it; where two or more of its subfolders hold images, they are the classes.
+    `NAME:CLASS,CLASS` keeps some classes of a named set (a comma in a name is written \\,); of a single class it is a
+    set without classes. A folder is searched with all that is below it; where two or more of its subfolders hold
+    images, they are the classes, named in Unicode's form NFC.
     `resolution` and `channels` (1 or 3) convert the images; a folder's are 64 × 64 in colour unless they are given,
     cut to the centre square. `limit` takes that many images, the classes in equal shares as far as they go, by a
     fixed shuffle: a lower limit is a subset of a higher one. A folder of more than 4 GiB is read while it is used.
@@ -153,7 +156,7 @@ def load_dataset(
     if set_name in _named:
         dataset = _load_named(set_name, split)
         if colon:
-            dataset = _of_classes(dataset, [chosen.strip() for chosen in classes.split(",")])
+            dataset = _of_classes(dataset, [unescape(chosen, ",") for chosen in split_escaped(classes, ",")])
         if limit is not None:
             dataset = _subset(dataset, balanced_choice(dataset.labels, limit))
         return replace(dataset, images=_converted(dataset.images, resolution, channels))
@@ -185,14 +188,16 @@ def _subset(dataset: ImageDataset, indices: Tensor) -> ImageDataset:
 
 
 def _of_classes(dataset: ImageDataset, chosen: list[str]) -> ImageDataset:
+    chosen = list(dict.fromkeys(chosen))
     for name in chosen:
         if name not in dataset.class_names:
-            known = ", ".join(dataset.class_names) or "none"
+            known = ", ".join(escape(name, ",") for name in dataset.class_names) or "none"
             raise AIGCError(f"'{dataset.name}' has no class '{name}'; it has {known}.")
     numbers = torch.tensor([dataset.class_names.index(name) for name in chosen])
     found, new_labels = (dataset.labels.unsqueeze(1) == numbers).max(1)
     kept = replace(dataset, labels=new_labels, class_names=tuple(chosen) if len(chosen) > 1 else ())
-    return _subset(replace(kept, name=f"{dataset.name}:{','.join(chosen)}"), found.nonzero().squeeze(1))
+    written = ",".join(escape(name, ",") for name in chosen)
+    return _subset(replace(kept, name=f"{dataset.name}:{written}"), found.nonzero().squeeze(1))
 
 
 def _converted(images: Tensor, resolution: int | None, channels: int | None) -> Tensor:
@@ -325,14 +330,15 @@ def _load_folder(folder: Path, resolution: int, channels: int, limit: int | None
 def _classes(folder: Path, paths: list[Path]) -> tuple[list[Path], Tensor, tuple[str, ...]]:
     """The paths that count, their labels int64 and the classes: the subfolders, if two or more hold images."""
     parts = [path.relative_to(folder).parts for path in paths]
-    classes = sorted({first for first, *rest in parts if rest})
+    class_of = {first: normalize("NFC", first) for first in sorted({first for first, *rest in parts if rest})}
+    classes = tuple(dict.fromkeys(class_of.values()))
     if len(classes) < 2:
         return paths, torch.zeros(len(paths), dtype=torch.int64), ()
     inside = [path for path, (_, *rest) in zip(paths, parts) if rest]
     if len(inside) < len(paths):
         warnings.warn(f"{len(paths) - len(inside)} images lie beside the class folders and are left out.", stacklevel=2)
     number = {name: label for label, name in enumerate(classes)}
-    return inside, torch.tensor([number[first] for first, *rest in parts if rest]), tuple(classes)
+    return inside, torch.tensor([number[class_of[first]] for first, *rest in parts if rest]), classes
 
 
 def _decode(folder: Path, paths: list[Path], resolution: int, channels: int) -> tuple[Tensor, list[Path]]:

@@ -55,7 +55,7 @@ def kept(name: str, compute: Callable[[], dict[str, Tensor]]) -> dict[str, Tenso
 def split_reference(text: str) -> tuple[str, str]:
     """DATASET, DATASET:SPLIT or a folder → data set and split; test, where there is one and none is named."""
     dataset, _, split = text.rpartition(":")
-    if dataset and split in ("train", "test"):
+    if dataset and split in ("train", "test") and not os.path.isdir(text):
         return dataset, split
     return text, splits_of(text)[-1]
 

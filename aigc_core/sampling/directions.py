@@ -11,6 +11,7 @@ checkpoint's folder cannot be written to.
 from __future__ import annotations
 
 import os
+import re
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,9 @@ ACTIVATION_SAMPLES = 4096
 ACTIVATION_VALUES = 2**26
 EFFECT_SAMPLES = 16
 SAME_DIRECTION = 0.9
+
+direction_name = re.compile(r"(sefa|pca)[0-9]{1,4}")
+"""No name holds what separates names in a file or in a request's offsets."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,7 @@ def _read(path: Path, identity: str) -> Directions | None:
     names = tuple(metadata.get("names", "").split(","))
     shapes = [tuple(tensor.shape) for tensor in tensors.values()]
     fitting = shapes == [(len(names), shapes[0][-1]), *[(len(names),)] * 3] and metadata.get("weights") == identity
-    return Directions(names, **tensors) if fitting else None
+    return Directions(names, **tensors) if fitting and all(map(direction_name.fullmatch, names)) else None
 
 
 def find_directions(generator: nn.Module, num_classes: int) -> Directions:

@@ -176,6 +176,16 @@ def test_some_classes_of_a_named_set(tmp_path: Path) -> None:
     assert torch.equal(two.images[two.labels == 1], whole.images[whole.labels == 3])
     with pytest.raises(AIGCError, match="'mnist' has no class 'cat'; it has 0, 1, 2"):
         load_dataset("mnist:7,cat")
+    assert load_dataset("mnist:8,8").class_names == ()
+    names = ("x,y", "a\\", *whole.class_names[2:])
+    data.register_dataset("mnist", replace(data._named["mnist"], class_names=names))
+    for path in (tmp_path / "data" / "mnist").glob("*.safetensors"):
+        path.unlink()
+    chosen = load_dataset(r"mnist:x\,y, a\\,3")
+    assert chosen.class_names == ("x,y", "a\\", "3") and chosen.name == r"mnist:x\,y,a\\,3"
+    assert torch.equal(load_dataset(chosen.name).labels, chosen.labels)
+    with pytest.raises(AIGCError, match=r"no class 'x'; it has x\\,y, a\\\\, 2"):
+        load_dataset("mnist:x,y")
 
 
 def test_parsed_once(tmp_path: Path) -> None:
@@ -280,6 +290,13 @@ def test_folder_with_classes(tmp_path: Path) -> None:
     folder_of(folder, {"cover.png": pixels(8, 8, 3)})
     with pytest.warns(UserWarning, match="1 images lie beside the class folders"):
         assert len(load_dataset(str(folder))) == 6
+
+
+def test_composed_and_decomposed_names_of_a_folder_are_one_class(tmp_path: Path) -> None:
+    names = ("e\u0301te\u0301", "\u00e9t\u00e9", "hiver")
+    folder = folder_of(tmp_path / "pictures", {f"{name}/{k}.png": pixels(8, 8, 3) for name in names for k in range(2)})
+    dataset = load_dataset(str(folder), resolution=8)
+    assert dataset.class_names == ("\u00e9t\u00e9", "hiver") and dataset.labels.tolist() == [0, 0, 1, 1, 0, 0]
 
 
 def test_folder_without_classes(tmp_path: Path) -> None:

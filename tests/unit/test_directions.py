@@ -143,6 +143,14 @@ def test_directions_of_other_weights_or_damaged_ones_are_found_anew(tmp_path: Pa
             file.write_bytes(content)
         directions._known.clear()
         assert len(load_directions(Checkpoint.from_pretrained(folder)).names) > 2
+    found, metadata = (
+        load_directions(Checkpoint.from_pretrained(folder)),
+        {"weights": Checkpoint.from_pretrained(folder).weights_sha256},
+    )
+    for unfit in ("pca0=1", "z0", "a b"):  # what a request could not name, or names otherwise
+        save_file(load_file(file), file, metadata | {"names": ",".join([unfit, *found.names[1:]])})
+        directions._known.clear()
+        assert load_directions(Checkpoint.from_pretrained(folder)).names == found.names
     other = toy_checkpoint()
     other.generator.get_parameter("stem.weight").copy_(torch.randn_like(other.generator.get_parameter("stem.weight")))
     kept = file.read_bytes()

@@ -199,6 +199,11 @@ def test_the_test_split_is_the_reference_where_there_is_one(text: str, expected:
     assert split_reference(text) == expected
 
 
+def test_a_folder_whose_name_ends_like_a_split(tmp_path: Path) -> None:
+    (tmp_path / "pictures:test").mkdir()
+    assert split_reference(f"{tmp_path}/pictures:test") == (f"{tmp_path}/pictures:test", "train")
+
+
 def test_any_folder_against_any_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     real = write_images(tmp_path / "real", 100, 1)
     same, other = write_images(tmp_path / "same", 100, 2), write_images(tmp_path / "other", 100, 3, size=14)
