@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from .checkpoint.folder import repo_name
+from aigc_core.checkpoint.reference import CheckpointReference
+
 from .errors import AIGCError
 
 SHIPPED = Path(__file__).resolve().parents[1] / "checkpoints"
@@ -20,13 +21,13 @@ def open_to_strangers() -> bool:
     return "SPACE_ID" in os.environ
 
 
-def check_reference(reference: str) -> None:
+def check_reference(reference: str | CheckpointReference) -> None:
     """Raises AIGCError for a local folder other than a shipped model, if this is open to strangers."""
     if not open_to_strangers():
         return
-    folder = Path(reference.strip()) if Path(reference.strip()).exists() else Path(reference.strip().partition("@")[0])
-    shipped = folder.resolve().is_relative_to(SHIPPED)
-    if not shipped and (folder.exists() or not repo_name.fullmatch(str(folder))):
+    named = CheckpointReference.parse(reference.strip()) if isinstance(reference, str) else reference
+    place = named.folder.resolve() if named.folder else Path(os.path.normpath(named.location))
+    if not named.is_on_hub and not place.is_relative_to(SHIPPED):
         raise AIGCError(
             "'{name}' cannot be opened here; name a shipped model, or owner/name on the Hub.", name=reference
         )

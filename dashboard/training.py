@@ -7,7 +7,7 @@ from page import grid, head, name_unmeasured, protocol_sentence, seed_input, sel
 from sources import entries, show_samples
 
 from aigc_core.evaluation.results import FIGURES, Result
-from aigc_core.serving.leaderboard import Entry, by_protocol, labels
+from aigc_core.serving.leaderboard import Entry, by_protocol, model_names
 
 FIRST = ("fid", "is", "kid")
 
@@ -24,27 +24,26 @@ head(
     t("Figures of a model's revisions against the images seen, with bands of 95 %. Click a point to see its samples."),
 )
 found = entries()
-named = labels(found)
-series: dict[str, list[tuple[str, Entry, Result]]] = {}
+named = model_names(found)
+curves: dict[tuple[str, str], list[tuple[Entry, Result]]] = {}
 for protocol, group in by_protocol(found).items():
     for entry, result in group:
-        label = f"{named[entry.reference].partition('@')[0]} · {protocol}"
-        revision = entry.reference.partition("@")[2] or "main"
-        series.setdefault(label, []).append((revision, entry, result))
-series = {
-    label: sorted(points, key=lambda point: point[2].images_seen) for label, points in series.items() if len(points) > 1
+        curves.setdefault((entry.model, protocol), []).append((entry, result))
+curves = {
+    key: sorted(points, key=lambda point: point[1].images_seen) for key, points in curves.items() if len(points) > 1
 }
-if not series:
+if not curves:
     st.info(
         t("No model here has two evaluated revisions or more. Add a repository or a run in the sidebar."),
         icon=":material/show_chart:",
     )
     name_unmeasured(found)
     st.stop()
-model = select(st.container(), t("Model"), list(series), "model")
-points = series[model]
-revisions = [revision for revision, _, _ in points]
-results = [result for _, _, result in points]
+titles = {f"{named[model]} · {protocol}": (model, protocol) for model, protocol in curves}
+model, protocol = titles[select(st.container(), t("Model"), list(titles), "model")]
+points = curves[model, protocol]
+revisions = [entry.revision for entry, _ in points]
+results = [result for _, result in points]
 st.caption(protocol_sentence(results[0].protocol))
 measured = [name for name in FIGURES if any(name in result.figures for result in results)]
 
@@ -75,8 +74,8 @@ left, right = st.columns([2, 3], gap="medium")
 with left:
     at = st.select_slider(t("Samples of"), revisions, revisions[-1], key="revision", bind="query-params")
     seed = seed_input(left)
-    _, entry, result = points[revisions.index(at)]
-    caption = f"{model.partition(' · ')[0]}@{at}: {t('{count} images seen', count=f'{result.images_seen:,}')}"
+    entry, result = points[revisions.index(at)]
+    caption = f"{named[model]}@{at}: {t('{count} images seen', count=f'{result.images_seen:,}')}"
     show_samples(entry, range(seed, seed + 36), 6, caption)
 for cell, name in zip(first, foremost):
     with cell:

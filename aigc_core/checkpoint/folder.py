@@ -14,13 +14,14 @@ earlier steps in the same way. `FOLDER@step-0001000` names one of them, `FOLDER`
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unicodedata import normalize
 
 import torch
 from pydantic import Field, field_validator, model_validator
@@ -33,6 +34,8 @@ from aigc_core.config import Config, parse_config, read_config_file
 from aigc_core.errors import AIGCError
 from aigc_core.families.gan.networks import ImageShape, build_generator
 from aigc_core.files import atomic_directory
+
+from .reference import MAIN, CheckpointReference, repo_name, step_number
 
 if TYPE_CHECKING:
     from aigc_core.sampling.sample import Samples
@@ -47,10 +50,6 @@ TRAINING_STATE_FOLDER = "training_state"
 MAX_PARAMETERS = 1_000_000_000
 MAX_CONFIG_BYTES = 1_000_000
 PICKLE_SUFFIXES = {".pt", ".pth", ".pkl", ".pickle", ".bin", ".ckpt"}
-
-step_folder_name = re.compile(r"step-(\d{1,12})")
-repo_name = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
-"""OWNER/NAME, as the Hub names a repository."""
 
 
 class CheckpointConfig(Config):
@@ -82,7 +81,7 @@ class CheckpointConfig(Config):
     def _bounded_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if any(len(name) > 200 for name in names):
             raise ValueError("a class name is longer than 200 characters")
-        return names
+        return tuple(normalize("NFC", name) for name in names)
 
     @model_validator(mode="after")
     def _shares_of_the_whole(self) -> CheckpointConfig:
@@ -101,7 +100,8 @@ class CheckpointConfig(Config):
             return text if is_registered(text) else Path(text).name
 
         def parent_name(text: str) -> str:
-            return text if repo_name.fullmatch(text.partition("@")[0]) else Path(text).name
+            reference = CheckpointReference.parse(text)
+            return text if repo_name.fullmatch(reference.location) else str(replace(reference, location=reference.name))
 
         kept = {"data": data_name, "parent": parent_name}
         recipe = {name: kept[name](str(value)) if name in kept else value for name, value in self.recipe.items()}
@@ -178,52 +178,56 @@ class Checkpoint:
         return sample(self, parse_config(SampleRequest, {"checkpoint": self.reference} | request, "Sample request"))
 
 
-def resolve_reference(reference: str | Path, *, token: str | None = None) -> Path:
+def resolve_reference(reference: str | Path | CheckpointReference, *, token: str | None = None) -> Path:
     """The local folder of a reference: a folder, a folder@revision, or a Hub id (pulled if need be).
 
     A folder of steps stands for its newest one. Raises AIGCError if there is no such checkpoint.
     """
-    text = str(reference).strip()
-    try:
-        folder, _, revision = text.partition("@") if not Path(text).expanduser().exists() else (text, "", "")
-        local = Path(folder).expanduser()
-        local.exists()
-    except (OSError, ValueError, RuntimeError) as error:
-        raise AIGCError(f"'{text[:100]}' cannot be the name of a checkpoint ({error}).") from None
-    if local.is_file():
-        raise AIGCError(f"'{text}' is a file; a checkpoint is a folder with {CONFIG_FILE} and {WEIGHTS_FILE}.")
-    if local.is_dir():
-        if revision:
-            local = _step_folder(local, revision)
-        elif not (local / CONFIG_FILE).exists() and step_folders(local):
-            local = step_folders(local)[-1]
-        return local
-    if repo_name.fullmatch(folder):
+    if not isinstance(reference, CheckpointReference):
+        reference = CheckpointReference.parse(str(reference).strip())
+    if folder := reference.folder:
+        if reference.revision not in ("", MAIN):
+            return _step_folder(folder, reference.revision)
+        steps = [] if (folder / CONFIG_FILE).exists() else step_folders(folder)
+        return steps[-1] if steps else folder
+    if reference.is_on_hub:
         from aigc_core.hub.client import pull
 
-        return pull(folder, revision=revision or None, token=token)
-    raise AIGCError(
-        "There is no checkpoint '{name}': it is neither a folder here nor of the form owner/name.", name=text
-    )
+        return pull(reference.location, revision=reference.revision or None, token=token)
+    raise _missing(reference)
 
 
 def _step_folder(folder: Path, revision: str) -> Path:
-    if revision == "main":
-        return resolve_reference(folder)
-    if step_folder_name.fullmatch(revision) and (folder / revision).is_dir():
+    if step_number(revision) is not None and (folder / revision).is_dir():
         return folder / revision
     known = ", ".join(path.name for path in step_folders(folder)) or "none"
     raise AIGCError(
-        "'{name}' has no revision '{revision}'; it has {known}.", name=folder, revision=revision, known=known
+        "'{name}' has no revision '{revision}'; it has {known}.", name=folder, revision=revision[:100], known=known
     )
+
+
+def _missing(reference: CheckpointReference) -> AIGCError:
+    """What to say of a reference that leads to no folder: that a file is there, or the names of checkpoints near it."""
+    path, name = Path(reference.location), str(reference)[:200]
+    try:
+        if path.expanduser().is_file():
+            return AIGCError(f"'{name}' is a file; a checkpoint is a folder with {CONFIG_FILE} and {WEIGHTS_FILE}.")
+        beside = [folder for folder in path.expanduser().parent.iterdir() if folder.is_dir()]
+        known = {folder.name for folder in beside if (folder / CONFIG_FILE).is_file() or step_folders(folder)}
+    except (OSError, ValueError, RuntimeError):  # the folder around it is missing, too, or cannot be read
+        known = set()
+    if near := difflib.get_close_matches(path.name, sorted(known)):
+        named = [f"'{replace(reference, location=str(path.with_name(one)))}'" for one in near]
+        return AIGCError("There is no folder '{name}' here; near it are {near}.", name=name, near=", ".join(named))
+    return AIGCError("There is no folder '{name}' here; name a checkpoint's, or owner/name on the Hub.", name=name)
 
 
 def step_folders(folder: Path) -> list[Path]:
     """The complete checkpoints `step-…` inside a folder, oldest first."""
     numbered = [
-        (int(match.group(1)), path)
+        (number, path)
         for path in folder.iterdir()
-        if (match := step_folder_name.fullmatch(path.name)) and (path / CONFIG_FILE).is_file()
+        if (number := step_number(path.name)) is not None and (path / CONFIG_FILE).is_file()
     ]
     return [path for _, path in sorted(numbered)]
 

@@ -7,6 +7,8 @@ from itertools import combinations
 from pathlib import Path
 
 from aigc_core.checkpoint.folder import read_config, resolve_reference
+from aigc_core.checkpoint.reference import CheckpointReference
+from aigc_core.escaping import split_escaped, unescape
 from aigc_core.evaluation.comparison import compare
 from aigc_core.evaluation.results import FIGURES, Result, read_results
 
@@ -18,7 +20,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         "checkpoints",
         nargs="+",
         metavar="REF",
-        help="two or more evaluated checkpoints; REF,REF,… is a group: training seeds of one recipe, taken together",
+        help="two or more evaluated checkpoints; REF,REF,… is a group: training seeds of one recipe, taken together "
+        "(a comma in a name is written \\,)",
     )
     parser.add_argument("--figure", default="fid", choices=sorted(FIGURES))
 
@@ -41,7 +44,9 @@ def run(arguments: Namespace) -> int:
 
 def _group(name: str) -> list[dict[str, Result]]:
     """The results, by protocol, of each member of REF,REF,…, which are to be of different training seeds."""
-    members = [(reference, resolve_reference(reference)) for reference in name.split(",")]
+    alone = CheckpointReference.parse(name).folder
+    references = [name] if alone else [unescape(part, ",") for part in split_escaped(name, ",")]
+    members = [(reference, resolve_reference(reference)) for reference in references]
     if len(members) > 1:
         seeds = {read_config(folder).recipe.get("seed", 0) for _, folder in members}
         if len(seeds) < len(members):

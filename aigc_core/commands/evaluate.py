@@ -11,6 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from aigc_core.checkpoint.folder import CONFIG_FILE, Checkpoint, step_folders
+from aigc_core.checkpoint.reference import CheckpointReference
 from aigc_core.evaluation.evaluate import DEFAULT_NUM_SAMPLES, evaluate, evaluate_folder, load_reference
 from aigc_core.evaluation.results import ENOUGH_IMAGES, FIGURES, Result
 from aigc_core.hub.card import write_card
@@ -101,9 +102,12 @@ def _expanded(name: str) -> list[str]:
     if not folder.is_dir() or (folder / CONFIG_FILE).is_file() or step_folders(folder):
         return [name]
     models = sorted(model for model in folder.iterdir() if (model / CONFIG_FILE).is_file())
-    return [ref for model in models for ref in (str(model), *(f"{model}@{s.name}" for s in step_folders(model)))] or [
-        name
+    references = [
+        CheckpointReference(str(model), revision)
+        for model in models
+        for revision in ("", *(step.name for step in step_folders(model)))
     ]
+    return list(map(str, references)) or [name]
 
 
 def _print(name: str, result: Result, arguments: Namespace) -> None:

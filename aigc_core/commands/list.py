@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser, Namespace
 
+from aigc_core.checkpoint.reference import CheckpointReference
 from aigc_core.hub.client import TAG, list_checkpoints, list_revisions
 
 
@@ -18,7 +19,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     if arguments.repo_id:
         for revision in list_revisions(arguments.repo_id):
-            print(f"{arguments.repo_id}@{revision.name}", revision.commit)
+            print(CheckpointReference(arguments.repo_id, revision.name), revision.commit)
         return 0
     entries = list_checkpoints(arguments.owner, arguments.tag, arguments.collection)
     if not entries:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from aigc_core.checkpoint.folder import Checkpoint
+from aigc_core.checkpoint.reference import CheckpointReference
 from aigc_core.hub.client import pull
 
 
@@ -13,8 +14,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    repo_id, _, revision = arguments.checkpoint.partition("@")
-    folder = pull(repo_id, revision or None)
+    reference = CheckpointReference.parse(arguments.checkpoint)
+    folder = pull(reference.location, reference.revision or None)
     Checkpoint.from_pretrained(folder)
     print(folder)
     return 0

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
 
 from aigc_core.access import SHIPPED
+from aigc_core.checkpoint.reference import CheckpointReference, step_number
 
 from .language import text, word
 from .models import earlier_steps, offered_models
@@ -45,9 +46,10 @@ def model_choices() -> list[tuple[str, str]]:
 
 def chosen(reference: str, token: str | None) -> list[Any]:
     """Updates of model, step and reference. Raises AIGCError if the Hub does not tell the steps."""
-    model, _, step = reference.partition("@")
+    named = CheckpointReference.parse(reference)
+    model, step = str(replace(named, revision="")), named.revision
     steps = earlier_steps(model, token)
-    choices = [(word("final"), "")] + [(f"{int(name.split('-')[1]):,}", name) for name in reversed(steps)]
+    choices = [(word("final"), "")] + [(f"{step_number(name):,}", name) for name in reversed(steps)]
     if step and step not in steps:
         choices.append((step, step))
     return [
@@ -59,5 +61,5 @@ def chosen(reference: str, token: str | None) -> list[Any]:
 
 def reference_of(model: str | None, step: str | None) -> str:
     """The reference of a model, which may itself name a revision, at a step of its training."""
-    model = (model or "").strip()
-    return f"{model}@{step}" if step and "@" not in model else model
+    named = CheckpointReference.parse((model or "").strip())
+    return str(named if named.revision else replace(named, revision=step or ""))

@@ -151,9 +151,10 @@ ERRORS = {
         "没有潜变量方向“{name}”;除 z0 这样的坐标外,还有 {known}。"
     ),
     "The image has only {width} × {height} pixels; use a larger one.": "图片只有 {width} × {height} 像素;请用更大的。",
-    "There is no checkpoint '{name}': it is neither a folder here nor of the form owner/name.": (
-        "没有检查点“{name}”:它既不是此处的文件夹,也不是 owner/name 的形式。"
+    "There is no folder '{name}' here; name a checkpoint's, or owner/name on the Hub.": (
+        "此处没有文件夹“{name}”;请填写检查点的文件夹,或 Hub 上的 owner/name。"
     ),
+    "There is no folder '{name}' here; near it are {near}.": "此处没有文件夹“{name}”;相近的有 {near}。",
     "'{name}' is not a checkpoint of AIGC Studio: it has no {file}.": "“{name}”不是 AIGC Studio 的检查点:缺少 {file}。",
     "'{name}' is not a name on the Hub; write OWNER/NAME.": "“{name}”不是 Hub 上的名称;请写成 OWNER/NAME。",
     "'{path}' cannot be read as an image ({reason}).": "“{path}”无法作为图像读取({reason})。",

@@ -7,7 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from aigc_core.access import SHIPPED, check_reference
-from aigc_core.checkpoint.folder import CONFIG_FILE, Checkpoint, repo_name, resolve_reference, step_folders
+from aigc_core.checkpoint.folder import CONFIG_FILE, Checkpoint, resolve_reference, step_folders
+from aigc_core.checkpoint.reference import CheckpointReference, step_number
 
 from ..device import best_device
 from ..errors import AIGCError
@@ -38,19 +39,23 @@ def earlier_steps(model: str, token: str | None = None) -> list[str]:
     """
     located = _located(model)
     check_reference(located)
-    if os.path.isdir(located):
-        return [folder.name for folder in step_folders(Path(located))]
-    if repo_name.fullmatch(model):
+    if folder := located.folder:
+        return [step.name for step in step_folders(folder)]
+    if located.is_on_hub:
         from aigc_core.hub.client import list_revisions
 
-        return [revision.name for revision in list_revisions(model, token) if revision.name.startswith("step-")]
+        names = [revision.name for revision in list_revisions(located.location, token)]
+        return sorted(
+            (name for name in names if step_number(name) is not None), key=lambda name: step_number(name) or 0
+        )
     return []
 
 
 def find(reference: str, token: str | None = None) -> Path:
     """The folder of a checkpoint. Raises AIGCError if there is none, or this visitor may not open it."""
-    check_reference(_located(reference))
-    return resolve_reference(_located(reference), token=token)
+    located = _located(reference)
+    check_reference(located)
+    return resolve_reference(located, token=token)
 
 
 def load(reference: str, token: str | None = None) -> Checkpoint:
@@ -59,8 +64,7 @@ def load(reference: str, token: str | None = None) -> Checkpoint:
     One on the Hub is fetched once for each visitor's token; a run that is still being trained is read again when it
     has a newer checkpoint.
     """
-    name = reference.partition("@")[0]
-    if repo_name.fullmatch(name) and not os.path.isdir(_located(name)):
+    if _located(reference).is_on_hub:
         return _load(reference, token, 0)
     folder = find(reference, token)
     config = folder / CONFIG_FILE
@@ -73,7 +77,9 @@ def _load(reference: str, token: str | None, _written: int) -> Checkpoint:
     return Checkpoint.from_pretrained(reference, token=token, device=best_device())
 
 
-def _located(reference: str) -> str:
+def _located(reference: str) -> CheckpointReference:
     """Shipped models lie beside the package, wherever the app was started from."""
-    shipped = f"{SHIPPED.name}/"
-    return str(SHIPPED / reference.removeprefix(shipped)) if reference.startswith(shipped) else reference
+    reference, shipped = reference.strip(), f"{SHIPPED.name}/"
+    if reference.startswith(shipped):
+        reference = str(SHIPPED / reference.removeprefix(shipped))
+    return CheckpointReference.parse(reference)

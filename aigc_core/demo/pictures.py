@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from gradio.utils import get_upload_folder
 
+from aigc_core.checkpoint.reference import CheckpointReference
 from aigc_core.files import translate_io_errors
 from aigc_core.sampling.provenance import png_bytes
 from aigc_core.sampling.sample import SampleRequest
@@ -56,7 +57,7 @@ def write_pictures(images: np.ndarray, requests: Sequence[SampleRequest], weight
     paths = []
     with translate_io_errors(Path(archive.name)), zipfile.ZipFile(archive, "w") as pack:
         for image, request in zip(images, requests):
-            name = f"{Path(request.checkpoint.partition('@')[0]).name}-seed-{request.seed}.png"
+            name = f"{CheckpointReference.parse(request.checkpoint).name}-seed-{request.seed}.png"
             content = png_bytes(torch.from_numpy(image), request, weights)
             (folder / name).write_bytes(content)
             pack.writestr(name, content)

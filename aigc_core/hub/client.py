@@ -42,10 +42,10 @@ from aigc_core.checkpoint.folder import (
     SAMPLES_FILE,
     WEIGHTS_FILE,
     read_config,
-    repo_name,
     resolve_reference,
     step_folders,
 )
+from aigc_core.checkpoint.reference import MAIN, CheckpointReference, repo_name
 from aigc_core.errors import AIGCError
 
 from .faults import HubUnreachable, faults_as_sentences
@@ -381,7 +381,8 @@ def _push_folder(api: HfApi, folder: Path, repo_id: str, revision: str, claims: 
     contents: dict[str, Path | bytes] = paths | {CONFIG_FILE: config.as_json().encode()}
     # A card that was written by hand stays as it is.
     if CARD_FILE not in paths or paths[CARD_FILE].read_text(encoding="utf-8") == card_text(folder):
-        contents[CARD_FILE] = card_text(folder, repo_id if revision == "main" else f"{repo_id}@{revision}").encode()
+        reference = CheckpointReference(repo_id, "" if revision == MAIN else revision)
+        contents[CARD_FILE] = card_text(folder, str(reference)).encode()
     if claims is not None:
         contents[BENCHMARK_FILE] = claims.encode()
     if revision != "main":

@@ -16,7 +16,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aigc_core.access import SHIPPED, check_reference
@@ -25,10 +25,10 @@ from aigc_core.checkpoint.folder import (
     WEIGHTS_FILE,
     CheckpointConfig,
     read_config,
-    repo_name,
     resolve_reference,
     step_folders,
 )
+from aigc_core.checkpoint.reference import MAIN, CheckpointReference
 from aigc_core.errors import AIGCError
 from aigc_core.evaluation.comparison import ranks
 from aigc_core.evaluation.results import FIGURES, Result, read_results
@@ -56,7 +56,12 @@ class Entry:
     @property
     def model(self) -> str:
         """The reference without its revision: what all steps of a training share."""
-        return self.reference.partition("@")[0]
+        return str(replace(CheckpointReference.parse(self.reference), revision=""))
+
+    @property
+    def revision(self) -> str:
+        """The revision that the reference names; "main" if it names none."""
+        return CheckpointReference.parse(self.reference).revision or MAIN
 
 
 def shipped_sources(folder: Path = SHIPPED) -> list[str]:
@@ -82,46 +87,47 @@ def collect(sources: Iterable[str], token: str | None = None) -> list[Entry]:
 
 
 def _read_source(source: str, token: str | None) -> list[Entry]:
+    reference = CheckpointReference.parse(source)
+    if reference.folder and not reference.revision:
+        check_reference(source)
+        return _read_folder(reference.location, reference.folder)
     kind, _, name = source.partition(":")
     if kind == "collection":
         return _read_repositories(source, token, collection=name)
     if kind == "tag":
         return _read_repositories(source, token, tag=name)
-    if Path(source).expanduser().is_dir():
-        check_reference(source)
-        return _read_folder(source)
     if owner_name.fullmatch(source):
         return _read_repositories(source, token, owner=source)
     check_reference(source)
-    repo_id, _, revision = source.partition("@")
-    if not repo_name.fullmatch(repo_id) or Path(repo_id).expanduser().is_dir():
-        return [_read_entry(source, resolve_reference(source))]
-    entries = _read_repository(repo_id, token)
-    if not revision:
+    if not reference.is_on_hub:
+        return [_read_entry(source, resolve_reference(reference))]
+    entries = _read_repository(reference.location, token)
+    if not reference.revision:
         return entries
-    named = [entry for entry in entries if entry.reference == source]
-    return named or [_read_entry(source, resolve_reference(source, token=token))]
+    named = [entry for entry in entries if entry.reference == str(reference)]
+    return named or [_read_entry(source, resolve_reference(reference, token=token))]
 
 
-def _read_folder(folder: str) -> list[Entry]:
-    local = Path(folder).expanduser()
-    steps = [_read_local(f"{folder}@{step.name}", step) for step in step_folders(local)]
-    return steps if steps and not (local / CONFIG_FILE).exists() else [_read_local(folder, local), *steps]
+def _read_folder(location: str, folder: Path) -> list[Entry]:
+    steps = [_read_local(CheckpointReference(location, step.name), step) for step in step_folders(folder)]
+    if steps and not (folder / CONFIG_FILE).exists():
+        return steps
+    return [_read_local(CheckpointReference(location), folder), *steps]
 
 
-def _read_local(reference: str, folder: Path) -> Entry:
+def _read_local(reference: CheckpointReference, folder: Path) -> Entry:
     if (folder / CONFIG_FILE).exists() and not (folder / WEIGHTS_FILE).exists():
-        return Entry(reference, problem=f"'{folder}' is not a complete checkpoint: {WEIGHTS_FILE} is missing.")
-    return _read_entry(reference, folder)
+        return Entry(str(reference), problem=f"'{folder}' is not a complete checkpoint: {WEIGHTS_FILE} is missing.")
+    return _read_entry(str(reference), folder)
 
 
 def _read_repository(repo_id: str, token: str | None) -> list[Entry]:
     """What the main branch holds and all other revisions that differ from it, if only in being broken."""
     entries = {
-        revision.name: _read_entry(f"{repo_id}@{revision.name}", revision.folder, revision.problem)
+        revision.name: _read_entry(str(CheckpointReference(repo_id, revision.name)), revision.folder, revision.problem)
         for revision in read_revisions(repo_id, token)
     }
-    newest = entries.pop("main", None)
+    newest = entries.pop(MAIN, None)
     if newest is None:
         return list(entries.values())
     others = [e for e in entries.values() if e.problem or (e.config, e.results) != (newest.config, newest.results)]
@@ -132,8 +138,15 @@ def _read_repositories(source: str, token: str | None, **which: str) -> list[Ent
     names = [found.repo_id for found in list_checkpoints(**which, token=token)]
     if not names:
         raise AIGCError(f"'{source}' is no folder here, and the Hub shows no checkpoints for it; check the name.")
+
+    def read(repo_id: str) -> list[Entry]:
+        try:
+            return _read_repository(repo_id, token)
+        except AIGCError as error:
+            return [Entry(repo_id, problem=str(error))]
+
     with ThreadPoolExecutor(8) as pool:
-        groups = list(pool.map(lambda name: collect([name], token), names[:MAX_REPOSITORIES]))
+        groups = list(pool.map(read, names[:MAX_REPOSITORIES]))
     if len(names) > MAX_REPOSITORIES:
         problem = f"It has {len(names):,} repositories, of which the {MAX_REPOSITORIES} newest are shown."
         groups.append([Entry(source, problem=problem)])
@@ -226,8 +239,23 @@ def _escaped(text: str) -> str:
     return "".join(special.get(letter, f"\\{letter}" if letter in "&%$#_{}" else letter) for letter in text)
 
 
+def model_names(entries: Iterable[Entry]) -> dict[str, str]:
+    """What to call each model: without the path of the folder it lies in, unless two would be called the same."""
+    return {model: str(CheckpointReference(location)) for model, location in _short_locations(entries).items()}
+
+
 def labels(entries: Iterable[Entry]) -> dict[str, str]:
-    """What to call each reference: without the path of the folder it lies in, unless two would be called the same."""
-    short = {e.reference: Path(e.reference).name if Path(e.reference).is_absolute() else e.reference for e in entries}
+    """What to call each reference: its model as `model_names` has it, and its revision."""
+    entries = list(entries)
+    short = _short_locations(entries)
+    return {
+        entry.reference: str(replace(CheckpointReference.parse(entry.reference), location=short[entry.model]))
+        for entry in entries
+    }
+
+
+def _short_locations(entries: Iterable[Entry]) -> dict[str, str]:
+    references = {entry.model: CheckpointReference.parse(entry.reference) for entry in entries}
+    short = {model: ref.name if Path(ref.location).is_absolute() else ref.location for model, ref in references.items()}
     called = Counter(short.values())
-    return {reference: name if called[name] == 1 else reference for reference, name in short.items()}
+    return {model: name if called[name] == 1 else references[model].location for model, name in short.items()}

@@ -90,6 +90,29 @@ def test_a_link_filters_the_leaderboard(tmp_path: Path) -> None:
     assert best in shown(open_dashboard(add=add, rank="IS"))
 
 
+def test_names_may_hold_what_the_pages_write_between_names(tmp_path: Path) -> None:
+    runs = [evaluated_run(tmp_path / "me@corp.com" / name, [3.0, 2.0]) for name in ("a · b@c", "a", "x/a")]
+    add = list(map(str, runs))
+    page = open_dashboard("training", add=add)
+    models = page.selectbox(key="model")
+    ours = [option for option in models.options if "me@corp.com" in option or "a · b@c" in option]
+    assert [option.rpartition(" · ")[0] for option in ours] == ["a · b@c", *add[1:]]
+    for option in ours:
+        models.set_value(option).run()
+        slider = page.select_slider(key="revision")
+        assert slider.options == ["step-0000001", "step-0000002"]
+        slider.set_value("step-0000001").run()
+        assert not page.exception and not page.warning
+    page = open_dashboard("compare", add=add)
+    protocol = page.selectbox(key="protocol")
+    protocol.set_value(next(option for option in protocol.options if option.startswith("toy"))).run()
+    page.multiselect(key="checkpoint").set_value(["a · b@c@step-0000001", f"{add[1]}@step-0000002"]).run()
+    assert not page.exception and not page.warning
+    assert any(
+        "is worse than" in text.value and "a · b@c@step" in text.value.replace("\\", "") for text in page.markdown
+    )
+
+
 def test_equal_numbers_keep_their_own_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
     """The table's cells are numbers, by which their texts are found."""
     figures = [Figure.of_error(1.0, 0.1), Figure.of_error(1.0, 0.2), None, Figure.of_error(1.0, 0.1)]

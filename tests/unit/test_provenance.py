@@ -148,7 +148,7 @@ def test_samples_of_the_library_are_saved_with_their_provenance(folder: Path, tm
 
 def test_inspect_needs_the_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     image = sample(toy_checkpoint(), SampleRequest(seed=3)).images[0]
-    for name, said in (("", "name it with --checkpoint"), (str(tmp_path / "gone"), "no checkpoint")):
+    for name, said in (("", "name it with --checkpoint"), (str(tmp_path / "gone"), "no folder")):
         request = SampleRequest(checkpoint=name, seed=3)
         save_png(tmp_path / "image.png", image, request, toy_checkpoint().weights_sha256)
         assert inspect(tmp_path / "image.png") == 2

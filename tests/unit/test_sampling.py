@@ -215,6 +215,6 @@ def test_bad_input_on_the_command_line(folder: Path, tmp_path: Path, capsys: pyt
         assert expected in message and message.count("\n") == 1
     assert_one_sentence(run_cli("sample", str(folder), "--out", out, "--seed", "abc"), "seed")
     assert_one_sentence(run_cli("sample", str(folder), "--out", out, "--label", "Hat"), "no class")
-    assert_one_sentence(run_cli("sample", "../nothing here", "--out", out), "no checkpoint")
+    assert_one_sentence(run_cli("sample", "../nothing here", "--out", out), "no folder")
     assert_one_sentence(run_cli("sample", str(folder), "--num", "1", "--out", str(tmp_path / "x.mp4")), "two images")
     assert list(tmp_path.iterdir()) == []

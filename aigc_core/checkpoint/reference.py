@@ -1,0 +1,90 @@
+"""References to checkpoints: `folder | owner/name`, either with `@revision`.
+
+    owner/name             a repository on the Hub, or the folder `name` where there is a folder `owner` here
+    owner/name@REVISION    a branch, a tag or a commit of it
+    FOLDER                 a checkpoint; of a run its newest step
+    FOLDER@step-0001000    one of its steps; FOLDER@main is FOLDER
+    FOLDER@                FOLDER, where the end of its name could be taken for a revision
+
+An @ belongs to a folder's name where such a folder exists. The Unicode forms NFC and NFD of a name are one name.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from unicodedata import normalize
+
+MAIN = "main"
+step_name = re.compile(r"step-(\d{1,12})", re.ASCII)
+"""A run's folder of a training step, and the revision that it becomes on the Hub."""
+repo_name = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+"""OWNER/NAME, as the Hub names a repository."""
+
+
+@dataclass(frozen=True)
+class CheckpointReference:
+    """`location` is a folder or OWNER/NAME; `revision` is empty for what the location stands for by itself."""
+
+    location: str
+    revision: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> CheckpointReference:
+        """Read a reference, for which only this machine's folders are looked at. Every text is one."""
+        if spelling := _spelling_here(text):
+            return cls(spelling)
+        location, at, revision = text.rpartition("@")
+        if at and "/" not in revision and (spelling := _spelling_here(location)):
+            return cls(spelling, revision)
+        return cls(*_split(text))
+
+    def __str__(self) -> str:
+        """The text that `parse` reads as this reference."""
+        plain = not self.revision and _split(self.location) == (self.location, "")
+        return self.location if plain else f"{self.location}@{self.revision}"
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder at the location, without the revision, if it exists."""
+        spelling = _spelling_here(self.location)
+        return Path(spelling).expanduser() if spelling else None
+
+    @property
+    def is_on_hub(self) -> bool:
+        """Whether this is for the Hub to know: it has the form OWNER/NAME, and there is no folder OWNER here."""
+        return bool(repo_name.fullmatch(self.location)) and not Path(self.location).parent.is_dir()
+
+    @property
+    def name(self) -> str:
+        """The last part of the location."""
+        return Path(self.location).name
+
+
+def step_number(revision: str) -> int | None:
+    """The training step of a revision `step-…`; None of any other."""
+    numbered = step_name.fullmatch(revision)
+    return int(numbered.group(1)) if numbered else None
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Location and revision where no folder tells: a folder's revisions are its steps, one on the Hub has no @."""
+    location, _, revision = text.partition("@")
+    if repo_name.fullmatch(location) and "@" not in revision:
+        return location, revision
+    location, at, revision = text.rpartition("@")
+    if at and (revision in ("", MAIN) or step_number(revision) is not None):
+        return location, revision
+    return text, ""
+
+
+def _spelling_here(location: str) -> str:
+    """A folder's name in the Unicode form that it has on this machine; empty if there is none."""
+    for spelling in (location, normalize("NFC", location), normalize("NFD", location)):
+        try:
+            if location and Path(spelling).expanduser().is_dir():
+                return spelling
+        except (OSError, ValueError, RuntimeError):  # too long, with a NUL, or of an unknown user
+            return ""
+    return ""
