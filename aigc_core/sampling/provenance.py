@@ -24,6 +24,7 @@ from PIL import Image, PngImagePlugin
 from torch import Tensor
 
 from aigc_core import __version__
+from aigc_core.data.image_files import opened
 from aigc_core.errors import AIGCError
 from aigc_core.files import atomic_write
 
@@ -40,7 +41,6 @@ NAME_SPACES = {
     "studio": "urn:aigc-studio:1.0/",
 }
 PRODUCER = "AIGC Studio"
-MAX_PIXELS = 50_000_000
 
 
 @dataclass(frozen=True)
@@ -134,17 +134,10 @@ def read_png(file: Path | BinaryIO) -> tuple[Tensor, Provenance]:
     Raises AIGCError when the file is not a PNG, is damaged or larger than 50 megapixels, or says nothing of where
     it comes from.
     """
-    name = getattr(file, "name", str(file))
-    try:
-        with Image.open(file, formats=["PNG"]) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                raise AIGCError(f"'{name}' has over {MAX_PIXELS // 1_000_000} megapixels; none of our images has.")
-            packet = str(picture.info.get(XMP_KEYWORD, ""))
-            pixels = numpy.array(picture.convert("RGB") if picture.mode not in ("L", "RGB") else picture)
-    except FileNotFoundError:
-        raise AIGCError(f"There is no file '{name}'.") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise AIGCError(f"'{name}' cannot be read as a PNG ({error}).") from None
+    with opened(file, ["PNG"]) as picture:
+        packet = str(picture.info.get(XMP_KEYWORD, ""))
+        pixels = numpy.array(picture.convert("RGB") if picture.mode not in ("L", "RGB") else picture)
+    name = getattr(file, "name", "the file")
     return torch.from_numpy(pixels).reshape(*pixels.shape[:2], -1).permute(2, 0, 1), _parse(packet, name)
 
 
