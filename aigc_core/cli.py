@@ -49,6 +49,6 @@ def main(arguments: list[str] | None = None) -> int:
     except AIGCError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("Interrupted; what was done is kept.", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(str(stop) or "Interrupted.", file=sys.stderr)
         return 130

@@ -55,9 +55,11 @@ PICKLE_SUFFIXES = {".pt", ".pth", ".pkl", ".pickle", ".bin", ".ckpt"}
 class CheckpointConfig(Config):
     """What `config.json` holds.
 
-    `class_shares`: how often each class occurs in the training data, empty where all occur alike. `recipe` is the
-    training configuration as it was used, `images_seen` counts real images shown to the training method, `step` its
-    steps, `parent` names the checkpoint or commit training started from.
+    `class_shares`: how often each class occurs in the training data, empty where all occur alike. `dataset` is the name
+    of a registered data set, or of a folder on the machine of whoever trained the model; `data_hash` is the hash of its
+    content as it was trained on (`ImageDataset.content_hash`), empty in checkpoints from before there was one. `recipe`
+    is the training configuration as it was used, `images_seen` counts real images shown to the training method, `step`
+    its steps, `parent` names the checkpoint or commit training started from.
     """
 
     format_version: int = Field(default=1, ge=1, le=1)
@@ -68,6 +70,7 @@ class CheckpointConfig(Config):
     class_names: tuple[str, ...] = ()
     class_shares: tuple[float, ...] = ()
     dataset: str
+    data_hash: str = Field(default="", pattern="^([0-9a-f]{16})?$")
     data_licence: str = ""
     recipe: dict[str, Any] = {}
     step: int = Field(default=0, ge=0)
@@ -94,23 +97,26 @@ class CheckpointConfig(Config):
 
     def published(self) -> CheckpointConfig:
         """The same for others' eyes: of this machine's folders, of the data and of the parent, only the names."""
-        from aigc_core.data.datasets import is_registered
-
-        def data_name(text: str) -> str:
-            return text if is_registered(text) else Path(text).name
+        from aigc_core.data.datasets import public_name
 
         def parent_name(text: str) -> str:
             reference = CheckpointReference.parse(text)
             return text if repo_name.fullmatch(reference.location) else str(replace(reference, location=reference.name))
 
-        kept = {"data": data_name, "parent": parent_name}
+        kept = {"data": public_name, "parent": parent_name}
         recipe = {name: kept[name](str(value)) if name in kept else value for name, value in self.recipe.items()}
         parent = self.parent and parent_name(self.parent)
-        return self.model_copy(update={"dataset": data_name(self.dataset), "recipe": recipe, "parent": parent})
+        return self.model_copy(update={"dataset": public_name(self.dataset), "recipe": recipe, "parent": parent})
 
     def as_json(self) -> str:
-        """The text of `config.json`."""
-        return json.dumps(self.model_dump(mode="json"), indent=2) + "\n"
+        """The text of `config.json`, in ASCII. Raises AIGCError if it is larger than what is opened."""
+        text = json.dumps(self.model_dump(mode="json"), indent=2) + "\n"
+        if len(text) > MAX_CONFIG_BYTES:
+            raise AIGCError(
+                f"{CONFIG_FILE} would be {len(text):,} bytes long, and at most {MAX_CONFIG_BYTES:,} are opened: there "
+                f"are {len(self.class_names):,} class names; shorten them, or do without by --set conditional=false."
+            )
+        return text
 
     def class_name(self, label: int) -> str:
         """The name of a class, or its number where the data set names none."""

@@ -12,7 +12,13 @@ from tqdm import tqdm
 
 from aigc_core.checkpoint.folder import CONFIG_FILE, Checkpoint, step_folders
 from aigc_core.checkpoint.reference import CheckpointReference
-from aigc_core.evaluation.evaluate import DEFAULT_NUM_SAMPLES, evaluate, evaluate_folder, load_reference
+from aigc_core.evaluation.evaluate import (
+    DEFAULT_NUM_SAMPLES,
+    default_reference,
+    evaluate,
+    evaluate_folder,
+    load_reference,
+)
 from aigc_core.evaluation.results import ENOUGH_IMAGES, FIGURES, Result
 from aigc_core.hub.card import write_card
 
@@ -24,11 +30,10 @@ NEEDED = {
     "is": "an extractor that classifies",
     "ppl": "a generator",
     "label_agreement": "a model with the reference's classes and the classifier of the data as extractor",
-    "memorisation": "a model whose training images are here and are not the reference",
     "mode_coverage": "the classifier of the data as extractor",
     "class_imbalance": "the classifier of the data as extractor",
 }
-"""What figures that cannot always be measured need."""
+"""What figures that cannot always be measured need. Of memorisation, `evaluate` says itself why it was not measured."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -74,10 +79,15 @@ def run(arguments: Namespace) -> int:
     references = {}
     for name in chain.from_iterable(map(_expanded, arguments.checkpoints)):
         checkpoint = Checkpoint.from_pretrained(name, device=best_device())
-        shape = checkpoint.config.image_shape
-        against = (arguments.reference or checkpoint.config.dataset, shape.resolution, shape.channels)
+        config = checkpoint.config
+        size = config.image_shape.resolution, config.image_shape.channels
+        against = (arguments.reference or (config.dataset, config.data_hash), *size)
         if against not in references:
-            references[against] = load_reference(against[0], arguments.extractor, arguments.weights, *against[1:])
+            references[against] = (
+                load_reference(arguments.reference, arguments.extractor, arguments.weights, *size)
+                if arguments.reference
+                else default_reference(config, arguments.extractor, arguments.weights)
+            )
         with tqdm(total=arguments.num_samples, unit=" samples", desc=name, disable=arguments.json) as bar:
 
             def show(share: float, bar: tqdm = bar) -> None:
@@ -120,7 +130,7 @@ def _print(name: str, result: Result, arguments: Namespace) -> None:
                 file=sys.stderr,
             )
     for figure in arguments.metrics if set(arguments.metrics) != set(FIGURES) else ():
-        if figure not in result.figures:
+        if figure in NEEDED and figure not in result.figures:
             print(f"warning: {figure} was not measured; it needs {NEEDED[figure]}.", file=sys.stderr)
     print(json.dumps(result.model_dump(mode="json")) if arguments.json else as_text(name, result))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
 
-from aigc_core.checkpoint.folder import read_config, step_folders
+from aigc_core.checkpoint.folder import read_config
 from aigc_core.training.presets import OPTIONS, apply_setting, preset_names, preset_summary, read_preset
 
 from ..config import parse_config
@@ -41,13 +41,13 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     from aigc_core.training.loop import TrainingConfig, train
+    from aigc_core.training.resume import newest_checkpoint
 
     out = Path(arguments.out)
-    earlier = step_folders(out) if arguments.resume and out.is_dir() else []
-    if earlier and not arguments.preset:
-        settings = dict(read_config(earlier[-1]).recipe)
-    elif arguments.preset:
+    if arguments.preset:
         settings = read_preset(arguments.preset)
+    elif arguments.resume:
+        settings = dict(read_config(newest_checkpoint(out)).recipe)
     else:
         raise AIGCError(f"Choose a --preset: {', '.join(preset_names())}.")
     if arguments.images is not None:

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import cast
 from unicodedata import normalize
@@ -31,6 +32,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
+from tqdm import tqdm
 
 from aigc_core.errors import AIGCError
 from aigc_core.escaping import escape, split_escaped, unescape
@@ -42,6 +44,10 @@ from .image_files import image_size, opened, read_image
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 MAX_MEMORY = 4 * 2**30
 DEFAULT_FOLDER_RESOLUTION = 64
+HASH_CHUNK = 1000
+"""So many images are hashed at a time."""
+PATIENCE_SECONDS = 2
+"""What takes longer shows its progress."""
 DECODING_THREADS = min(8, os.cpu_count() or 1)
 
 
@@ -71,8 +77,21 @@ class ImageDataset:
 
     def content_hash(self) -> str:
         """16 hexadecimal digits that change with any pixel or label."""
+        return self._content_hash
+
+    @cached_property
+    def _content_hash(self) -> str:
         digest = hashlib.sha256(repr(tuple(self.images.shape)).encode())
-        for images in self.images.split(1000):
+        chunks = tqdm(
+            self.images.split(HASH_CHUNK),
+            desc=f"hash of {self.name}",
+            total=-(-len(self) // HASH_CHUNK),
+            unit_scale=HASH_CHUNK,
+            unit=" images",
+            leave=False,
+            delay=PATIENCE_SECONDS,
+        )
+        for images in chunks:
             digest.update(images.numpy().tobytes())
         digest.update(self.labels.numpy().tobytes())
         return digest.hexdigest()[:16]
@@ -121,6 +140,17 @@ def dataset_names() -> list[str]:
 def is_registered(name: str) -> bool:
     """Whether a data set of that name, or its named classes, is registered; if not, the name is that of a folder."""
     return name.partition(":")[0] in _named
+
+
+def public_name(name: str) -> str:
+    """What others may read of a data set's name: a registered one as it is, and of a folder's path the last part.
+
+    A folder that is called like a registered set has a ./ before its name, which tells it from that set.
+    """
+    if is_registered(name):
+        return name
+    folder = Path(name).resolve().name
+    return f"./{folder}" if is_registered(folder) else folder
 
 
 def data_folder() -> Path:
@@ -288,7 +318,8 @@ def _load_folder(folder: Path, resolution: int, channels: int, limit: int | None
     else:
         images, paths = _decode(folder, paths, resolution, channels)
         paths, labels, class_names = _classes(folder, paths)
-    return ImageDataset(str(folder), images, labels, class_names, "", "a folder of images")
+    name = f"./{folder}" if is_registered(str(folder)) else str(folder)
+    return ImageDataset(name, images, labels, class_names, "", "a folder of images")
 
 
 def _classes(folder: Path, paths: list[Path]) -> tuple[list[Path], Tensor, tuple[str, ...]]:

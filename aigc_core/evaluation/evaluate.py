@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+import warnings
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -18,10 +19,9 @@ import torch
 from torch import Tensor
 
 from aigc_core import __version__
-from aigc_core.access import open_to_strangers
-from aigc_core.checkpoint.folder import Checkpoint
+from aigc_core.checkpoint.folder import Checkpoint, CheckpointConfig
 from aigc_core.config import parse_config
-from aigc_core.data.datasets import dataset_names, first_resolution, is_registered, load_dataset
+from aigc_core.data.datasets import first_resolution, is_registered, load_dataset, public_name
 from aigc_core.errors import AIGCError
 from aigc_core.files import atomic_write
 from aigc_core.metrics.balance import class_imbalance, class_shares, mode_coverage
@@ -48,6 +48,7 @@ from .results import (
     read_results,
     write_result,
 )
+from .training_set import check_may_be_read, load_training_set
 
 DEFAULT_NUM_SAMPLES = 10_000
 EVALUATION_BATCH_SIZE = 4 * BATCH_SIZE
@@ -88,31 +89,33 @@ def evaluate(
 
     Figures that were measured before by the same protocol and are not asked for again are kept.
     `reference`: a loaded one, to be shared by several checkpoints, or DATASET, DATASET:SPLIT or a folder; by default
-    the training data, its test split if there is one. `extractor` and `weights` are for a reference that is not loaded
+    the data that `default_reference` finds. `extractor` and `weights` are for a reference that is not loaded
     yet. `metrics`: names of FIGURES. `progress` is called with the share of samples drawn; what it raises stops the
-    evaluation, and the features extracted so far are kept. Raises AIGCError when data or extractor cannot be had.
+    evaluation, and the features extracted so far are kept. Memorisation is measured only beside the very images that
+    the checkpoint was trained on; a warning says why it was not. Raises AIGCError when data or extractor cannot be had.
     """
     started = time.perf_counter()
     shape = checkpoint.config.image_shape
-    if not isinstance(reference, Reference):
-        reference = load_reference(
-            reference or checkpoint.config.dataset, extractor, weights, shape.resolution, shape.channels
-        )
+    if not reference:
+        reference = default_reference(checkpoint.config, extractor, weights)
+    elif not isinstance(reference, Reference):
+        reference = load_reference(reference, extractor, weights, shape.resolution, shape.channels)
     protocol = _protocol(reference, num_samples)
     sampled = sample_features(checkpoint, reference.extractor, num_samples, progress)
     conditional = bool(shape.num_classes) and checkpoint.config.class_names == reference.data.class_names
     asked = sampled.labels if conditional else None
     figures = _figures(sampled, reference, asked, metrics)
     neighbours, picture = (), None
-    training = _training_reference(checkpoint, reference) if "memorisation" in metrics else None
+    training = _training_reference(checkpoint.config, reference) if "memorisation" in metrics else None
     if training is not None:
         audited = resemblance(sampled.features[:AUDITED], training.features)
         figures["memorisation"] = memorised_share(audited.scores, reference.resemblance_to(training).scores)
         neighbours, picture = _most_copied(checkpoint, audited, training)
     found = _asked(figures, metrics)
     if earlier := _earlier(checkpoint, protocol):
-        found = {name: known for name in FIGURES if (known := found.get(name) or earlier.figures.get(name))}
-        neighbours = neighbours or earlier.neighbours
+        known = found | {name: figure for name, figure in earlier.figures.items() if name not in metrics}
+        found = {name: known[name] for name in FIGURES if name in known}
+        neighbours = neighbours if "memorisation" in metrics else earlier.neighbours
     result = Result(
         protocol=protocol,
         figures=found,
@@ -188,23 +191,35 @@ def _earlier(checkpoint: Checkpoint, protocol: Protocol) -> Result | None:
 def load_reference(text: str, extractor: str | None, weights: Path | None, resolution: int, channels: int) -> Reference:
     """A reference as `evaluate` takes it; `extractor` is by default that of the data set."""
     dataset, _ = split_reference(text)
-    _check_may_be_read(dataset)
+    check_may_be_read(dataset)
     return Reference.load(text, load_extractor(extractor or default_extractor(dataset), weights), resolution, channels)
 
 
-def _check_may_be_read(dataset: str) -> None:
-    """Raise AIGCError for a folder of the machine's, if this is open to strangers."""
-    if open_to_strangers() and not is_registered(dataset):
-        raise AIGCError(f"'{dataset}' cannot be read here; name one of the data sets {', '.join(dataset_names())}.")
+def default_reference(config: CheckpointConfig, extractor: str | None, weights: Path | None) -> Reference:
+    """The test split of a registered data set that a checkpoint was trained on, or the folder it was trained on.
+
+    Raises AIGCError where the folder is not here, or where it is not sure that it is this one.
+    """
+    resolution, channels = config.image_shape.resolution, config.image_shape.channels
+    if is_registered(config.dataset):
+        return load_reference(config.dataset, extractor, weights, resolution, channels)
+    check_may_be_read(config.dataset)
+    extracted_by = load_extractor(extractor or default_extractor(config.dataset), weights)
+    try:
+        data = load_training_set(config)
+    except AIGCError as error:
+        raise AIGCError(f"There is nothing to compare with: {error} Name real images with --reference.") from None
+    if config.recipe.get("data_limit") is not None:
+        data = load_dataset(config.dataset, resolution=resolution, channels=channels)
+    return Reference(data, "train", extracted_by)
 
 
 def _protocol(reference: Reference, num_samples: int) -> Protocol:
     for count, what in ((num_samples, "samples"), (len(reference.data), "real images")):
         if count < MIN_IMAGES:
             raise AIGCError(f"An evaluation needs {MIN_IMAGES} {what} at least, better thousands, not {count}.")
-    name = reference.data.name
     values = {
-        "dataset": name if is_registered(name) else Path(name).resolve().name,
+        "dataset": public_name(reference.data.name),
         "dataset_hash": reference.content_hash,
         "split": reference.split,
         "resolution": reference.data.images.shape[2],
@@ -346,21 +361,18 @@ def _classes(sampled: Sampled, reference: Reference, asked: Tensor | None) -> di
 # Copies of training images
 
 
-def _training_reference(checkpoint: Checkpoint, reference: Reference) -> Reference | None:
-    """The images a checkpoint was trained on, unless they cannot be found or are the reference itself."""
-    config, shape = checkpoint.config, checkpoint.config.image_shape
+def _training_reference(config: CheckpointConfig, reference: Reference) -> Reference | None:
+    """The images a checkpoint was trained on; None, with a warning, if they cannot be had or are the reference."""
     try:
-        _check_may_be_read(config.dataset)
-        data = load_dataset(
-            config.dataset,
-            resolution=shape.resolution,
-            channels=shape.channels,
-            limit=config.recipe.get("data_limit"),
-        )
-    except AIGCError:
-        return None
-    training = Reference(data, "train", reference.extractor)
-    return training if training.content_hash != reference.content_hash else None
+        if config.data_hash != reference.content_hash:
+            training = Reference(load_training_set(config), "train", reference.extractor)
+            if training.content_hash != reference.content_hash:
+                return training
+        reason = "The reference is the training data itself; name images held out of it as the reference."
+    except AIGCError as error:
+        reason = str(error)
+    warnings.warn(f"Memorisation was not measured. {reason}", stacklevel=3)
+    return None
 
 
 def _most_copied(

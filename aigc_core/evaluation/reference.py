@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 
-from aigc_core.data.datasets import ImageDataset, load_dataset, splits_of
+from aigc_core.data.datasets import PATIENCE_SECONDS, ImageDataset, load_dataset, splits_of
 from aigc_core.files import atomic_write
 from aigc_core.metrics.extractors import Extractor
 from aigc_core.metrics.fid import Moments
@@ -29,8 +29,6 @@ from aigc_core.metrics.neighbours import radii
 
 CHUNK = 1000
 """So many images' features are kept as a file, so that what was interrupted goes on from there."""
-PATIENCE_SECONDS = 2
-"""What takes longer shows its progress."""
 NEIGHBOURHOOD = 3
 DENSITY_NEIGHBOURHOOD = 5
 
@@ -77,7 +75,7 @@ class Reference:
         dataset, split = split_reference(text)
         return cls(load_dataset(dataset, split, resolution=resolution, channels=channels), split, extractor)
 
-    @cached_property
+    @property
     def content_hash(self) -> str:
         """16 hexadecimal digits that change with any pixel or label."""
         return self.data.content_hash()

@@ -11,12 +11,11 @@ import ctypes
 import math
 import os
 import shutil
-import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -49,10 +48,17 @@ from aigc_core.sampling.provenance import save_png
 from aigc_core.sampling.sample import MAX_SEED, SampleRequest, image_grid, sample
 
 from .ema import ExponentialMovingAverage, with_standing_statistics
+from .interrupt import ANNOUNCEMENT, Interrupted, sigterm_interrupts, stop_on_signals, what_was_saved
+from .lock import run_lock
+from .preflight import check_names, try_to_save
+from .processes import on_main_process
+from .resume import check_data, check_recipe, flat_settings, newest_checkpoint
 from .state import load_training_state, save_training_state
 
 # Losses are fetched from the device, and health is judged, once in so many steps.
 STEPS_BETWEEN_LOGS = 50
+# What a checkpoint's counters may grow to.
+MAX_COUNTER = 10**12
 # From glibc's malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 
@@ -114,37 +120,51 @@ def train(
 ) -> Path:
     """Train into `folder`, which collects checkpoints `step-…`; returns the newest one.
 
-    Raises AIGCError when the data or the recipe is wrong, when the folder already holds a run that `resume` does
-    not ask to go on with, when a tracker's package is missing, when the disk or the device's memory is full, and
-    when training diverges. The last good checkpoint stays.
+    Raises AIGCError when the data or the recipe is wrong, when another run trains into the folder, when it already
+    holds a run that `resume` does not ask to go on with, or none or one of another recipe that it does ask for (see
+    `resume.py`), when a tracker's package is missing, when the disk or the device's memory is full, and when training
+    diverges. The last good checkpoint stays. Raises Interrupted, which says what was saved, after Ctrl-C and SIGTERM.
     """
+    folder = Path(folder)
     for tracker in trackers:
         if tracker not in map(str, get_available_trackers()):
             raise AIGCError(f"The tracker '{tracker}' is a package of its own; run `pip install {tracker}` first.")
-    try:
-        return Run(config, Path(folder), resume=resume, trackers=trackers).train()
-    except torch.OutOfMemoryError:
-        raise AIGCError(
-            f"The device has too little memory for batches of {config.batch_size}; lower batch_size or the widths."
-        ) from None
+    check_names(folder, ())
+    if resume:
+        newest_checkpoint(folder)
+    accelerator = Accelerator(
+        mixed_precision=mixed_precision(), log_with=list(trackers) or None, project_dir=str(folder)
+    )
+    with translate_io_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    run = None
+    with run_lock(folder, accelerator), sigterm_interrupts():
+        try:
+            run = Run(config, folder, accelerator, resume=resume)
+            return run.train()
+        except KeyboardInterrupt:
+            raise Interrupted(what_was_saved(folder, run.total["step"] if run else 0)) from None
+        except torch.OutOfMemoryError:
+            raise AIGCError(
+                f"The device has too little memory for batches of {config.batch_size}; lower batch_size or the widths."
+            ) from None
 
 
 class Run:
     """One training run: the state between two steps, and what leads from one to the next."""
 
-    def __init__(self, config: TrainingConfig, folder: Path, *, resume: bool, trackers: tuple[str, ...]) -> None:
-        self.config, self.folder = config, folder
-        with translate_io_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-        earlier = step_folders(folder)
-        if earlier and not resume:
+    def __init__(self, config: TrainingConfig, folder: Path, accelerator: Accelerator, *, resume: bool) -> None:
+        self.config, self.folder, self.accelerator = config, folder, accelerator
+        earlier = newest_checkpoint(folder) if resume else None
+        if step_folders(folder) and not resume:
             raise AIGCError(f"'{folder}' already holds a run; continue it with --resume or choose another --out.")
-        self.accelerator = Accelerator(
-            mixed_precision=mixed_precision(), log_with=list(trackers) or None, project_dir=str(folder)
-        )
-        if self.accelerator.device.type == "cpu":
+        made = read_config(earlier) if earlier else None
+        if made:
+            defaults = TrainingConfig(data="")
+            check_recipe(folder, made, config.model_dump(mode="json"), defaults.model_dump(mode="json"))
+        if accelerator.device.type == "cpu":
             _keep_freed_memory()
-        processes = self.accelerator.num_processes
+        processes = accelerator.num_processes
         if config.batch_size % processes:
             raise AIGCError(f"The batch size {config.batch_size} cannot be shared among {processes} processes.")
         if config.method not in methods:
@@ -154,11 +174,15 @@ class Run:
         )
         channels, resolution = self.dataset.images.shape[1:3]
         self.class_names = self.dataset.class_names if config.conditional else ()
+        check_names(folder, self.class_names)
         shape = {"channels": channels, "resolution": resolution, "num_classes": len(self.class_names)}
         self.image_shape = parse_config(ImageShape, shape, f"Images of '{config.data}'")
+        self.data_hash = on_main_process(accelerator, self.dataset.content_hash)
+        if made:
+            check_data(folder, made, self.class_names, self.data_hash)
         torch.manual_seed(config.seed)
         self.method = methods[config.method](
-            config.method_config, config.architecture, config.architecture_config, self.image_shape, self.accelerator
+            config.method_config, config.architecture, config.architecture_config, self.image_shape, accelerator
         )
         self.step, self.images_seen, self.training_seconds = 0, 0, 0.0
         self.inherited: dict[str, Any] = {"step": 0, "images_seen": 0, "training_seconds": 0.0}
@@ -166,21 +190,28 @@ class Run:
             self._inherit(config.parent)
         self.ema = ExponentialMovingAverage(self.method.generator, config.ema_half_life, config.ema_ramp_up)
         self.warned: str | None = None
-        if earlier:
-            self._resume(earlier[-1])
+        if earlier and made:
+            self._resume(earlier, made)
         # Without classes a label stands for no weight at all.
         self.one_hot = torch.eye(max(1, len(self.dataset.class_names)))[:, : len(self.class_names)]
         self.stream = ShuffledStream(len(self.dataset), config.seed)
+        on_main_process(accelerator, self._try_to_save)
 
     def train(self) -> Path:
-        """Run to the end; returns the newest checkpoint's folder."""
+        """Run to the end; returns the newest checkpoint's folder. Raises KeyboardInterrupt if it was stopped before."""
+        if self.progress >= 1:
+            self._tell(
+                f"nothing is left to train: '{self.folder}' has seen {self.images_seen:,} images in "
+                f"{self.training_seconds:.0f} seconds."
+            )
+            return self._save()
         if threading.excepthook is threading.__excepthook__:
             threading.excepthook = _report_thread
-        with translate_io_errors(self.folder):
-            self.accelerator.init_trackers("training", config=_flat(self.config.model_dump()))
         next_checkpoint = (self.images_seen // self.config.checkpoint_images + 1) * self.config.checkpoint_images
         stopped = False
-        with self._progress_bar() as progress_bar, _stop_on_interrupt() as interrupted:
+        with stop_on_signals(self._announce_stop) as interrupted, self._progress_bar() as progress_bar:
+            with translate_io_errors(self.folder):
+                self.accelerator.init_trackers("training", config=self._tracked())
             while self.progress < 1 and not stopped:
                 started = time.perf_counter()
                 measured = self._train_step()
@@ -271,19 +302,34 @@ class Run:
         self.warned = warning
 
     def _warn(self, sentence: str) -> None:
+        self._tell(f"warning: {sentence}")
+
+    def _announce_stop(self) -> None:
+        self._tell(ANNOUNCEMENT)
+
+    def _tell(self, sentence: str) -> None:
         if self.accelerator.is_main_process:
-            tqdm.write(f"warning: {sentence}", file=sys.stderr)
+            tqdm.write(sentence, file=sys.stderr)
+
+    def _tracked(self) -> dict[str, Any]:
+        """The recipe as trackers take it."""
+        settings = flat_settings(self.config.model_dump())
+        return {name: value if isinstance(value, int | float | str) else str(value) for name, value in settings.items()}
 
     def _save(self) -> Path:
-        """Write the checkpoint of this step with its training state, then drop the older training state."""
+        """Write the checkpoint of this step, unless it is there; returns its folder."""
         target = self.folder / f"step-{self.total['step']:07d}"
-        self.accelerator.wait_for_everyone()
-        if not self.accelerator.is_main_process or (target / TRAINING_STATE_FOLDER).is_dir():
-            return target
+        on_main_process(self.accelerator, lambda: self._write_checkpoint(target))
+        return target
+
+    def _write_checkpoint(self, target: Path) -> None:
+        """Write the checkpoint of this step with its training state, then drop the older training state."""
+        if (target / TRAINING_STATE_FOLDER).is_dir():
+            return
         if not all(torch.isfinite(tensor).all() for tensor in self.ema.generator.parameters()):
             raise self._diverged()
         generator = with_standing_statistics(self.ema.generator, self._class_shares().float())
-        checkpoint = Checkpoint(self._checkpoint_config(), generator)
+        checkpoint = Checkpoint(self._checkpoint_config(self.total), generator)
         with atomic_directory(target) as unfinished:
             checkpoint.write_files(unfinished)
             self._write_samples(checkpoint, unfinished)
@@ -297,7 +343,10 @@ class Run:
         for older in step_folders(self.folder):
             if older != target:
                 shutil.rmtree(older / TRAINING_STATE_FOLDER, ignore_errors=True)
-        return target
+
+    def _try_to_save(self) -> None:
+        longest = dict.fromkeys(self.total, MAX_COUNTER)
+        try_to_save(Checkpoint(self._checkpoint_config(longest), self.ema.generator), self.folder)
 
     def _diverged(self) -> AIGCError:
         kept = step_folders(self.folder) if self.folder.is_dir() else []
@@ -322,35 +371,32 @@ class Run:
         counts = torch.bincount(self.dataset.labels, minlength=len(self.class_names))[: len(self.class_names)]
         return counts.double() / len(self.dataset)
 
-    def _checkpoint_config(self) -> CheckpointConfig:
+    def _checkpoint_config(self, counters: dict[str, Any]) -> CheckpointConfig:
         shares = self._class_shares()
-        return CheckpointConfig(
-            architecture=self.config.architecture,
-            architecture_config=self.config.architecture_config,
-            image_shape=self.image_shape,
-            class_names=self.class_names,
-            class_shares=tuple(shares.tolist()) if len(shares.unique()) > 1 else (),
-            dataset=self.dataset.name,
-            data_licence=self.dataset.licence,
-            recipe=self.config.model_dump(mode="json", exclude_defaults=True),
-            **(self.total | {"training_seconds": round(self.total["training_seconds"], 3)}),
-            parent=self.config.parent or None,
-        )
+        values = {
+            "architecture": self.config.architecture,
+            "architecture_config": self.config.architecture_config,
+            "image_shape": self.image_shape,
+            "class_names": self.class_names,
+            "class_shares": tuple(shares.tolist()) if len(shares.unique()) > 1 else (),
+            "dataset": self.dataset.name,
+            "data_hash": self.data_hash,
+            "data_licence": self.dataset.licence,
+            "recipe": self.config.model_dump(mode="json", exclude_defaults=True),
+            **(counters | {"training_seconds": round(counters["training_seconds"], 3)}),
+            "parent": self.config.parent or None,
+        }
+        return parse_config(CheckpointConfig, values, f"A checkpoint of '{self.folder}'")
 
     def _inherit(self, reference: str) -> None:
         """Start from another checkpoint's generator and counters."""
         parent = Checkpoint.from_pretrained(reference)
-        self._check_same_networks(parent.config, reference, "the new run; change one of them")
+        self._check_same_networks(parent.config, reference)
         self.method.generator.load_state_dict(parent.generator.state_dict())
         self.inherited = {name: getattr(parent.config, name) for name in self.inherited}
 
-    def _resume(self, checkpoint: Path) -> None:
-        made = read_config(checkpoint)
-        to_fit = "what is to be resumed; leave it as it was, or begin a new run in another --out"
-        self._check_same_networks(made, checkpoint, to_fit)
-        if self.accelerator.is_main_process:
-            for unfinished in self.folder.glob(".step-*"):  # of a run that was killed while it saved
-                shutil.rmtree(unfinished)
+    def _resume(self, checkpoint: Path, made: CheckpointConfig) -> None:
+        """Go on from a checkpoint of this run."""
         counters = load_training_state(
             checkpoint / TRAINING_STATE_FOLDER,
             self.method.modules | {"ema": self.ema.generator},
@@ -360,15 +406,15 @@ class Run:
         self.training_seconds = counters["training_seconds"]
         self.inherited = {name: getattr(made, name) - count for name, count in counters.items()}
 
-    def _check_same_networks(self, made: CheckpointConfig, checkpoint: str | Path, to_fit: str) -> None:
-        """Raise AIGCError if a checkpoint has other networks than this run; `to_fit` names the run and a remedy."""
+    def _check_same_networks(self, parent: CheckpointConfig, reference: str) -> None:
+        """Raise AIGCError if a parent has other networks than this run."""
         for setting, ours in (
             ("architecture", self.config.architecture),
             ("architecture_config", self.config.architecture_config),
             ("image_shape", self.image_shape),
         ):
-            if getattr(made, setting) != ours:
-                raise AIGCError(f"'{checkpoint}' has another {setting} than {to_fit}.")
+            if getattr(parent, setting) != ours:
+                raise AIGCError(f"'{reference}' has another {setting} than the new run; change one of them.")
 
     def _progress_bar(self) -> tqdm:
         timed = self.config.seconds is not None
@@ -403,34 +449,6 @@ def _keep_freed_memory() -> None:
         glibc = ctypes.CDLL("libc.so.6")
         glibc.mallopt(M_MMAP_THRESHOLD, 32 * 2**20)
         glibc.mallopt(M_TRIM_THRESHOLD, 2**30)
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings as one level of dotted keys with values that trackers take."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value if isinstance(value, int | float | str | bool) else str(value)
-    return flat
-
-
-@contextmanager
-def _stop_on_interrupt() -> Iterator[Callable[[], bool]]:
-    """Yield a function that says whether Ctrl-C was pressed; a second Ctrl-C interrupts at once."""
-    pressed = False
-
-    def remember(*_: object) -> None:
-        nonlocal pressed
-        pressed = True
-        signal.signal(signal.SIGINT, previous)
-
-    previous = signal.signal(signal.SIGINT, remember)
-    try:
-        yield lambda: pressed
-    finally:
-        signal.signal(signal.SIGINT, previous)
 
 
 def _report_thread(thread: threading.ExceptHookArgs) -> None:

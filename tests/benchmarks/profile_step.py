@@ -10,9 +10,10 @@ import tempfile
 from collections import defaultdict
 from pathlib import Path
 
+from accelerate import Accelerator
 from torch.profiler import ProfilerActivity, profile
 
-from aigc_core.training.loop import Run, TrainingConfig
+from aigc_core.training.loop import Run, TrainingConfig, mixed_precision
 from aigc_core.training.presets import read_preset
 
 from .report import print_table
@@ -38,7 +39,7 @@ SMALL_R3GAN = {"generator_width": 64, "discriminator_width": 64, "max_width": 12
 def shares(config: TrainingConfig, steps: int) -> dict[str, float]:
     """The share of each kernel's own time in `steps` steps, after warming up."""
     with tempfile.TemporaryDirectory() as folder:
-        run = Run(config, Path(folder), resume=False, trackers=())
+        run = Run(config, Path(folder), Accelerator(mixed_precision=mixed_precision()), resume=False)
         for _ in range(2):
             run._train_step()
         with profile(activities=[ProfilerActivity.CPU]) as profiler:

@@ -91,7 +91,7 @@ def our_steps(data: str, r1_gamma: float, one_stage: bool) -> Iterator[None]:
         batch_size=BATCH_SIZE,
     )
     with tempfile.TemporaryDirectory() as folder:
-        run = Run(config, Path(folder), resume=False, trackers=())
+        run = Run(config, Path(folder), Accelerator(mixed_precision=mixed_precision()), resume=False)
         while True:
             run._train_step()
             yield

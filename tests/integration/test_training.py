@@ -20,7 +20,7 @@ import pytest
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -81,9 +81,9 @@ def test_killed_runs_resume_to_the_same_weights(digits_folder: Path, tmp_path: P
     images = 1600
     subprocess.run(command(digits_folder, tmp_path / "whole", images), env=ONE_THREAD, check=True, capture_output=True)
     moments = random.Random()
-    for _ in range(3):
+    for attempt in range(3):
         run = subprocess.Popen(
-            command(digits_folder, tmp_path / "killed", images, "--resume"),
+            command(digits_folder, tmp_path / "killed", images, *["--resume"][:attempt]),
             env=ONE_THREAD,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -110,18 +110,6 @@ def test_killed_runs_resume_to_the_same_weights(digits_folder: Path, tmp_path: P
         assert ours.keys() == theirs.keys()
         for key, tensor in ours.items():
             assert torch.equal(tensor, theirs[key]), f"{name}: {key}"
-
-
-def test_interrupt_keeps_what_was_done_and_resumes(digits_folder: Path, tmp_path: Path) -> None:
-    words = command(digits_folder, tmp_path / "run", 80_000)
-    run = subprocess.Popen(words, env=ONE_THREAD, stderr=subprocess.PIPE, text=True)
-    while not (tmp_path / "run").is_dir() or not step_folders(tmp_path / "run"):
-        assert run.poll() is None
-        time.sleep(0.05)
-    run.send_signal(signal.SIGINT)
-    _, errors = run.communicate(timeout=60)
-    assert run.returncode == 130 and "Traceback" not in errors
-    assert (step_folders(tmp_path / "run")[-1] / "training_state").is_dir()
 
 
 def in_one_and_in_two_processes(settings: str, folder: Path) -> list[Path]:
@@ -202,15 +190,11 @@ def test_training_lowers_the_distance_to_the_data(digits_folder: Path, tmp_path:
 
 
 def test_divergence_stops_and_keeps_the_last_good_checkpoint(digits_folder: Path, tmp_path: Path) -> None:
-    diverging = {
-        "loss": "wasserstein",
-        "r1_gamma": 0.0,
-        "generator_learning_rate": 1e35,
-        "discriminator_learning_rate": 1e35,
-    }
-    train(config(digits_folder, images=80), tmp_path / "run", trackers=())
+    newest = train(config(digits_folder, images=80), tmp_path / "run", trackers=())
+    state = newest / "training_state" / "discriminator.safetensors"
+    save_file({name: tensor * 1e30 for name, tensor in load_file(state).items()}, state)
     with pytest.raises(AIGCError, match="diverged.*step-0000010"):
-        train(config(digits_folder, method_config=diverging, images=8000), tmp_path / "run", resume=True, trackers=())
+        train(config(digits_folder, images=8000), tmp_path / "run", resume=True, trackers=())
     assert [folder.name for folder in step_folders(tmp_path / "run")] == ["step-0000010"]
     Checkpoint.from_pretrained(tmp_path / "run")
 
@@ -302,7 +286,7 @@ def test_every_preset_is_valid() -> None:
 @pytest.mark.parametrize("preset", ["fashion-mnist", "cifar10", "folder", "mnist-mlp"])
 def test_the_command_in_a_card_makes_the_same_recipe(preset: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever was set, left out, or changed in the preset since."""
-    from aigc_core.training import presets
+    from aigc_core.training.loop import presets
 
     recipe = presets.read_preset(preset) | {"seed": 3, "images": 99, "horizontal_flip": preset != "cifar10"}
     recipe["parent"], recipe["data"] = "a model@step-0000001", "emoji:Smileys & Emotion"
@@ -367,8 +351,9 @@ def test_draws_of_all_processes_make_the_draws_of_one() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of the disk are set as Linux does")
 def test_a_full_disk_stops_training_with_a_sentence_and_resume_goes_on(digits_folder: Path, small_disk: Path) -> None:
     run = small_disk / "run"
-    words = command(digits_folder, run, 240, "--set=architecture_config.discriminator_features=8", "--resume")[3:]
+    words = command(digits_folder, run, 240, "--set=architecture_config.discriminator_features=8")[3:]
     assert main([word if word != "240" else "80" for word in words]) == 0
+    words.append("--resume")
     for leave in (0, 60_000):  # too little for the log, and for a checkpoint
         filler = fill(small_disk, leave)
         assert_one_sentence(run_with_little_space(small_disk, *words), "could not be written")
@@ -376,14 +361,14 @@ def test_a_full_disk_stops_training_with_a_sentence_and_resume_goes_on(digits_fo
         filler.unlink()
     assert main(words) == 0
     assert [folder.name for folder in step_folders(run)] == ["step-0000010", "step-0000020", "step-0000030"]
-    assert not list(run.glob(".*"))
+    assert [path.name for path in run.glob(".*")] == [".lock"]
 
 
 def test_what_a_killed_save_left_is_cleared_away(digits_folder: Path, tmp_path: Path) -> None:
     train(config(digits_folder, images=80), tmp_path / "run", trackers=())
     (tmp_path / "run" / ".step-0000020-abc").mkdir()
     train(config(digits_folder), tmp_path / "run", resume=True, trackers=())
-    assert [path.name for path in sorted((tmp_path / "run").iterdir())] == ["step-0000010", "step-0000020"]
+    assert [path.name for path in sorted((tmp_path / "run").iterdir())] == [".lock", "step-0000010", "step-0000020"]
 
 
 @pytest.mark.parametrize("file", ["discriminator.safetensors", "generator_optimizer.safetensors", "counters.json"])
@@ -397,16 +382,6 @@ def test_a_damaged_state_is_not_resumed(file: str, digits_folder: Path, tmp_path
     path.unlink()
     with pytest.raises(AIGCError, match="missing"):
         train(config(digits_folder), tmp_path / "run", resume=True, trackers=())
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [{"architecture": "dcgan"}, {"architecture_config": {"latent_dim": 5}}, {"channels": 3}, {"conditional": False}],
-)
-def test_another_model_is_not_resumed(changes: dict, digits_folder: Path, tmp_path: Path) -> None:
-    train(config(digits_folder, images=80), tmp_path / "run", trackers=())
-    with pytest.raises(AIGCError, match="another (architecture|architecture_config|image_shape) than"):
-        train(config(digits_folder, **changes), tmp_path / "run", resume=True, trackers=())
 
 
 def test_a_child_starts_from_its_parent_and_counts_on(digits_folder: Path, tmp_path: Path) -> None:
@@ -499,10 +474,11 @@ def test_a_tracker_that_is_not_installed(digits_folder: Path, tmp_path: Path) ->
 def test_processes_follow_one_clock(digits_folder: Path, tmp_path: Path) -> None:
     """Ended by time, two processes take the same number of steps at the same learning rates, and hold equal weights."""
     script = (
-        "import sys\nfrom pathlib import Path\nimport torch\nfrom aigc_core.training.loop import Run, TrainingConfig\n"
+        "import sys\nfrom pathlib import Path\nfrom accelerate import Accelerator\n"
+        "from aigc_core.training.loop import Run, TrainingConfig\n"
         f"config = TrainingConfig(data={str(digits_folder)!r}, resolution=28, channels=1, architecture='mlp',"
         "seconds=1.5, batch_size=8, method_config={'decay_start': 0.0})\n"
-        "run = Run(config, Path(sys.argv[1]), resume=False, trackers=())\nrun.train()\n"
+        "run = Run(config, Path(sys.argv[1]), Accelerator(), resume=False)\nrun.train()\n"
         "sum_of_weights = sum(p.double().sum().item() for p in run.method.generator.parameters())\n"
         "Path(sys.argv[1], f'rank{run.accelerator.process_index}').write_text(f'{run.step} {sum_of_weights}')\n"
     )

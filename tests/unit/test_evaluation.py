@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from aigc_core import AIGCError
 from aigc_core.checkpoint.folder import Checkpoint, CheckpointConfig
 from aigc_core.cli import main
+from aigc_core.data.datasets import load_dataset
 from aigc_core.evaluation.evaluate import evaluate, load_reference, sample_features
-from aigc_core.evaluation.reference import Reference, split_reference
+from aigc_core.evaluation.reference import split_reference
 from aigc_core.evaluation.results import neighbours_path, read_results
 from aigc_core.families.gan.networks import ImageShape, build_generator
 from aigc_core.metrics.extractors import Extractor, load_extractor
@@ -42,6 +43,12 @@ def write_images(folder: Path, count: int, seed: int, size: int = 4) -> Path:
     return folder
 
 
+def data_hash(folder: Path) -> str:
+    """What a training on the folder would write into the config; nothing of a folder without images."""
+    pictures = folder.is_dir() and list(folder.rglob("*.png"))
+    return load_dataset(str(folder), resolution=28, channels=1).content_hash() if pictures else ""
+
+
 def checkpoint_of(dataset: Path, folder: Path, seed: int = 0) -> Checkpoint:
     torch.manual_seed(seed)
     shape = ImageShape(channels=1, resolution=28, num_classes=2)
@@ -53,6 +60,7 @@ def checkpoint_of(dataset: Path, folder: Path, seed: int = 0) -> Checkpoint:
         image_shape=shape,
         class_names=("dark", "light"),
         dataset=str(dataset),
+        data_hash=data_hash(dataset),
     )
     Checkpoint(made, generator).save_pretrained(folder)
     return Checkpoint.from_pretrained(folder)
@@ -93,6 +101,90 @@ def test_strangers_are_shown_no_folder_as_training_images(tmp_path: Path, monkey
     monkeypatch.setenv("SPACE_ID", "ada/space")
     result = evaluate(checkpoint, reference=reference, num_samples=200, metrics=("fid", "memorisation"))
     assert list(result.figures) == ["fid"] and not result.neighbours
+
+
+def fetched_into(folder: Path, checkpoint: Checkpoint, **changes: str) -> list[str]:
+    """Write a checkpoint as the Hub would give it to someone whose working directory is the folder; the words that
+    evaluate it there."""
+    config = checkpoint.config.model_copy(update=changes).published()
+    folder.mkdir(exist_ok=True)
+    Checkpoint(config, checkpoint.generator).save_pretrained(folder / "model")
+    return [
+        sys.executable,
+        "-m",
+        "aigc_core",
+        "evaluate",
+        "model",
+        "--extractor",
+        "mnist-classifier",
+        "--num-samples=60",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "there", "changes", "reason"),
+    [
+        (1, 1, {}, ""),
+        (1, 2, {}, "holds other images here"),
+        (1, None, {}, "is not here"),
+        (1, 1, {"data_hash": ""}, "knows the name 'beds' and not the content"),
+    ],
+    ids=["the same", "another", "none", "from before there was a hash"],
+)
+def test_a_folder_of_the_same_name_is_not_taken_for_the_training_data(
+    theirs: int, there: int | None, changes: dict, reason: str, tmp_path: Path
+) -> None:
+    """Pulled from someone who trained on a folder `beds`, beside whatever is called that here."""
+    checkpoint = checkpoint_of(write_images(tmp_path / "theirs" / "beds", 60, theirs), tmp_path / "model")
+    words = fetched_into(tmp_path / "here", checkpoint, **changes)
+    if there:
+        write_images(tmp_path / "here" / "beds", 60, there)
+    held_out = write_images(tmp_path / "held-out", 60, 3)
+
+    def run(*more: str) -> subprocess.CompletedProcess[str]:
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        return subprocess.run(
+            [*words, *more], cwd=tmp_path / "here", env=environment, capture_output=True, text=True, check=False
+        )
+
+    audited = run("--reference", str(held_out), "--metrics", "fid", "memorisation", "--json")
+    assert audited.returncode == 0, audited.stderr
+    assert ("memorisation" in json.loads(audited.stdout)["figures"]) == (not reason)
+    assert ("warning: Memorisation was not measured. " in audited.stderr) == bool(reason)
+    assert reason in audited.stderr
+    by_default = run("--metrics", "fid")
+    assert by_default.returncode == (2 if reason else 0)
+    assert reason in by_default.stderr and ("--reference" in by_default.stderr) == bool(reason)
+
+
+def test_an_audit_that_cannot_be_repeated_is_not_kept(tmp_path: Path) -> None:
+    """Of before there was a hash, it may have been made beside another folder."""
+    data, held_out = write_images(tmp_path / "data", 60, 1), write_images(tmp_path / "held-out", 60, 2)
+    checkpoint = checkpoint_of(data, tmp_path / "model")
+
+    def measure(*metrics: str) -> list[str]:
+        result = evaluate(
+            checkpoint, reference=str(held_out), extractor="mnist-classifier", num_samples=60, metrics=metrics
+        )
+        return list(result.figures)
+
+    assert measure("fid", "memorisation") == measure("fid") == ["fid", "memorisation"]
+    write_images(data, 60, 3)
+    with pytest.warns(UserWarning, match="Memorisation was not measured"):
+        assert measure("fid", "memorisation") == ["fid"]
+    assert not read_results(tmp_path / "model")[0].neighbours
+
+
+def test_a_folder_called_like_a_data_set_is_not_that_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_images(tmp_path / "mnist", 60, 1)
+    dataset = load_dataset("./mnist", resolution=28, channels=1)
+    checkpoint = checkpoint_of(Path("mnist"), tmp_path / "model")
+    config = checkpoint.config.model_copy(update={"dataset": dataset.name, "data_hash": dataset.content_hash()})
+    assert config.published().dataset == config.published().published().dataset == "./mnist"
+    fetched = Checkpoint(config.published(), checkpoint.generator)
+    result = evaluate(fetched, extractor="mnist-classifier", num_samples=60, metrics=("fid",))
+    assert (result.protocol.dataset, result.protocol.num_reference) == ("./mnist", 60)
 
 
 def test_features_of_real_images_are_kept_as_they_are_extracted(
@@ -156,13 +248,14 @@ def test_the_reference_is_measured_once_for_all_checkpoints(tmp_path: Path, monk
     data = write_images(tmp_path / "data", 60, 1)
     for seed in (1, 2):
         checkpoint_of(data, tmp_path / f"model{seed}", seed)
-    loads, hashes = [], []
-    load = Reference.load.__func__  # type: ignore[attr-defined]
-    monkeypatch.setattr(Reference, "load", classmethod(lambda cls, *rest: loads.append(1) or load(cls, *rest)))
-    monkeypatch.setattr("aigc_core.data.datasets.ImageDataset.content_hash", lambda self: hashes.append(1) or "0" * 16)
+    loads = []
+    monkeypatch.setattr(
+        "aigc_core.evaluation.training_set.load_dataset",
+        lambda *rest, **more: loads.append(1) or load_dataset(*rest, **more),
+    )
     words = ["evaluate", str(tmp_path / "model1"), str(tmp_path / "model2"), "--extractor", "mnist-classifier"]
     assert main([*words, "--num-samples", "60", "--metrics", "fid", "kid"]) == 0
-    assert (len(loads), len(hashes)) == (1, 1)
+    assert len(loads) == 1
 
 
 def test_two_processes_fill_one_cache(tmp_path: Path, own_cache: Path) -> None:

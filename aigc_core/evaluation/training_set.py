@@ -1,0 +1,53 @@
+"""The data a checkpoint was trained on, found again on this machine.
+
+A folder's name says where the data lay for whoever trained the model; here another folder may have that name. So a
+folder is the training data only if its content is: its hash must be the one in the checkpoint's config.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from aigc_core.access import open_to_strangers
+from aigc_core.checkpoint.folder import CheckpointConfig
+from aigc_core.data.datasets import ImageDataset, dataset_names, is_registered, load_dataset
+from aigc_core.errors import AIGCError
+
+
+def load_training_set(config: CheckpointConfig) -> ImageDataset:
+    """The images a checkpoint was trained on, as it saw them.
+
+    Raises AIGCError that says why, where they are not here or where it is not sure that it was these.
+    """
+    check_may_be_read(config.dataset)
+    if not is_registered(config.dataset):
+        if not config.data_hash:
+            raise AIGCError(
+                "Of the folder that it was trained on, the checkpoint knows the name '{name}' and not the content.",
+                name=config.dataset,
+            )
+        if not Path(config.dataset).expanduser().is_dir():
+            raise AIGCError(
+                "The folder that the checkpoint was trained on, '{name}', is not here.", name=config.dataset
+            )
+    limit = config.recipe.get("data_limit")
+    dataset = load_dataset(
+        config.dataset,
+        resolution=config.image_shape.resolution,
+        channels=config.image_shape.channels,
+        limit=limit if isinstance(limit, int) else None,
+    )
+    if config.data_hash and dataset.content_hash() != config.data_hash:
+        raise AIGCError(
+            "'{name}' holds other images here than those the checkpoint was trained on (hash {here}, not {there}).",
+            name=config.dataset,
+            here=dataset.content_hash(),
+            there=config.data_hash,
+        )
+    return dataset
+
+
+def check_may_be_read(dataset: str) -> None:
+    """Raise AIGCError for a folder of the machine's, if this is open to strangers."""
+    if open_to_strangers() and not is_registered(dataset):
+        raise AIGCError(f"'{dataset}' cannot be read here; name one of the data sets {', '.join(dataset_names())}.")

@@ -1,0 +1,74 @@
+"""Stopping a training: by Ctrl-C or SIGTERM, and what is said of it."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from aigc_core.checkpoint.folder import step_folders
+
+ANNOUNCEMENT = (
+    "Stopping: this step is finished and saved. Another Ctrl-C stops at once and discards what was trained since the "
+    "last checkpoint."
+)
+QUICK_PRESS_SECONDS = 0.5
+"""Nobody reads the announcement in less: a signal that soon after the first is the same wish.
+
+It may also be the same press of Ctrl-C, which the terminal sends to all processes and a launcher then passes on.
+"""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A training that was stopped; its text is a sentence that says what was saved and how to go on."""
+
+
+@contextmanager
+def sigterm_interrupts() -> Iterator[None]:
+    """Let SIGTERM raise KeyboardInterrupt, as Ctrl-C does."""
+    earlier = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, earlier)
+
+
+@contextmanager
+def stop_on_signals(announce: Callable[[], None]) -> Iterator[Callable[[], bool]]:
+    """Yield a function that says whether Ctrl-C was pressed or SIGTERM came.
+
+    `announce` is called at the first signal; another one, unless it comes in the same moment, raises KeyboardInterrupt.
+    """
+    first: float | None = None
+
+    def handle(*_: object) -> None:
+        nonlocal first
+        if first is None:
+            first = time.monotonic()
+            announce()
+        elif time.monotonic() - first > QUICK_PRESS_SECONDS:
+            raise KeyboardInterrupt
+
+    earlier = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: first is not None
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+
+
+def what_was_saved(folder: Path, step: int) -> str:
+    """A sentence on a run that was stopped after `step` steps, its parent's included: what is saved, how to go on."""
+    saved = step_folders(folder) if folder.is_dir() else []
+    if not saved:
+        return f"Interrupted; nothing was saved in '{folder}'. Run the same command again to begin anew."
+    lost = step - int(saved[-1].name.removeprefix("step-"))
+    command = shlex.join(["python", "-m", "aigc_core", "train", "--out", str(folder), "--resume"])
+    if lost > 0:
+        what = f"the last {lost:,} steps are discarded, and all before is saved in '{saved[-1]}'"
+    else:
+        what = f"all that was trained is saved in '{saved[-1]}'"
+    return f"Interrupted; {what}. Go on with `{command}`."

@@ -1,0 +1,82 @@
+"""What may change when a run is resumed, and what may not.
+
+A resumed run is the same run: its checkpoints, its loss curves and its card tell of one recipe. It may last longer or
+shorter, keep checkpoints at other intervals (CHANGEABLE), have other trackers (which are no part of the recipe), and
+find the same data in another place. Everything else stays; whoever wants it otherwise begins a new run from the
+checkpoint, by `--parent`.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from aigc_core.checkpoint.folder import CheckpointConfig, step_folders
+from aigc_core.errors import AIGCError
+
+CHANGEABLE = frozenset({"images", "seconds", "checkpoint_images"})
+MAX_SHOWN = 200
+"""Letters of a value that an error shows."""
+
+
+def newest_checkpoint(folder: Path) -> Path:
+    """What a run is resumed from. Raises AIGCError if there is no run in the folder."""
+    saved = step_folders(folder) if folder.is_dir() else []
+    if not saved:
+        raise AIGCError(f"There is no run in '{folder}' to resume; leave out --resume to begin one.")
+    return saved[-1]
+
+
+def check_recipe(
+    folder: Path, earlier: CheckpointConfig, recipe: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> None:
+    """Raise AIGCError, naming each setting with both values, if a recipe is not that of the run in `folder`.
+
+    `recipe` has all settings, `defaults` those that a checkpoint's recipe leaves out.
+    """
+    unchecked = CHANGEABLE | ({"data"} if earlier.data_hash else set())
+    before, now = (
+        {name: value for name, value in flat_settings(settings).items() if name not in unchecked}
+        for settings in ({**defaults, **earlier.recipe}, recipe)
+    )
+    _refuse_differences(folder, before, now)
+
+
+def check_data(folder: Path, earlier: CheckpointConfig, class_names: tuple[str, ...], data_hash: str) -> None:
+    """Raise AIGCError, naming what differs with both values, if the data is not that of the run in `folder`.
+
+    A run from before checkpoints had `data_hash` is not asked for it.
+    """
+    before = {"class_names": ", ".join(earlier.class_names), "data_hash": earlier.data_hash}
+    now = {"class_names": ", ".join(class_names), "data_hash": data_hash if earlier.data_hash else ""}
+    _refuse_differences(folder, before, now)
+
+
+def _refuse_differences(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    differences = [
+        f"{name} was {_shown(before, name)} and is {_shown(now, name)} now"
+        for name in dict.fromkeys([*before, *now])
+        if name not in before or name not in now or before[name] != now[name]
+    ]
+    if differences:
+        raise AIGCError(
+            f"'{folder}' is resumed with the settings and the data it began with, but {'; '.join(differences)}. Leave "
+            f"these as they were, or begin a new run from it with --parent {folder} and another --out."
+        )
+
+
+def _shown(settings: Mapping[str, Any], name: str) -> str:
+    return textwrap.shorten(str(settings[name]), MAX_SHOWN, placeholder=" …") if name in settings else "not set"
+
+
+def flat_settings(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as one level of dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            flat |= flat_settings(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
