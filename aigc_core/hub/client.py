@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import re
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -271,14 +270,13 @@ def _checked_names(repo_id: str, revision: str) -> str:
 
 
 def _api(token: str | None) -> HfApi:
-    """The client: the Hub named by HF_ENDPOINT, and a bound to every wait."""
+    """The client, with a bound to every wait."""
     from huggingface_hub import HfApi, get_session
 
     session = get_session()
     if _bound_wait not in session.event_hooks["request"]:
         session.event_hooks = {**session.event_hooks, "request": [*session.event_hooks["request"], _bound_wait]}
-    endpoint = os.environ.get("HF_ENDPOINT") or None
-    return HfApi(endpoint=endpoint, token=token, library_name="aigc-studio", library_version=__version__)
+    return HfApi(token=token, library_name="aigc-studio", library_version=__version__)
 
 
 def _bound_wait(request: Any) -> None:

@@ -21,7 +21,7 @@ from aigc_core.evaluation.results import Protocol, Result, write_result
 from aigc_core.hub.client import list_checkpoints, list_revisions, pull, push
 from aigc_core.metrics.estimate import Figure
 from tests.local_hub import LocalHub, repositories
-from tests.processes import answering, free_port
+from tests.processes import answering, free_port, run_cli
 from tests.toy_models import toy_checkpoint
 
 PROTOCOL = Protocol(
@@ -252,3 +252,11 @@ def test_the_hub_that_is_started_by_hand_takes_the_commands_it_prints(tmp_path: 
             if command[2] == "list":
                 assert done.stdout.startswith("ada/mnist ")
     assert len(list((tmp_path / "pictures").iterdir())) == 16
+
+
+def test_an_endpoint_may_end_in_a_slash(local_hub: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    push(toy_checkpoint().save_pretrained(tmp_path / "toy"), "ada/toy")
+    monkeypatch.setenv("HF_ENDPOINT", f"{local_hub.endpoint}/")
+    for words in (["list"], ["pull", "ada/toy"]):
+        result = run_cli(*words)
+        assert result.returncode == 0 and "toy" in result.stdout, result.stderr
