@@ -162,6 +162,9 @@ ERRORS = {
     "'{path}' could not be written: {reason}. What was saved before is unharmed.": (
         "“{path}”无法写入:{reason}。此前保存的内容完好。"
     ),
+    "An MP4 needs the program ffmpeg, and imageio-ffmpeg finds none; install it, or make a GIF.": (
+        "MP4 需要 ffmpeg 程序,而 imageio-ffmpeg 没有找到;请安装它,或制作 GIF。"
+    ),
     "'{name}' cannot be opened here; name a shipped model, or owner/name on the Hub.": (
         "此处不能打开“{name}”;请填写自带的模型,或 Hub 上的 owner/name。"
     ),

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import shutil
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -90,7 +94,7 @@ def write_movie(path: Path, frames: Tensor) -> None:
     """Write frames uint8 [N, C, R, R] as a GIF that repeats or an H.264 MP4, by the path's suffix, enlarged.
 
     Both state that they are AI-generated: the GIF in a comment, the MP4 in its metadata, with the key `AIGC` of GB
-    45438-2025. Raises AIGCError when the disk is full or not writable.
+    45438-2025. Raises AIGCError when the disk is full or not writable, or there is no encoder for an MP4.
     """
     large = enlarge(frames)
     statement = {"DigitalSourceType": DIGITAL_SOURCE_TYPE, "AIGC": aigc_label(frames)}
@@ -108,24 +112,38 @@ def _write_gif(path: Path, frames: Tensor, statement: dict[str, Any]) -> None:
 
 
 def _write_mp4(path: Path, frames: Tensor, statement: dict[str, Any]) -> None:
-    import imageio_ffmpeg
-
     metadata = {"comment": json.dumps(statement), "AIGC": json.dumps(statement["AIGC"])}
     options = ["-crf", "16", "-movflags", "+faststart+use_metadata_tags"]
     for key, value in metadata.items():
         options += ["-metadata", f"{key}={value}"]
-    size = (frames.shape[-1], frames.shape[-1])
-    writer = imageio_ffmpeg.write_frames(
-        str(path), size, fps=FRAMES_PER_SECOND, codec="libx264", macro_block_size=2, output_params=options,
-        quality=None, ffmpeg_log_level="quiet",  # type: ignore[arg-type]
-    )  # fmt: skip
+    command = [_ffmpeg(), "-y", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "rgb24"]
+    command += [
+        "-video_size",
+        f"{frames.shape[-1]}x{frames.shape[-2]}",
+        "-framerate",
+        str(FRAMES_PER_SECOND),
+        "-i",
+        "-",
+    ]
+    # H.264 in 4:2:0 has sides of even numbers.
+    command += ["-vf", "scale=ceil(iw/2)*2:ceil(ih/2)*2", "-codec:v", "libx264", "-pix_fmt", "yuv420p", *options]
+    pixels = frames.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).numpy().tobytes()
+    encoder = subprocess.run([*command, str(path)], input=pixels, capture_output=True, check=False)
+    if encoder.returncode:
+        said = encoder.stderr.decode(errors="replace")
+        if "No space left on device" in said:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise OSError(f"ffmpeg stopped with '{said.strip().splitlines()[-1] if said.strip() else encoder.returncode}'")
+
+
+def _ffmpeg() -> str:
+    """The program that imageio-ffmpeg has chosen. Raises AIGCError if there is none."""
+    import imageio_ffmpeg
+
     try:
-        writer.send(None)
-        for frame in frames.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).contiguous().numpy():
-            writer.send(frame)
-        writer.close()
-        written, _ = imageio_ffmpeg.count_frames_and_secs(str(path))
-    except (OSError, RuntimeError):
-        written = 0
-    if written != len(frames):
-        raise OSError("the encoder stopped early, as it does on a full disk")
+        program = shutil.which(imageio_ffmpeg.get_ffmpeg_exe())
+    except RuntimeError:
+        program = None
+    if program is None:
+        raise AIGCError("An MP4 needs the program ffmpeg, and imageio-ffmpeg finds none; install it, or make a GIF.")
+    return program

@@ -95,3 +95,15 @@ def test_mp4_is_h264_that_browsers_play(architecture: str, tmp_path: Path) -> No
     content = (tmp_path / "movie.mp4").read_bytes()
     assert b"trainedAlgorithmicMedia" in content and b'"Label": "1"' in content
     assert content.index(b"moov") < content.index(b"mdat")  # playable before it is loaded whole
+
+
+def test_an_mp4_without_an_encoder_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = torch.zeros(2, 1, 28, 28, dtype=torch.uint8)
+    failing = tmp_path / "failing"
+    failing.write_text("#!/bin/sh\necho 'Unknown encoder libx264' >&2\nexit 1\n")
+    failing.chmod(0o755)
+    for program, sentence in (("/nonexistent", "needs the program ffmpeg"), (str(failing), "Unknown encoder libx264")):
+        monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", program)
+        with pytest.raises(AIGCError, match=sentence):
+            write_movie(tmp_path / "movie.mp4", frames)
+    assert list(tmp_path.iterdir()) == [failing]
