@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import os
+import signal
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from errno import EADDRINUSE
 from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # importing takes seconds, in which ^C ends the program without a word
+
 import gradio as gr
+from gradio.http_server import INITIAL_PORT_VALUE, LOCALHOST_NAME, TRY_NUM_PORTS
 
 from aigc_core import AIGCError, SampleRequest
 from aigc_core.demo import about, explore, generate, header, invert, mix
@@ -21,6 +27,7 @@ from aigc_core.demo.models import default_model, offered_models
 from aigc_core.demo.theme import HEAD, Studio
 from aigc_core.demo.visitor import errors_shown, token_of
 from aigc_core.device import best_device
+from aigc_core.terminal import run_program
 
 TABS = ("generate", "explore", "mix", "invert", "about")
 NOTE_TAB = """() => {
@@ -193,21 +200,49 @@ def port(text: str) -> int:
     return int(text)
 
 
+def port_to_serve(host: str, wanted: int | None) -> int:
+    """The port to listen at: the wanted one, or else the first that is free from Gradio's own on.
+
+    Raises AIGCError if the wanted one cannot be listened to, and if `host` is not an address of this machine.
+    """
+    address = host.removeprefix("[").removesuffix("]")
+    first = INITIAL_PORT_VALUE if wanted is None else wanted
+    if first >= 2**16:
+        raise AIGCError(f"GRADIO_SERVER_PORT is {first}, but ports end at {2**16 - 1}; choose another one.")
+    for number in range(first, min(first + TRY_NUM_PORTS, 2**16)):
+        try:
+            family, kind, *_, place = socket.getaddrinfo(address, number, type=socket.SOCK_STREAM)[0]
+            with socket.socket(family, kind) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(place)
+                probe.listen()
+        except OSError as error:
+            if error.errno == EADDRINUSE:
+                continue
+            raise AIGCError(
+                f"Port {number} of '{host}' cannot be listened to ({error.strerror}); choose another --host or --port."
+            ) from None
+        if wanted not in (None, number):
+            raise AIGCError(f"Port {wanted} is in use; {number} is free: add --port {number}.")
+        return number
+    raise AIGCError(f"Port {first} and those after it are in use; choose another --port.")
+
+
 def main() -> None:
-    """Serve the page."""
+    """Serve the page. Raises AIGCError where that is not possible."""
     parser = argparse.ArgumentParser(description="AIGC Studio in a browser")
-    parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
-    parser.add_argument("--port", type=port, default=os.environ.get("GRADIO_SERVER_PORT", "7860"))
+    parser.add_argument("--host", default=LOCALHOST_NAME, help="the address to listen at; by default %(default)s")
+    parser.add_argument("--port", type=port, help=f"by default the first that is free from {INITIAL_PORT_VALUE} on")
     parser.add_argument("--mcp", action="store_true", help="also serve the API as tools for language models (MCP)")
     arguments = parser.parse_args()
     if arguments.mcp and find_spec("mcp") is None:
-        print("error: --mcp needs the package mcp; run `pip install 'gradio[mcp]'`.", file=sys.stderr)
-        sys.exit(2)
+        raise AIGCError("--mcp needs the package mcp; run `pip install 'gradio[mcp]'`.")
+    number = port_to_serve(arguments.host, arguments.port)
     best_device()  # before any thread of a visitor can ask for it
     place_shipped_models()
     build().launch(
         server_name=arguments.host,
-        server_port=arguments.port,
+        server_port=number,
         theme=Studio(),
         head=HEAD,
         i18n=text,
@@ -217,4 +252,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.exit(run_program(main))

@@ -10,7 +10,7 @@ import os
 import sys
 from importlib import import_module
 
-from .errors import AIGCError
+from .terminal import run_program
 
 COMMANDS = {
     "train": "train a generator from a preset",
@@ -27,12 +27,13 @@ COMMANDS = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns 0, or 2 after printing one sentence when the user's input was at fault."""
+    """Run one command; returns its exit status, as `terminal.run_program` does."""
     words = sys.argv[1:] if arguments is None else arguments
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # what the client logs of a fault, the sentence says better
-    parser = argparse.ArgumentParser(prog="python -m aigc_core", description="Train, sample, evaluate and share.")
-    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    try:
+
+    def command() -> int | None:
+        parser = argparse.ArgumentParser(prog="python -m aigc_core", description="Train, sample, evaluate and share.")
+        subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
         for name, summary in COMMANDS.items():
             subparser = subparsers.add_parser(name, help=summary, description=summary)
             if words and words[0] == name:
@@ -40,15 +41,6 @@ def main(arguments: list[str] | None = None) -> int:
                 module.add_arguments(subparser)
                 subparser.set_defaults(run=module.run)
         parsed = parser.parse_args(words)
-        code = parsed.run(parsed) or 0
-        sys.stdout.flush()
-        return code
-    except BrokenPipeError:  # whoever reads, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except AIGCError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt as stop:
-        print(str(stop) or "Interrupted.", file=sys.stderr)
-        return 130
+        return parsed.run(parsed)
+
+    return run_program(command)

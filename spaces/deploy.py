@@ -20,6 +20,7 @@ sys.path.insert(0, str(ROOT))
 
 from aigc_core.errors import AIGCError  # noqa: E402
 from aigc_core.hub.faults import faults_as_sentences  # noqa: E402
+from aigc_core.terminal import run_program  # noqa: E402
 
 CORE = [
     "LICENSE",
@@ -183,8 +184,8 @@ def _wait(api: Any, repo_id: str, changed: bool) -> str:
     raise AIGCError(f"{address} does not run ({runtime.stage}): {reason}. Run the same command again once it is fixed.")
 
 
-def main(words: list[str] | None = None) -> int:
-    """Returns 0, or 2 after one sentence."""
+def main(words: list[str] | None = None) -> None:
+    """Deploy as the command line says. Raises AIGCError as `assemble` and `deploy` do."""
     from huggingface_hub import SpaceHardware
 
     parser = argparse.ArgumentParser(description="Put the demo or the dashboard on Hugging Face Spaces.")
@@ -199,21 +200,13 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--dry-run", type=Path, metavar="DIR", help="write what would be uploaded, and stop")
     arguments = parser.parse_args(words)
     app, hardware = arguments.app, arguments.hardware
-    try:
-        if arguments.dry_run:
-            check_hardware(app, hardware or DEFAULT_HARDWARE[app], arguments.sleep)
-            assemble(app, arguments.dry_run, arguments.models or [], hardware or DEFAULT_HARDWARE[app])
-            print(f"Wrote {arguments.dry_run}; nothing was uploaded.")
-        else:
-            print(deploy(app, arguments.repo_id, hardware, arguments.private, arguments.models, arguments.sleep))
-    except AIGCError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("Interrupted; run the same command again to continue.", file=sys.stderr)
-        return 130
-    return 0
+    if arguments.dry_run:
+        check_hardware(app, hardware or DEFAULT_HARDWARE[app], arguments.sleep)
+        assemble(app, arguments.dry_run, arguments.models or [], hardware or DEFAULT_HARDWARE[app])
+        print(f"Wrote {arguments.dry_run}; nothing was uploaded.")
+    else:
+        print(deploy(app, arguments.repo_id, hardware, arguments.private, arguments.models, arguments.sleep))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_program(main, "Interrupted; run the same command again to continue."))

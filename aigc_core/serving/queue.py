@@ -111,7 +111,7 @@ class EvaluationQueue:
 
 
 def _start(job: Job, device: int) -> subprocess.Popen[bytes]:
-    environment = dict(os.environ)
+    environment = os.environ | {"PYTHONIOENCODING": "utf-8"}
     if torch.cuda.device_count() > 1:
         environment["CUDA_VISIBLE_DEVICES"] = str(device)
     if job.owner:

@@ -5,6 +5,8 @@ import asyncio
 import io
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -236,13 +238,48 @@ def test_the_app_starts_without_what_it_does_not_need_yet() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "environment"),
-    [(["--port=99999"], {}), (["--port=http"], {}), ([], {"GRADIO_SERVER_PORT": "99999"})],
+    ("words", "environment", "sentence"),
+    [
+        (["--port=99999"], {}, "argument --port: invalid port value: '99999'"),
+        (["--port=http"], {}, "argument --port: invalid port value: 'http'"),
+        ([], {"GRADIO_SERVER_PORT": "99999"}, "GRADIO_SERVER_PORT is 99999"),
+        (["--host=203.0.113.1"], {}, "of '203.0.113.1' cannot be listened to"),
+        (["--host=no-such-name.invalid"], {}, "of 'no-such-name.invalid' cannot be listened to"),
+        ([], {"GRADIO_SERVER_NAME": "203.0.113.1"}, "of '203.0.113.1' cannot be listened to"),
+    ],
 )
-def test_a_port_that_is_none_is_a_sentence(words: list[str], environment: dict[str, str]) -> None:
+def test_an_address_that_cannot_be_served_is_a_sentence(
+    words: list[str], environment: dict[str, str], sentence: str
+) -> None:
     start, own = [sys.executable, "app.py", *words], os.environ | environment
-    done = subprocess.run(start, cwd=ROOT, env=own, capture_output=True, text=True, check=False)
-    assert done.returncode == 2 and "argument --port: invalid port value: '" in done.stderr
+    done = subprocess.run(start, cwd=ROOT, env=own, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 2 and sentence in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_busy_port_is_answered_with_the_next_free_one() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        busy = other.getsockname()[1]
+        start, own = [sys.executable, "app.py"], os.environ | {"GRADIO_SERVER_PORT": str(busy)}
+        asked = [*start, f"--port={busy}"]
+        done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+        named = re.search(rf"^error: Port {busy} is in use; (\d+) is free: add --port \1\.$", done.stderr, re.M)
+        assert done.returncode == 2 and named and "Traceback" not in done.stderr
+        server = subprocess.Popen(start, cwd=ROOT, env=own, stdout=subprocess.DEVNULL)
+        with answering(server, f"http://127.0.0.1:{named[1]}"):
+            pass
+
+
+def test_an_interruption_while_the_app_is_imported_leaves_no_traceback() -> None:
+    verbose = [sys.executable, "-v", "app.py"]
+    with subprocess.Popen(verbose, cwd=ROOT, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr
+        while "gradio/__init__" not in server.stderr.readline():
+            assert server.poll() is None
+        server.send_signal(signal.SIGINT)
+        _, said = server.communicate(timeout=60)
+    assert server.returncode and "KeyboardInterrupt" not in said
 
 
 def test_a_disk_that_takes_no_images_is_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

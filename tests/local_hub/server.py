@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import threading
 import time
 from pathlib import Path
@@ -20,7 +21,8 @@ from .store import Repository, Store, problem
 class LocalHub(Store):
     """`with LocalHub(folder) as hub: hub.endpoint`; `hub.seen` is what was asked, `hub.fault(…)` lets it fail.
 
-    A new build of a Space goes through `builds`, and `log` is what it writes.
+    A new build of a Space goes through `builds`, and `log` is what it writes. Entering raises OSError or OverflowError
+    where `port` cannot be listened to; 0 is any that is free.
     """
 
     def __init__(self, folder: Path, port: int = 0) -> None:
@@ -34,15 +36,13 @@ class LocalHub(Store):
         self.gate.app = self._app()
 
     def __enter__(self) -> LocalHub:
-        config = uvicorn.Config(self.gate, "127.0.0.1", self.port, log_level="critical", lifespan="off")
-        self.server = uvicorn.Server(config)
-        self.thread = threading.Thread(target=self.server.run, daemon=True)
+        listening = socket.create_server(("127.0.0.1", self.port))
+        self.port = listening.getsockname()[1]
+        self.server = uvicorn.Server(uvicorn.Config(self.gate, log_level="critical", lifespan="off"))
+        self.thread = threading.Thread(target=self.server.run, args=([listening],), daemon=True)
         self.thread.start()
         while not self.server.started:
-            if not self.thread.is_alive():
-                raise SystemExit(f"Port {self.port} cannot be listened to; choose another one.")
             time.sleep(0.01)
-        self.port = self.server.servers[0].sockets[0].getsockname()[1]
         return self
 
     def __exit__(self, *_: object) -> None:

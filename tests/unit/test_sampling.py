@@ -193,17 +193,6 @@ def test_importing_the_package_is_light() -> None:
     assert result.stdout == "[]\n"
 
 
-def test_an_interruption_while_a_command_is_being_imported_is_a_sentence(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def interrupt(*_: str) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("aigc_core.cli.import_module", interrupt)
-    assert main(["sample"]) == 130
-    assert capsys.readouterr().err.startswith("Interrupted")
-
-
 def test_bad_input_on_the_command_line(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = str(tmp_path / "out.png")
     for words, expected in {

@@ -1,0 +1,38 @@
+"""What every program of a terminal does with its output, its errors and ^C."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+from .errors import AIGCError
+
+
+def run_program(program: Callable[[], int | None], interrupted: str = "Interrupted.") -> int:
+    """Run a program to its end; returns its exit status.
+
+    Characters that the terminal's encoding does not have are printed as "?". An AIGCError becomes one sentence on
+    stderr and status 2, ^C its own sentence, or else `interrupted`, and status 130; a reader that has seen enough, as
+    `head` has, is no error.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    try:
+        status = program() or 0
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except AIGCError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt as stop:
+        print(str(stop) or interrupted, file=sys.stderr)
+        # Threads may still wait for an answer; a second ^C ends them without a word.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        return 130

@@ -1,0 +1,101 @@
+"""Programs on terminals of any encoding, and their ends: errors, ^C, readers that have seen enough."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import pytest
+
+from aigc_core.cli import COMMANDS, main
+from tests.local_hub import LocalHub
+from tests.toy_models import toy_checkpoint
+
+ROOT = Path(__file__).parents[2]
+ENCODINGS = ("ascii", "cp1252", "iso-8859-1")
+
+
+@contextmanager
+def narrow_terminal(encoding: str) -> Iterator[io.BytesIO]:
+    """What is written meanwhile to stdout and stderr of an encoding that lacks characters, as Python opens them."""
+    written = io.BytesIO()
+    stdout, stderr = (io.TextIOWrapper(written, encoding, write_through=True) for _ in range(2))
+    with redirect_stdout(stdout), redirect_stderr(stderr):
+        yield written
+    for stream in (stdout, stderr):
+        stream.detach()  # else it closes what it wrote to
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_is_printed_in_any_encoding(encoding: str, command: str) -> None:
+    with narrow_terminal(encoding) as written, pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0 and b"--help" in written.getvalue()
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_results_and_errors_are_printed_in_any_encoding(encoding: str, tmp_path: Path) -> None:
+    checkpoint = toy_checkpoint().save_pretrained(tmp_path / "模型")
+    pair = [str(ROOT / "checkpoints" / name) for name in ("fashion-mnist", "fashion-mnist-large")]
+    with narrow_terminal(encoding) as written:
+        assert main(["compare", *pair, "--figure", "fid_infinity"]) == 0
+        assert main(["export", str(checkpoint), str(tmp_path / "出口")]) == 0
+        assert main(["sample", "没有", "--out", "x.png"]) == 2
+    assert all(text in written.getvalue() for text in (b"FID?", b"/??\n", b"'??'"))
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (["-m", "aigc_core", "train", "--help"], 0),
+        (["spaces/deploy.py", "demo", "ada/studio", "--dry-run", "{folder}/空间"], 0),
+        (["app.py", "--host", "没有"], 2),
+        (["-m", "tests.local_hub", "--port", "8400…"], 2),
+    ],
+    ids=lambda value: value[-1] if isinstance(value, list) else "",
+)
+def test_programs_run_in_any_encoding(words: list[str], status: int, tmp_path: Path) -> None:
+    words = [word.format(folder=tmp_path) for word in words]
+    for encoding in ENCODINGS:
+        result = subprocess.run(
+            [sys.executable, *words], cwd=ROOT, env=os.environ | {"PYTHONIOENCODING": encoding},
+            capture_output=True, check=False, timeout=300,
+        )  # fmt: skip
+        assert result.returncode == status and b"Traceback" not in result.stderr, result.stderr.decode(encoding)
+        if "--dry-run" in words:
+            break  # the folder is written now
+
+
+def test_an_interruption_while_a_command_is_being_imported_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("aigc_core.cli.import_module", interrupt)
+    handler = signal.getsignal(signal.SIGINT)
+    assert main(["sample"]) == 130
+    signal.signal(signal.SIGINT, handler)
+    assert capsys.readouterr().err.startswith("Interrupted")
+
+
+def test_two_interruptions_end_a_program_that_waits_for_the_hub(local_hub: LocalHub, tmp_path: Path) -> None:
+    """The threads that ask would otherwise be waited for, and a second ^C would be a traceback."""
+    words = [sys.executable, "-m", "aigc_core", "list", "--collection", "ada/best-0"]
+    with (
+        local_hub.fault("GET /api/collections", silent=60),
+        subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True) as program,
+    ):
+        while not local_hub.calls("GET /api/collections"):
+            assert program.poll() is None
+        program.send_signal(signal.SIGINT)
+        program.send_signal(signal.SIGINT)
+        _, said = program.communicate(timeout=60)
+    assert program.returncode and "Traceback" not in said and "Exception ignored" not in said
