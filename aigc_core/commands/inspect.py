@@ -36,12 +36,19 @@ def run(arguments: Namespace) -> int:
             f"This image was made with other weights than those of '{reference}', whose sha256 is "
             f"{checkpoint.weights_sha256}; name the right model with --checkpoint."
         )
-    images = sample(checkpoint, request).images
-    again = image_grid(images, max(1, pixels.shape[2] // images.shape[3]))
-    if again.shape != pixels.shape:
-        sizes = [" × ".join(str(side) for side in image.shape) for image in (again, pixels)]
-        raise AIGCError(f"The pixels do not match: the request makes {sizes[0]}, the file has {sizes[1]}.")
-    # Another device or batch size may round a pixel the other way.
+    side = checkpoint.config.image_shape.resolution
+    height, width = pixels.shape[1:]
+    columns = min(max(1, width // side), request.count)
+    expected = (-(-request.count // columns) * side, columns * side)
+    if expected != (height, width):
+        raise AIGCError(
+            "The pixels do not match: the request makes "
+            f"{expected[1]:,} × {expected[0]:,}, the file has {width:,} × {height:,}."
+        )
+    if len(pixels) == 4:
+        raise AIGCError("The pixels do not match: some are transparent; the image was changed after it was made.")
+    again = image_grid(sample(checkpoint, request).images, columns)
+    # A grey image may have been saved in colour, or the other way; another device or batch size may round otherwise.
     differences = (again.int() - pixels.int()).abs()
     if differences.max() > 1:
         raise AIGCError(

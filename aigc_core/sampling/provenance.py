@@ -13,6 +13,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -129,31 +131,97 @@ def _qualified(name: str) -> str:
 
 
 def read_png(file: Path | BinaryIO) -> tuple[Tensor, Provenance]:
-    """The pixels uint8 [C, H, W] of a PNG and its provenance.
+    """The pixels of a PNG and its provenance, before or behind the pixels.
 
-    Raises AIGCError when the file is not a PNG, is damaged or larger than 50 megapixels, or says nothing of where
-    it comes from.
+    Pixels are uint8 [C, H, W], with a C of 1 for a grey file, 3 for one in colour (of a palette too), and 4 where a
+    pixel is transparent. Raises AIGCError when the file is not a PNG, is damaged or larger than 50 megapixels, or says
+    nothing of where it comes from.
     """
-    with opened(file, ["PNG"]) as picture:
-        packet = str(picture.info.get(XMP_KEYWORD, ""))
-        pixels = numpy.array(picture.convert("RGB") if picture.mode not in ("L", "RGB") else picture)
     name = getattr(file, "name", "the file")
+    if what := _other_file(file):
+        raise AIGCError(f"'{name}' {what}.")
+    with opened(file, ["PNG"]) as picture:
+        picture.load()  # Pillow bounds what texts may inflate to
+        packet = str(picture.info.get(XMP_KEYWORD, ""))
+        pixels = _plain_pixels(picture)
     return torch.from_numpy(pixels).reshape(*pixels.shape[:2], -1).permute(2, 0, 1), _parse(packet, name)
 
 
+def _plain_pixels(picture: Image.Image) -> numpy.ndarray:
+    """uint8 [H, W] or [H, W, C] in the fewest channels that show all that a picture shows."""
+    if picture.mode.startswith("I"):  # grey of 16 bits
+        return (numpy.array(picture) >> 8).astype(numpy.uint8)
+    if picture.has_transparency_data and picture.convert("RGBA").getchannel("A").getextrema() != (255, 255):
+        return numpy.array(picture.convert("RGBA"))
+    return numpy.array(picture.convert("L" if picture.mode in ("1", "L", "LA") else "RGB"))
+
+
+OTHER_FILES = {
+    rb"GIF8": "is a GIF, which says that it is AI-generated, but not by what request; inspect reads PNG files",
+    rb".{4}ftyp": "is an MP4, which says that it is AI-generated, but not by what request; inspect reads PNG files",
+    rb"\xff\xd8\xff": "is a JPEG, which keeps neither the request nor the pixels; give the PNG that it was made from",
+    rb"RIFF.{4}WEBP": "is a WebP file, which keeps no request; give the PNG that it was made from",
+    rb"PK\x03\x04": "is an archive (zip or NPZ); unpack it and inspect the PNG files in it",
+}
+"""How files begin that are likely to be taken for ours, and what they are here."""
+
+
+def _other_file(file: Path | BinaryIO) -> str:
+    """What a file is that is no PNG; empty for a PNG and where there is none to read."""
+    with suppress(OSError), file.open("rb") if isinstance(file, Path) else nullcontext(file) as stream:
+        stream.seek(0)
+        begin = stream.read(16)
+        known = (what for pattern, what in OTHER_FILES.items() if re.match(pattern, begin, re.DOTALL))
+        return "" if begin.startswith(b"\x89PNG") else next(known, "is not a PNG")
+    return ""
+
+
 def _parse(packet: str, name: str) -> Provenance:
-    if "studio:Request" not in packet or "<!DOCTYPE" in packet:
-        raise AIGCError(f"'{name}' does not say that AIGC Studio made it: the file carries no request.")
     try:
-        description = ElementTree.fromstring(packet.lstrip("\ufeff")).find("rdf:RDF/rdf:Description", NAME_SPACES)
-        values = {} if description is None else {child.tag: child.text or "" for child in description}
-        label = json.loads(values[_qualified("TC260:AIGC")])
-        request = values[_qualified("studio:Request")]
+        properties = _properties(packet)
+        if not {_qualified("studio:Request"), _qualified("studio:Weights")} & properties.keys():
+            raise AIGCError(f"'{name}' does not say that AIGC Studio made it: the file carries no request.")
+        label = json.loads(properties[_qualified("TC260:AIGC")])
+        request = properties.get(_qualified("studio:Request"))  # editors may drop an empty property
         return Provenance(
             SampleRequest.from_canonical(request) if request else None,
-            values[_qualified("studio:Weights")],
-            values[_qualified("Iptc4xmpExt:DigitalSourceType")],
+            properties[_qualified("studio:Weights")],
+            properties[_qualified("Iptc4xmpExt:DigitalSourceType")],
             {str(key): str(value) for key, value in label.items()},
         )
     except (ElementTree.ParseError, KeyError, ValueError, RecursionError, AttributeError):
         raise AIGCError(f"What '{name}' says of where it comes from is damaged.") from None
+
+
+class _WithoutDoctype(ElementTree.TreeBuilder):
+    """No XMP packet has a document type, which is where entities would be declared."""
+
+    def doctype(self, *_: object) -> None:
+        raise ValueError("an XMP packet with a document type")
+
+
+def _properties(packet: str) -> dict[str, str]:
+    """The top-level properties of an XMP packet, {name space}name → text, however its RDF/XML is written.
+
+    Of what ISO 16684-1, clause 7 allows: several descriptions, properties as elements or attributes, addresses as
+    rdf:resource, qualified values, and arrays, whose first item counts. Raises ElementTree.ParseError or ValueError.
+    """
+    if not packet:
+        return {}
+    document = ElementTree.fromstring(packet.lstrip("\ufeff"), ElementTree.XMLParser(target=_WithoutDoctype()))
+    return {
+        name: value
+        for rdf in document.iter(_qualified("rdf:RDF"))
+        for description in rdf.findall("rdf:Description", NAME_SPACES)
+        for name, value in (*description.items(), *((child.tag, _value(child)) for child in description))
+    }
+
+
+def _value(element: ElementTree.Element) -> str:
+    """The text of a property or an item of an array."""
+    for name in ("rdf:resource", "rdf:value"):
+        if (value := element.get(_qualified(name))) is not None:
+            return value
+    nested = ("rdf:value", "rdf:Description", "rdf:Alt", "rdf:Bag", "rdf:Seq", "rdf:li")
+    inner = next((found for name in nested if (found := element.find(name, NAME_SPACES)) is not None), None)
+    return element.text or "" if inner is None else _value(inner)

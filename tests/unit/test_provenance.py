@@ -5,17 +5,23 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
+import shutil
+import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from aigc_core import AIGCError, Checkpoint, SampleRequest
 from aigc_core.cli import main
-from aigc_core.sampling.provenance import png_bytes, read_png, save_png
-from aigc_core.sampling.sample import sample
+from aigc_core.sampling.provenance import Provenance, png_bytes, read_png, save_png
+from aigc_core.sampling.sample import MAX_COUNT, MAX_SEED, sample
 from tests.processes import assert_one_sentence, run_cli
 from tests.toy_models import toy_checkpoint
 
@@ -117,19 +123,213 @@ def test_files_that_are_not_ours(folder: Path, tmp_path: Path, capsys: pytest.Ca
 
 
 @pytest.mark.parametrize(
-    "packet",
+    ("suffix", "content", "sentence"),
     [
-        "<x:xmpmeta studio:Request", "studio:Request",
-        '<!DOCTYPE x [<!ENTITY a "b">]><x>studio:Request &a;</x>', "<a>studio:Request</a>",
+        ("gif", b"GIF89a", "is a GIF, which says that it is AI-generated"),
+        ("mp4", b"\0\0\0\x20ftypisom", "is an MP4, which says that it is AI-generated"),
+        ("jpg", b"\xff\xd8\xff\xe0", "is a JPEG, which keeps neither"),
+        ("webp", b"RIFF\n\0\0\0WEBPVP8L", "is a WebP file"),
+        ("zip", b"PK\x03\x04", "is an archive (zip or NPZ); unpack it"),
+        ("png", b"no image", "is not a PNG"),
+        ("png", b"", "is not a PNG"),
     ],
-)  # fmt: skip
-def test_damaged_statements_are_one_sentence(packet: str) -> None:
+)
+def test_other_files_are_called_what_they_are(
+    tmp_path: Path, suffix: str, content: bytes, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / f"file.{suffix}").write_bytes(content)
+    assert inspect(tmp_path / f"file.{suffix}") == 2
+    said = capsys.readouterr().err
+    assert f"'file.{suffix}' {sentence}" in said and said.count("\n") == 1
+
+
+def png_with(packet: str, behind: bool = False, compressed: bool = False) -> io.BytesIO:
+    """A PNG of 28 × 28 black pixels with an XMP packet, before or behind the pixels."""
     information = PngImagePlugin.PngInfo()
-    information.add_itxt("XML:com.adobe.xmp", packet)
+    information.add_itxt("XML:com.adobe.xmp", packet, zip=compressed)
     buffer = io.BytesIO()
     Image.new("L", (28, 28)).save(buffer, "PNG", pnginfo=information)
-    with pytest.raises(AIGCError):
-        read_png(buffer)
+    content = buffer.getvalue()
+    if behind:  # a chunk is a length, a name, so many bytes, and a checksum of four
+        start, pixels, end = (content.index(name) - 4 for name in (b"iTXt", b"IDAT", b"IEND"))
+        content = content[:start] + content[pixels:end] + content[start:pixels] + content[end:]
+    return io.BytesIO(content)
+
+
+BOMB = "".join(f'<!ENTITY e{k} "{f"&e{k - 1};" * 100 if k else "lol"}">' for k in range(10))
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        "<x:xmpmeta studio:Request", "studio:Request", "<a>studio:Request</a>", "<a " * 1000,
+        '<!DOCTYPE x [<!ENTITY a "b">]><x>studio:Request &a;</x>', f"<!DOCTYPE x [{BOMB}]><x>&e9;</x>",
+        "<a>" * 100_000 + "</a>" * 100_000,
+    ],
+    ids=range(7),
+)  # fmt: skip
+def test_damaged_statements_are_one_sentence(packet: str) -> None:
+    with pytest.raises(AIGCError, match="damaged|does not say"):
+        read_png(png_with(packet))
+
+
+def test_a_statement_inflates_within_bounds() -> None:
+    with pytest.raises(AIGCError, match="cannot be read as"):
+        read_png(png_with(" " * 100_000_000, compressed=True))
+
+
+STATEMENT = {
+    "s:Request": "checkpoint=a%2Fb&amp;seed=7", "s:Weights": "abc", "i:DigitalSourceType": DIGITAL_SOURCE_TYPE,
+    "t:AIGC": "{&quot;Label&quot;: &quot;1&quot;}",
+}  # fmt: skip
+ELEMENTS = "".join(f"<{name}>{value}</{name}>" for name, value in STATEMENT.items())
+ATTRIBUTES = " ".join(f"{name}='{value}'" for name, value in STATEMENT.items())
+SERIALISATIONS = {
+    "elements": f"<r:Description r:about=''>{ELEMENTS}</r:Description>",
+    "attributes": f"<r:Description r:about='' {ATTRIBUTES}/>",
+    "several descriptions": "".join(
+        f"<r:Description r:about=''><{name}>{value}</{name}></r:Description>" for name, value in STATEMENT.items()
+    ),
+    "address": "<r:Description r:about=''>"
+    + ELEMENTS.replace(
+        f"<i:DigitalSourceType>{DIGITAL_SOURCE_TYPE}</i:DigitalSourceType>",
+        f"<i:DigitalSourceType r:resource='{DIGITAL_SOURCE_TYPE}'/>",
+    )
+    + "</r:Description>",
+    **{
+        f"r:{array}": "<r:Description r:about=''>"
+        + "".join(
+            f"<{name}><r:{array}> <r:li xml:lang='x-default'>{value}</r:li> <r:li>other</r:li></r:{array}></{name}>"
+            for name, value in STATEMENT.items()
+        )
+        + "</r:Description>"
+        for array in ("Alt", "Bag", "Seq")
+    },
+    "qualified values": "<r:Description r:about=''>"
+    + "".join(
+        f"<{name} r:parseType='Resource'><r:value>{value}</r:value><s:by>me</s:by></{name}>"
+        for name, value in STATEMENT.items()
+    )
+    + "</r:Description>",
+    "described values": "<r:Description r:about=''>"
+    + "".join(
+        f"<{name}><r:Description><r:value>{value}</r:value></r:Description></{name}>"
+        for name, value in STATEMENT.items()
+    )
+    + "</r:Description>",
+}
+
+
+@pytest.mark.parametrize("name", SERIALISATIONS)
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_every_way_to_write_the_statement_is_read(name: str, wrapped: bool) -> None:
+    packet = (
+        "<r:RDF xmlns:r='http://www.w3.org/1999/02/22-rdf-syntax-ns#' xmlns:s='urn:aigc-studio:1.0/' "
+        "xmlns:i='http://iptc.org/std/Iptc4xmpExt/2008-02-29/' xmlns:t='http://www.tc260.org.cn/ns/AIGC/1.0/'>"
+        f"{SERIALISATIONS[name]}</r:RDF>"
+    )
+    if wrapped:
+        packet = (
+            f"\ufeff<?xpacket begin=''?><m:xmpmeta xmlns:m='adobe:ns:meta/'>{packet}</m:xmpmeta><?xpacket end='w'?>"
+        )
+    for behind, compressed in ((False, False), (True, False), (True, True)):
+        provenance = read_png(png_with(packet, behind, compressed))[1]
+        assert provenance == Provenance(
+            SampleRequest(checkpoint="a/b", seed=7), "abc", DIGITAL_SOURCE_TYPE, {"Label": "1"}
+        )
+
+
+def run_tool(name: str, package: str, *words: str) -> None:
+    """Run a program of Debian's. Where there is none the test is skipped, and fails under CI."""
+    if shutil.which(name) is None:
+        if os.environ.get("CI"):
+            pytest.fail(f"{name} is missing, and CI must run the tests with it")
+        pytest.skip(f"{name} is not installed (Debian's package {package})")
+    subprocess.run([name, *words], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("count", [1, 5])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["-XMP:Rating=5"], ["-z", "-XMP:Rating=5"], ["-api", "Compact=Shorthand", "-XMP:Title=mine"],
+        ["-api", "Compact=OneDesc,NoPadding", "-XMP-dc:Subject=a", "-XMP-dc:Subject=b"], ["-PNG:Comment=hello"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_metadata_editor_leaves_the_statement_whole(
+    folder: Path, tmp_path: Path, words: list[str], count: int
+) -> None:
+    file = tmp_path / "image.png"
+    assert main(["sample", str(folder), "--num", str(count), "--out", str(file)]) == 0
+    run_tool("exiftool", "libimage-exiftool-perl", "-overwrite_original", *words, str(file))
+    assert inspect(file) == 0
+
+
+@pytest.mark.parametrize("architecture", ["dcgan", "resnet"])
+@pytest.mark.parametrize("saved_as", ["optipng", "L", "RGB", "RGBA", "LA", "P", "I;16"])
+def test_pixels_are_compared_as_pixels_whatever_the_mode(tmp_path: Path, architecture: str, saved_as: str) -> None:
+    model, file = tmp_path / "model", tmp_path / "image.png"
+    toy_checkpoint(architecture).save_pretrained(model)
+    assert main(["sample", str(model), "--num", "4", "--out", str(file)]) == 0
+    with Image.open(file) as picture:
+        picture.load()
+        in_colour = picture.mode == "RGB"
+    if in_colour and saved_as not in ("RGBA", "optipng"):
+        return  # these modes lose colours
+    if saved_as == "optipng":
+        run_tool("optipng", "optipng", "-quiet", "-o2", str(file))
+    else:
+        information = PngImagePlugin.PngInfo()
+        information.add_itxt("XML:com.adobe.xmp", picture.info["XML:com.adobe.xmp"])
+        wide = Image.fromarray(numpy.array(picture).astype("uint16") * 257) if saved_as == "I;16" else None
+        (wide or picture.convert(saved_as)).save(file, pnginfo=information)
+    assert inspect(file) == 0
+
+
+def test_transparent_pixels_do_not_match(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "image.png"
+    assert main(["sample", str(folder), "--num", "1", "--out", str(file)]) == 0
+    with Image.open(file) as picture:
+        information = PngImagePlugin.PngInfo()
+        information.add_itxt("XML:com.adobe.xmp", picture.info["XML:com.adobe.xmp"])
+        faded = picture.convert("LA")
+        faded.putalpha(128)
+        faded.save(file, pnginfo=information)
+    assert inspect(file) == 2 and "some are transparent" in capsys.readouterr().err
+
+
+def test_a_small_file_that_claims_many_images_costs_nothing(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint = Checkpoint.from_pretrained(folder)
+    request = SampleRequest(checkpoint=str(folder), count=MAX_COUNT)
+    save_png(tmp_path / "a.png", torch.zeros(1, 28, 28, dtype=torch.uint8), request, checkpoint.weights_sha256)
+    drawn = []
+    monkeypatch.setattr("aigc_core.commands.inspect.sample", drawn.append)
+    assert inspect(tmp_path / "a.png") == 2 and not drawn
+    assert "the request makes 28 × 1,835,008, the file has 28 × 28" in capsys.readouterr().err
+
+
+@given(
+    st.builds(
+        SampleRequest,
+        checkpoint=st.text(max_size=50),
+        seed=st.integers(0, MAX_SEED),
+        count=st.integers(1, MAX_COUNT),
+        labels=st.text(max_size=200),
+        truncation=st.floats(0, 1),
+        offsets=st.dictionaries(st.text(max_size=10), st.floats(-100, 100), max_size=5),
+        mix_seed=st.none() | st.integers(0, MAX_SEED),
+        mix_layer=st.integers(0, 100),
+    ),
+    st.booleans(),
+)
+@settings(deadline=None)
+def test_whatever_may_be_written_is_read_back(request: SampleRequest, colour: bool) -> None:
+    image = torch.arange(8 * 8 * 3, dtype=torch.uint8).reshape(3, 8, 8)[: 3 if colour else 1]
+    pixels, provenance = read_png(io.BytesIO(png_bytes(image, request, "abc")))
+    assert torch.equal(pixels, image) and provenance.request == request
 
 
 def test_samples_of_the_library_are_saved_with_their_provenance(folder: Path, tmp_path: Path) -> None:
