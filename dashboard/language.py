@@ -36,6 +36,7 @@ CHINESE = {
     "Sign out": "退出登录",
     "Sign in with Hugging Face": "使用 Hugging Face 登录",
     "Reading checkpoints …": "正在读取检查点…",
+    "Still reading: {names}": "仍在读取：{names}",
     "Not shown, for a reason: {count}": "无法显示（附原因）：{count}",
     "Not evaluated yet": "尚未评测",
     "Evaluate one": "去评测",

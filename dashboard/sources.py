@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from itertools import chain
 
 import streamlit as st
 import torch
@@ -15,6 +16,7 @@ from aigc_core.sampling.provenance import to_picture
 from aigc_core.sampling.sample import SampleRequest, image_grid, sample
 from aigc_core.serving.leaderboard import Entry, collect, shipped_sources
 from aigc_core.serving.queue import EvaluationQueue
+from aigc_core.serving.sources import SourceReader
 
 MAX_BROKEN = 4
 """More broken checkpoints than these are folded away."""
@@ -26,10 +28,10 @@ def evaluation_queue() -> EvaluationQueue:
     return EvaluationQueue()
 
 
-@st.cache_data(ttl=60, max_entries=100, show_spinner=False)
-def _collect(sources: tuple[str, ...], token: str | None, evaluations: int) -> list[Entry]:
-    """`evaluations`: how many have ended here, so that what they found is read at once."""
-    return collect(sources, token)
+@st.cache_resource(show_spinner=False)
+def source_reader() -> SourceReader:
+    """The one reader that all visitors share."""
+    return SourceReader()
 
 
 def visitor_token() -> str | None:
@@ -37,19 +39,52 @@ def visitor_token() -> str | None:
     return st.user.tokens["access"] if st.user.get("is_logged_in") else None
 
 
+@st.cache_data(ttl=60, max_entries=1, show_spinner=False)
+def _read_shipped(evaluations: int) -> list[Entry]:
+    """`evaluations`: how many have ended here, so that what they found is read at once."""
+    return collect(shipped_sources())
+
+
+def _read_others(sources: Sequence[str]) -> dict[str, list[Entry] | None]:
+    """What each source has brought so far; None while it is late."""
+    return source_reader().read(sources, visitor_token(), _evaluations())
+
+
+def _evaluations() -> int:
+    return sum(job.state == "done" for job in evaluation_queue().jobs)
+
+
+@st.fragment(run_every=1.0)
+def _show_late(sources: Sequence[str]) -> None:
+    """Name the sources that are still being read, and show the page anew when one has come."""
+    if any(found is not None for found in _read_others(sources).values()):
+        st.rerun()
+    st.info(t("Still reading: {names}", names=t(", ").join(map(as_text, sources))), icon=":material/hourglass_empty:")
+
+
 def entries() -> list[Entry]:
-    """All usable entries; broken ones are named on the page with their reason."""
-    deployed_with = os.environ.get("AIGC_MODELS", "").split()
-    sources = (*shipped_sources(), *deployed_with, *st.session_state.get("add", []))
+    """All usable entries that are at hand; broken ones are named on the page with their reason, late ones as such.
+
+    A link whose choices may need what is late waits for it.
+    """
+    sources = [*os.environ.get("AIGC_MODELS", "").split(), *st.session_state.get("add", [])]
     with st.spinner(t("Reading checkpoints …")):
-        found = _collect(sources, visitor_token(), sum(job.state == "done" for job in evaluation_queue().jobs))
-    broken = [entry for entry in found if entry.problem]
+        shipped, others = _read_shipped(_evaluations()), _read_others(sources)
+    if late := [source for source, brought in others.items() if brought is None]:
+        _show_late(late)
+        if "opened" not in st.session_state and set(st.query_params) - {"add", "lang", "sign_in", "find"}:
+            st.stop()
+    st.session_state["opened"] = True
+    found: dict[str, Entry] = {}
+    for entry in chain(shipped, *filter(None, others.values())):
+        found.setdefault(entry.reference, entry)
+    broken = [entry for entry in found.values() if entry.problem]
     if broken:
         heading = t("Not shown, for a reason: {count}", count=len(broken))
         with st.expander(heading, icon=":material/warning:", expanded=len(broken) <= MAX_BROKEN):
             for entry in broken:
                 st.warning(f"**{as_text(entry.reference)}**: {as_text(entry.problem)}")
-    return [entry for entry in found if not entry.problem]
+    return [entry for entry in found.values() if not entry.problem]
 
 
 @st.cache_data(max_entries=256, show_spinner=False)

@@ -7,10 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from aigc_core.evaluation.results import FIGURES, read_results
+from aigc_core.hub.client import push
 from aigc_core.metrics.estimate import Figure
+from tests.local_hub import LocalHub
 from tests.toy_models import toy_checkpoint
 from tests.toy_results import evaluated_run
 
@@ -76,6 +79,23 @@ def test_a_broken_checkpoint_is_named_and_hides_nothing(tmp_path: Path) -> None:
 def shown(page: AppTest) -> dict[str, list[str]]:
     """The columns of each table by name, with the first one's checkpoints."""
     return {" ".join(table.value["checkpoint"]): list(table.value.columns) for table in page.dataframe}
+
+
+def test_a_silent_source_holds_nothing_up(local_hub: LocalHub, tmp_path: Path) -> None:
+    for name in ("late", "gone"):
+        push(evaluated_run(tmp_path / name, [3.0]), f"ada/{name}")
+    st.cache_resource.clear()
+    with local_hub.fault("GET /api/models/ada/late", silent=15), local_hub.fault("ada/gone", silent=15, status=503):
+        page = open_dashboard(add=["ada/late", "ada/gone"])
+        assert len(page.dataframe) > 0 and "Still reading: ada/late, ada/gone" in page.info[0].value.replace("\\", "")
+        waiting = open_dashboard(add=["ada/late"], figures="FID")
+        assert not waiting.dataframe and "Still reading" in waiting.info[0].value
+        while any("Still reading" in info.value for info in page.info):
+            page.run()
+    assert any("ada/late" in list(table.value["checkpoint"]) for table in page.dataframe)
+    assert "the Hub has a fault of its own" in page.warning[0].value
+    assert any("ada/late" in list(table.value["checkpoint"]) for table in waiting.run().dataframe)
+    assert waiting.multiselect(key="figures").value == ["fid"]
 
 
 def test_a_link_filters_the_leaderboard(tmp_path: Path) -> None:
