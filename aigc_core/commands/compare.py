@@ -57,5 +57,6 @@ def _group(name: str) -> list[dict[str, Result]]:
 def _results(reference: str, folder: Path) -> dict[str, Result]:
     results = {result.protocol.id: result for result in read_results(folder)}
     if not results:
+        read_config(folder)  # first of all, it is to be a checkpoint
         raise AIGCError(f"'{reference}' has not been evaluated; run: python -m aigc_core evaluate {reference}")
     return results

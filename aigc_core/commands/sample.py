@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -57,16 +58,24 @@ def run(arguments: Namespace) -> int:
     checkpoint = Checkpoint.from_pretrained(arguments.checkpoint, device=best_device())
     if kind == "png" and not arguments.interpolate:
         sample(checkpoint, request).save(out)
-        return 0
+        return _say(request.count, "image", out)
     file = out if suffix == kind else out / f"samples.{kind}"
     if kind in ("gif", "mp4"):
-        write_movie(file, interpolate(checkpoint, request.singles(), MOVIE_FRAMES, arguments.interpolate or CURVES[0]))
-        return 0
+        frames = interpolate(checkpoint, request.singles(), MOVIE_FRAMES, arguments.interpolate or CURVES[0])
+        write_movie(file, frames)
+        return _say(len(frames), "frame", file)
     if arguments.interpolate:
         strip = interpolate(checkpoint, request.singles(), STRIP_FRAMES, arguments.interpolate, loop=False)
         save_png(file, image_grid(strip, len(strip)), None, checkpoint.weights_sha256)
-        return 0
+        return _say(len(strip), "image", file)
     samples = sample(checkpoint, request)
     with atomic_write(file) as unfinished:
         numpy.savez_compressed(unfinished, samples=samples.images.numpy(), labels=samples.labels.numpy())
+    return _say(request.count, "image", file)
+
+
+def _say(count: int, what: str, path: Path) -> int:
+    """Print what was written: where on stdout, as other commands do, for programs to read; the count on stderr."""
+    print(f"{count:,} {what}{'' if count == 1 else 's'} written to:", file=sys.stderr)
+    print(path)
     return 0

@@ -144,11 +144,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return toy_checkpoint().save_pretrained(tmp_path_factory.mktemp("models") / "toy")
 
 
-def test_command_writes_every_format(folder: Path, tmp_path: Path) -> None:
+def test_command_writes_every_format(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     result = run_cli(
         "sample", str(folder), "--seed", "7", "--num", "3", "--label", "Bag", "--out", str(tmp_path / "each")
     )
     assert result.returncode == 0, result.stderr
+    assert (result.stdout, result.stderr) == (f"{tmp_path / 'each'}\n", "3 images written to:\n")
     assert sorted(path.name for path in (tmp_path / "each").iterdir()) == ["seed-7.png", "seed-8.png", "seed-9.png"]
     assert main(["sample", str(folder), "--num", "5", "--out", str(tmp_path), "--format", "npz"]) == 0
     arrays = numpy.load(tmp_path / "samples.npz")
@@ -158,6 +159,9 @@ def test_command_writes_every_format(folder: Path, tmp_path: Path) -> None:
     with Image.open(tmp_path / "new" / "movie.gif") as movie:
         assert movie.is_animated and movie.info["loop"] == 0 and movie.width == 252  # type: ignore[attr-defined]
     assert not list(tmp_path.rglob(".*"))
+    said = capsys.readouterr()
+    assert said.out.splitlines() == [str(tmp_path / "samples.npz"), str(tmp_path / "new" / "movie.gif")]
+    assert said.err.splitlines() == ["5 images written to:", "60 frames written to:"]
 
 
 @pytest.mark.parametrize("curve", ["linear", "spherical"])
