@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import math
 import os
 import struct
 import subprocess
@@ -17,8 +18,7 @@ import tarfile
 import tempfile
 import warnings
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -31,7 +31,6 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
-from torch.nn import functional
 from tqdm import tqdm
 
 from aigc_core.errors import AIGCError
@@ -39,21 +38,19 @@ from aigc_core.escaping import escape, split_escaped, unescape
 from aigc_core.files import atomic_write, disk_is_full
 from aigc_core.rng import seeded_generator
 
-from .image_files import image_size, opened, read_image
+from .folders import PATIENCE_SECONDS, FolderImages, common_side, decode_all, image_paths
+from .image_files import opened, read_image
+from .streaming import ConvertedImages, StreamedImages
 
-IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 MAX_MEMORY = 4 * 2**30
-DEFAULT_FOLDER_RESOLUTION = 64
-HASH_CHUNK = 1000
-"""So many images are hashed at a time."""
-PATIENCE_SECONDS = 2
-"""What takes longer shows its progress."""
-DECODING_THREADS = min(8, os.cpu_count() or 1)
+HASHED_BYTES = 64 * 2**20
+FOLDER_RESOLUTIONS = (28, 32, 64)
+"""A folder's images become as large as most of them are, as far as one of these sizes allows."""
 
 
 @dataclass(frozen=True, eq=False)
 class ImageDataset:
-    """images: uint8 [N, C, H, W], a tensor or `FolderImages`; labels: int64 [N], zeros where there are no classes."""
+    """images: uint8 [N, C, H, W], a tensor or `StreamedImages`; labels: int64 [N], zeros where there are no classes."""
 
     name: str
     images: Tensor
@@ -64,6 +61,11 @@ class ImageDataset:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def part(self, start: int, stop: int) -> Tensor | StreamedImages:
+        """The images from `start` to before `stop`, unread where they are streamed."""
+        images: Tensor | StreamedImages = self.images
+        return images.part(start, stop) if isinstance(images, StreamedImages) else images[start:stop]
 
     def batch(self, indices: Tensor, upcoming: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The images uint8 [n, C, H, W] and labels int64 [n] at `indices` int64 [n].
@@ -82,11 +84,13 @@ class ImageDataset:
     @cached_property
     def _content_hash(self) -> str:
         digest = hashlib.sha256(repr(tuple(self.images.shape)).encode())
+        channels, height, width = self.images.shape[1:]
+        size = max(1, HASHED_BYTES // (channels * height * width))
         chunks = tqdm(
-            self.images.split(HASH_CHUNK),
+            self.images.split(size),
             desc=f"hash of {self.name}",
-            total=-(-len(self) // HASH_CHUNK),
-            unit_scale=HASH_CHUNK,
+            total=-(-len(self) // size),
+            unit_scale=size,
             unit=" images",
             leave=False,
             delay=PATIENCE_SECONDS,
@@ -165,15 +169,19 @@ def load_dataset(
     resolution: int | None = None,
     channels: int | None = None,
     limit: int | None = None,
+    max_bytes: int = MAX_MEMORY,
+    check: bool = False,
 ) -> ImageDataset:
     """A split of a named set, or the images of a folder.
 
     `NAME:CLASS,CLASS` keeps some classes of a named set (a comma in a name is written \\,); of a single class it is a
     set without classes. A folder is searched with all that is below it; where two or more of its subfolders hold
     images, they are the classes, named in Unicode's form NFC.
-    `resolution` and `channels` (1 or 3) convert the images; a folder's are 64 × 64 in colour unless they are given,
-    cut to the centre square. `limit` takes that many images, the classes in equal shares as far as they go, by a
-    fixed shuffle: a lower limit is a subset of a higher one. A folder of more than 4 GiB is read while it is used.
+    `resolution` and `channels` (1 or 3) convert the images; a folder's, cut to the centre square, are in colour unless
+    it is given, and without a resolution 28, 32 or 64 pixels a side, the largest that most of them have. `limit` takes
+    that many images, the classes in equal shares as far as they go, by a fixed shuffle: a lower limit is a subset of a
+    higher one. What needs more than `max_bytes` (4 GiB) as pixels is read and converted while it is used; `check`
+    then leaves out the files that cannot be read, as always where all fit, by reading each once.
 
     Raises AIGCError when there is no such set, folder or class, or nothing readable in it.
     """
@@ -190,7 +198,11 @@ def load_dataset(
             dataset = _of_classes(dataset, [unescape(chosen, ",") for chosen in split_escaped(classes, ",")])
         if limit is not None:
             dataset = _subset(dataset, balanced_choice(dataset.labels, limit))
-        return replace(dataset, images=_converted(dataset.images, resolution, channels))
+        converted = ConvertedImages(dataset.images, resolution, channels)
+        if converted.shape == dataset.images.shape:
+            return dataset
+        fits = math.prod(converted.shape) <= max_bytes
+        return replace(dataset, images=converted.all() if fits else cast(Tensor, converted))
     folder = Path(name).expanduser()
     if not name or not folder.is_dir():
         raise AIGCError(
@@ -199,7 +211,7 @@ def load_dataset(
         )
     if split != "train":
         raise AIGCError(f"The folder '{name}' has only the split train, not '{split}'.")
-    return _load_folder(folder, resolution or DEFAULT_FOLDER_RESOLUTION, channels or 3, limit)
+    return _load_folder(folder, resolution, channels or 3, limit, max_bytes, check)
 
 
 def balanced_choice(labels: Tensor, limit: int) -> Tensor:
@@ -231,93 +243,32 @@ def _of_classes(dataset: ImageDataset, chosen: list[str]) -> ImageDataset:
     return _subset(replace(kept, name=f"{dataset.name}:{written}"), found.nonzero().squeeze(1))
 
 
-def _converted(images: Tensor, resolution: int | None, channels: int | None) -> Tensor:
-    """Grey by the luma weights of ITU-R BT.601 and back, and resized, cubic with antialiasing."""
-    if channels == 1 and images.shape[1] == 3:
-        weights = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
-        images = torch.cat([(part * weights).sum(1, keepdim=True).round().byte() for part in images.split(1000)])
-    elif channels == 3 and images.shape[1] == 1:
-        images = images.expand(-1, 3, -1, -1).contiguous()
-    if resolution in (None, images.shape[2]):
-        return images
-    return torch.cat(
-        [functional.interpolate(part, (resolution,) * 2, mode="bicubic", antialias=True) for part in images.split(1000)]
-    )
-
-
 # Image folders
 
 
-class FolderImages:
-    """Images that stay in their files and are decoded by several threads when they are indexed, or ahead of it.
-
-    Stands for a tensor uint8 [N, C, H, W] as far as `shape`, `len`, indexing with int64 [n] and `split` go. A file
-    that cannot be read is replaced by the next one, with a warning.
-    """
-
-    def __init__(self, paths: Sequence[Path], resolution: int, channels: int) -> None:
-        self.paths = paths
-        self.shape = torch.Size((len(paths), channels, resolution, resolution))
-        self._threads = ThreadPoolExecutor(DECODING_THREADS)
-        self._ahead: dict[int, Future[numpy.ndarray]] = {}
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, indices: Tensor) -> Tensor:
-        decoding = [self._ahead.pop(index, None) or self._decode(index) for index in indices.tolist()]
-        return torch.from_numpy(numpy.stack([image.result() for image in decoding]))
-
-    def prefetch(self, indices: Tensor) -> None:
-        """Begin to decode the images at `indices` int64 [n], which are indexed next."""
-        self._ahead = {index: self._decode(index) for index in indices.tolist()}
-
-    def split(self, size: int) -> Iterator[Tensor]:
-        """All images in order, `size` at a time."""
-        return (self[indices] for indices in torch.arange(len(self)).split(size))
-
-    def _decode(self, index: int) -> Future[numpy.ndarray]:
-        return self._threads.submit(self._read, index)
-
-    def _read(self, index: int) -> numpy.ndarray:
-        for path in (*self.paths[index:], *self.paths[:index]):
-            try:
-                return read_image(path, self.shape[2], self.shape[1])
-            except AIGCError as error:
-                warnings.warn(f"{error} The next image takes its place.", stacklevel=2)
-        raise AIGCError("None of the images can be read.")
-
-
-def first_resolution(folder: Path) -> int:
-    """The shorter side of a folder's first image. Raises AIGCError where there is none, or it cannot be read."""
-    return min(image_size(_image_paths(folder)[0]))
-
-
-def _image_paths(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise AIGCError(f"There is no folder '{folder}'.")
-    paths = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
-    if not paths:
-        raise AIGCError(f"There is no image in '{folder}'; it should hold PNG, JPEG or WebP files.")
-    return paths
-
-
-def _load_folder(folder: Path, resolution: int, channels: int, limit: int | None) -> ImageDataset:
-    paths = _image_paths(folder)
-    paths, labels, class_names = _classes(folder, paths)
+def _load_folder(
+    folder: Path, resolution: int | None, channels: int, limit: int | None, max_bytes: int, check: bool
+) -> ImageDataset:
+    paths, labels, class_names = _classes(folder, image_paths(folder))
     if limit is not None:
         chosen = balanced_choice(labels, limit)
         paths, labels = [paths[index] for index in chosen], labels[chosen]
-    if len(paths) * channels * resolution**2 > MAX_MEMORY:
+    if resolution is None:
+        common = common_side(folder, paths)
+        resolution = max(side for side in FOLDER_RESOLUTIONS if side <= max(common, min(FOLDER_RESOLUTIONS)))
+        if resolution != common:
+            warnings.warn(
+                f"The images in '{folder}', most of which have a shorter side of {common} pixels, are scaled to "
+                f"{resolution} × {resolution}; give a resolution for another size.",
+                stacklevel=2,
+            )
+    streamed = len(paths) * channels * resolution**2 > max_bytes
+    if streamed and not check:
         images = cast(Tensor, FolderImages(paths, resolution, channels))
     else:
-        images, paths = _decode(folder, paths, resolution, channels)
+        decoded, paths = decode_all(folder, paths, resolution, channels, keep=not streamed)
         paths, labels, class_names = _classes(folder, paths)
+        images = cast(Tensor, FolderImages(paths, resolution, channels) if decoded is None else decoded)
     name = f"./{folder}" if is_registered(str(folder)) else str(folder)
     return ImageDataset(name, images, labels, class_names, "", "a folder of images")
 
@@ -334,30 +285,6 @@ def _classes(folder: Path, paths: list[Path]) -> tuple[list[Path], Tensor, tuple
         warnings.warn(f"{len(paths) - len(inside)} images lie beside the class folders and are left out.", stacklevel=2)
     number = {name: label for label, name in enumerate(classes)}
     return inside, torch.tensor([number[class_of[first]] for first, *rest in parts if rest]), classes
-
-
-def _decode(folder: Path, paths: list[Path], resolution: int, channels: int) -> tuple[Tensor, list[Path]]:
-    """Images uint8 [n, C, H, W] of the files that can be read, and these files; the others are named in a warning."""
-    images = numpy.empty((len(paths), channels, resolution, resolution), numpy.uint8)
-
-    def read(index: int) -> str:
-        try:
-            images[index] = read_image(paths[index], resolution, channels)
-        except AIGCError as error:
-            return str(error)
-        return ""
-
-    with ThreadPoolExecutor(DECODING_THREADS) as threads:
-        errors = list(threads.map(read, range(len(paths))))
-    readable = [index for index, error in enumerate(errors) if not error]
-    broken = [error for error in errors if error]
-    if not readable:
-        raise AIGCError(f"No image in '{folder}' can be read: {broken[0]}")
-    if broken:
-        named = " ".join(broken[:5]) + (f" And {len(broken) - 5} more." if len(broken) > 5 else "")
-        warnings.warn(f"{len(broken)} of {len(paths)} images were left out: {named}", stacklevel=2)
-        images = images[readable]
-    return torch.from_numpy(images), [paths[index] for index in readable]
 
 
 # Named sets

@@ -19,9 +19,11 @@ import torch
 from torch import Tensor
 
 from aigc_core import __version__
+from aigc_core.batching import batch_size
 from aigc_core.checkpoint.folder import Checkpoint, CheckpointConfig
 from aigc_core.config import parse_config
-from aigc_core.data.datasets import first_resolution, is_registered, load_dataset, public_name
+from aigc_core.data.datasets import is_registered, public_name
+from aigc_core.data.folders import common_side
 from aigc_core.errors import AIGCError
 from aigc_core.files import atomic_write
 from aigc_core.metrics.balance import class_imbalance, class_shares, mode_coverage
@@ -36,7 +38,7 @@ from aigc_core.metrics.path_length import PATHS, path_ends, path_length
 from aigc_core.sampling.provenance import to_picture
 from aigc_core.sampling.sample import BATCH_SIZE, draw_latents, generate, image_grid, to_uint8
 
-from .reference import CHUNK, DENSITY_NEIGHBOURHOOD, NEIGHBOURHOOD, Reference, kept, split_reference
+from .reference import CHUNK, DENSITY_NEIGHBOURHOOD, NEIGHBOURHOOD, Reference, kept, load_measured, split_reference
 from .results import (
     FIGURES,
     SAMPLING_SEED,
@@ -52,6 +54,8 @@ from .training_set import check_may_be_read, load_training_set
 
 DEFAULT_NUM_SAMPLES = 10_000
 EVALUATION_BATCH_SIZE = 4 * BATCH_SIZE
+MIN_SIDE, MAX_SIDE = 8, 1024
+"""The sides in pixels at which the images of folders are compared: what the extractors can pool, and models draw."""
 NEIGHBOURS_SHOWN = 16
 TRAINING_IMAGES_SHOWN = 5
 VERSIONS = {
@@ -144,19 +148,21 @@ def evaluate_folder(
 ) -> Result:
     """Measure the images of a folder, from whatever tool, and write the result into its `eval/`.
 
-    All images are converted to the size and channels of a named data set, or else to the size of the folder's first
-    image and the extractor's channels. Raises AIGCError where images or extractor cannot be had, or images are few.
+    All images are converted to the size and channels of a named data set, or else to the size that most of the
+    folder's have, 1024 pixels a side at most, and the extractor's channels. Raises AIGCError where images or extractor
+    cannot be had, and where images are few or too small.
     """
     started = time.perf_counter()
-    resolution = first_resolution(folder)
+    common = common_side(folder)
     dataset, _ = split_reference(reference)
     extracted_by = load_extractor(extractor or default_extractor(dataset), weights)
     if is_registered(dataset):
         real = Reference.load(reference, extracted_by, None, None)
     else:
+        resolution = _measured_side(folder, Path(dataset).expanduser(), common)
         real = Reference.load(reference, extracted_by, resolution, extracted_by.channels)
     channels, resolution = real.data.images.shape[1:3]
-    data = load_dataset(str(folder), resolution=resolution, channels=channels)
+    data = load_measured(str(folder), "train", resolution, channels)
     protocol = _protocol(real, len(data))
     seen = Reference(data, "train", real.extractor)
     sampled = Sampled(seen.features, seen.logits, torch.zeros(len(data), 0))
@@ -169,6 +175,23 @@ def evaluate_folder(
     )
     write_result(result, folder)
     return result
+
+
+def _measured_side(folder: Path, real: Path, common: int) -> int:
+    """The side in pixels at which two folders are compared, the first's images being mostly of the side `common`."""
+    if common < MIN_SIDE:
+        raise AIGCError(
+            f"Most images in '{folder}' are only {common} pixels high or wide; those measured need {MIN_SIDE} at least."
+        )
+    resolution = min(common, MAX_SIDE)
+    for each, side in ((folder, common), (real, common_side(real))):
+        if side != resolution:
+            warnings.warn(
+                f"The images in '{each}', most of which have a shorter side of {side} pixels, are measured at "
+                f"{resolution} × {resolution}.",
+                stacklevel=3,
+            )
+    return resolution
 
 
 def _asked(figures: dict[str, Figure], metrics: Collection[str]) -> dict[str, Figure]:
@@ -210,7 +233,7 @@ def default_reference(config: CheckpointConfig, extractor: str | None, weights: 
     except AIGCError as error:
         raise AIGCError(f"There is nothing to compare with: {error} Name real images with --reference.") from None
     if config.recipe.get("data_limit") is not None:
-        data = load_dataset(config.dataset, resolution=resolution, channels=channels)
+        data = load_measured(config.dataset, "train", resolution, channels)
     return Reference(data, "train", extracted_by)
 
 
@@ -250,8 +273,8 @@ def sample_features(
         seeds = range(SAMPLING_SEED + start, SAMPLING_SEED + min(start + CHUNK, num_samples))
 
         def extract(seeds: range = seeds) -> dict[str, Tensor]:
-            parts = zip(*(extractor.extract_batch(images) for images in _drawn(checkpoint, seeds)))
-            return {name: torch.cat(part).cpu() for name, part in zip(("features", "logits"), parts)}
+            parts = zip(*(extractor.extract(images) for images in _drawn(checkpoint, seeds)))
+            return {name: torch.cat(part) for name, part in zip(("features", "logits"), parts)}
 
         chunks.append(kept(f"{key}/{seeds.start}-{len(seeds)}", extract))
         progress((seeds.stop - SAMPLING_SEED) / num_samples)
@@ -281,25 +304,37 @@ def _latents(checkpoint: Checkpoint, seeds: range | list[int]) -> tuple[Tensor, 
 @torch.inference_mode()
 def _drawn(checkpoint: Checkpoint, seeds: range | list[int]) -> Iterator[Tensor]:
     """Batches of images uint8 [n, C, R, R] of the seeds, on the generator's device."""
+    size = _batch_size(checkpoint, len(seeds))
+    for start in range(0, len(seeds), size):
+        yield _generated(checkpoint, *_latents(checkpoint, seeds[start : start + size]))
+
+
+def _generated(checkpoint: Checkpoint, latents: Tensor, labels: Tensor) -> Tensor:
+    """One batch of images uint8 [n, C, R, R], on the generator's device."""
     device = next(checkpoint.generator.parameters()).device
-    for start in range(0, len(seeds), EVALUATION_BATCH_SIZE):
-        latents, labels = _latents(checkpoint, seeds[start : start + EVALUATION_BATCH_SIZE])
-        yield to_uint8(generate(checkpoint.generator, latents.to(device), labels.to(device)))
+    return to_uint8(generate(checkpoint.generator, latents.to(device), labels.to(device)))
+
+
+def _batch_size(checkpoint: Checkpoint, count: int) -> int:
+    """How many of so many images are drawn at a time."""
+    latents, labels = _latents(checkpoint, range(2))
+    return batch_size(
+        checkpoint.generator,
+        lambda number: _generated(checkpoint, latents[:number], labels[:number]),
+        min(EVALUATION_BATCH_SIZE, count),
+    )
 
 
 @torch.inference_mode()
 def _paths(checkpoint: Checkpoint, extractor: Extractor) -> tuple[Tensor, Tensor]:
     """Features [PATHS, F] at both ends of steps from one latent towards another, of one class each."""
-    device = next(checkpoint.generator.parameters()).device
     starts, labels = _latents(checkpoint, range(SAMPLING_SEED, SAMPLING_SEED + PATHS))
     goals, _ = _latents(checkpoint, range(SAMPLING_SEED + PATHS, SAMPLING_SEED + 2 * PATHS))
+    size = _batch_size(checkpoint, PATHS)
     ends = []
     for latents in (starts, path_ends(starts, goals)):
-        parts = [
-            extractor.extract_batch(to_uint8(generate(checkpoint.generator, z.to(device), y.to(device))))[0].cpu()
-            for z, y in zip(latents.split(EVALUATION_BATCH_SIZE), labels.split(EVALUATION_BATCH_SIZE))
-        ]
-        ends.append(torch.cat(parts))
+        batches = zip(latents.split(size), labels.split(size))
+        ends.append(torch.cat([extractor.extract(_generated(checkpoint, z, y))[0] for z, y in batches]))
     return ends[0], ends[1]
 
 

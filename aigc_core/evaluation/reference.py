@@ -20,6 +20,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from aigc_core.data.datasets import PATIENCE_SECONDS, ImageDataset, load_dataset, splits_of
+from aigc_core.data.streaming import StreamedImages
 from aigc_core.files import atomic_write
 from aigc_core.metrics.extractors import Extractor
 from aigc_core.metrics.fid import Moments
@@ -29,6 +30,8 @@ from aigc_core.metrics.neighbours import radii
 
 CHUNK = 1000
 """So many images' features are kept as a file, so that what was interrupted goes on from there."""
+MAX_BYTES = 256 * 2**20
+"""The pixels of larger sets are read and converted batch by batch."""
 NEIGHBOURHOOD = 3
 DENSITY_NEIGHBOURHOOD = 5
 
@@ -58,6 +61,15 @@ def split_reference(text: str) -> tuple[str, str]:
     return text, splits_of(text)[-1]
 
 
+def load_measured(
+    name: str, split: str, resolution: int | None, channels: int | None, limit: int | None = None
+) -> ImageDataset:
+    """Data to extract features of: no more than 256 MiB of pixels in memory, and no file that cannot be read."""
+    return load_dataset(
+        name, split, resolution=resolution, channels=channels, limit=limit, max_bytes=MAX_BYTES, check=True
+    )
+
+
 @dataclass(frozen=True)
 class Reference:
     """A data set and an extractor; loaded, hashed and measured once, however many checkpoints are compared with it."""
@@ -73,7 +85,7 @@ class Reference:
         None keeps what is a named set's own. Raises AIGCError when there is no such data.
         """
         dataset, split = split_reference(text)
-        return cls(load_dataset(dataset, split, resolution=resolution, channels=channels), split, extractor)
+        return cls(load_measured(dataset, split, resolution, channels), split, extractor)
 
     @property
     def content_hash(self) -> str:
@@ -101,10 +113,10 @@ class Reference:
         )
         chunks = []
         for start in starts:
-            rows = torch.arange(start, min(start + CHUNK, len(self.data)))
+            images = self.data.part(start, min(start + CHUNK, len(self.data)))
 
-            def extract(rows: Tensor = rows) -> dict[str, Tensor]:
-                return dict(zip(("features", "logits"), self.extractor.extract(self.data.batch(rows)[0])))
+            def extract(images: Tensor | StreamedImages = images) -> dict[str, Tensor]:
+                return dict(zip(("features", "logits"), self.extractor.extract(images)))
 
             chunks.append(kept(f"{self._key}/{start}", extract))
         return {name: torch.cat([chunk[name] for chunk in chunks]) for name in ("features", "logits")}

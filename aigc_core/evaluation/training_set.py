@@ -10,8 +10,10 @@ from pathlib import Path
 
 from aigc_core.access import open_to_strangers
 from aigc_core.checkpoint.folder import CheckpointConfig
-from aigc_core.data.datasets import ImageDataset, dataset_names, is_registered, load_dataset
+from aigc_core.data.datasets import ImageDataset, dataset_names, is_registered
 from aigc_core.errors import AIGCError
+
+from .reference import load_measured
 
 
 def load_training_set(config: CheckpointConfig) -> ImageDataset:
@@ -31,11 +33,12 @@ def load_training_set(config: CheckpointConfig) -> ImageDataset:
                 "The folder that the checkpoint was trained on, '{name}', is not here.", name=config.dataset
             )
     limit = config.recipe.get("data_limit")
-    dataset = load_dataset(
+    dataset = load_measured(
         config.dataset,
-        resolution=config.image_shape.resolution,
-        channels=config.image_shape.channels,
-        limit=limit if isinstance(limit, int) else None,
+        "train",
+        config.image_shape.resolution,
+        config.image_shape.channels,
+        limit if isinstance(limit, int) else None,
     )
     if config.data_hash and dataset.content_hash() != config.data_hash:
         raise AIGCError(

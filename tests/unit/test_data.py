@@ -30,8 +30,9 @@ from aigc_core.data.datasets import (
     dataset_names,
     load_dataset,
     prepare_dataset,
-    read_image,
 )
+from aigc_core.data.folders import FolderImages
+from aigc_core.data.image_files import read_image
 from aigc_core.rng import seeded_generator
 from tests.processes import run_cli
 
@@ -305,7 +306,7 @@ def test_folder_without_classes(tmp_path: Path) -> None:
     for folder in (flat, nested):
         dataset = load_dataset(str(folder))
         assert dataset.class_names == () and dataset.labels.tolist() == [0, 0, 0]
-        assert dataset.images.shape == (3, 3, 64, 64)
+        assert dataset.images.shape == (3, 3, 28, 28)
 
 
 def test_folder_limit_decodes_a_balanced_choice(tmp_path: Path) -> None:
@@ -425,12 +426,12 @@ def test_wrong_input_is_a_sentence(name: str, options: dict, sentence: str, tmp_
         load_dataset(str(tmp_path / name) if name.isupper() else name, **options)
 
 
-def test_a_folder_that_does_not_fit_is_streamed(digits_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_does_not_fit_is_streamed(digits_folder: Path) -> None:
     read = partial(load_dataset, str(digits_folder), resolution=28, channels=1)
     in_memory = read()
-    monkeypatch.setattr(data, "MAX_MEMORY", 500 * 28 * 28 - 1)
+    read = partial(read, max_bytes=500 * 28 * 28 - 1)
     streamed = read()
-    assert isinstance(streamed.images, data.FolderImages) and isinstance(in_memory.images, torch.Tensor)
+    assert isinstance(streamed.images, FolderImages) and isinstance(in_memory.images, torch.Tensor)
     assert streamed.images.shape == in_memory.images.shape and len(streamed) == 500
     assert streamed.content_hash() == in_memory.content_hash()
     indices = torch.tensor([499, 3, 3, 250])
@@ -439,16 +440,15 @@ def test_a_folder_that_does_not_fit_is_streamed(digits_folder: Path, monkeypatch
     assert isinstance(read(limit=20).images, torch.Tensor)
 
 
-def test_streamed_images_are_decoded_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_streamed_images_are_decoded_ahead(tmp_path: Path) -> None:
     """What comes next is decoded while nobody asks for it: it is there even when its files are gone."""
     folder = folder_of(tmp_path / "pictures", {f"{number}.png": pixels(8, 8, 3) for number in range(6)})
     whole = load_dataset(str(folder), resolution=8).images
-    monkeypatch.setattr(data, "MAX_MEMORY", 1)
-    streamed = load_dataset(str(folder), resolution=8)
+    streamed = load_dataset(str(folder), resolution=8, max_bytes=1)
     now, upcoming = torch.tensor([1, 0]), torch.tensor([5, 2, 5])
     images, _ = streamed.batch(now, upcoming)
     assert torch.equal(images, whole[now])
-    assert isinstance(streamed.images, data.FolderImages)
+    assert isinstance(streamed.images, FolderImages)
     wait(streamed.images._ahead.values())
     for path in folder.iterdir():
         if path.name != "5.png":  # asked for twice, so read once more
@@ -456,11 +456,10 @@ def test_streamed_images_are_decoded_ahead(tmp_path: Path, monkeypatch: pytest.M
     assert torch.equal(streamed.batch(upcoming)[0], whole[upcoming])
 
 
-def test_streaming_replaces_a_broken_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_streaming_replaces_a_broken_file(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "pictures", {f"{number}.png": pixels(8, 8, 3) for number in range(3)})
     (folder / "2.png").write_bytes(b"broken")
-    monkeypatch.setattr(data, "MAX_MEMORY", 1)
-    dataset = load_dataset(str(folder), resolution=8)
+    dataset = load_dataset(str(folder), resolution=8, max_bytes=1)
     with pytest.warns(UserWarning, match="2.png' cannot be read .* The next image takes its place"):
         images, _ = dataset.batch(torch.tensor([0, 2]))
     assert torch.equal(images[1], images[0])

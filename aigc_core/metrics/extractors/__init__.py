@@ -16,6 +16,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from aigc_core.batching import batch_size
+from aigc_core.data.streaming import StreamedImages
+
 from ...errors import AIGCError
 
 BATCH_SIZE = 250
@@ -36,13 +39,21 @@ class Extractor:
     dataset: str = ""
 
     @torch.inference_mode()
-    def extract(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def extract(self, images: Tensor | StreamedImages) -> tuple[Tensor, Tensor]:
         """Features [N, F] and logits [N, K] on the CPU of images uint8 [N, 1 or 3, H, W], computed where these lie.
 
-        Grey images are repeated for an extractor of colour. Raises AIGCError for colour images and a grey extractor.
+        In batches that memory has room for. Grey images are repeated for an extractor of colour. Raises AIGCError for
+        colour images and a grey extractor.
         """
-        parts = [self.extract_batch(batch) for batch in images.split(BATCH_SIZE)]
-        return torch.cat([features.cpu() for features, _ in parts]), torch.cat([logits.cpu() for _, logits in parts])
+        first = images[torch.arange(1)]
+        size = batch_size(
+            self.network,
+            lambda count: self.extract_batch(first.expand(count, -1, -1, -1)),
+            min(BATCH_SIZE, len(images)),
+            (first.shape, first.device),
+        )
+        features, logits = zip(*((part.cpu() for part in self.extract_batch(batch)) for batch in images.split(size)))
+        return torch.cat(features), torch.cat(logits)
 
     def extract_batch(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The same of one batch, left on the device of the images."""

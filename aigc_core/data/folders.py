@@ -1,0 +1,211 @@
+"""Folders of image files: what lies in them, how large most are, and their pixels, in memory or as they are needed."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from statistics import median
+
+import numpy
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from aigc_core.errors import AIGCError
+
+from .image_files import image_size, read_image, readable_suffixes
+from .streaming import StreamedImages
+
+DECODING_THREADS = min(8, os.cpu_count() or 1)
+PREFETCHED_BYTES = 256 * 2**20
+NAMED = 5
+"""So many files, or kinds of files, are named in a sentence; the others are counted."""
+PATIENCE_SECONDS = 2
+"""What takes longer shows its progress."""
+REMEDIES = {
+    suffix: remedy
+    for remedy, suffixes in {
+        "`pip install pillow-heif` to read them": (".heic", ".heics", ".heif", ".heifs", ".hif"),
+        "`pip install --upgrade pillow` to read them": (".avif", ".avifs"),
+    }.items()
+    for suffix in suffixes
+}
+
+
+def image_paths(folder: Path) -> list[Path]:
+    """The image files in a folder and all below it, sorted; links are followed.
+
+    What is left out is counted by kind in a warning. Raises AIGCError if there is no such folder or no image in it.
+    """
+    paths, ignored = _listed(folder)
+    if ignored:
+        kinds = _kinds(ignored)
+        warnings.warn(
+            f"{ignored.total():,} files beside the {len(paths):,} images in '{folder}' are left out: {kinds}.",
+            stacklevel=2,
+        )
+    return paths
+
+
+def _listed(folder: Path) -> tuple[list[Path], Counter[str]]:
+    """The image files and, by kind, how many others there are."""
+    if not folder.is_dir():
+        raise AIGCError(f"There is no folder '{folder}'.")
+    suffixes = readable_suffixes()
+    paths: list[Path] = []
+    ignored: Counter[str] = Counter()
+    above = {str(folder): frozenset([os.path.realpath(folder)])}
+
+    def unopened(error: OSError) -> None:
+        ignored["folders that cannot be opened"] += 1
+
+    for place, folders, files in os.walk(folder, followlinks=True, onerror=unopened):
+        ancestors = above.pop(place)
+        for name in [*folders]:
+            path = os.path.join(place, name)
+            real = os.path.realpath(path)
+            if name.startswith("."):
+                ignored["hidden folders"] += 1
+            elif real in ancestors:
+                ignored["links back to a folder above"] += 1
+            else:
+                above[path] = ancestors | {real}
+                continue
+            folders.remove(name)
+        for name in files:
+            path = Path(place, name)
+            if name.startswith("."):
+                ignored["hidden files"] += 1
+            elif path.suffix.lower() in suffixes:
+                paths.append(path)
+            elif not path.exists():
+                ignored["links to nothing"] += 1
+            else:
+                ignored[path.suffix.lower() or "files without a suffix"] += 1
+    if not paths:
+        found = f"; it has {_kinds(ignored)}" if ignored else "; it should hold PNG, JPEG or WebP files"
+        raise AIGCError(f"There is no image in '{folder}' that can be read here{found}.")
+    return sorted(paths), ignored
+
+
+def _kinds(ignored: Counter[str]) -> str:
+    """Counts by kind, the most frequent first, each with what would make it readable."""
+    named = [
+        f"{count:,} {kind}" + (f" ({REMEDIES[kind]})" if kind in REMEDIES else "")
+        for kind, count in ignored.most_common(NAMED)
+    ]
+    others = ignored.total() - sum(count for _, count in ignored.most_common(NAMED))
+    return ", ".join(named) + (f" and {others:,} others" if others else "")
+
+
+def common_side(folder: Path, paths: Sequence[Path] | None = None) -> int:
+    """The shorter side in pixels that most images of a folder, or those at `paths`, have.
+
+    Of equally frequent ones it is that nearest to the median. Images of another size are counted and named in a warning. Files whose headers cannot be read count for nothing;
+    AIGCError is raised if that is so of all.
+    """
+
+    def size_of(path: Path) -> tuple[int, int] | AIGCError:
+        try:
+            return image_size(path)
+        except AIGCError as error:
+            return error
+
+    if paths is None:
+        paths, _ = _listed(folder)
+    with ThreadPoolExecutor(DECODING_THREADS) as threads:
+        found = list(threads.map(size_of, paths))
+    sizes = {path: size for path, size in zip(paths, found) if isinstance(size, tuple)}
+    if not sizes:
+        raise AIGCError(f"No image in '{folder}' can be read: {found[0]}")
+    counts = Counter(min(size) for size in sizes.values())
+    middle = median(counts.elements())
+    common = max(counts, key=lambda side: (counts[side], -abs(side - middle), side))
+    others = {path: size for path, size in sizes.items() if min(size) != common}
+    if others:
+        named = [f"'{path}' ({width} × {height})" for path, (width, height) in [*others.items()][:NAMED]]
+        more = f" and {len(others) - NAMED:,} more" if len(others) > NAMED else ""
+        warnings.warn(
+            f"{counts[common]:,} of {len(sizes):,} images in '{folder}' have a shorter side of {common} pixels, the "
+            f"most common size; {len(others):,} have another and are scaled: {', '.join(named)}{more}.",
+            stacklevel=2,
+        )
+    return common
+
+
+def decode_all(
+    folder: Path, paths: list[Path], resolution: int, channels: int, keep: bool = True
+) -> tuple[Tensor | None, list[Path]]:
+    """Images uint8 [n, C, H, W] of the files that can be read, and these files; the others are named in a warning.
+
+    Without `keep` the files are only tried.
+    """
+    images = numpy.empty((len(paths) if keep else 0, channels, resolution, resolution), numpy.uint8)
+
+    def read(index: int) -> str:
+        try:
+            image = read_image(paths[index], resolution, channels)
+        except AIGCError as error:
+            return str(error)
+        if keep:
+            images[index] = image
+        return ""
+
+    with ThreadPoolExecutor(DECODING_THREADS) as threads:
+        reading = threads.map(read, range(len(paths)))
+        shown = tqdm(reading, f"reading {folder}", len(paths), leave=False, delay=PATIENCE_SECONDS, unit=" images")
+        errors = list(shown)
+    readable = [index for index, error in enumerate(errors) if not error]
+    broken = [error for error in errors if error]
+    if not readable:
+        raise AIGCError(f"No image in '{folder}' can be read: {broken[0]}")
+    if broken:
+        named = " ".join(broken[:NAMED]) + (f" And {len(broken) - NAMED} more." if len(broken) > NAMED else "")
+        warnings.warn(f"{len(broken)} of {len(paths)} images were left out: {named}", stacklevel=2)
+        if keep:
+            for row, index in enumerate(readable):  # in place, as a copy would need the memory twice
+                images[row] = images[index]
+    kept = torch.from_numpy(images)[: len(readable)] if keep else None
+    return kept, [paths[index] for index in readable]
+
+
+class FolderImages(StreamedImages):
+    """Images that stay in their files and are decoded by several threads when they are indexed, or ahead of it.
+
+    A file that cannot be read is replaced by the next one, with a warning.
+    """
+
+    def __init__(self, paths: Sequence[Path], resolution: int, channels: int) -> None:
+        self.paths = paths
+        self.shape = torch.Size((len(paths), channels, resolution, resolution))
+        self._threads = ThreadPoolExecutor(DECODING_THREADS)
+        self._ahead: dict[int, Future[numpy.ndarray]] = {}
+
+    def __getitem__(self, indices: Tensor) -> Tensor:
+        decoding = [self._ahead.pop(index, None) or self._decode(index) for index in indices.tolist()]
+        return torch.from_numpy(numpy.stack([image.result() for image in decoding]))
+
+    def part(self, start: int, stop: int) -> FolderImages:
+        return FolderImages(self.paths[start:stop], self.shape[2], self.shape[1])
+
+    def prefetch(self, indices: Tensor) -> None:
+        """Begin to decode the images at `indices` int64 [n], which are indexed next, as far as 256 MiB hold them."""
+        for future in self._ahead.values():
+            future.cancel()
+        count = max(1, PREFETCHED_BYTES // self.shape[1:].numel())
+        self._ahead = {index: self._decode(index) for index in indices[:count].tolist()}
+
+    def _decode(self, index: int) -> Future[numpy.ndarray]:
+        return self._threads.submit(self._read, index)
+
+    def _read(self, index: int) -> numpy.ndarray:
+        for other in range(len(self)):
+            try:
+                return read_image(self.paths[(index + other) % len(self)], self.shape[2], self.shape[1])
+            except AIGCError as error:
+                warnings.warn(f"{error} The next image takes its place.", stacklevel=2)
+        raise AIGCError("None of the images can be read.")
