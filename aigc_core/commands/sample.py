@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sys
+import zipfile
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy
+import torch
 
+from aigc_core.batching import images_that_fit
 from aigc_core.checkpoint.folder import Checkpoint
+from aigc_core.data.image_files import MAX_PIXELS
 from aigc_core.files import atomic_write
 from aigc_core.sampling.interpolation import CURVES, interpolate, write_movie
 from aigc_core.sampling.provenance import save_png
@@ -56,21 +61,28 @@ def run(arguments: Namespace) -> int:
     if arguments.interpolate and kind == "npz":
         raise AIGCError("--interpolate makes a png, gif or mp4; an npz holds the samples of seeds.")
     checkpoint = Checkpoint.from_pretrained(arguments.checkpoint, device=best_device())
+    pixels = checkpoint.config.image_shape.channels * checkpoint.config.image_shape.resolution**2
+    parts = request.parts(images_that_fit(4 * pixels, at_most=1024))
     if kind == "png" and not arguments.interpolate:
-        sample(checkpoint, request).save(out)
+        if suffix == "png":
+            _check_grid(checkpoint, request.count)
+            parts = iter([request])
+        for part in parts:
+            sample(checkpoint, part).save(out)
         return _say(request.count, "image", out)
     file = out if suffix == kind else out / f"samples.{kind}"
     if kind in ("gif", "mp4"):
         frames = interpolate(checkpoint, request.singles(), MOVIE_FRAMES, arguments.interpolate or CURVES[0])
         write_movie(file, frames)
-        return _say(len(frames), "frame", file)
+        return _say(request.count * MOVIE_FRAMES, "frame", file)
     if arguments.interpolate:
-        strip = interpolate(checkpoint, request.singles(), STRIP_FRAMES, arguments.interpolate, loop=False)
+        _check_grid(checkpoint, (request.count - 1) * STRIP_FRAMES + 1)
+        frames = interpolate(checkpoint, request.singles(), STRIP_FRAMES, arguments.interpolate, loop=False)
+        strip = torch.stack([*frames])
         save_png(file, image_grid(strip, len(strip)), None, checkpoint.weights_sha256)
         return _say(len(strip), "image", file)
-    samples = sample(checkpoint, request)
     with atomic_write(file) as unfinished:
-        numpy.savez_compressed(unfinished, samples=samples.images.numpy(), labels=samples.labels.numpy())
+        _write_npz(unfinished, checkpoint, request.count, parts)
     return _say(request.count, "image", file)
 
 
@@ -79,3 +91,31 @@ def _say(count: int, what: str, path: Path) -> int:
     print(f"{count:,} {what}{'' if count == 1 else 's'} written to:", file=sys.stderr)
     print(path)
     return 0
+
+
+def _check_grid(checkpoint: Checkpoint, count: int) -> None:
+    """Raise AIGCError where so many images would make a picture that is too large to be opened again."""
+    pixels = count * checkpoint.config.image_shape.resolution**2
+    if pixels > MAX_PIXELS:
+        raise AIGCError(
+            f"{count} images make a picture of {pixels // 1_000_000} million pixels, and one may have "
+            f"{MAX_PIXELS // 1_000_000}; make fewer, or name a folder instead of a file."
+        )
+
+
+def _write_npz(path: Path, checkpoint: Checkpoint, count: int, parts: Iterable[SampleRequest]) -> None:
+    """Arrays `samples` uint8 [N, C, R, R] and `labels` float32 [N, num_classes], as numpy.savez_compressed writes them,
+    without holding the first."""
+    shape = checkpoint.config.image_shape
+    size = (count, shape.channels, shape.resolution, shape.resolution)
+    labels = []
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        with archive.open("samples.npy", "w", force_zip64=True) as file:
+            header = {"descr": "|u1", "fortran_order": False, "shape": size}
+            numpy.lib.format.write_array_header_1_0(file, header)
+            for part in parts:
+                samples = sample(checkpoint, part)
+                file.write(samples.images.numpy().tobytes())
+                labels.append(samples.labels.numpy())
+        with archive.open("labels.npy", "w") as file:
+            numpy.lib.format.write_array(file, numpy.concatenate(labels))

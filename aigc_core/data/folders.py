@@ -105,8 +105,8 @@ def _kinds(ignored: Counter[str]) -> str:
 def common_side(folder: Path, paths: Sequence[Path] | None = None) -> int:
     """The shorter side in pixels that most images of a folder, or those at `paths`, have.
 
-    Of equally frequent ones it is that nearest to the median. Images of another size are counted and named in a warning. Files whose headers cannot be read count for nothing;
-    AIGCError is raised if that is so of all.
+    Of equally frequent ones it is that nearest to the median. Images of another size are counted and named in a
+    warning. Files whose headers cannot be read count for nothing; AIGCError is raised if that is so of all.
     """
 
     def size_of(path: Path) -> tuple[int, int] | AIGCError:

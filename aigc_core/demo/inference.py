@@ -130,7 +130,7 @@ def draw_movie(
     checkpoint = load(found[0].checkpoint, token)
     codes, labels = _stacked(found)
     codes = codes.to(next(checkpoint.generator.parameters()).device)
-    return interpolate_codes(checkpoint, codes, labels, frames, curve).numpy()
+    return np.stack([frame.numpy() for frame in interpolate_codes(checkpoint, codes, labels, frames, curve)])
 
 
 @on_gpu(lambda *_: INVERSION_SECONDS)

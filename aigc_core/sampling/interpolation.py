@@ -7,11 +7,16 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, get_args
+from uuid import uuid4
 
 import torch
+from PIL import GifImagePlugin, Image, ImageChops
 from torch import Tensor
 
 from aigc_core.checkpoint.folder import Checkpoint
@@ -19,7 +24,7 @@ from aigc_core.errors import AIGCError
 from aigc_core.files import atomic_write
 
 from .provenance import DIGITAL_SOURCE_TYPE, aigc_label, to_picture
-from .sample import SampleRequest, render, request_codes
+from .sample import BATCH_SIZE, SampleRequest, render, request_codes
 
 Curve = Literal["spherical", "linear"]
 CURVES: tuple[Curve, ...] = get_args(Curve)
@@ -34,8 +39,8 @@ def interpolate(
     frames: int = 20,
     curve: Curve = "spherical",
     loop: bool = True,
-) -> Tensor:
-    """Frames uint8 [N, C, R, R] that lead through the images of single requests.
+) -> Iterator[Tensor]:
+    """N frames uint8 [C, R, R], one after another, that lead through the images of single requests.
 
     `frames` lie between two of them; with `loop` the way leads back to the first (N = requests · frames), else it
     ends at the last (N = (requests − 1) · frames + 1). Codes, which carry truncation and offsets, go along
@@ -53,23 +58,30 @@ def interpolate_codes(
     frames: int = 20,
     curve: Curve = "spherical",
     loop: bool = True,
-) -> Tensor:
+) -> Iterator[Tensor]:
     """As `interpolate`, through codes float32 [N, ...] and labels [N, num_classes] as `sampling.render` takes them."""
     stops = len(codes)
     if stops < 2:
         raise AIGCError("An interpolation needs at least two images to lead through.")
     if not 1 <= frames <= MAX_FRAMES // stops:
         raise AIGCError(f"An interpolation has at least 1 and in all at most {MAX_FRAMES} frames.")
+    return _frames(checkpoint, codes, labels, frames, curve, loop)
+
+
+def _frames(
+    checkpoint: Checkpoint, codes: Tensor, labels: Tensor, frames: int, curve: Curve, loop: bool
+) -> Iterator[Tensor]:
+    stops = len(codes)
     centre = getattr(checkpoint.generator, "style_mean", torch.zeros((), device=codes.device))
-    pairs = stops if loop else stops - 1
-    position = torch.arange(pairs * frames + (not loop))
-    start = position // frames % stops
-    end = (start + 1) % stops
-    share = (position % frames / frames).to(codes.device)
     along = torch.lerp if curve == "linear" else slerp
-    shares = share.view(-1, *[1] * (codes.ndim - 1))
-    path = centre + along(codes[start] - centre, codes[end] - centre, shares)
-    return render(checkpoint, path, torch.lerp(labels[start], labels[end], share.cpu()[:, None]))
+    pairs = stops if loop else stops - 1
+    for positions in torch.arange(pairs * frames + (not loop)).split(BATCH_SIZE):
+        start = positions // frames % stops
+        end = (start + 1) % stops
+        share = (positions % frames / frames).to(codes.device)
+        shares = share.view(-1, *[1] * (codes.ndim - 1))
+        path = centre + along(codes[start] - centre, codes[end] - centre, shares)
+        yield from render(checkpoint, path, torch.lerp(labels[start], labels[end], share.cpu()[:, None]))
 
 
 def slerp(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
@@ -90,47 +102,64 @@ def enlarge(frames: Tensor, side: int = WATCHABLE_SIDE) -> Tensor:
     return frames.repeat_interleave(factor, dim=2).repeat_interleave(factor, dim=3)
 
 
-def write_movie(path: Path, frames: Tensor) -> None:
-    """Write frames uint8 [N, C, R, R] as a GIF that repeats or an H.264 MP4, by the path's suffix, enlarged.
+def write_movie(path: Path, frames: Iterable[Tensor]) -> None:
+    """Write frames uint8 [C, R, R] as a GIF that repeats or an H.264 MP4, by the path's suffix, enlarged.
 
-    Both state that they are AI-generated: the GIF in a comment, the MP4 in its metadata, with the key `AIGC` of GB
-    45438-2025. Raises AIGCError when the disk is full or not writable, or there is no encoder for an MP4.
+    Each is written before the next is asked for. Both state that they are AI-generated: the GIF in a comment, the MP4
+    in its metadata, with the key `AIGC` of GB 45438-2025. Raises AIGCError when the disk is full or not writable, or
+    there is no encoder for an MP4.
     """
-    large = enlarge(frames)
-    statement = {"DigitalSourceType": DIGITAL_SOURCE_TYPE, "AIGC": aigc_label(frames)}
+    pictures = (to_picture(enlarge(frame[None])[0]) for frame in frames)
+    # The statement stands before the frames, whose hash is not known yet.
+    statement = {"DigitalSourceType": DIGITAL_SOURCE_TYPE, "AIGC": aigc_label(uuid4().hex)}
     with atomic_write(path) as unfinished:
         if path.suffix.lower() == ".gif":
-            _write_gif(unfinished, large, statement)
+            _write_gif(unfinished, pictures, statement)
         else:
-            _write_mp4(unfinished, large, statement)
+            _write_mp4(unfinished, pictures, statement)
 
 
-def _write_gif(path: Path, frames: Tensor, statement: dict[str, Any]) -> None:
-    first, *others = [to_picture(frame) for frame in frames]
-    duration = 1000 // FRAMES_PER_SECOND
-    first.save(path, save_all=True, append_images=others, loop=0, duration=duration, comment=json.dumps(statement))
+def _write_gif(path: Path, pictures: Iterator[Image.Image], statement: dict[str, Any]) -> None:
+    """Pillow's own `save` would hold all frames; of each, only what differs from the one before is written."""
+    before, changed = None, (0, 0, 0, 0)
+    with path.open("wb") as file:
+        for picture in pictures:
+            if before is None:
+                changed = (0, 0, *picture.size)
+            else:
+                changed = ImageChops.difference(before, picture).getbbox() or (0, 0, 1, 1)
+            reduced = picture.crop(changed).convert("P", palette=Image.Palette.ADAPTIVE)
+            if before is None:
+                header, _ = GifImagePlugin.getheader(reduced.copy(), info={"loop": 0, "comment": json.dumps(statement)})
+                file.writelines(header)
+            file.writelines(
+                GifImagePlugin.getdata(
+                    reduced, changed[:2], duration=1000 // FRAMES_PER_SECOND, include_color_table=True
+                )
+            )
+            before = picture
+        file.write(b";")
 
 
-def _write_mp4(path: Path, frames: Tensor, statement: dict[str, Any]) -> None:
+def _write_mp4(path: Path, pictures: Iterator[Image.Image], statement: dict[str, Any]) -> None:
     metadata = {"comment": json.dumps(statement), "AIGC": json.dumps(statement["AIGC"])}
     options = ["-crf", "16", "-movflags", "+faststart+use_metadata_tags"]
     for key, value in metadata.items():
         options += ["-metadata", f"{key}={value}"]
+    first = next(pictures)
     command = [_ffmpeg(), "-y", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "rgb24"]
-    command += [
-        "-video_size",
-        f"{frames.shape[-1]}x{frames.shape[-2]}",
-        "-framerate",
-        str(FRAMES_PER_SECOND),
-        "-i",
-        "-",
-    ]
+    command += ["-video_size", f"{first.width}x{first.height}", "-framerate", str(FRAMES_PER_SECOND), "-i", "-"]
     # H.264 in 4:2:0 has sides of even numbers.
     command += ["-vf", "scale=ceil(iw/2)*2:ceil(ih/2)*2", "-codec:v", "libx264", "-pix_fmt", "yuv420p", *options]
-    pixels = frames.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).numpy().tobytes()
-    encoder = subprocess.run([*command, str(path)], input=pixels, capture_output=True, check=False)
+    with tempfile.TemporaryFile() as messages:
+        encoder = subprocess.Popen([*command, str(path)], stdin=subprocess.PIPE, stderr=messages)
+        with suppress(BrokenPipeError), encoder:  # an encoder that fails says why
+            assert encoder.stdin is not None
+            for picture in chain([first], pictures):
+                encoder.stdin.write(picture.convert("RGB").tobytes())
+        messages.seek(0)
+        said = messages.read().decode(errors="replace")
     if encoder.returncode:
-        said = encoder.stderr.decode(errors="replace")
         if "No space left on device" in said:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         raise OSError(f"ffmpeg stopped with '{said.strip().splitlines()[-1] if said.strip() else encoder.returncode}'")

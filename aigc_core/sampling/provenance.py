@@ -64,16 +64,16 @@ def to_picture(image: Tensor) -> Image.Image:
     return Image.fromarray(image.permute(1, 2, 0).squeeze(2).numpy())
 
 
-def aigc_label(image: Tensor) -> dict[str, str]:
-    """The fields of GB 45438-2025, appendix E, for pixels uint8 of any shape.
+def aigc_label(number: str) -> dict[str, str]:
+    """The fields of GB 45438-2025, appendix E, for content of that number, 32 hexadecimal digits.
 
-    Label "1" says that the content is generated; it is numbered by the hash of its pixels. Whoever spreads it
-    fills in the propagator's fields; the reserved ones are for each side's own safeguards.
+    Label "1" says that the content is generated. Whoever spreads it fills in the propagator's fields; the reserved
+    ones are for each side's own safeguards.
     """
     return {
         "Label": "1",
         "ContentProducer": PRODUCER,
-        "ProduceID": hashlib.sha256(image.numpy().tobytes()).hexdigest()[:32],
+        "ProduceID": number,
         "ReservedCode1": "",
         "ContentPropagator": "",
         "PropagateID": "",
@@ -87,7 +87,7 @@ def png_bytes(image: Tensor, request: SampleRequest | None, weights: str) -> byt
     `request`: of this one image (`SampleRequest.singles`) or of a whole grid; None for an image that no request
     makes. `weights`: `Checkpoint.weights_sha256`.
     """
-    label = aigc_label(image)
+    label = aigc_label(hashlib.sha256(image.numpy().tobytes()).hexdigest()[:32])  # its pixels number an image
     information = PngImagePlugin.PngInfo()
     information.add_itxt(XMP_KEYWORD, _xmp_packet(request, weights, label))
     information.add_text("AIGC", json.dumps({"AIGC": label}))

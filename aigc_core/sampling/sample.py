@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,10 +18,11 @@ import torch
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
+from aigc_core.batching import batch_size
 from aigc_core.config import Config, parse_config
 from aigc_core.errors import AIGCError
 
-from .labels import parse_labels, split_entries
+from .labels import join_entries, parse_labels, split_entries
 
 if TYPE_CHECKING:
     from aigc_core.checkpoint.folder import Checkpoint
@@ -85,6 +86,19 @@ class SampleRequest(Config):
     def seeds(self) -> list[int]:
         """The seed of each image: `seed`, `seed` + 1, … (wrapping at 2³²)."""
         return [(self.seed + k) % (MAX_SEED + 1) for k in range(self.count)]
+
+    def parts(self, size: int) -> Iterator[SampleRequest]:
+        """Requests of at most `size` images each that together make the same images."""
+        entries = split_entries(self.labels)
+        for start in range(0, self.count, size):
+            turn = start % len(entries)
+            yield self.model_copy(
+                update={
+                    "seed": (self.seed + start) % (MAX_SEED + 1),
+                    "count": min(size, self.count - start),
+                    "labels": join_entries([*entries[turn:], *entries[:turn]]),
+                }
+            )
 
     def singles(self) -> list[SampleRequest]:
         """The request of each image by itself: the same images, one a request."""
@@ -234,12 +248,14 @@ def _offsets(checkpoint: Checkpoint, offsets: dict[str, float]) -> tuple[Tensor,
 @torch.no_grad()
 def render(checkpoint: Checkpoint, codes: Tensor, labels: Tensor) -> Tensor:
     """Images uint8 [N, C, R, R] on the CPU of codes, drawn in batches on the checkpoint's device."""
-    device = next(checkpoint.generator.parameters()).device
-    images = [
-        to_uint8(decode(checkpoint.generator, c.to(device), y.to(device))).cpu()
-        for c, y in zip(codes.split(BATCH_SIZE), labels.split(BATCH_SIZE))
-    ]
-    return torch.cat(images)
+    generator = checkpoint.generator
+    device = next(generator.parameters()).device
+
+    def draw(codes: Tensor, labels: Tensor) -> Tensor:
+        return to_uint8(decode(generator, codes.to(device), labels.to(device))).cpu()
+
+    size = batch_size(generator, lambda count: draw(codes[:count], labels[:count]), min(BATCH_SIZE, len(codes)))
+    return torch.cat([draw(*batch) for batch in zip(codes.split(size), labels.split(size))])
 
 
 def sample(checkpoint: Checkpoint, request: SampleRequest) -> Samples:

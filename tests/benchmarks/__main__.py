@@ -21,6 +21,7 @@ WITHIN_AN_HOUR = (
     "evaluation",
     "neighbours",
     "calibration",
+    "memory",
 )
 HOURS_LONG = ("equal_time", "stability", "scarce_data")
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
+import imageio.v3 as iio
 import numpy
 import pytest
 import torch
@@ -17,6 +20,10 @@ from aigc_core.sampling.sample import draw_latents, sample, to_uint8
 from tests.toy_models import toy_checkpoint
 
 REQUESTS = [SampleRequest(seed=3, labels="Shirt"), SampleRequest(seed=8, labels="Coat", offsets={"z1": 2})]
+
+
+def stacked(frames: Iterator[torch.Tensor]) -> torch.Tensor:
+    return torch.stack([*frames])
 
 
 def test_slerp_by_hand() -> None:
@@ -33,12 +40,12 @@ def test_slerp_by_hand() -> None:
 def test_the_way_leads_through_the_images_and_back(architecture: str, curve: str) -> None:
     checkpoint = toy_checkpoint(architecture)
     images = torch.cat([sample(checkpoint, request).images for request in REQUESTS]).int()
-    loop = interpolate(checkpoint, REQUESTS, frames=6, curve=curve).int()  # type: ignore[arg-type]
+    loop = stacked(interpolate(checkpoint, REQUESTS, frames=6, curve=curve)).int()  # type: ignore[arg-type]
     assert loop.shape[0] == 12
     assert (loop[[0, 6]] - images).abs().max() <= 1
     steps = (loop - loop.roll(-1, 0)).abs().float().mean(dim=(1, 2, 3))
     assert steps.max() < (images[0] - images[1]).abs().float().mean()
-    way = interpolate(checkpoint, REQUESTS, frames=6, curve=curve, loop=False).int()  # type: ignore[arg-type]
+    way = stacked(interpolate(checkpoint, REQUESTS, frames=6, curve=curve, loop=False)).int()  # type: ignore[arg-type]
     assert way.shape[0] == 7 and (way[[0, 6]] - images).abs().max() <= 1
 
 
@@ -47,7 +54,7 @@ def test_linear_way_by_hand() -> None:
     latents, _ = draw_latents([3, 8], 24, 3)
     latents[1, 1] += 2
     middle = to_uint8(checkpoint.generator(latents.mean(0, keepdim=True), torch.tensor([[0.5, 0, 0.5]])))
-    assert torch.equal(interpolate(checkpoint, REQUESTS, frames=2, curve="linear")[1:2], middle)
+    assert torch.equal(stacked(interpolate(checkpoint, REQUESTS, frames=2, curve="linear"))[1:2], middle)
 
 
 def test_too_few_images_or_too_many_frames() -> None:
@@ -66,7 +73,7 @@ def test_pixels_become_crisp_squares() -> None:
 
 
 def test_gif_repeats_and_says_what_it_is(tmp_path: Path) -> None:
-    frames = interpolate(toy_checkpoint(), REQUESTS, frames=4)
+    frames = stacked(interpolate(toy_checkpoint(), REQUESTS, frames=4))
     write_movie(tmp_path / "movie.gif", frames)
     with Image.open(tmp_path / "movie.gif") as movie:
         assert movie.n_frames == 8 and movie.info["loop"] == 0 and movie.info["duration"] == 50  # type: ignore[attr-defined]
@@ -80,7 +87,7 @@ def test_gif_repeats_and_says_what_it_is(tmp_path: Path) -> None:
 def test_mp4_is_h264_that_browsers_play(architecture: str, tmp_path: Path) -> None:
     import imageio_ffmpeg
 
-    frames = interpolate(toy_checkpoint(architecture), REQUESTS, frames=4)
+    frames = stacked(interpolate(toy_checkpoint(architecture), REQUESTS, frames=4))
     write_movie(tmp_path / "movie.mp4", frames)
     reader = imageio_ffmpeg.read_frames(str(tmp_path / "movie.mp4"))
     header = next(reader)
@@ -107,3 +114,26 @@ def test_an_mp4_without_an_encoder_says_what_is_missing(tmp_path: Path, monkeypa
         with pytest.raises(AIGCError, match=sentence):
             write_movie(tmp_path / "movie.mp4", frames)
     assert list(tmp_path.iterdir()) == [failing]
+
+
+@pytest.mark.parametrize("kind", ["gif", "mp4"])
+def test_a_frame_is_written_before_the_next_is_drawn(kind: str, tmp_path: Path) -> None:
+    """Of the frames, which change all over, in part and not at all, no more than three are alive at once."""
+    alive: list[weakref.ref[torch.Tensor]] = []
+
+    def frames() -> Iterator[torch.Tensor]:
+        for number in range(60):
+            frame = torch.full((3, 64, 64), 4 * number if number < 20 else 80, dtype=torch.uint8)
+            frame[:, 8:16, number % 40 : number % 40 + 8] = 255 if number < 40 else 80
+            assert sum(reference() is not None for reference in alive) <= 2
+            alive.append(weakref.ref(frame))
+            yield frame
+
+    write_movie(tmp_path / f"movie.{kind}", frames())
+    read = [*iio.imiter(tmp_path / f"movie.{kind}")]
+    assert len(read) == 60
+    for number in (0, 7, 25, 39, 40, 59):
+        expected = 4 * number if number < 20 else 80
+        assert abs(int(read[number][200, 200, 0]) - expected) <= 4
+        inside = read[number][48, 4 * (number % 40 + 4), 0]
+        assert abs(int(inside) - (255 if number < 40 else 80)) <= 6

@@ -164,6 +164,26 @@ def test_command_writes_every_format(folder: Path, tmp_path: Path, capsys: pytes
     assert said.err.splitlines() == ["5 images written to:", "60 frames written to:"]
 
 
+def test_the_parts_of_a_request_make_the_same_images(folder: Path, tmp_path: Path) -> None:
+    """Seeds that wrap, labels in turn; in a file as in parts."""
+    whole = SampleRequest(seed=2**32 - 3, count=11, labels="Bag,Coat:2+Shirt,Coat", truncation=0.8)
+    parts = [*whole.parts(4)]
+    assert [part.count for part in parts] == [4, 4, 3]
+    assert [single for part in parts for single in part.singles()] == whole.singles()
+    checkpoint = toy_checkpoint()
+    drawn = torch.cat([sample(checkpoint, part).images for part in parts])
+    assert (drawn.int() - sample(checkpoint, whole).images.int()).abs().max() <= 1
+    labels = torch.cat([sample(checkpoint, part).labels for part in parts])
+    assert torch.equal(labels, sample(checkpoint, whole).labels)
+
+
+def test_a_grid_that_could_not_be_opened_again_is_refused(folder: Path, tmp_path: Path) -> None:
+    words = ["sample", str(folder), "--num", "65000", "--out", str(tmp_path / "grid.png")]
+    assert_one_sentence(run_cli(*words), "make a picture of 50 million pixels")
+    words = ["sample", str(folder), "--num", "20000", "--interpolate", "linear", "--out", str(tmp_path / "strip.png")]
+    assert_one_sentence(run_cli(*words), "name a folder")
+
+
 @pytest.mark.parametrize("curve", ["linear", "spherical"])
 def test_a_strip_leads_from_seed_to_seed(curve: str, folder: Path, tmp_path: Path) -> None:
     words = ["sample", str(folder), "--seed", "4", "--num", "3", "--label", "Bag", "--interpolate", curve]
