@@ -24,9 +24,9 @@ from aigc_core.demo import about, explore, generate, header, invert, mix
 from aigc_core.demo.inference import place_shipped_models
 from aigc_core.demo.language import text, told, word
 from aigc_core.demo.models import default_model, offered_models
+from aigc_core.demo.server import queued, serve
 from aigc_core.demo.theme import HEAD, Studio
 from aigc_core.demo.visitor import errors_shown, token_of
-from aigc_core.device import best_device
 from aigc_core.terminal import run_program
 
 TABS = ("generate", "explore", "mix", "invert", "about")
@@ -190,7 +190,7 @@ def build() -> gr.Blocks:
         )
         inverting.keep.click(explore.keep_found, [inverting.found, exploring.kept[0]], exploring.kept, **UNLISTED)
         gr.api(offered_models, api_name="models")  # type: ignore[reportPrivateImportUsage]
-    return page.queue(default_concurrency_limit=2, max_size=200)
+    return queued(page)
 
 
 def port(text: str) -> int:
@@ -238,9 +238,9 @@ def main() -> None:
     if arguments.mcp and find_spec("mcp") is None:
         raise AIGCError("--mcp needs the package mcp; run `pip install 'gradio[mcp]'`.")
     number = port_to_serve(arguments.host, arguments.port)
-    best_device()  # before any thread of a visitor can ask for it
     place_shipped_models()
-    build().launch(
+    serve(
+        build(),
         server_name=arguments.host,
         server_port=number,
         theme=Studio(),

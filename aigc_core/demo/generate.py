@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import random
-from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -21,7 +19,7 @@ from ..config import parse_config
 from .inference import draw, strongest_directions
 from .language import text
 from .models import load
-from .pictures import sheet, sheet_html, write_pictures
+from .pictures import Picture, as_data_uri, pictures_of, sheet, sheet_html, write_archive, write_pictures
 from .visitor import errors_shown, token_of
 
 MAX_COUNT = 64
@@ -47,6 +45,11 @@ FOLLOW = """request => {
     if (here.has(kept)) url.searchParams.set(kept, here.get(kept));
   history.replaceState(null, '', url);
   return url.href;
+}"""
+DOWNLOAD = """file => {
+  const link = document.createElement('a');
+  [link.href, link.download] = [file.url, file.orig_name];
+  link.click();
 }"""
 
 
@@ -77,7 +80,7 @@ class GenerateTab:
     @property
     def link(self) -> gr.Textbox:
         """The request of the images on show, as an address."""
-        return self.outputs[2]
+        return self.outputs[1]
 
     def followed(self, generated: Any) -> Any:
         """Let the address bar follow an event that generates."""
@@ -85,7 +88,7 @@ class GenerateTab:
 
     def remembered(self, generated: Any) -> Any:
         """Let the history remember what an event generated."""
-        inputs = [*self.outputs[2:], self.past]
+        inputs = [*self.outputs[1:], self.past]
         return self.followed(generated).success(
             remember, inputs, [self.past, self.history], show_progress="hidden", api_visibility="private"
         )
@@ -128,7 +131,7 @@ def generate(
     checkpoint: str, seed: int = 0, count: int = 16, labels: str = "", truncation: float = 1.0,
     direction_1: float = 0, direction_2: float = 0, direction_3: float = 0, direction_4: float = 0,
     mix_seed: int | None = None, mix_layer: int = 0, offsets: str = "", visitor: gr.OAuthToken | None = None,
-) -> tuple[list[gr.FileData], gr.FileData, str]:  # fmt: skip
+) -> tuple[list[gr.FileData], gr.FileData | None, str]:  # fmt: skip
     """Generate images.
 
     Args:
@@ -148,7 +151,8 @@ def generate(
         offsets: other latent directions or coordinates by name, in standard deviations: "pca7=1.5,z12=-2".
 
     Returns:
-        PNG files that carry the request that makes them again, a zip of them, and the request as a query string.
+        PNG files that carry the request that makes them again, null (here was a zip, which /archive makes), and the
+            request as a query string.
     """
     with errors_shown():
         token = token_of(visitor)
@@ -156,18 +160,46 @@ def generate(
         request = request_of(
             checkpoint, seed, count, labels, truncation, strengths, mix_seed, mix_layer, offsets, token
         )
-        images = draw([request.canonical()], token)
-        paths, archive = write_pictures(images, request.singles(), load(request.checkpoint, token).weights_sha256)
-    return [gr.FileData(path=path) for path in paths], gr.FileData(path=archive), "?" + request.canonical()
+        paths = write_pictures(_draw_pictures(request, token))
+    return [gr.FileData(path=path) for path in paths], None, "?" + request.canonical()
+
+
+def archive(link: str, visitor: gr.OAuthToken | None = None) -> gr.FileData:
+    """Generate images as a zip.
+
+    Args:
+        link: the request as a query string, as /generate returns it.
+
+    Returns:
+        A zip of the PNG files that /generate returns for the request.
+    """
+    return gr.FileData(path=zip_of_link(visitor, link))
+
+
+def zip_of_link(visitor: gr.OAuthToken | None, link: str) -> str:
+    """The path of a zip of the images of a link."""
+    with errors_shown():
+        return write_archive(_draw_pictures(request_of_link(str(link)), token_of(visitor)))
+
+
+def _draw_pictures(request: SampleRequest, token: str | None) -> list[Picture]:
+    images = draw([request.canonical()], token)
+    return pictures_of(images, request.singles(), load(request.checkpoint, token).weights_sha256)
 
 
 def show(
-    visitor: gr.OAuthToken | None, reference: str, seed: Any, count: Any, classes: list[str], *rest: Any
-) -> tuple[list[str], str, str, str]:
-    """`generate` for the page's components, and the first picture as an address that holds it."""
-    pictures, archive, link = generate(reference, seed, count, join_entries(classes), *rest, visitor=visitor)
-    small = "data:image/png;base64," + b64encode(Path(pictures[0].path).read_bytes()).decode()
-    return [picture.path for picture in pictures], archive.path, link, small
+    visitor: gr.OAuthToken | None, reference: str, seed: Any, count: Any, classes: list[str], truncation: float,
+    *rest: Any,
+) -> tuple[list[str], str, str]:  # fmt: skip
+    """The images of the page's components as files, their link, and the first as an address that holds it."""
+    *strengths, mix_seed, mix_layer, offsets = rest
+    with errors_shown():
+        token = token_of(visitor)
+        request = request_of(
+            reference, seed, count, join_entries(classes), truncation, strengths, mix_seed, mix_layer, offsets, token
+        )
+        pictures = _draw_pictures(request, token)
+        return write_pictures(pictures), "?" + request.canonical(), as_data_uri(pictures[0][1])
 
 
 def request_of_link(link: str) -> SampleRequest:
@@ -252,23 +284,26 @@ def build(reference: gr.Textbox) -> GenerateTab:
                 buttons=["download", "fullscreen"], interactive=False,
             )  # fmt: skip
             with gr.Row():
-                archive = gr.DownloadButton(text("zip"), size="sm", min_width=120)  # type: ignore[arg-type]
+                pack = gr.Button(text("zip"), size="sm", min_width=120, elem_id="pack")
+                packed = gr.DownloadButton(visible="hidden", elem_id="archive")
                 to_explore = gr.Button(text("to_explore"), size="sm", min_width=120)
             link = gr.Textbox(label=text("link"), interactive=False, buttons=["copy"], elem_id="link")
     controls = [seed, count, classes, truncation, *sliders, mix_seed, mix_layer, others]
-    tab = GenerateTab(controls, [gallery, archive, link, gr.State("")], to_explore, examples, past, history)
+    tab = GenerateTab(controls, [gallery, link, gr.State("")], to_explore, examples, past, history)
     inputs: Any = [reference, *controls]
     for control in (count, truncation, *sliders, mix_layer):
         live: Any = {"show_progress": "hidden", "trigger_mode": "always_last", "api_visibility": "private"}
         tab.followed(control.input(show, inputs, tab.outputs, **live))
         control.release(
-            remember, [*tab.outputs[2:], past], [past, history], show_progress="hidden", api_visibility="private"
+            remember, [*tab.outputs[1:], past], [past, history], show_progress="hidden", api_visibility="private"
         )
     for trigger in (seed.submit, classes.input, mix_seed.submit, others.submit, start.click):
         tab.remembered(trigger(show, inputs, tab.outputs, api_visibility="private"))
     rolled = dice.click(lambda: random.randrange(1_000_000), None, seed, api_visibility="private")
     tab.generated_after(reference, rolled)
+    pack.click(zip_of_link, link, packed, api_visibility="private").success(None, packed, None, js=DOWNLOAD)
     gr.api(generate, api_name="generate")  # type: ignore[reportPrivateImportUsage]
+    gr.api(archive, api_name="archive")  # type: ignore[reportPrivateImportUsage]
     return tab
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import html
+import os
 import shutil
 import tempfile
 import threading
 import time
 import zipfile
 from base64 import b64encode
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,52 +25,101 @@ from aigc_core.sampling.provenance import png_bytes
 from aigc_core.sampling.sample import SampleRequest
 
 KEPT_SECONDS = 2 * 3600
-SWEEP_SECONDS = 600
+KEPT_BYTES = 2 * 2**30
+SWEEP_EVERY = 64
+"""Folders between two looks at what may go."""
 
-_last_sweep = 0.0
-_sweeping = threading.Lock()
+Picture = tuple[str, bytes]
+"""The name of a file and its content."""
+
+_lock = threading.Lock()
+_measured: deque[tuple[Path, int]] = deque()
+_unmeasured: list[Path] = []
+
+
+def served_root() -> Path:
+    """The folder of everything the app serves, inside the one that Gradio serves without a copy."""
+    return Path(get_upload_folder()) / "aigc-studio"
 
 
 def served_folder() -> Path:
-    """A new folder inside the one that Gradio serves without a copy; those that are two hours old are removed.
+    """A new folder that is served; those that are two hours old go, and the oldest when all hold 2 GiB.
 
     Raises AIGCError when the disk is full or not writable.
     """
-    global _last_sweep  # noqa: PLW0603
-    root = Path(get_upload_folder()) / "aigc-studio"
+    root = served_root()
     with translate_io_errors(Path(root.name)):
         root.mkdir(parents=True, exist_ok=True)
-        with _sweeping:
-            if time.time() - _last_sweep > SWEEP_SECONDS:
-                _last_sweep = time.time()
-                for folder in root.iterdir():
-                    if time.time() - folder.stat().st_mtime > KEPT_SECONDS:
-                        shutil.rmtree(folder, ignore_errors=True)
-        return Path(tempfile.mkdtemp(dir=root))
+        folder = Path(tempfile.mkdtemp(dir=root))
+        with _lock:
+            if not _measured and not _unmeasured:  # what an earlier process left is as old as it is
+                _unmeasured.extend(sorted(root.iterdir(), key=lambda path: path.stat().st_mtime))
+            else:
+                _unmeasured.append(folder)
+            if len(_unmeasured) >= 2 * SWEEP_EVERY:  # the younger half may still be written to
+                _measured.extend((path, _bytes_on_disk(path)) for path in _unmeasured[:-SWEEP_EVERY])
+                del _unmeasured[:-SWEEP_EVERY]
+                _sweep(KEPT_SECONDS, KEPT_BYTES)
+    return folder
 
 
-def write_pictures(images: np.ndarray, requests: Sequence[SampleRequest], weights: str) -> tuple[list[str], str]:
-    """PNG files of images uint8 [N, C, R, R], named by their seeds, and a zip of them all.
+def _bytes_on_disk(folder: Path) -> int:
+    if not folder.is_dir():
+        return 0
+    with os.scandir(folder) as files:
+        return sum(file.stat().st_blocks * 512 for file in files)
 
-    Raises AIGCError when the disk is full or not writable.
-    """
-    folder = served_folder()
-    archive = folder / "images.zip"
-    paths = []
+
+def _sweep(seconds: float, limit: int) -> None:
+    """Remove the folders that are older than so many seconds, and the oldest while all hold more bytes than that."""
+    total = sum(size for _, size in _measured)
+    while _measured:
+        folder, size = _measured[0]
+        if total <= limit and folder.exists() and time.time() - folder.stat().st_mtime <= seconds:
+            break
+        shutil.rmtree(folder, ignore_errors=True)
+        _measured.popleft()
+        total -= size
+
+
+def pictures_of(images: np.ndarray, requests: Sequence[SampleRequest], weights: str) -> list[Picture]:
+    """Images uint8 [N, C, R, R] of one model as PNG files, named by it and by their seeds."""
+    model = CheckpointReference.parse(requests[0].checkpoint).name
+    return [
+        (f"{model}-seed-{request.seed}.png", png_bytes(torch.from_numpy(image), request, weights))
+        for image, request in zip(images, requests)
+    ]
+
+
+def write_pictures(pictures: Sequence[Picture]) -> list[str]:
+    """The paths of the files, which are served. Raises AIGCError when the disk is full or not writable."""
+    folder = str(served_folder())
+    paths = [os.path.join(folder, name) for name, _ in pictures]
+    with translate_io_errors(Path("images")):
+        for path, (_, content) in zip(paths, pictures):
+            with open(path, "wb", buffering=0) as file:
+                file.write(content)
+    return paths
+
+
+def write_archive(pictures: Sequence[Picture]) -> str:
+    """The path of a zip of the files, which is served. Raises AIGCError when the disk is full or not writable."""
+    archive = served_folder() / "images.zip"
     with translate_io_errors(Path(archive.name)), zipfile.ZipFile(archive, "w") as pack:
-        for image, request in zip(images, requests):
-            name = f"{CheckpointReference.parse(request.checkpoint).name}-seed-{request.seed}.png"
-            content = png_bytes(torch.from_numpy(image), request, weights)
-            (folder / name).write_bytes(content)
+        for name, content in pictures:
             pack.writestr(name, content)
-            paths.append(str(folder / name))
-    return paths, str(archive)
+    return str(archive)
 
 
 def data_uri(image: np.ndarray, request: str, weights: str) -> str:
     """An image uint8 [C, R, R] as an address that holds it; `request` is canonical, or empty if none makes it."""
     parsed = SampleRequest.from_canonical(request) if request else None
-    return "data:image/png;base64," + b64encode(png_bytes(torch.from_numpy(image), parsed, weights)).decode()
+    return as_data_uri(png_bytes(torch.from_numpy(image), parsed, weights))
+
+
+def as_data_uri(png: bytes) -> str:
+    """A PNG as an address that holds it."""
+    return "data:image/png;base64," + b64encode(png).decode()
 
 
 CLICKED = """element.addEventListener('click', event => {

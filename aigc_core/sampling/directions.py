@@ -14,6 +14,7 @@ import os
 import re
 import threading
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -70,11 +71,15 @@ class Directions:
 
         A direction that (almost) repeats a stronger one is left out, so there may be fewer.
         """
+        return self._ranking[:n]
+
+    @cached_property
+    def _ranking(self) -> list[str]:
         chosen: list[int] = []
         for index in self.effects.argsort(descending=True).tolist():
             if all((self.vectors[index] @ self.vectors[other]).abs() < SAME_DIRECTION for other in chosen):
                 chosen.append(index)
-        return [self.names[index] for index in chosen[:n]]
+        return [self.names[index] for index in chosen]
 
 
 _known: dict[str, Directions] = {}

@@ -7,7 +7,6 @@ stopped; on a GPU to about the same, as its libraries add in no fixed order.
 
 from __future__ import annotations
 
-import ctypes
 import math
 import os
 import shutil
@@ -15,7 +14,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,6 +25,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from aigc_core.allocator import keep_freed_memory
 from aigc_core.checkpoint.folder import (
     SAMPLES_FILE,
     TRAINING_STATE_FOLDER,
@@ -59,8 +58,6 @@ from .state import load_training_state, save_training_state
 STEPS_BETWEEN_LOGS = 50
 # What a checkpoint's counters may grow to.
 MAX_COUNTER = 10**12
-# From glibc's malloc.h.
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 
 
 class TrainingMethod(Protocol):
@@ -163,7 +160,7 @@ class Run:
             defaults = TrainingConfig(data="")
             check_recipe(folder, made, config.model_dump(mode="json"), defaults.model_dump(mode="json"))
         if accelerator.device.type == "cpu":
-            _keep_freed_memory()
+            keep_freed_memory(2**30)
         processes = accelerator.num_processes
         if config.batch_size % processes:
             raise AIGCError(f"The batch size {config.batch_size} cannot be shared among {processes} processes.")
@@ -441,14 +438,6 @@ def mixed_precision() -> str:
         return told
     on_gpu = torch.cuda.is_available() and not parse_flag_from_env("ACCELERATE_USE_CPU")
     return "bf16" if on_gpu and torch.cuda.get_device_capability() >= (8, 0) else "no"
-
-
-def _keep_freed_memory() -> None:
-    """Let glibc use the memory of one step again in the next, instead of giving it back to the kernel each time."""
-    with suppress(OSError, AttributeError):  # other systems have no such setting
-        glibc = ctypes.CDLL("libc.so.6")
-        glibc.mallopt(M_MMAP_THRESHOLD, 32 * 2**20)
-        glibc.mallopt(M_TRIM_THRESHOLD, 2**30)
 
 
 def _report_thread(thread: threading.ExceptHookArgs) -> None:

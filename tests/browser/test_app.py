@@ -21,7 +21,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from aigc_core import AIGCError, Checkpoint, SampleRequest
+from aigc_core import AIGCError, Checkpoint
 from aigc_core.demo.language import ERRORS
 from aigc_core.evaluation.results import read_results
 from aigc_core.sampling.directions import load_directions
@@ -62,7 +62,7 @@ def client(address: str) -> Client:
     return Client(address, verbose=False)
 
 
-def generated(client: Client, *arguments: object, **named: object) -> tuple[list[str], str, str]:
+def generated(client: Client, *arguments: object, **named: object) -> tuple[list[str], None, str]:
     return client.predict(MODEL, *arguments, **named, api_name="/generate")
 
 
@@ -89,14 +89,14 @@ def test_translated_errors_are_sentences_of_the_core() -> None:
 
 
 def test_generate_gives_the_pixels_of_the_core(client: Client) -> None:
-    paths, archive, link = generated(client, 7, 3, "Bag,Sneaker", 0.8, 1.5)
+    paths, _, link = generated(client, 7, 3, "Bag,Sneaker", 0.8, 1.5)
     checkpoint = Checkpoint.from_pretrained(ROOT / MODEL)
     expected = checkpoint.sample(seed=7, count=3, labels="Bag,Sneaker", truncation=0.8, offsets={STRONGEST[0]: 1.5})
     for path, image in zip(paths, expected.images, strict=True):
         found, provenance = read_png(Path(path))
         assert (found.int() - image.int()).abs().max() <= 1
         assert provenance.weights == checkpoint.weights_sha256 and provenance.request is not None
-    with ZipFile(archive) as pack:
+    with ZipFile(client.predict(link, api_name="/archive")) as pack:
         assert [pack.read(name) for name in sorted(pack.namelist())] == [Path(path).read_bytes() for path in paths]
     assert link.startswith("?") and "seed=7" in link and f"offset.{STRONGEST[0]}=1.5" in link
 
@@ -217,7 +217,7 @@ def test_language_models_find_the_tools(address: str) -> None:
     # In a thread of its own: the browser of other tests keeps a loop running in this one.
     with ThreadPoolExecutor(1) as thread:
         tools, answer = thread.submit(asyncio.run, ask()).result()
-    assert {name.split("_")[-1] for name in tools} == {"generate", "interpolate", "invert", "models"}
+    assert {name.split("_")[-1] for name in tools} == {"generate", "archive", "interpolate", "invert", "models"}
     assert "seed=7" in str(answer.content)  # type: ignore[attr-defined]
 
 
@@ -294,7 +294,10 @@ def test_a_disk_that_takes_no_images_is_a_sentence(monkeypatch: pytest.MonkeyPat
     (full / "images.zip").symlink_to("/dev/full")
     monkeypatch.setattr(pictures, "served_folder", lambda: full)
     with pytest.raises(AIGCError, match="'images.zip' could not be written: the disk is full"):
-        pictures.write_pictures(torch.zeros(1, 1, 28, 28, dtype=torch.uint8).numpy(), [SampleRequest()], "")
+        pictures.write_archive([("seed-0.png", bytes(10_000))])
+    (full / "seed-0.png").symlink_to("/dev/full")
+    with pytest.raises(AIGCError, match="'images' could not be written: the disk is full"):
+        pictures.write_pictures([("seed-0.png", bytes(10_000))])
 
 
 def opened(browser: Browser, address: str, query: str = "", **context: object) -> Page:
@@ -327,6 +330,22 @@ def test_a_slider_changes_the_image_and_the_link_brings_it_back(address: str, br
     assert link == page.url
     other = opened(browser, link)
     assert torch.equal(first_image(other), after)
+
+
+def test_all_images_are_downloaded_as_a_zip_that_is_made_when_asked_for(
+    address: str, browser: Browser, tmp_path: Path
+) -> None:
+    page = opened(browser, address, f"?checkpoint={MODEL}&seed=11&count=2")
+    for seed in (11, 12):  # the second is of the images on show then
+        page.goto(f"{address}?checkpoint={MODEL}&seed={seed}&count=2")
+        page.wait_for_function(f"location.search.includes('seed={seed}')", timeout=60_000)
+        expect(page.locator("#link textarea")).to_have_value(re.compile(f"seed={seed}"), timeout=60_000)
+        with page.expect_download(timeout=60_000) as download:
+            page.locator("#pack").click()
+        assert download.value.suggested_filename == "images.zip"
+        download.value.save_as(tmp_path / "images.zip")
+        with ZipFile(tmp_path / "images.zip") as pack:
+            assert pack.namelist() == [f"fashion-mnist-seed-{seed}.png", f"fashion-mnist-seed-{seed + 1}.png"]
 
 
 def test_the_history_outlives_a_reload_and_brings_a_state_back(address: str, browser: Browser) -> None:

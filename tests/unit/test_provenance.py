@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -356,3 +357,19 @@ def test_inspect_needs_the_model(tmp_path: Path, capsys: pytest.CaptureFixture[s
         assert said in output.err and output.err.count("\n") == 1 and "AI-generated: yes" in output.out
     moved = toy_checkpoint().save_pretrained(tmp_path / "moved")
     assert inspect(tmp_path / "image.png", "--checkpoint", str(moved)) == 0
+
+
+def test_threads_write_their_own_provenance_at_once() -> None:
+    """In a process of its own, cold, where threads change as often as can be."""
+    script = (
+        "import io, sys, torch; sys.setswitchinterval(1e-6)\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from aigc_core.sampling.provenance import png_bytes, read_png\n"
+        "from aigc_core.sampling.sample import SampleRequest\n"
+        "image = torch.zeros(3, 8, 8, dtype=torch.uint8)\n"
+        "requests = [SampleRequest(checkpoint='a&<b>', seed=seed) for seed in range(2000)]\n"
+        "with ThreadPoolExecutor(8) as pool:\n"
+        "    files = list(pool.map(lambda request: png_bytes(image, request, 'abc'), requests))\n"
+        "assert [read_png(io.BytesIO(file))[1].request for file in files] == requests\n"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[2], check=True)

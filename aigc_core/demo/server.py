@@ -1,0 +1,83 @@
+"""How the page is served to many at once: what Gradio keeps and computes for each call is bounded here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+import torch
+from fastapi import FastAPI
+from gradio.state_holder import SessionState, StateHolder
+
+from ..allocator import keep_freed_memory
+from ..device import best_device
+from .pictures import served_root
+
+CONCURRENCY = 2
+MAX_WAITING = 200
+POSITION_SECONDS = 1.0
+MAX_SESSIONS = 1000
+KEPT_BYTES = 2**28
+
+
+class Session(SessionState):
+    """A visitor's session without a copy of the whole page's config, which only deep links (not used here) read."""
+
+    def __init__(self, blocks: gr.Blocks) -> None:
+        without_components: Any = SimpleNamespace(default_config=blocks.default_config, blocks={})
+        super().__init__(without_components)
+
+
+class Sessions(StateHolder):
+    """The sessions of visitors. A call that names no session gets one that ends with it."""
+
+    def __init__(self, blocks: gr.Blocks) -> None:
+        super().__init__()
+        self.set_blocks(blocks)
+
+    def __getitem__(self, session_id: str) -> SessionState:
+        # Gradio calls the session of a call that names none by the call's own id.
+        if session_id in self.blocks._queue.event_ids_to_events:
+            return Session(self.blocks)
+        if session_id not in self.session_data:
+            self.session_data[session_id] = Session(self.blocks)
+        return super().__getitem__(session_id)
+
+    def delete_all_expired_state(self) -> None:
+        """What Gradio calls every second: also forget sessions that are over, and who waited for calls that are."""
+        super().delete_all_expired_state()
+        for name, session in list(self.session_data.items()):
+            if session.is_closed and not session.state_data:
+                del self.session_data[name]
+                self.time_last_used.pop(name, None)
+        waiting = self.blocks._queue.pending_event_ids_session
+        for name in [name for name, events in waiting.items() if not events]:
+            del waiting[name]
+
+
+def queued(page: gr.Blocks) -> gr.Blocks:
+    """The page with a queue that says to those who wait where they are, once a second."""
+    # Gradio sums up all past calls after each one unless told otherwise; /monitoring shows the last of them.
+    os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1000")
+    os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "100")
+    return page.queue(default_concurrency_limit=CONCURRENCY, max_size=MAX_WAITING, status_update_rate=POSITION_SECONDS)
+
+
+def serve(page: gr.Blocks, **options: Any) -> None:
+    """Serve a page until the process ends, with `options` of `Blocks.launch`."""
+    best_device()  # what libraries set up for all threads is there before a visitor's thread can ask for it
+    torch.set_num_threads(max(1, torch.get_num_threads() // CONCURRENCY))
+    keep_freed_memory(KEPT_BYTES, arenas=CONCURRENCY)
+    served_root().mkdir(parents=True, exist_ok=True)
+    gr.set_static_paths(served_root())  # neither copied, hashed, nor remembered for ever
+
+    @asynccontextmanager
+    async def with_sessions(app: FastAPI) -> AsyncIterator[None]:
+        app.state_holder = Sessions(page)  # type: ignore[reportAttributeAccessIssue]  # of Gradio's subclass
+        yield
+
+    page.launch(app_kwargs={"lifespan": with_sessions}, state_session_capacity=MAX_SESSIONS, **options)
