@@ -166,8 +166,10 @@ class Run:
             raise AIGCError(f"The batch size {config.batch_size} cannot be shared among {processes} processes.")
         if config.method not in methods:
             raise AIGCError(f"There is no training method '{config.method}'; known ones are {', '.join(methods)}.")
+        # A run goes on at the resolution it began with, where its recipe leaves that to the data.
+        resolution = config.resolution or (made.image_shape.resolution if made else None)
         self.dataset = load_dataset(
-            config.data, resolution=config.resolution, channels=config.channels, limit=config.data_limit
+            config.data, resolution=resolution, channels=config.channels, limit=config.data_limit
         )
         channels, resolution = self.dataset.images.shape[1:3]
         self.class_names = self.dataset.class_names if config.conditional else ()
