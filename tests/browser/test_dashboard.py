@@ -24,11 +24,17 @@ ADDED = "add=ada%2Falpha&add=ada%2Fbeta&add=ada%2Fgamma"
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalHub]:
+    with LocalHub(tmp_path_factory.mktemp("hub")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def address(hub: LocalHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A running dashboard beside a Hub with three repositories of ada's, pushed by the command line."""
     folder = tmp_path_factory.mktemp("dashboard")
     port = free_port()
-    with LocalHub(folder / "hub") as hub, open(folder / "log", "w+b") as log:
+    with open(folder / "log", "w+b") as log:
         environment = os.environ | {"OMP_NUM_THREADS": "1"} | hub.environment(folder / "cache-of-pushing")
         for name, fids in RUNS.items():
             run = evaluated_run(folder / name, fids, "mlp" if name == "gamma" else "dcgan")
@@ -102,6 +108,16 @@ def test_the_leaderboard_shows_and_exports_what_was_pushed(address: str, browser
     ]
     assert json.loads(exports["JSON"])["ada/alpha"]["figures"]["fid"]["value"] == 2.0
     assert r"1 & ada/alpha & $2.00 \pm 0.10$ &" in exports["LaTeX"]
+
+
+def test_a_late_source_appears_when_it_comes(address: str, hub: LocalHub, browser: Browser) -> None:
+    hub.add("ada/late", hub.files("ada/gamma"))
+    with hub.fault("GET /api/models/ada/late", silent=10, times=1):
+        page = visit(browser, f"{address}/?add=ada%2Flate")
+        expect(page.get_by_text("Still reading: ada/late")).to_be_visible()
+        expect(page.locator("[data-testid=stDataFrame]").first).to_be_visible()
+        assert [row[1] for row in cells(table_of(page, "toy"))] == ["ada/late"]
+        expect(page.get_by_text("Still reading")).to_have_count(0)
 
 
 def test_a_click_on_a_heading_sorts_by_number(address: str, browser: Browser) -> None:

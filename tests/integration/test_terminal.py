@@ -73,6 +73,13 @@ def test_programs_run_in_any_encoding(words: list[str], status: int, tmp_path: P
             break  # the folder is written now
 
 
+def test_a_busy_port_of_the_local_hub_is_a_sentence(local_hub: LocalHub) -> None:
+    words = [sys.executable, "-m", "tests.local_hub", "--port", str(local_hub.port)]
+    result = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    assert result.returncode == 2 and "Traceback" not in result.stderr
+    assert f"error: Port {local_hub.port} cannot be listened to" in result.stderr
+
+
 def test_an_interruption_while_a_command_is_being_imported_is_a_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
