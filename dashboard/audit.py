@@ -8,7 +8,7 @@ from page import as_text, grid, head, name_few_images, name_unmeasured, open_pag
 from sources import entries, show_samples
 
 from aigc_core.evaluation.results import FIGURES, neighbours_path
-from aigc_core.serving.leaderboard import by_protocol, ranked
+from aigc_core.serving.leaderboard import by_protocol, labels, ranked
 
 # A class counts as covered from this part of the data's share on.
 RARE = 0.1
@@ -85,7 +85,7 @@ if result.neighbours:
             show_samples(line.entry, seeds, 6, t("These samples"))
             st.caption(t("Training images are not pushed to the Hub; evaluate here to see them beside the samples."))
             if st.button(t("Evaluate it here"), icon=":material/speed:"):
-                open_page("evaluate.py", candidate=line.name)
+                open_page("evaluate.py", candidate=labels(found)[line.entry.reference])
     numbers.dataframe(
         pandas.DataFrame([neighbour.model_dump() for neighbour in result.neighbours]),
         hide_index=True,

@@ -1,6 +1,7 @@
 """All evaluated checkpoints, ranked within each protocol."""
 
 import json
+from unicodedata import normalize
 
 import pandas
 import streamlit as st
@@ -38,7 +39,8 @@ if not measured:
     st.stop()
 words = {name: t(FIGURES[name].title) for name in measured}
 controls = grid(4)
-find = (next(controls).text_input(t("Name contains"), key="find", bind="query-params") or "").casefold()
+find = next(controls).text_input(t("Name contains"), key="find", bind="query-params") or ""
+find = normalize("NFC", find).casefold()
 architectures = next(controls).multiselect(
     t("Architecture"),
     sorted({entry.config.architecture for entry in found if entry.config}),
@@ -72,7 +74,7 @@ for key, group in groups.items():
     lines = [
         line
         for line in ranked(group, by)
-        if find in line.name.casefold()
+        if find in normalize("NFC", line.name).casefold()
         and line.entry.config
         and (not architectures or line.entry.config.architecture in architectures)
     ]

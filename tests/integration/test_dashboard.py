@@ -5,6 +5,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 import streamlit as st
@@ -131,6 +132,23 @@ def test_names_may_hold_what_the_pages_write_between_names(tmp_path: Path) -> No
     assert any(
         "is worse than" in text.value and "a · b@c@step" in text.value.replace("\\", "") for text in page.markdown
     )
+
+
+def test_a_checkpoint_is_the_same_on_every_page_though_others_share_its_name(tmp_path: Path) -> None:
+    run = evaluated_run(tmp_path / "x" / "same", [3.0])
+    other = toy_checkpoint().save_pretrained(tmp_path / "y" / "same")
+    page = open_dashboard("audit", add=[str(run), str(other)])
+    audited = page.selectbox(key="audited")
+    audited.set_value(next(option for option in audited.options if option.startswith("same@"))).run()
+    next(button for button in page.button if button.label == "Evaluate it here").click().run()
+    assert page.selectbox(key="candidate").value == f"{run}@step-0000001"
+
+
+def test_a_name_is_found_in_either_form_of_its_letters(tmp_path: Path) -> None:
+    run = evaluated_run(tmp_path / "modèle", [3.0])
+    for form in ("NFC", "NFD"):
+        (found,) = shown(open_dashboard(add=str(run), find=normalize(form, "MODÈLE")))
+        assert found == "modèle@step-0000001"
 
 
 def test_equal_numbers_keep_their_own_intervals(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@ r"""Classes in a request: every class has an entry that means it alone, whatever
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from unicodedata import normalize
 
 import pytest
@@ -11,9 +12,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from aigc_core import AIGCError, SampleRequest
+from aigc_core.cli import main
 from aigc_core.demo.mix import parts_of_blend
 from aigc_core.escaping import escape, split_escaped, unescape
 from aigc_core.sampling.labels import class_entries, join_entries, mix_entry, parse_labels, split_entries
+from aigc_core.sampling.provenance import read_png
+from aigc_core.sampling.sample import sample
 from tests.toy_models import CLASS_NAMES, toy_checkpoint
 
 awkward = st.text(st.sampled_from("\\,+:0123 \t\nAaß\u00e9e\u0301\u212b")) | st.text(
@@ -148,6 +152,19 @@ def test_the_classes_that_there_are_can_be_typed_as_they_are_told() -> None:
         parse_labels("x,y", names, 3)
     told = str(caught.value).rpartition("the classes are ")[2].removesuffix(".")
     assert classes_of(told, names) == torch.eye(3).tolist()
+
+
+def test_a_class_of_an_awkward_name_is_drawn_and_its_picture_made_again(tmp_path: Path) -> None:
+    checkpoint = toy_checkpoint()
+    checkpoint.config = checkpoint.config.model_copy(update={"class_names": ("1", "2", "3+")})
+    folder = checkpoint.save_pretrained(tmp_path / "model")
+    drawn, picture = tmp_path / "drawn", tmp_path / "drawn" / "seed-7.png"
+    assert main(["sample", str(folder), "--label", r"3\+,2", "--seed", "7", "--num", "2", "--out", str(drawn)]) == 0
+    expected = sample(checkpoint, SampleRequest(seed=7, labels="002")).images[0]
+    pixels, provenance = read_png(picture)
+    assert provenance.request and provenance.request.labels == r"3\+"
+    assert (pixels.int() - expected.int()).abs().max() <= 1
+    assert main(["inspect", str(picture)]) == 0
 
 
 def test_a_blend_in_an_address_keeps_its_classes() -> None:
