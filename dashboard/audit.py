@@ -46,6 +46,7 @@ else:
         with next(cells).container(border=True):
             st.metric(title(name), f"{figure.value:.1%}", help=explained.get(name))
             st.caption(f"95 %: {figure.low:.1%} … {figure.high:.1%}")
+            st.caption(as_text(t(FIGURES[name].caveat)))
 
 known = {name: found for name, found in result.classes.items() if found.share and found.real_share}
 shares = {name: found.share for name, found in known.items() if found.share}

@@ -5,7 +5,18 @@ import html
 import streamlit as st
 from charts import CONFIG, LETTERS, class_bars, colour, intervals, plane
 from language import t
-from page import as_text, grid, head, name_unmeasured, protocol_sentence, protocol_title, seed_input, select
+from page import (
+    as_text,
+    grid,
+    head,
+    name_caveats,
+    name_few_images,
+    name_unmeasured,
+    protocol_sentence,
+    protocol_title,
+    seed_input,
+    select,
+)
 from sources import entries, show_samples
 
 from aigc_core.evaluation.comparison import compare
@@ -77,6 +88,7 @@ if len(names) < 2:
     st.info(t("Choose two checkpoints or more."), icon=":material/balance:")
     st.stop()
 results = [lines[name].result for name in names]
+name_few_images(results[0])
 
 st.html(
     "<div style='display:flex;flex-wrap:wrap;gap:.3rem 1.4rem'>"
@@ -96,6 +108,8 @@ for name in measured:
     present = {number: result.figures[name] for number, result in enumerate(results) if name in result.figures}
     if present and not FIGURES[name].audit:
         next(cells).plotly_chart(intervals(name, present, names), key=f"interval-{name}", config=CONFIG)
+
+name_caveats(measured)
 
 points = {
     number: (result.figures["recall"], result.figures["precision"])

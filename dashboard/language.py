@@ -1,9 +1,12 @@
 """The dashboard's words in English and Chinese.
 
-English sentences are the keys. What comes from the core (why a checkpoint is broken, say) stays in English.
+English sentences are the keys. What `aigc_core.translation` does not have of the core's (why a checkpoint is broken,
+say) stays in English.
 """
 
 import streamlit as st
+
+from aigc_core import translation
 
 LANGUAGES = {"en": "English", "zh": "中文"}
 
@@ -68,12 +71,12 @@ CHINESE = {
     "Memorisation": "记忆率",
     "Mode coverage": "模式覆盖率",
     "Class imbalance": "类别失衡",
+    "How far these figures can be trusted": "这些指标的可信程度",
     # The leaderboard
     "Figures with their 95 % intervals. A rank is one plus the number of checkpoints that are better beyond doubt, "
     "so checkpoints that cannot be told apart share it.": (
         "各项指标附 95% 置信区间。名次等于“确定优于它的检查点数”加一，因此无法区分高下的检查点名次相同。"
     ),
-    "These are few images: FID is biased upwards, and intervals are wide.": "图像数量较少：FID 偏高，区间较宽。",
     "Name contains": "名称包含",
     "Architecture": "架构",
     "Figures": "指标",
@@ -202,5 +205,5 @@ def choose_language() -> None:
 def t(sentence: str, **values: object) -> str:
     """A sentence in the visitor's language, with its places filled."""
     if st.session_state["language"] == "zh":
-        sentence = CHINESE[sentence]
+        sentence = CHINESE.get(sentence) or translation.CHINESE[sentence]
     return sentence.format(**values) if values else sentence

@@ -12,6 +12,7 @@ from page import (
     as_text,
     grid,
     head,
+    name_caveats,
     name_few_images,
     name_unmeasured,
     open_page,
@@ -105,6 +106,7 @@ for key, group in groups.items():
         },
     )
     results = {line.name: line.result.model_dump(mode="json") for line in lines}
+    name_caveats(shown)
     exports = {
         "CSV": ("csv", pandas.DataFrame(as_rows(lines)).to_csv(index=False)),
         "JSON": ("json", json.dumps(results, indent=2)),

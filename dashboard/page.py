@@ -8,7 +8,7 @@ import streamlit as st
 from language import t
 from streamlit.delta_generator import DeltaGenerator
 
-from aigc_core.evaluation.results import Protocol, Result
+from aigc_core.evaluation.results import FEW_IMAGES, FIGURES, NOT_MEASURED, Protocol, Result
 from aigc_core.metrics.estimate import Figure
 from aigc_core.sampling.sample import MAX_SEED
 from aigc_core.serving.leaderboard import Entry, labels
@@ -84,9 +84,17 @@ def protocol_sentence(protocol: Protocol) -> str:
 
 
 def name_few_images(result: Result) -> None:
-    """Say so where a result's images are too few for figures without a large bias."""
+    """Say so where a result's images are few, and which figures need more samples."""
     if not result.has_enough_images:
-        st.caption(t("These are few images: FID is biased upwards, and intervals are wide."))
+        st.caption(t(FEW_IMAGES))
+    for name, count in result.min_samples.items():
+        st.caption(f"{t(FIGURES[name].title)}: {t(NOT_MEASURED, count=f'{count:,}')}")
+
+
+def name_caveats(names: Sequence[str]) -> None:
+    """What to know of metrics: the bias of their estimates and the range of their values."""
+    with st.expander(t("How far these figures can be trusted"), icon=":material/info:"):
+        st.markdown("\n".join(f"- **{t(FIGURES[name].title)}**: {as_text(t(FIGURES[name].caveat))}" for name in names))
 
 
 def select(

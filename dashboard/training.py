@@ -3,7 +3,7 @@
 import streamlit as st
 from charts import CONFIG, curve
 from language import t
-from page import grid, head, name_unmeasured, protocol_sentence, seed_input, select
+from page import grid, head, name_caveats, name_few_images, name_unmeasured, protocol_sentence, seed_input, select
 from sources import entries, show_samples
 
 from aigc_core.evaluation.results import FIGURES, Result
@@ -45,6 +45,7 @@ points = curves[model, protocol]
 revisions = [entry.revision for entry, _ in points]
 results = [result for _, result in points]
 st.caption(protocol_sentence(results[0].protocol))
+name_few_images(results[0])
 measured = [name for name in FIGURES if any(name in result.figures for result in results)]
 
 
@@ -80,6 +81,7 @@ with left:
 for cell, name in zip(first, foremost):
     with cell:
         draw(name)
+name_caveats(measured)
 with right:
     others = grid(2)
     for name in measured:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 
@@ -17,23 +20,16 @@ from aigc_core.evaluation.evaluate import (
     default_reference,
     evaluate,
     evaluate_folder,
+    follows_default,
     load_reference,
 )
-from aigc_core.evaluation.results import ENOUGH_IMAGES, FIGURES, Result
+from aigc_core.evaluation.reference import Reference
+from aigc_core.evaluation.results import ENOUGH_IMAGES, FEW_IMAGES, FIGURES, NOT_MEASURED, Result
 from aigc_core.hub.card import write_card
+from aigc_core.metrics.extractors import extractor_names
 
 from ..device import best_device
 from ..errors import AIGCError
-from ..metrics.extractors import extractor_names
-
-NEEDED = {
-    "is": "an extractor that classifies",
-    "ppl": "a generator",
-    "label_agreement": "a model with the reference's classes and the classifier of the data as extractor",
-    "mode_coverage": "the classifier of the data as extractor",
-    "class_imbalance": "the classifier of the data as extractor",
-}
-"""What figures that cannot always be measured need. Of memorisation, `evaluate` says itself why it was not measured."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -71,39 +67,61 @@ def run(arguments: Namespace) -> int:
     if arguments.folder is not None:
         if arguments.reference is None:
             raise AIGCError("--folder needs --reference: a data set, or a folder of real images.")
-        result = evaluate_folder(
-            arguments.folder, arguments.reference, arguments.extractor, arguments.weights, arguments.metrics
-        )
-        _print(str(arguments.folder), result, arguments)
+        with _warnings_last():
+            result = evaluate_folder(
+                arguments.folder, arguments.reference, arguments.extractor, arguments.weights, arguments.metrics
+            )
+            _print(str(arguments.folder), result, arguments)
         return 0
     references = {}
     for name in chain.from_iterable(map(_expanded, arguments.checkpoints)):
-        checkpoint = Checkpoint.from_pretrained(name, device=best_device())
-        config = checkpoint.config
-        size = config.image_shape.resolution, config.image_shape.channels
-        against = (arguments.reference or (config.dataset, config.data_hash), *size)
-        if against not in references:
-            references[against] = (
-                load_reference(arguments.reference, arguments.extractor, arguments.weights, *size)
-                if arguments.reference
-                else default_reference(config, arguments.extractor, arguments.weights)
-            )
-        with tqdm(total=arguments.num_samples, unit=" samples", desc=name, disable=arguments.json) as bar:
-
-            def show(share: float, bar: tqdm = bar) -> None:
-                bar.update(round(share * arguments.num_samples) - bar.n)
-
-            result = evaluate(
-                checkpoint,
-                reference=references[against],
-                num_samples=arguments.num_samples,
-                metrics=arguments.metrics,
-                progress=show,
-            )
-        if checkpoint.path is not None:
-            write_card(checkpoint.path)
-        _print(name, result, arguments)
+        with _warnings_last():
+            _evaluate(name, arguments, references)
     return 0
+
+
+def _evaluate(name: str, arguments: Namespace, references: dict[tuple[object, ...], Reference]) -> None:
+    """Measure and print one checkpoint, then renew its card; `references` are those that earlier ones were held to."""
+    checkpoint = Checkpoint.from_pretrained(name, device=best_device())
+    config = checkpoint.config
+    size = config.image_shape.resolution, config.image_shape.channels
+    against = (arguments.reference or (config.dataset, config.data_hash), *size)
+    if against not in references:
+        references[against] = (
+            load_reference(arguments.reference, arguments.extractor, arguments.weights, *size)
+            if arguments.reference
+            else default_reference(config, arguments.extractor, arguments.weights)
+        )
+    with tqdm(total=arguments.num_samples, unit=" samples", desc=name, disable=arguments.json) as bar:
+
+        def show(share: float) -> None:
+            bar.update(round(share * arguments.num_samples) - bar.n)
+
+        result = evaluate(
+            checkpoint,
+            reference=references[against],
+            num_samples=arguments.num_samples,
+            metrics=arguments.metrics,
+            progress=show,
+        )
+    _print(name, result, arguments)
+    if checkpoint.path is not None and follows_default(result.protocol, checkpoint.config):
+        try:
+            write_card(checkpoint.path)
+        except AIGCError as error:
+            warnings.warn(f"The card is as it was: {error}", stacklevel=1)
+
+
+@contextmanager
+def _warnings_last() -> Iterator[None]:
+    """Print the warnings of a block below all else that it prints, each once."""
+    with warnings.catch_warnings(record=True) as caught:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+            for sentence in dict.fromkeys(str(warning.message) for warning in caught):
+                print(f"warning: {sentence}", file=sys.stderr)
 
 
 def _expanded(name: str) -> list[str]:
@@ -121,18 +139,20 @@ def _expanded(name: str) -> list[str]:
 
 
 def _print(name: str, result: Result, arguments: Namespace) -> None:
+    print(json.dumps(result.model_dump(mode="json")) if arguments.json else as_text(name, result), flush=True)
     protocol = result.protocol
     for count, what in ((protocol.num_samples, "samples"), (protocol.num_reference, "real images")):
         if count < ENOUGH_IMAGES:
-            print(
-                f"warning: {count} {what} are few: FID is biased upwards, intervals are wide; use {ENOUGH_IMAGES:,} or "
-                "more.",
-                file=sys.stderr,
+            warnings.warn(
+                f"{count} {what} are few; use {ENOUGH_IMAGES:,} or more. {FEW_IMAGES}",
+                stacklevel=1,
             )
-    for figure in arguments.metrics if set(arguments.metrics) != set(FIGURES) else ():
-        if figure in NEEDED and figure not in result.figures:
-            print(f"warning: {figure} was not measured; it needs {NEEDED[figure]}.", file=sys.stderr)
-    print(json.dumps(result.model_dump(mode="json")) if arguments.json else as_text(name, result))
+    wanted = arguments.metrics if set(arguments.metrics) != set(FIGURES) else list(result.min_samples)
+    for figure in wanted:
+        if count := result.min_samples.get(figure):
+            warnings.warn(f"{figure} was not measured; it needs at least {count:,} samples.", stacklevel=1)
+        elif figure not in result.figures and figure != "memorisation":  # of which `evaluate` has said why
+            warnings.warn(f"{figure} was not measured; it needs {FIGURES[figure].needs}.", stacklevel=1)
 
 
 def as_text(name: str, result: Result) -> str:
@@ -144,8 +164,11 @@ def as_text(name: str, result: Result) -> str:
     ]
     for key, figure in result.figures.items():
         lines.append(f"  {FIGURES[key].title:16} {figure.value:8.4f}   [{figure.low:.4f}, {figure.high:.4f}]")
+    for key, count in result.min_samples.items():
+        lines.append(f"  {FIGURES[key].title:16} {NOT_MEASURED.format(count=f'{count:,}')}")
     for class_name, of_class in result.classes.items():
         if of_class.fid is not None:
             fid = of_class.fid
             lines.append(f"  FID of {class_name:9} {fid.value:8.4f}   [{fid.low:.4f}, {fid.high:.4f}]")
+    lines += [f"  {FIGURES[key].title}: {caveat}" for key, caveat in result.caveats.items()]
     return "\n".join(lines)

@@ -13,7 +13,7 @@ import gradio as gr
 from aigc_core.checkpoint.folder import CARD_FILE, SAMPLES_FILE, Checkpoint
 from aigc_core.files import translate_io_errors
 
-from .language import text, word
+from .language import text, translated, word
 from .models import find, load
 from .pictures import served_folder
 from .visitor import errors_shown, token_of
@@ -27,6 +27,7 @@ ARROWS = {"lower": "↓", "higher": "↑"}
 def about(visitor: gr.OAuthToken | None, reference: str) -> tuple[str, str, str | None]:
     """A model's facts and figures as HTML, its card as Markdown, and its sheet of samples."""
     from aigc_core.evaluation.results import precision_and_coverage, read_results
+    from aigc_core.hub.card import card_body
 
     with errors_shown():
         token = token_of(visitor)
@@ -35,8 +36,7 @@ def about(visitor: gr.OAuthToken | None, reference: str) -> tuple[str, str, str 
         card, samples = folder / CARD_FILE, folder / SAMPLES_FILE
         with translate_io_errors(Path(SAMPLES_FILE)):
             copied = str(shutil.copyfile(samples, served_folder() / SAMPLES_FILE)) if samples.is_file() else None
-    body = card.read_text(encoding="utf-8", errors="replace").split("---\n", 2)[-1] if card.is_file() else ""
-    lines = [line for line in body.splitlines() if not line.startswith("![")]
+    lines = [line for line in card_body(card).splitlines() if not line.startswith("![")]
     measured = "".join(figures(result) for result in results) or f"<p>{word('not_evaluated')}</p>"
     shares = precision_and_coverage(results)
     shortfall = word("shortfall").format(**shares) if shares else ""
@@ -69,13 +69,18 @@ def facts(checkpoint: Checkpoint) -> str:
 
 
 def figures(result: Result) -> str:
-    """A table of a result's figures with their intervals, as HTML."""
-    from aigc_core.evaluation.results import FIGURES
+    """A table of a result's figures with their intervals and what to know of each, as HTML."""
+    from aigc_core.evaluation.results import FEW_IMAGES, FIGURES, NOT_MEASURED
 
-    cells = "".join(
-        f"<tr><th>{kind.title} {ARROWS[kind.better]}</th><td><b>{figure.value:.4g}</b></td>"
-        f"<td>{figure.low:.4g} – {figure.high:.4g}</td></tr>"
+    rows = {
+        name: f"<td><b>{figure.value:.4g}</b></td><td>{figure.low:.4g} – {figure.high:.4g}</td>"
         for name, figure in result.figures.items()
+    }
+    for name, count in result.min_samples.items():
+        rows[name] = f'<td colspan="2">{translated(NOT_MEASURED).format(count=f"{count:,}")}</td>'
+    cells = "".join(
+        f"<tr><th>{kind.title} {ARROWS[kind.better]}</th>{row}<td>{html.escape(translated(kind.caveat))}</td></tr>"
+        for name, row in rows.items()
         if (kind := FIGURES.get(name))
     )
     protocol = result.protocol
@@ -86,7 +91,9 @@ def figures(result: Result) -> str:
         extractor=protocol.extractor,
         id=protocol.id,
     )
-    head = f"<tr><th></th><td></td><td>{word('interval')}</td></tr>"
+    if not result.has_enough_images:
+        note = f"{translated(FEW_IMAGES)} {note}"
+    head = f"<tr><th></th><td></td><td>{word('interval')}</td><td></td></tr>"
     return f'<table>{head}{cells}</table><p class="note">{html.escape(note)}</p>'
 
 

@@ -6,6 +6,7 @@ import gradio as gr
 from gradio.context import LocalContext
 
 from ..errors import AIGCError
+from ..translation import CHINESE
 
 WORDS = {
     "model": ("Model", "模型"),
@@ -189,6 +190,11 @@ text = gr.I18n(en=_english, zh=_chinese, **{"zh-CN": _chinese, "zh-TW": _chinese
 def word(key: str) -> str:
     """A text that the server puts into a message or into HTML, in the first language of the visitor's browser."""
     return WORDS[key][_reads_chinese()]
+
+
+def translated(sentence: str) -> str:
+    """A sentence of the library's, in that language."""
+    return CHINESE[sentence] if _reads_chinese() else sentence
 
 
 def told(error: AIGCError) -> str:

@@ -40,7 +40,8 @@ def compare(first: Result | Sequence[Result], second: Result | Sequence[Result],
     """Is the difference in a figure real?
 
     Two results are compared by Student's test on the differences of their influences: both were drawn from the same
-    seeds and measured against the same images, so that much of what moved the one moved the other. Two groups, each of
+    seeds and measured against the same images, so that much of what moved the one moved the other. As far as few
+    samples bias them differently, a difference does not count. Two groups, each of
     results of several training seeds of a recipe, are compared by Welch's test, which asks whether the recipes differ.
     Raises AIGCError when protocols differ, a figure is missing, or a group has a single result.
     """
@@ -58,6 +59,8 @@ def compare(first: Result | Sequence[Result], second: Result | Sequence[Result],
         difference, deviation, freedom = (float(table[0, 1]) for table in _differences([a[0], b[0]]))
     elif min(len(a), len(b)) > 1:
         difference, deviation, freedom = _welch(*([one.value for one in group] for group in (a, b)))
+        bias, other_bias = (float(numpy.mean(_biases(group))) for group in (a, b))
+        difference = float(_beyond_bias(difference, bias - other_bias))
     else:
         raise AIGCError("A group of training seeds can only be compared with another group of two or more.")
     return _verdict(figure, difference, deviation, freedom, f"{_with_error(a)} against {_with_error(b)}")
@@ -75,7 +78,10 @@ def ranks(results: Sequence[Result], figure: str) -> list[int]:
 
 
 def _differences(figures: Sequence[Figure]) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
-    """Of each two figures: the difference, its standard error, and the degrees of freedom of that. float64 [n, n]."""
+    """Of each two figures: the difference beyond that of their biases, its standard error, and the degrees of freedom.
+
+    float64 [n, n].
+    """
     values, errors = (
         numpy.array([getattr(figure, name) for figure in figures]) for name in ("value", "standard_error")
     )
@@ -91,7 +97,18 @@ def _differences(figures: Sequence[Figure]) -> tuple[numpy.ndarray, numpy.ndarra
         own = numpy.maximum(0, errors[alike] ** 2 - explained)
         pairs = numpy.ix_(alike, alike)
         deviation[pairs], freedom[pairs] = numpy.sqrt(shared + own[:, None] + own), count - 1
-    return values[:, None] - values, deviation, freedom
+    biases = _biases(figures)
+    return _beyond_bias(values[:, None] - values, biases[:, None] - biases), deviation, freedom
+
+
+def _biases(figures: Sequence[Figure]) -> numpy.ndarray:
+    """float64 [n], NaN where a bias was not estimated."""
+    return numpy.array([math.nan if figure.bias is None else figure.bias for figure in figures])
+
+
+def _beyond_bias(difference: numpy.ndarray | float, of_biases: numpy.ndarray | float) -> numpy.ndarray:
+    """What remains of a difference, nearer to 0, whatever part of that of the biases, where it is known, is in it."""
+    return numpy.sign(difference) * numpy.maximum(0, numpy.abs(difference) - numpy.nan_to_num(numpy.abs(of_biases)))
 
 
 def _welch(a: list[float], b: list[float]) -> tuple[float, float, float]:
@@ -133,6 +150,6 @@ def _floored(deviation: numpy.ndarray | float, difference: numpy.ndarray | float
 def _with_error(figures: list[Figure]) -> str:
     """A value and its 95 % interval, or the mean of training seeds and their spread."""
     if len(figures) == 1:
-        return f"{figures[0].value:.4g} ± {figures[0].reach:.2g}"
+        return str(figures[0])
     values = [figure.value for figure in figures]
     return f"{numpy.mean(values):.4g} (spread {numpy.std(values, ddof=1):.2g} over {len(values)} training seeds)"

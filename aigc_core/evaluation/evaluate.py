@@ -11,6 +11,7 @@ import json
 import time
 import warnings
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -27,11 +28,12 @@ from aigc_core.data.folders import common_side
 from aigc_core.errors import AIGCError
 from aigc_core.files import atomic_write
 from aigc_core.metrics.balance import class_imbalance, class_shares, mode_coverage
-from aigc_core.metrics.estimate import Figure
+from aigc_core.metrics.estimate import Figure, Sizes
 from aigc_core.metrics.extractors import Extractor, default_extractor, load_extractor
 from aigc_core.metrics.fid import Moments, fid_figures
 from aigc_core.metrics.inception_score import inception_score
 from aigc_core.metrics.kid import kernel_distance
+from aigc_core.metrics.label_agreement import label_agreement
 from aigc_core.metrics.memorisation import AUDITED, Resemblance, memorised_share, resemblance
 from aigc_core.metrics.neighbours import MIN_IMAGES, neighbourhood_figures
 from aigc_core.metrics.path_length import PATHS, path_ends, path_length
@@ -41,6 +43,7 @@ from aigc_core.sampling.sample import BATCH_SIZE, draw_latents, generate, image_
 from .reference import CHUNK, DENSITY_NEIGHBOURHOOD, NEIGHBOURHOOD, Reference, kept, load_measured, split_reference
 from .results import (
     FIGURES,
+    NOT_KEPT,
     SAMPLING_SEED,
     ClassResult,
     Neighbour,
@@ -89,14 +92,15 @@ def evaluate(
     metrics: Collection[str] = tuple(FIGURES),
     progress: Callable[[float], None] = lambda share: None,
 ) -> Result:
-    """Measure a checkpoint and write the result into its folder's `eval/`, if it lies in one.
+    """Measure a checkpoint and write the result into its folder's `eval/`, if it lies in one and can be written to.
 
     Figures that were measured before by the same protocol and are not asked for again are kept.
     `reference`: a loaded one, to be shared by several checkpoints, or DATASET, DATASET:SPLIT or a folder; by default
     the data that `default_reference` finds. `extractor` and `weights` are for a reference that is not loaded
     yet. `metrics`: names of FIGURES. `progress` is called with the share of samples drawn; what it raises stops the
     evaluation, and the features extracted so far are kept. Memorisation is measured only beside the very images that
-    the checkpoint was trained on; a warning says why it was not. Raises AIGCError when data or extractor cannot be had.
+    the checkpoint was trained on; a warning says why it was not, or that the result or the cache cannot be written.
+    Raises AIGCError when data or extractor cannot be had.
     """
     started = time.perf_counter()
     shape = checkpoint.config.image_shape
@@ -108,6 +112,8 @@ def evaluate(
     sampled = sample_features(checkpoint, reference.extractor, num_samples, progress)
     conditional = bool(shape.num_classes) and checkpoint.config.class_names == reference.data.class_names
     asked = sampled.labels if conditional else None
+    min_samples = too_few_samples(sampled, reference, metrics)
+    metrics = [name for name in metrics if name not in min_samples]
     figures = _figures(sampled, reference, asked, metrics)
     neighbours, picture = (), None
     training = _training_reference(checkpoint.config, reference) if "memorisation" in metrics else None
@@ -117,12 +123,20 @@ def evaluate(
         neighbours, picture = _most_copied(checkpoint, audited, training)
     found = _asked(figures, metrics)
     if earlier := _earlier(checkpoint, protocol):
-        known = found | {name: figure for name, figure in earlier.figures.items() if name not in metrics}
+        known = found | {
+            name: figure for name, figure in earlier.figures.items() if name not in metrics and name not in min_samples
+        }
         found = {name: known[name] for name in FIGURES if name in known}
+        min_samples = {
+            name: min_samples.get(name) or earlier.min_samples[name]
+            for name in FIGURES
+            if name in min_samples or name in earlier.min_samples
+        }
         neighbours = neighbours if "memorisation" in metrics else earlier.neighbours
     result = Result(
         protocol=protocol,
         figures=found,
+        min_samples=min_samples,
         classes=_classes(sampled, reference, asked),
         neighbours=neighbours,
         step=checkpoint.config.step,
@@ -132,10 +146,7 @@ def evaluate(
         versions=VERSIONS,
     )
     if checkpoint.path is not None:
-        write_result(result, checkpoint.path)
-        if picture is not None:
-            with atomic_write(neighbours_path(result, checkpoint.path)) as unfinished:
-                to_picture(picture).save(unfinished)
+        _keep(result, checkpoint.path, picture)
     return result
 
 
@@ -166,14 +177,17 @@ def evaluate_folder(
     protocol = _protocol(real, len(data))
     seen = Reference(data, "train", real.extractor)
     sampled = Sampled(seen.features, seen.logits, torch.zeros(len(data), 0))
+    min_samples = too_few_samples(sampled, real, metrics)
+    metrics = [name for name in metrics if name not in min_samples]
     result = Result(
         protocol=protocol,
         figures=_asked(_figures(sampled, real, None, metrics), metrics),
+        min_samples=min_samples,
         classes=_classes(sampled, real, None),
         seconds=round(time.perf_counter() - started, 2),
         versions=VERSIONS,
     )
-    write_result(result, folder)
+    _keep(result, folder)
     return result
 
 
@@ -194,9 +208,38 @@ def _measured_side(folder: Path, real: Path, common: int) -> int:
     return resolution
 
 
+def _keep(result: Result, folder: Path, picture: Tensor | None = None) -> None:
+    """Write a result and the picture uint8 [C, H, W] of its neighbours, or warn: a full disk costs no figures."""
+    try:
+        write_result(result, folder)
+        if picture is not None:
+            with atomic_write(neighbours_path(result, folder)) as unfinished:
+                to_picture(picture).save(unfinished)
+    except AIGCError as error:
+        warnings.warn(f"{NOT_KEPT}{error}", stacklevel=3)
+
+
+def follows_default(protocol: Protocol, config: CheckpointConfig) -> bool:
+    """Whether a result is what the card is to show: of as many samples as by default, or more, against the training
+    data as it is measured by default."""
+    dataset, split = split_reference(config.dataset)
+    with suppress(AIGCError):  # no extractor was made for the data, so that there is no default to differ from
+        if protocol.extractor != default_extractor(dataset):
+            return False
+    against = protocol.dataset, protocol.split
+    return protocol.num_samples >= DEFAULT_NUM_SAMPLES and against == (public_name(dataset), split)
+
+
 def _asked(figures: dict[str, Figure], metrics: Collection[str]) -> dict[str, Figure]:
     """The figures that were asked for, in the order of FIGURES."""
     return {name: figures[name] for name in FIGURES if name in figures and name in metrics}
+
+
+def too_few_samples(sampled: Sampled, reference: Reference, metrics: Collection[str]) -> dict[str, int]:
+    """The metrics that so few samples cannot measure, each with the number of samples that it needs."""
+    sizes = Sizes(sampled.features.shape[1], sampled.logits.shape[1], len(reference.data))
+    needed = {name: FIGURES[name].min_samples(sizes) for name in FIGURES if name in metrics}
+    return {name: count for name, count in needed.items() if count > len(sampled.features)}
 
 
 def _earlier(checkpoint: Checkpoint, protocol: Protocol) -> Result | None:
@@ -205,7 +248,7 @@ def _earlier(checkpoint: Checkpoint, protocol: Protocol) -> Result | None:
         return None
     try:
         results = read_results(checkpoint.path)
-    except AIGCError:
+    except (AIGCError, OSError):
         return None
     now = protocol, checkpoint.config.step, checkpoint.config.images_seen
     return next((result for result in results if (result.protocol, result.step, result.images_seen) == now), None)
@@ -361,8 +404,7 @@ def _figures(
         found["ppl"] = path_length(*sampled.paths())
     if reference.is_classified:
         if asked is not None:
-            agreed = (logits.argmax(1) == asked.argmax(1)).double()
-            found["label_agreement"] = Figure.of_share(agreed.mean().item(), len(agreed))
+            found["label_agreement"] = label_agreement(logits, asked)
         found["mode_coverage"] = mode_coverage(class_shares(logits), class_shares(reference.logits))
         found["class_imbalance"] = class_imbalance(logits, reference.logits)
     return found
@@ -380,13 +422,14 @@ def _classes(sampled: Sampled, reference: Reference, asked: Tensor | None) -> di
         fid = agreement = None
         real = reference.features[reference.data.labels == label]
         rows = asked.argmax(1) == label if asked is not None else torch.zeros(0, dtype=torch.bool)
-        if min(int(rows.sum()), len(real)) >= MIN_IMAGES:
-            fid = fid_figures(sampled.features[rows], real, Moments.of(real), extrapolate=False)["fid"]
-            # No one compares classes across results: their influences would only fill the file.
-            fid = fid.model_copy(update={"influences": ()})
+        if asked is not None and min(int(rows.sum()), len(real)) >= MIN_IMAGES:
+            own = Sampled(sampled.features[rows], sampled.logits[rows], asked[rows])
+            if not too_few_samples(own, reference, ["fid"]):
+                fid = fid_figures(own.features, real, Moments.of(real), extrapolate=False)["fid"]
+                # No one compares classes across results: their influences would only fill the file.
+                fid = fid.model_copy(update={"influences": ()})
             if reference.is_classified:
-                agreed = sampled.logits[rows].argmax(1) == label
-                agreement = Figure.of_share(agreed.float().mean().item(), len(agreed))
+                agreement = label_agreement(own.logits, own.labels)
         classes[name] = ClassResult(
             share=shares[label], real_share=real_shares[label], fid=fid, label_agreement=agreement
         )

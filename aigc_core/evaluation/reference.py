@@ -8,6 +8,7 @@ replaces the file by an equal one. The cache may be deleted at any time.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,7 @@ from tqdm import tqdm
 
 from aigc_core.data.datasets import PATIENCE_SECONDS, ImageDataset, load_dataset, splits_of
 from aigc_core.data.streaming import StreamedImages
+from aigc_core.errors import AIGCError
 from aigc_core.files import atomic_write
 from aigc_core.metrics.extractors import Extractor
 from aigc_core.metrics.fid import Moments
@@ -42,15 +44,25 @@ def cache_folder() -> Path:
 
 
 def kept(name: str, compute: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
-    """The tensors in the cache under `name`, computed first where they are missing or damaged."""
+    """The tensors in the cache under `name`, computed first where they are missing or damaged.
+
+    Warns where the cache cannot be written to.
+    """
     path = cache_folder() / "features" / f"{name}.safetensors"
     try:
         return load_file(path)
-    except (FileNotFoundError, SafetensorError):
+    except (OSError, SafetensorError):
         tensors = {key: tensor.contiguous() for key, tensor in compute().items()}
+    try:
         with atomic_write(path) as unfinished:
             save_file(tensors, unfinished)
-        return tensors
+    except AIGCError as error:
+        warnings.warn(
+            f"The cache '{cache_folder()}' cannot be written to ({error.values['reason']}): what was computed is not "
+            "kept for the next evaluation.",
+            stacklevel=2,
+        )
+    return tensors
 
 
 def split_reference(text: str) -> tuple[str, str]:

@@ -10,59 +10,36 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from aigc_core.checkpoint.folder import RESULTS_FOLDER
 from aigc_core.config import Config, read_config_file
 from aigc_core.files import atomic_write
-from aigc_core.metrics.estimate import Figure
+from aigc_core.metrics import balance, fid, inception_score, kid, label_agreement, memorisation, neighbours, path_length
+from aigc_core.metrics.estimate import Figure, MetricInfo
 from aigc_core.metrics.neighbours import MIN_IMAGES
 
 SAMPLING_SEED = 1_000_000
 """Where evaluation's seeds start, away from those people look at."""
 ENOUGH_IMAGES = 1000
-"""Fewer samples or real images bias FID noticeably."""
-
-
-@dataclass(frozen=True)
-class FigureKind:
-    """How a figure is shown and read; `audit`: it looks for a fault rather than for quality."""
-
-    title: str
-    better: Literal["lower", "higher"]
-    audit: bool = False
-
-
-FIGURES = {
-    # The distance between the distributions of features (Heusel et al. 2017).
-    "fid": FigureKind("FID", "lower"),
-    # The same without the bias of finite samples: extrapolated to infinitely many (Chong & Forsyth 2020).
-    "fid_infinity": FigureKind("FID∞", "lower"),
-    # The squared kernel distance of features (Bińkowski et al. 2018).
-    "kid": FigureKind("KID", "lower"),
-    # How sure and how varied the predicted classes are (Salimans et al. 2016).
-    "is": FigureKind("IS", "higher"),
-    # The share of samples among the real images, and of real images among the samples (Kynkäänniemi et al. 2019).
-    "precision": FigureKind("Precision", "higher"),
-    "recall": FigureKind("Recall", "higher"),
-    # The same by real neighbourhoods alone, which outliers disturb less (Naeem et al. 2020).
-    "density": FigureKind("Density", "higher"),
-    "coverage": FigureKind("Coverage", "higher"),
-    # How far images move when latents move a little: perceptual path length (Karras et al. 2019, section 4.1).
-    "ppl": FigureKind("PPL", "lower"),
-    # The share of samples that the classifier sees as the class that was asked for.
-    "label_agreement": FigureKind("Label agreement", "higher"),
-    # The share of samples nearer to a training image than all but 1 % of held-out images are; 1 % by chance.
-    "memorisation": FigureKind("Memorisation", "lower", audit=True),
-    # The share of the data's classes that have at least a tenth of their share among the samples.
-    "mode_coverage": FigureKind("Mode coverage", "higher", audit=True),
-    # The share of samples that would have to change class to give the data's shares (total variation).
-    "class_imbalance": FigureKind("Class imbalance", "lower", audit=True),
+"""Fewer real images bias figures in ways that their intervals do not hold."""
+FEW_IMAGES = "With few images intervals are wide, and few real ones bias FID upwards beyond its interval."
+NOT_MEASURED = "not measured: needs at least {count} samples"
+NOT_KEPT = "The result is not kept: "
+"""What a warning begins with where a result could be measured and not written."""
+FIGURES: dict[str, MetricInfo] = {
+    **fid.METRICS,
+    **kid.METRICS,
+    **inception_score.METRICS,
+    **neighbours.METRICS,
+    **path_length.METRICS,
+    **label_agreement.METRICS,
+    **memorisation.METRICS,
+    **balance.METRICS,
 }
+"""What can be measured, in the order in which it is shown."""
 
 
 class Protocol(Config):
@@ -123,12 +100,15 @@ class Neighbour(Config):
 class Result(Config):
     """Figures with 95 % intervals, the protocol, and what they cost.
 
-    `figures`: by the names of FIGURES, those that were asked for and can be measured. `classes`: those of the
-    reference, by name. `neighbours`: the samples that most resemble training images, worst first.
+    `figures`: by the names of FIGURES, those that were asked for and can be measured, inside the ranges of possible
+    values. `min_samples`: how many samples each of the others needs that were asked for and not measured, because there
+    are too few. `classes`: those of the reference, by name. `neighbours`: the samples that most resemble training
+    images, worst first.
     """
 
     protocol: Protocol
     figures: dict[str, Figure]
+    min_samples: dict[str, int] = {}
     classes: dict[str, ClassResult] = {}
     neighbours: tuple[Neighbour, ...] = ()
     step: int = 0
@@ -136,6 +116,20 @@ class Result(Config):
     seconds: float = 0
     device: str = "cpu"
     versions: dict[str, str] = {}
+
+    @field_validator("figures")
+    @classmethod
+    def _possible(cls, figures: dict[str, Figure]) -> dict[str, Figure]:
+        """Earlier versions wrote intervals that reach beyond possible values."""
+        return {
+            name: figure.within(FIGURES[name].lowest, FIGURES[name].highest) if name in FIGURES else figure
+            for name, figure in figures.items()
+        }
+
+    @property
+    def caveats(self) -> dict[str, str]:
+        """What to know of each of the figures: a sentence on its bias and range, by name."""
+        return {name: FIGURES[name].caveat for name in self.figures if name in FIGURES}
 
     @property
     def has_enough_images(self) -> bool:

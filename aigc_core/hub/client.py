@@ -368,7 +368,7 @@ def _noted_revisions(repo_id: str) -> list[Revision]:
 def _push_folder(api: HfApi, folder: Path, repo_id: str, revision: str, claims: str | None = None) -> str:
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-    from .card import card_text
+    from .card import renewed_card
 
     paths = {
         path.relative_to(folder).as_posix(): path
@@ -377,10 +377,9 @@ def _push_folder(api: HfApi, folder: Path, repo_id: str, revision: str, claims: 
     }
     config = read_config(folder).published()
     contents: dict[str, Path | bytes] = paths | {CONFIG_FILE: config.as_json().encode()}
-    # A card that was written by hand stays as it is.
-    if CARD_FILE not in paths or paths[CARD_FILE].read_text(encoding="utf-8") == card_text(folder):
-        reference = CheckpointReference(repo_id, "" if revision == MAIN else revision)
-        contents[CARD_FILE] = card_text(folder, str(reference)).encode()
+    card = renewed_card(folder, str(CheckpointReference(repo_id, "" if revision == MAIN else revision)))
+    if card is not None:
+        contents[CARD_FILE] = card.encode()
     if claims is not None:
         contents[BENCHMARK_FILE] = claims.encode()
     if revision != "main":

@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy
 from torch import Tensor
 from torch.nn import functional
 
-from .estimate import Figure, group_influences
+from .estimate import Figure, MetricInfo, group_influences, smallest_tried
 
 PRESENT = 0.1
 """The part of its share of the data that a class needs among the samples to count as present."""
+SAMPLES_PER_CLASS = 10
+METRICS = {
+    # The share of the data's classes that have at least a tenth of their share among the samples.
+    "mode_coverage": MetricInfo(
+        "Mode coverage",
+        "higher",
+        "the classifier of the data as extractor",
+        "Tells a rare class from a missing one only with ten samples a class or more. From 0 to 1.",
+        min_samples=lambda sizes: max(smallest_tried(sizes), SAMPLES_PER_CLASS * sizes.classes),
+        highest=1.0,
+        audit=True,
+    ),
+    # The share of samples that would have to change class to give the data's shares (total variation).
+    "class_imbalance": MetricInfo(
+        "Class imbalance",
+        "lower",
+        "the classifier of the data as extractor",
+        "Biased upwards with few samples, whose classes chance alone unbalances: the interval reaches down to what "
+        "infinitely many may give. From 0 to 1.",
+        highest=1.0,
+        audit=True,
+    ),
+}
 
 
 def class_shares(logits: Tensor) -> list[Figure]:
@@ -28,8 +53,14 @@ def mode_coverage(shares: list[Figure], real_shares: list[Figure]) -> Figure:
 
 
 def class_imbalance(logits: Tensor, real_logits: Tensor) -> Figure:
-    """The total variation distance of the classes' shares: how many samples in all would have to change class."""
+    """The total variation distance of the classes' shares: how many samples in all would have to change class.
+
+    Its bias is at most what equal shares would give: half the mean absolute values of normal differences.
+    """
     found, real = (functional.one_hot(part.argmax(1), part.shape[1]).double().numpy() for part in (logits, real_logits))
     difference = found.mean(0) - real.mean(0)
     effects, real_effects = ((part - part.mean(0)) @ numpy.sign(difference) / 2 for part in (found, real))
-    return Figure.of_groups(float(abs(difference).sum() / 2), group_influences(effects, -real_effects))
+    errors = numpy.sqrt(found.var(0) / len(found) + real.var(0) / len(real))
+    bias = float(errors.sum() / math.sqrt(2 * math.pi))
+    distance = float(abs(difference).sum() / 2)
+    return Figure.of_groups(distance, group_influences(effects, -real_effects), bias=bias).within(0.0, 1.0)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy
+from pydantic import Field, model_validator
 
 from aigc_core.config import Config
 
@@ -15,9 +19,47 @@ Z_95 = 1.96
 """Standard errors on each side of a 95 % interval."""
 
 
-class Figure(Config):
-    """A value with its 95 % interval from sampling error, that of the samples and that of the reference.
+@dataclass(frozen=True)
+class Sizes:
+    """What a metric is computed from: how many features, classes (0 without a classifier) and real images."""
 
+    features: int
+    classes: int
+    real: int
+
+
+def smallest_tried(sizes: Sizes) -> int:
+    """50 samples: from here on the interval of an unbiased metric held the value of 10,000 samples."""
+    return 50
+
+
+@dataclass(frozen=True)
+class MetricInfo:
+    """How a metric is shown and read, what it needs, and how far its estimates can be trusted.
+
+    `needs`: what has to be there before it can be measured. `caveat`: one sentence on bias and range, shown beside
+    every estimate. `min_samples`: from how many samples on its interval holds the value of 10,000 samples, tried with
+    `python -m tests.benchmarks.sample_sizes`; of fewer it is not measured. `lowest` and `highest` are the ends of the
+    range of possible values. `audit`: it looks for a fault rather than for quality.
+    """
+
+    title: str
+    better: Literal["lower", "higher"]
+    needs: str
+    caveat: str
+    min_samples: Callable[[Sizes], int] = smallest_tried
+    lowest: float = 0.0
+    highest: float = math.inf
+    audit: bool = False
+
+
+class Figure(Config):
+    """A value with its 95 % interval, from sampling error (that of the samples and that of the reference) and bias.
+
+    `standard_error`: of sampling alone; by default what the interval implies. `bias`: by how much few samples are
+    expected to have moved the value, as estimated from the samples; None where it was not estimated. The interval
+    reaches from the value, and from the value without the bias, 1.96 standard errors outwards, but not beyond possible
+    values.
     `influences`: for each of some parts of the samples and of the reference, how far it moves the value, on such a
     scale that their variance over their number is the value's. A part holds the same seeds and the same reference
     images in every result of a protocol, so the difference of two results is known better than each of them. Empty
@@ -27,44 +69,89 @@ class Figure(Config):
     value: float
     low: float
     high: float
+    standard_error: float = Field(default=0.0, ge=0)
+    bias: float | None = None
     influences: tuple[float, ...] = ()
 
+    @model_validator(mode="before")
     @classmethod
-    def of_error(cls, value: float, standard_error: float, influences: Sequence[float] = ()) -> Figure:
-        """value ± 1.96 standard errors."""
-        reach = Z_95 * standard_error
-        rounded = tuple(float(f"{influence:.4g}") for influence in influences)
-        return cls(value=value, low=value - reach, high=value + reach, influences=rounded)
+    def _error_of_interval(cls, values: Any) -> Any:
+        """Results of earlier versions have symmetric intervals, without bias, and no standard error of their own."""
+        if isinstance(values, dict) and "standard_error" not in values:
+            low, high = values.get("low"), values.get("high")
+            if isinstance(low, (int, float)) and isinstance(high, (int, float)):
+                return values | {"standard_error": max(0.0, high / 2 - low / 2) / Z_95}
+        return values
 
     @classmethod
-    def of_groups(cls, value: float, influences: numpy.ndarray, more_variance: float = 0.0) -> Figure:
+    def of_error(
+        cls, value: float, standard_error: float, influences: Sequence[float] = (), bias: float | None = None
+    ) -> Figure:
+        """value ± 1.96 standard errors, and further where the bias points from."""
+        margin = Z_95 * standard_error
+        return cls(
+            value=value,
+            low=value - margin - max(bias or 0.0, 0.0),
+            high=value + margin - min(bias or 0.0, 0.0),
+            standard_error=standard_error,
+            bias=bias,
+            influences=_rounded(influences),
+        )
+
+    @classmethod
+    def of_groups(
+        cls, value: float, influences: numpy.ndarray, more_variance: float = 0.0, bias: float | None = None
+    ) -> Figure:
         """A value with the error that its influences, and a variance from elsewhere, imply."""
         variance = float(numpy.var(influences, ddof=1)) / len(influences)
-        return cls.of_error(value, math.sqrt(variance + more_variance), influences.tolist())
+        return cls.of_error(value, math.sqrt(variance + more_variance), influences.tolist(), bias)
 
     @classmethod
-    def of_share(cls, share: float, count: int) -> Figure:
-        """A share of `count` independent cases, with Wilson's interval (Wilson 1927)."""
-        z = Z_95
-        centre = (share + z * z / (2 * count)) / (1 + z * z / count)
-        reach = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-        return cls(value=share, low=min(share, centre - reach), high=max(share, centre + reach))
+    def of_share(cls, share: float, count: int, influences: numpy.ndarray | None = None) -> Figure:
+        """A share of `count` cases, with Wilson's interval (Wilson 1927), which stays between 0 and 1.
 
-    @property
-    def standard_error(self) -> float:
-        """reach / 1.96."""
-        return self.reach / Z_95
+        Without influences the cases are independent; otherwise it is the interval of as many independent cases as
+        would have the error that the influences imply.
+        """
+        spread = share * (1 - share)
+        error = math.sqrt(spread / count)
+        if influences is not None:
+            error = math.sqrt(float(numpy.var(influences, ddof=1)) / len(influences))
+        effective = min(float(count), spread / error**2) if spread * error > 0 else float(count)
+        z = Z_95
+        centre = (share + z * z / (2 * effective)) / (1 + z * z / effective)
+        margin = z / (1 + z * z / effective) * math.sqrt(spread / effective + z * z / (4 * effective**2))
+        return cls(
+            value=share,
+            low=max(0.0, min(share, centre - margin)),
+            high=min(1.0, max(share, centre + margin)),
+            standard_error=error,
+            influences=_rounded([] if influences is None else influences.tolist()),
+        )
+
+    def within(self, lowest: float, highest: float) -> Figure:
+        """The same with value and interval inside the range of possible values."""
+        inside = {name: min(max(getattr(self, name), lowest), highest) for name in ("value", "low", "high")}
+        return self.model_copy(update=inside)
 
     @property
     def reach(self) -> float:
-        """Half the interval's width: what stands behind the ±."""
-        return self.high / 2 - self.low / 2
+        """How far the interval reaches from the value at most."""
+        return min(max(self.high - self.value, self.value - self.low), sys.float_info.max)
 
     def __str__(self) -> str:
-        """value ± reach, to the second significant digit of the reach."""
+        """value ± reach, to the second significant digit of the reach; value [low, high] where the sides differ."""
         exponent = int(f"{self.reach:.1e}".partition("e")[2])
         decimals = max(0, 1 - exponent) if self.reach > 0 else 4
-        return f"{self.value:.{decimals}f} ± {self.reach:.{decimals}f}"
+        value, low, high, up, down = (
+            f"{part:.{decimals}f}"
+            for part in (self.value, self.low, self.high, self.high - self.value, self.value - self.low)
+        )
+        return f"{value} ± {up}" if up == down else f"{value} [{low}, {high}]"
+
+
+def _rounded(influences: Sequence[float]) -> tuple[float, ...]:
+    return tuple(float(f"{influence:.4g}") for influence in influences)
 
 
 def group_influences(*effects: numpy.ndarray) -> numpy.ndarray:

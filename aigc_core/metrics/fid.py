@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy
 from torch import Tensor
 
-from .estimate import Figure, group_influences
+from .estimate import Figure, MetricInfo, Sizes, group_influences
 
 MAX_CHUNKS = 5
 SAMPLES_PER_FEATURE = 2
 """The bias falls as 1/N only where N is well above the number of features."""
+
+
+def enough_for_moments(sizes: Sizes) -> int:
+    """As many samples as both halves need for the bias to be estimated from them."""
+    return 2 * SAMPLES_PER_FEATURE * sizes.features
+
+
+METRICS = {
+    # The distance between the distributions of features (Heusel et al. 2017).
+    "fid": MetricInfo(
+        "FID",
+        "lower",
+        "samples and real images",
+        "Biased upwards with few samples: the interval reaches down to what infinitely many would give. Never below 0.",
+        min_samples=enough_for_moments,
+    ),
+    # The same without the bias of finite samples: extrapolated to infinitely many (Chong & Forsyth 2020).
+    "fid_infinity": MetricInfo(
+        "FID∞",
+        "lower",
+        "samples and real images",
+        "Extrapolated to infinitely many samples; the bias of few real images remains. Never below 0.",
+        min_samples=enough_for_moments,
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -64,21 +90,22 @@ def _power(matrix: numpy.ndarray, exponent: float) -> numpy.ndarray:
     return (vectors * powers) @ vectors.T
 
 
-def extrapolated(features: Tensor, real: Moments, fid: float) -> tuple[float, float] | None:
-    """FID at infinitely many samples of features [N, F], whose FID is `fid`, and the variance that extrapolating adds.
+def chunk_means(features: Tensor, real: Moments, fid: float, most: int) -> numpy.ndarray:
+    """The mean FIDs of 1, 2, … `most` chunks of all samples, float64 [most]; `fid` is that of the whole."""
+    of_chunks = (
+        [frechet_distance(Moments.of(features[part::number]), real) for part in range(number)]
+        for number in range(2, most + 1)
+    )
+    return numpy.array([fid, *map(numpy.mean, of_chunks)])
 
-    FID is linear in 1/N (Chong & Forsyth 2020, section 3): a line through the mean FIDs of 1, 2, … 5 chunks of all
-    samples. None where there are fewer than four samples a feature. The bias of a finite reference remains.
+
+def extrapolated(means: numpy.ndarray) -> tuple[float, float]:
+    """FID at infinitely many samples, from the mean FIDs of 1, 2, … chunks, and the variance that extrapolating adds.
+
+    FID is linear in 1/N (Chong & Forsyth 2020, section 3). The bias of a finite reference remains.
     """
-    count, num_features = features.shape
-    most = min(MAX_CHUNKS, count // (SAMPLES_PER_FEATURE * num_features))
-    if most < 2:
-        return None
+    most = len(means)
     numbers = numpy.arange(1, most + 1)
-    of_chunks = [
-        [frechet_distance(Moments.of(features[part::number]), real) for part in range(number)] for number in numbers[1:]
-    ]
-    means = numpy.array([fid, *map(numpy.mean, of_chunks)])
     slope, intercept = numpy.polyfit(numbers, means, 1)
     residuals = means - intercept - slope * numbers
     spread = (numbers - numbers.mean()) @ (numbers - numbers.mean())
@@ -87,14 +114,19 @@ def extrapolated(features: Tensor, real: Moments, fid: float) -> tuple[float, fl
 
 
 def fid_figures(features: Tensor, real_features: Tensor, real: Moments, extrapolate: bool) -> dict[str, Figure]:
-    """FID of features [N, F] against real ones [M, F] with moments `real`, and FID∞ where asked for and possible.
+    """FID of features [N, F] against real ones [M, F] with moments `real`, and FID∞ where asked for.
 
-    Both share their influences: chunks of all samples move together, to first order, as their whole does.
+    N is at least `enough_for_moments`. Both share their influences: chunks of all samples move together, to first
+    order, as their whole does. By the same linearity the bias of N samples is what halving them adds.
     """
+    count, num_features = features.shape
     own = Moments.of(features)
     fid = frechet_distance(own, real)
     effects = group_influences(influences(features, own, real), influences(real_features, real, own))
-    figures = {"fid": Figure.of_groups(fid, effects)}
-    if extrapolate and (limit := extrapolated(features, real, fid)):
-        figures["fid_infinity"] = Figure.of_groups(limit[0], effects, limit[1])
-    return figures
+    most = min(MAX_CHUNKS, count // (SAMPLES_PER_FEATURE * num_features)) if extrapolate else 2
+    means = chunk_means(features, real, fid, most)
+    figures = {"fid": Figure.of_groups(fid, effects, bias=max(0.0, float(means[1] - means[0])))}
+    if extrapolate:
+        limit, variance = extrapolated(means)
+        figures["fid_infinity"] = Figure.of_groups(limit, effects, variance)
+    return {name: figure.within(0.0, math.inf) for name, figure in figures.items()}

@@ -4,14 +4,35 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .estimate import Figure, group_influences
+from .estimate import Figure, MetricInfo, group_influences
+
+SPLITS = 10
+"""The score is the mean over so many parts of the samples."""
+METRICS = {
+    # How sure and how varied the predicted classes are (Salimans et al. 2016).
+    "is": MetricInfo(
+        "IS",
+        "higher",
+        "an extractor that classifies",
+        "Biased downwards with few samples: the interval reaches up to what infinitely many would give. From 1 to the "
+        "number of classes.",
+        min_samples=lambda sizes: SPLITS * min(max(sizes.classes, 10), 100),
+        lowest=1.0,
+    ),
+}
 
 
 def inception_score(logits: Tensor) -> Figure:
-    """The score of logits float32 [N, K]; each image's first-order effect is its divergence from the mean classes."""
+    """The score of logits float32 [N, K]; each image's first-order effect is its divergence from the mean classes.
+
+    The bias falls as 1/N (Miller 1955, on the entropy of the mean classes): the score of all samples at once has a
+    tenth of it.
+    """
     from torch_fidelity.metric_isc import KEY_METRIC_ISC_MEAN, isc_features_to_metric
 
-    score = isc_features_to_metric(logits)[KEY_METRIC_ISC_MEAN]
+    score, whole = (isc_features_to_metric(logits, splits=parts)[KEY_METRIC_ISC_MEAN] for parts in (SPLITS, 1))
+    bias = min(0.0, (score - whole) * SPLITS / (SPLITS - 1))
     shares, log_shares = logits.double().softmax(1), logits.double().log_softmax(1)
     divergences = (shares * (log_shares - shares.mean(0).log())).sum(1)
-    return Figure.of_groups(score, group_influences((score * (divergences - divergences.mean())).numpy()))
+    effects = group_influences((score * (divergences - divergences.mean())).numpy())
+    return Figure.of_groups(score, effects, bias=bias).within(1.0, logits.shape[1])

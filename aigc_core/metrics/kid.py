@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy
 import torch
 from torch import Tensor
 
-from .estimate import Figure, group_influences
+from .estimate import Figure, MetricInfo, group_influences
 
 SUBSETS = 100
 SUBSET_SIZE = 1000
 SUBSET_SEED = 2020
 REPRESENTATIVES = 1000
 """How many images stand for all others when the effect of each one is estimated."""
+
+METRICS = {
+    # The squared kernel distance of features (Bińkowski et al. 2018).
+    "kid": MetricInfo(
+        "KID",
+        "lower",
+        "samples and real images",
+        "Unbiased for any number of samples, and for that it may fall below 0 where the true distance is near 0.",
+        lowest=-math.inf,
+    ),
+}
 
 
 def kernel_distance(features: Tensor, real: Tensor, real_pairs: Tensor | None = None) -> Figure:

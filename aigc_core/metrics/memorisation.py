@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .estimate import Figure
+from .estimate import Figure, MetricInfo
 from .neighbours import nearest
 
 AUDITED = 2000
@@ -16,6 +16,17 @@ AUDITED = 2000
 NEAREST = 50
 CHANCE = 0.01
 """The share of held-out images that the threshold calls copies."""
+METRICS = {
+    # The share of samples nearer to a training image than all but 1 % of held-out images are; 1 % by chance.
+    "memorisation": MetricInfo(
+        "Memorisation",
+        "lower",
+        "a model whose training images are here and are not the reference",
+        f"{CHANCE:.0%} is chance. Unbiased for any number of samples, of which {AUDITED:,} at most are looked at.",
+        highest=1.0,
+        audit=True,
+    ),
+}
 
 
 @dataclass(frozen=True)

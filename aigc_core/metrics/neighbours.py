@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from aigc_core.rng import seeded_generator
 
-from .estimate import Figure
+from .estimate import Figure, MetricInfo, Sizes, smallest_tried
 
 TILE_BYTES = 10 * 2**20
 """What a processor's cache holds: larger tiles take longer, whatever the memory."""
@@ -22,6 +23,40 @@ SHARE = 0.25
 ENOUGH = 1500
 """How many images of the smaller side a replicate needs at most."""
 MIN_IMAGES = 20
+EQUAL_NUMBERS = (
+    "Depends on how many samples there are, so it is measured only with as many as there are real images, or more. "
+    "From 0 to 1."
+)
+
+
+def as_many_as_real(sizes: Sizes) -> int:
+    """As many samples as there are real images: half as many hold an eighth less of them."""
+    return max(sizes.real, smallest_tried(sizes))
+
+
+METRICS = {
+    # The share of samples among the real images, and of real images among the samples (Kynkäänniemi et al. 2019).
+    "precision": MetricInfo(
+        "Precision",
+        "higher",
+        "samples and real images",
+        "Unbiased for any number of samples. From 0 to 1.",
+        highest=1.0,
+    ),
+    "recall": MetricInfo(
+        "Recall", "higher", "samples and real images", EQUAL_NUMBERS, min_samples=as_many_as_real, highest=1.0
+    ),
+    # The same by real neighbourhoods alone, which outliers disturb less (Naeem et al. 2020).
+    "density": MetricInfo(
+        "Density",
+        "higher",
+        "samples and real images",
+        "Unbiased for any number of samples. From 0 up; it exceeds 1 where samples crowd into dense parts of the data.",
+    ),
+    "coverage": MetricInfo(
+        "Coverage", "higher", "samples and real images", EQUAL_NUMBERS, min_samples=as_many_as_real, highest=1.0
+    ),
+}
 
 
 def distances(queries: Tensor, others: Tensor) -> Iterator[tuple[slice, Tensor]]:
@@ -116,7 +151,12 @@ def neighbourhood_figures(
     figures = {}
     for name, value in whole.items():
         values = numpy.array([part[name] for part in parts])
-        figures[name] = Figure.of_groups(value, scale * (values - values.mean()))
+        influences = scale * (values - values.mean())
+        if METRICS[name].highest == 1:
+            count = len(generated) if name == "precision" else len(real)
+            figures[name] = Figure.of_share(value, count, influences)
+        else:
+            figures[name] = Figure.of_groups(value, influences).within(0.0, math.inf)
     return figures
 
 

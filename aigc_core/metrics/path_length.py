@@ -6,12 +6,16 @@ import numpy
 import torch
 from torch import Tensor
 
-from .estimate import Figure
+from .estimate import Figure, MetricInfo
 
 EPSILON = 0.05
 """The step, as a share of the way between two latents: a smaller one drowns in the rounding to 8 bits."""
 PATHS = 1000
 DISCARDED_PERCENT = 1
+METRICS = {
+    # How far images move when latents move a little.
+    "ppl": MetricInfo("PPL", "lower", "a generator", f"Measured on {PATHS:,} paths, whatever the number of samples."),
+}
 
 
 def path_ends(starts: Tensor, goals: Tensor) -> Tensor:

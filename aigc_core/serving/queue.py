@@ -21,6 +21,7 @@ import torch
 
 from aigc_core.access import check_reference
 from aigc_core.errors import AIGCError
+from aigc_core.evaluation.results import NOT_KEPT
 
 MAX_OPEN = 20
 MAX_SHOWN = 100
@@ -102,8 +103,8 @@ class EvaluationQueue:
             log = _follow(job, job.process)
             with self._changed:
                 if job.state == "running":
-                    job.state = "failed" if job.process.returncode else "done"
-                    job.message = log if job.process.returncode else ""
+                    job.state = "failed" if log else "done"
+                    job.message = log
 
     def _stop(self) -> None:
         for job in self.jobs:
@@ -130,7 +131,7 @@ def _start(job: Job, device: int) -> subprocess.Popen[bytes]:
 
 
 def _follow(job: Job, process: subprocess.Popen[bytes]) -> str:
-    """Read the progress until the process ends; returns the sentence it ended with, if any."""
+    """Read the progress until the process ends; returns the sentence it failed or lost its result with."""
     assert process.stderr is not None
     tail = b""
     while chunk := os.read(process.stderr.fileno(), 65536):
@@ -139,7 +140,10 @@ def _follow(job: Job, process: subprocess.Popen[bytes]) -> str:
             job.progress = min(1.0, int(found[-1]) / 100)
     process.wait()
     text = tail.decode(errors="replace")
+    if not process.returncode:
+        lost = re.search(rf"^warning: ({re.escape(NOT_KEPT)}.*)", text, re.MULTILINE)
+        return lost.group(1) if lost else ""
     sentences = [line.removeprefix("error: ") for line in text.splitlines() if line.startswith("error: ")]
-    if process.returncode and not sentences and job.state == "running":
+    if not sentences and job.state == "running":
         logger.error("The evaluation of '%s' broke off:\n%s", job.reference, text)
     return sentences[-1] if sentences else "The evaluation broke off; see the server's log."

@@ -11,7 +11,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from aigc_core.evaluation.results import FIGURES, read_results
+from aigc_core import translation
+from aigc_core.evaluation.results import FEW_IMAGES, FIGURES, NOT_MEASURED, read_results
 from aigc_core.hub.client import push
 from aigc_core.metrics.estimate import Figure
 from tests.local_hub import LocalHub
@@ -63,6 +64,10 @@ def test_every_sentence_is_translated_with_its_places(monkeypatch: pytest.Monkey
     said |= {kind.title for kind in FIGURES.values()}
     assert set(CHINESE) == said
     for sentence, translated in CHINESE.items():
+        assert sorted(re.findall(r"{\w*}", sentence)) == sorted(re.findall(r"{\w*}", translated)), sentence
+    core = {FEW_IMAGES, NOT_MEASURED} | {kind.caveat for kind in FIGURES.values()}
+    assert set(translation.CHINESE) == core
+    for sentence, translated in translation.CHINESE.items():
         assert sorted(re.findall(r"{\w*}", sentence)) == sorted(re.findall(r"{\w*}", translated)), sentence
     sys.modules.pop("language")
 
@@ -167,7 +172,7 @@ def test_what_could_not_be_audited_is_said() -> None:
     audited = page.selectbox(key="audited")
     audited.set_value(next(option for option in audited.options if "emoji" in option)).run()
     assert "could not audit" in page.info[0].value
-    assert any("These are few images" in caption.value for caption in page.caption)
+    assert any("With few images" in caption.value for caption in page.caption)
 
 
 def test_an_evaluation_from_the_page_ends_on_the_leaderboard(digits_folder: Path, tmp_path: Path) -> None:

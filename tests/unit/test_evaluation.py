@@ -2,8 +2,11 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -17,9 +20,10 @@ from aigc_core.cli import main
 from aigc_core.data.datasets import load_dataset
 from aigc_core.evaluation.evaluate import evaluate, load_reference, sample_features
 from aigc_core.evaluation.reference import split_reference
-from aigc_core.evaluation.results import neighbours_path, read_results
+from aigc_core.evaluation.results import FIGURES, neighbours_path, read_results
 from aigc_core.families.gan.networks import ImageShape, build_generator
 from aigc_core.metrics.extractors import Extractor, load_extractor
+from aigc_core.metrics.neighbours import MIN_IMAGES
 
 ROOT = Path(__file__).parents[2]
 FAST = ("fid", "precision", "recall", "density", "coverage", "label_agreement", "mode_coverage", "memorisation")
@@ -69,7 +73,7 @@ def checkpoint_of(dataset: Path, folder: Path, seed: int = 0) -> Checkpoint:
 def test_a_checkpoint_is_measured_with_classes_copies_and_pictures(tmp_path: Path) -> None:
     train, held_out = write_images(tmp_path / "train", 80, 1), write_images(tmp_path / "held-out", 60, 2)
     checkpoint = checkpoint_of(train, tmp_path / "model")
-    result = evaluate(checkpoint, reference=str(held_out), extractor="mnist-classifier", num_samples=200, metrics=FAST)
+    result = evaluate(checkpoint, reference=str(held_out), extractor="mnist-classifier", num_samples=1200, metrics=FAST)
     assert set(result.figures) == set(FAST) - {"label_agreement", "mode_coverage"}  # its classes are not the digits
     assert all(figure.low <= figure.value <= figure.high for figure in result.figures.values())
     assert set(result.classes) == {"dark", "light"} and all(found.fid for found in result.classes.values())
@@ -85,7 +89,7 @@ def test_figures_that_are_not_asked_for_again_stay(tmp_path: Path, capsys: pytes
     train, held_out = write_images(tmp_path / "train", 80, 1), write_images(tmp_path / "held-out", 60, 2)
     checkpoint_of(train, tmp_path / "model")
     words = ["evaluate", str(tmp_path / "model"), "--reference", str(held_out), "--extractor", "mnist-classifier"]
-    words += ["--num-samples", "200", "--metrics"]
+    words += ["--num-samples", "600", "--metrics"]
     assert main([*words, "fid", "memorisation"]) == 0
     (first,) = read_results(tmp_path / "model")
     assert main([*words, "is", "label_agreement"]) == 0
@@ -95,12 +99,27 @@ def test_figures_that_are_not_asked_for_again_stay(tmp_path: Path, capsys: pytes
     assert second.figures["fid"] == first.figures["fid"]
 
 
+def test_any_pair_of_metrics_is_measured_or_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """At the smallest number of samples, against labelled images: what is missing is on stderr, with the reason."""
+    data = write_images(tmp_path / "data", MIN_IMAGES, 1)
+    checkpoint_of(data, tmp_path / "model")
+    words = ["evaluate", str(tmp_path / "model"), "--extractor", "mnist-classifier", "--json"]
+    for pair in combinations(FIGURES, 2):
+        shutil.rmtree(tmp_path / "model" / "eval", ignore_errors=True)
+        assert main([*words, "--num-samples", str(MIN_IMAGES), "--metrics", *pair]) == 0, pair
+        captured = capsys.readouterr()
+        figures = json.loads(captured.out)["figures"]
+        assert set(figures) <= set(pair)
+        for name in set(pair) - set(figures):
+            assert re.search(rf"^warning: {name} was not measured; it needs \S+", captured.err, re.MULTILINE), pair
+
+
 def test_strangers_are_shown_no_folder_as_training_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checkpoint = checkpoint_of(write_images(tmp_path / "private", 80, 1), tmp_path / "model")
     reference = load_reference(str(write_images(tmp_path / "held-out", 60, 2)), "mnist-classifier", None, 28, 1)
     monkeypatch.setenv("SPACE_ID", "ada/space")
-    result = evaluate(checkpoint, reference=reference, num_samples=200, metrics=("fid", "memorisation"))
-    assert list(result.figures) == ["fid"] and not result.neighbours
+    result = evaluate(checkpoint, reference=reference, num_samples=200, metrics=("kid", "memorisation"))
+    assert list(result.figures) == ["kid"] and not result.neighbours
 
 
 def fetched_into(folder: Path, checkpoint: Checkpoint, **changes: str) -> list[str]:
@@ -147,12 +166,12 @@ def test_a_folder_of_the_same_name_is_not_taken_for_the_training_data(
             [*words, *more], cwd=tmp_path / "here", env=environment, capture_output=True, text=True, check=False
         )
 
-    audited = run("--reference", str(held_out), "--metrics", "fid", "memorisation", "--json")
+    audited = run("--reference", str(held_out), "--metrics", "kid", "memorisation", "--json")
     assert audited.returncode == 0, audited.stderr
     assert ("memorisation" in json.loads(audited.stdout)["figures"]) == (not reason)
     assert ("warning: Memorisation was not measured. " in audited.stderr) == bool(reason)
     assert reason in audited.stderr
-    by_default = run("--metrics", "fid")
+    by_default = run("--metrics", "kid")
     assert by_default.returncode == (2 if reason else 0)
     assert reason in by_default.stderr and ("--reference" in by_default.stderr) == bool(reason)
 
@@ -168,10 +187,10 @@ def test_an_audit_that_cannot_be_repeated_is_not_kept(tmp_path: Path) -> None:
         )
         return list(result.figures)
 
-    assert measure("fid", "memorisation") == measure("fid") == ["fid", "memorisation"]
+    assert measure("kid", "memorisation") == measure("kid") == ["kid", "memorisation"]
     write_images(data, 60, 3)
     with pytest.warns(UserWarning, match="Memorisation was not measured"):
-        assert measure("fid", "memorisation") == ["fid"]
+        assert measure("kid", "memorisation") == ["kid"]
     assert not read_results(tmp_path / "model")[0].neighbours
 
 
@@ -183,7 +202,7 @@ def test_a_folder_called_like_a_data_set_is_not_that_set(tmp_path: Path, monkeyp
     config = checkpoint.config.model_copy(update={"dataset": dataset.name, "data_hash": dataset.content_hash()})
     assert config.published().dataset == config.published().published().dataset == "./mnist"
     fetched = Checkpoint(config.published(), checkpoint.generator)
-    result = evaluate(fetched, extractor="mnist-classifier", num_samples=60, metrics=("fid",))
+    result = evaluate(fetched, extractor="mnist-classifier", num_samples=60, metrics=("kid",))
     assert (result.protocol.dataset, result.protocol.num_reference) == ("./mnist", 60)
 
 
@@ -300,18 +319,18 @@ def test_a_folder_whose_name_ends_like_a_split(tmp_path: Path) -> None:
 def test_any_folder_against_any_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     real = write_images(tmp_path / "real", 100, 1)
     same, other = write_images(tmp_path / "same", 100, 2), write_images(tmp_path / "other", 100, 3, size=14)
-    words = ["--reference", str(real), "--extractor", "mnist-classifier", "--metrics", "fid", "--json"]
+    words = ["--reference", str(real), "--extractor", "mnist-classifier", "--metrics", "kid", "--json"]
     printed = []
     for folder in (same, other):
         assert main(["evaluate", "--folder", str(folder), *words]) == 0
         captured = capsys.readouterr()
         assert "100 real images are few" in captured.err
         printed.append(json.loads(captured.out))
-    values = [result["figures"]["fid"] for result in printed]
+    values = [result["figures"]["kid"] for result in printed]
     assert values[0]["value"] < values[1]["value"]
-    assert main(["compare", str(same), str(other)]) == 0
+    assert main(["compare", str(same), str(other), "--figure", "kid"]) == 0
     assert ": better." in capsys.readouterr().out
-    assert main(["compare", str(same), str(same)]) == 0
+    assert main(["compare", str(same), str(same), "--figure", "kid"]) == 0
     assert ": tie. No difference can be told" in capsys.readouterr().out
     for name, sentence in (("nowhere", "There is no checkpoint"), (str(tmp_path), "is not a checkpoint of AIGC")):
         assert main(["compare", str(same), name]) == 2
@@ -351,6 +370,70 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     done = subprocess.run(command, check=False, cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, text=True)
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("broken", ["result", "earlier result", "cache", "card", "messages"])
+def test_what_cannot_be_written_costs_no_figures(broken: str, tmp_path: Path, own_cache: Path) -> None:
+    """Files where folders should be, and the other way round, as root may write where a permission says otherwise."""
+    data = write_images(tmp_path / "data", 100, 1)
+    model = tmp_path / "model"
+    checkpoint_of(data, model)
+    blocked = {"result": model / "eval", "cache": own_cache}.get(broken)
+    if blocked:
+        blocked.write_text("a file where a folder should be")
+    words = [sys.executable, "-m", "aigc_core", "evaluate", str(model), "--extractor", "mnist-classifier", "--json"]
+    words += ["--num-samples", "60", "--metrics", "kid"]
+    if broken == "earlier result":
+        assert subprocess.run(words, check=False, cwd=ROOT, capture_output=True).returncode == 0
+        (written,) = (model / "eval").iterdir()
+        written.unlink()
+        written.mkdir()
+    if broken == "card":
+        (model / "README.md").mkdir()
+        words[words.index("60")] = "10000"
+    with open("/dev/full" if broken == "messages" else tmp_path / "messages", "w") as messages:
+        done = subprocess.run(words, check=False, cwd=ROOT, stdout=subprocess.PIPE, stderr=messages, text=True)
+    assert done.returncode == 0 and json.loads(done.stdout)["figures"]["kid"]
+    if broken != "messages":
+        sentence = {"cache": "warning: The cache", "card": "warning: The card is as it was"}.get(broken)
+        told = (tmp_path / "messages").read_text()
+        assert (sentence or "warning: The result is not kept: ") in told and "Traceback" not in told
+
+
+def test_a_folder_of_images_that_cannot_be_written_to_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real, images = write_images(tmp_path / "real", 60, 1), write_images(tmp_path / "images", 60, 2)
+    (images / "eval").write_text("a file where a folder should be")
+    words = ["evaluate", "--folder", str(images), "--reference", str(real), "--extractor", "mnist-classifier"]
+    assert main([*words, "--metrics", "kid"]) == 0
+    printed = capsys.readouterr()
+    assert "KID" in printed.out and "warning: The result is not kept: " in printed.err
+
+
+def test_a_narrow_encoding_costs_no_figures(tmp_path: Path) -> None:
+    checkpoint_of(write_images(tmp_path / "data", 100, 1), tmp_path / "model")
+    words = [sys.executable, "-m", "aigc_core", "evaluate", str(tmp_path / "model"), "--extractor", "mnist-classifier"]
+    words += ["--num-samples", "60", "--metrics", "kid", "fid_infinity"]
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(words, check=False, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0 and "KID" in done.stdout
+
+
+def test_too_few_samples_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = write_images(tmp_path / "data", 100, 1)
+    checkpoint_of(data, tmp_path / "model")
+    words = ["evaluate", str(tmp_path / "model"), "--extractor", "mnist-classifier", "--num-samples", "60"]
+    assert main(words) == 0
+    printed = capsys.readouterr().out
+    (result,) = read_results(tmp_path / "model")
+    assert set(result.figures) == {"kid", "precision", "density", "ppl"}
+    needed = {"fid": 512, "fid_infinity": 512, "is": 100, "recall": 100, "coverage": 100, "mode_coverage": 100}
+    assert result.min_samples == needed
+    for name, count in needed.items():
+        assert re.search(rf"{FIGURES[name].title} +not measured: needs at least {count} samples", printed)
+    for name in result.figures:
+        assert f"{FIGURES[name].title}: {FIGURES[name].caveat}" in printed
 
 
 def random_weights(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:

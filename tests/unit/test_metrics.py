@@ -14,9 +14,9 @@ from scipy.stats import ttest_ind
 
 from aigc_core import AIGCError
 from aigc_core.evaluation.comparison import compare, ranks
-from aigc_core.evaluation.results import Protocol, Result
+from aigc_core.evaluation.results import FIGURES, Protocol, Result
 from aigc_core.metrics.balance import class_imbalance, class_shares, mode_coverage
-from aigc_core.metrics.estimate import Figure
+from aigc_core.metrics.estimate import Figure, Sizes
 from aigc_core.metrics.extractors import extractor_names, load_extractor
 from aigc_core.metrics.fid import Moments, fid_figures, frechet_distance
 from aigc_core.metrics.inception_score import inception_score
@@ -177,8 +177,54 @@ def test_fid_infinity_takes_the_bias_of_few_samples_away() -> None:
     samples, real = torch.randn(4000, 64, generator=draw), torch.randn(100_000, 64, generator=draw)
     figures = fid_figures(samples, real, Moments.of(real), True)
     assert abs(figures["fid_infinity"].value) < 0.2 * figures["fid"].value
-    few = fid_figures(samples[:200], real, Moments.of(real), True)
-    assert "fid_infinity" not in few
+
+
+def figures_of(features: torch.Tensor, real: torch.Tensor) -> dict[str, Figure]:
+    """All that is computed from features, which stand for logits as well; six features, six classes."""
+    figures = {
+        **fid_figures(features, real, Moments.of(real), True),
+        **neighbourhood_figures(features, real, 3, 5),
+        "kid": kernel_distance(features, real),
+        "is": inception_score(3 * features),
+        "class_imbalance": class_imbalance(features, real),
+        "mode_coverage": mode_coverage(class_shares(features), class_shares(real)),
+    }
+    return {name: figure.within(FIGURES[name].lowest, FIGURES[name].highest) for name, figure in figures.items()}
+
+
+def test_intervals_of_the_fewest_samples_hold_the_value_of_many() -> None:
+    """Of each metric at its own minimum, over 30 draws from 10,000 samples; and all are possible values."""
+    pool, real = normal(10_000, 1, 0.1, 1.1), normal(1000, 2)
+    target = figures_of(pool, real)
+    sizes = Sizes(6, 6, len(real))
+    draw = torch.Generator().manual_seed(0)
+    held: dict[str, list[bool]] = {name: [] for name in target}
+    for count in {FIGURES[name].min_samples(sizes) for name in target}:
+        measured = [name for name in target if FIGURES[name].min_samples(sizes) == count]
+        for _ in range(30):
+            figures = figures_of(pool[torch.randperm(len(pool), generator=draw)[:count]], real)
+            for name in measured:
+                assert FIGURES[name].lowest <= figures[name].low <= figures[name].value <= figures[name].high
+                assert figures[name].high <= FIGURES[name].highest
+                held[name].append(figures[name].low <= target[name].value <= figures[name].high)
+    # Recall and coverage grow with the number of samples also beyond that of real images.
+    shares = {name: numpy.mean(found) for name, found in held.items() if name not in ("recall", "coverage")}
+    assert min(shares.values()) >= 0.86, shares
+
+
+def test_a_difference_of_biases_is_no_difference() -> None:
+    """Two results that differ by less than few samples bias them differently are not told apart."""
+    honest, biased = Figure.of_error(1.0, 0.01, bias=0.02), Figure.of_error(1.2, 0.01, bias=0.2)
+    pair = [result(1, 1).model_copy(update={"figures": {"fid": figure}}) for figure in (honest, biased)]
+    assert compare(*pair).outcome == "tie" and ranks(pair, "fid") == [1, 1]
+
+
+def test_intervals_of_earlier_versions_keep_to_possible_values() -> None:
+    """With the standard error that they were made with."""
+    earlier = {"fid_infinity": {"value": 0.5, "low": -1.46, "high": 2.46}}
+    values = result(1, 1).model_dump() | {"figures": earlier}
+    (figure,) = Result.model_validate(values).figures.values()
+    assert (figure.low, figure.high) == (0, 2.46) and figure.standard_error == pytest.approx(1)
 
 
 def test_copies_of_training_images_are_found_and_new_images_are_not() -> None:

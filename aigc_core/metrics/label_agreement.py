@@ -1,0 +1,23 @@
+"""Does a sample show the class that was asked for? As the extractor's classifier sees it."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from .estimate import Figure, MetricInfo
+
+METRICS = {
+    "label_agreement": MetricInfo(
+        "Label agreement",
+        "higher",
+        "a model with the reference's classes and the classifier of the data as extractor",
+        "Unbiased for any number of samples. From 0 to 1.",
+        highest=1.0,
+    ),
+}
+
+
+def label_agreement(logits: Tensor, labels: Tensor) -> Figure:
+    """The share of images with logits [N, K] whose class is the one that labels [N, K] asked for."""
+    agreed = logits.argmax(1) == labels.argmax(1)
+    return Figure.of_share(agreed.double().mean().item(), len(agreed))
