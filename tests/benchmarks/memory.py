@@ -22,7 +22,7 @@ from .report import print_table
 
 ROOT = Path(__file__).parents[2]
 EXTRACTOR, CHECKPOINT = "cifar10-classifier", "checkpoints/fashion-mnist"
-FOLDERS = ((64, 250), (64, 2000), (256, 250), (512, 25), (512, 150), (1024, 25))
+FOLDERS = ((64, 100), (64, 1000), (256, 50), (256, 250), (512, 60), (1024, 20))
 """Pixels a side, and images in either folder."""
 SAMPLES = (("gif", 50), ("gif", 500), ("mp4", 500), ("npz", 10_000))
 
