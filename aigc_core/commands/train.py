@@ -7,6 +7,7 @@ from pathlib import Path
 
 from aigc_core.checkpoint.folder import read_config
 from aigc_core.training.presets import OPTIONS, apply_setting, preset_names, preset_summary, read_preset
+from aigc_core.training.presets.legacy import upgrade_recipe
 
 from ..config import parse_config
 from ..errors import AIGCError
@@ -47,7 +48,7 @@ def run(arguments: Namespace) -> int:
     if arguments.preset:
         settings = read_preset(arguments.preset)
     elif arguments.resume:
-        settings = dict(read_config(newest_checkpoint(out)).recipe)
+        settings = upgrade_recipe(read_config(newest_checkpoint(out)).recipe)
     else:
         raise AIGCError(f"Choose a --preset: {', '.join(preset_names())}.")
     if arguments.images is not None:

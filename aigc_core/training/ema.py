@@ -7,27 +7,32 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from aigc_core.families.base import StepState
+from aigc_core.families.schedule import Schedule, value_at
 from aigc_core.rng import seeded_generator
 
 
 class ExponentialMovingAverage:
-    """Averages a generator's weights with a half-life in images.
+    """Averages a model's weights with a half-life in samples.
 
-    Early in a run the half-life is limited to `ramp_up` of the images seen so far (Karras et al. 2020, official
-    training loop), so that the first checkpoints do not show the initial weights.
+    Early in a run the half-life is limited to `ramp_up` of the samples seen so far (Karras et al. 2020, official
+    training loop), so that the first checkpoints do not show the initial weights; None sets no limit.
     """
 
-    def __init__(self, generator: nn.Module, half_life: float, ramp_up: float = 0.05) -> None:
-        self.generator = copy.deepcopy(generator).eval().requires_grad_(False)
+    def __init__(self, model: nn.Module, half_life: Schedule, ramp_up: float | None = 0.05) -> None:
+        self.model = copy.deepcopy(model).eval().requires_grad_(False)
         self._half_life, self._ramp_up = half_life, ramp_up
-        self._averages = _floats(self.generator)
-        self._sources = _floats(generator)
+        self._averages = _floats(self.model)
+        self._sources = _floats(model)
 
     @torch.no_grad()
-    def update(self, batch_size: int, images_seen: int) -> None:
-        """average ← average + (1 − β)(weights − average), with β = 2^(−batch_size / half-life)."""
-        half_life = max(min(self._half_life, images_seen * self._ramp_up), 1e-8)
-        torch._foreach_lerp_(self._averages, self._sources, 1 - 0.5 ** (batch_size / half_life))  # type: ignore[reportPrivateImportUsage]
+    def update(self, batch_size: int, state: StepState) -> None:
+        """average ← average + (1 − β)(weights − average), with β = 2^(−batch_size / half-life), after a step."""
+        half_life = value_at(self._half_life, state)
+        if self._ramp_up is not None:
+            half_life = min(half_life, (state.samples_seen + batch_size) * self._ramp_up)
+        share = 1 - 0.5 ** (batch_size / max(half_life, 1e-8))
+        torch._foreach_lerp_(self._averages, self._sources, share)  # type: ignore[reportPrivateImportUsage]
 
 
 def _floats(module: nn.Module) -> list[Tensor]:

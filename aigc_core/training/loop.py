@@ -15,14 +15,14 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from accelerate import Accelerator
 from accelerate.tracking import get_available_trackers
 from accelerate.utils import broadcast, parse_flag_from_env
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from aigc_core.allocator import keep_freed_memory
@@ -37,8 +37,11 @@ from aigc_core.checkpoint.folder import (
 from aigc_core.config import Config, parse_config
 from aigc_core.data.datasets import load_dataset
 from aigc_core.errors import AIGCError
+from aigc_core.families.base import Batch, StepState, TrainingMethod
 from aigc_core.families.gan.method import AdversarialTraining
 from aigc_core.families.gan.networks import Channels, ImageShape, Resolution
+from aigc_core.families.gan.one_stage import OneStageTraining
+from aigc_core.families.schedule import NonNegativeSchedule
 from aigc_core.files import atomic_directory, translate_io_errors
 from aigc_core.hub.card import write_card
 from aigc_core.rng import ShuffledStream, StepDraws, seeded_generator, to_device
@@ -60,25 +63,10 @@ STEPS_BETWEEN_LOGS = 50
 MAX_COUNTER = 10**12
 
 
-class TrainingMethod(Protocol):
-    """What the loop asks of a training method."""
-
-    generator: nn.Module
-
-    @property
-    def optimizers(self) -> dict[str, torch.optim.Optimizer]: ...
-
-    @property
-    def modules(self) -> dict[str, nn.Module]: ...
-
-    def step(
-        self, images: Tensor, labels: Tensor, step: int, progress: float, draws: StepDraws
-    ) -> dict[str, Tensor]: ...
-
-    def warning(self, measured: dict[str, float]) -> str | None: ...
-
-
-methods: dict[str, Callable[..., TrainingMethod]] = {"adversarial": AdversarialTraining}
+methods: dict[str, Callable[..., TrainingMethod]] = {
+    "adversarial": AdversarialTraining,
+    "one_stage": OneStageTraining,
+}
 
 
 class TrainingConfig(Config):
@@ -104,8 +92,8 @@ class TrainingConfig(Config):
     seconds: float | None = Field(default=None, gt=0)
     batch_size: int = Field(default=64, ge=1, le=65_536)
     horizontal_flip: bool = False
-    ema_half_life: float = Field(default=10_000, ge=0)
-    ema_ramp_up: float = Field(default=0.05, ge=0)
+    ema_half_life: NonNegativeSchedule = 10_000
+    ema_ramp_up: float | None = Field(default=0.05, ge=0)
     checkpoint_images: int = Field(default=500_000, ge=1)
     parent: str = ""
     seed: int = Field(default=0, ge=0, le=MAX_SEED)
@@ -187,7 +175,7 @@ class Run:
         self.inherited: dict[str, Any] = {"step": 0, "images_seen": 0, "training_seconds": 0.0}
         if config.parent and not earlier:
             self._inherit(config.parent)
-        self.ema = ExponentialMovingAverage(self.method.generator, config.ema_half_life, config.ema_ramp_up)
+        self.ema = ExponentialMovingAverage(self.method.model, config.ema_half_life, config.ema_ramp_up)
         self.warned: str | None = None
         if earlier and made:
             self._resume(earlier, made)
@@ -285,10 +273,11 @@ class Run:
         # What a network draws for itself, such as a layer's noise, depends on the step alone as well.
         own_draws = seeded_generator(config.seed, self.step, 3, accelerator.process_index)
         torch.manual_seed(own_draws.initial_seed())
-        measured = self.method.step(images, weights, self.step, self.progress, draws)
+        state = StepState(self.step, self.progress, self.images_seen, draws)
+        measured = self.method.step(Batch(images, weights), state)
+        self.ema.update(config.batch_size, state)
         self.step += 1
         self.images_seen += config.batch_size
-        self.ema.update(config.batch_size, self.images_seen)
         return measured
 
     def _judge(self, losses: dict[str, float]) -> None:
@@ -325,9 +314,9 @@ class Run:
         """Write the checkpoint of this step with its training state, then drop the older training state."""
         if (target / TRAINING_STATE_FOLDER).is_dir():
             return
-        if not all(torch.isfinite(tensor).all() for tensor in self.ema.generator.parameters()):
+        if not all(torch.isfinite(tensor).all() for tensor in self.ema.model.parameters()):
             raise self._diverged()
-        generator = with_standing_statistics(self.ema.generator, self._class_shares().float())
+        generator = with_standing_statistics(self.ema.model, self._class_shares().float())
         checkpoint = Checkpoint(self._checkpoint_config(self.total), generator)
         with atomic_directory(target) as unfinished:
             checkpoint.write_files(unfinished)
@@ -335,7 +324,7 @@ class Run:
             write_card(unfinished)
             save_training_state(
                 unfinished / TRAINING_STATE_FOLDER,
-                self.method.modules | {"ema": self.ema.generator},
+                self.method.modules | {"ema": self.ema.model},
                 self.method.optimizers,
                 self.counters,
             )
@@ -345,7 +334,7 @@ class Run:
 
     def _try_to_save(self) -> None:
         longest = dict.fromkeys(self.total, MAX_COUNTER)
-        try_to_save(Checkpoint(self._checkpoint_config(longest), self.ema.generator), self.folder)
+        try_to_save(Checkpoint(self._checkpoint_config(longest), self.ema.model), self.folder)
 
     def _diverged(self) -> AIGCError:
         kept = step_folders(self.folder) if self.folder.is_dir() else []
@@ -391,14 +380,14 @@ class Run:
         """Start from another checkpoint's generator and counters."""
         parent = Checkpoint.from_pretrained(reference)
         self._check_same_networks(parent.config, reference)
-        self.method.generator.load_state_dict(parent.generator.state_dict())
+        self.method.model.load_state_dict(parent.generator.state_dict())
         self.inherited = {name: getattr(parent.config, name) for name in self.inherited}
 
     def _resume(self, checkpoint: Path, made: CheckpointConfig) -> None:
         """Go on from a checkpoint of this run."""
         counters = load_training_state(
             checkpoint / TRAINING_STATE_FOLDER,
-            self.method.modules | {"ema": self.ema.generator},
+            self.method.modules | {"ema": self.ema.model},
             self.method.optimizers,
         )
         self.step, self.images_seen = counters["step"], counters["images_seen"]

@@ -16,6 +16,8 @@ from typing import Any
 from aigc_core.checkpoint.folder import CheckpointConfig, step_folders
 from aigc_core.errors import AIGCError
 
+from .presets.legacy import upgrade_recipe
+
 CHANGEABLE = frozenset({"images", "seconds", "checkpoint_images"})
 MAX_SHOWN = 200
 """Letters of a value that an error shows."""
@@ -29,9 +31,7 @@ def newest_checkpoint(folder: Path) -> Path:
     return saved[-1]
 
 
-def check_recipe(
-    folder: Path, earlier: CheckpointConfig, recipe: Mapping[str, Any], defaults: Mapping[str, Any]
-) -> None:
+def check_recipe(folder: Path, earlier: CheckpointConfig, recipe: dict[str, Any], defaults: dict[str, Any]) -> None:
     """Raise AIGCError, naming each setting with both values, if a recipe is not that of the run in `folder`.
 
     `recipe` has all settings, `defaults` those that a checkpoint's recipe leaves out.
@@ -39,7 +39,7 @@ def check_recipe(
     unchecked = CHANGEABLE | ({"data"} if earlier.data_hash else set())
     before, now = (
         {name: value for name, value in flat_settings(settings).items() if name not in unchecked}
-        for settings in ({**defaults, **earlier.recipe}, recipe)
+        for settings in (defaults | upgrade_recipe(earlier.recipe), recipe)
     )
     _refuse_differences(folder, before, now)
 

@@ -76,8 +76,7 @@ register(Architecture("pytorch-gan-dcgan", NoConfig, PlainGenerator, PlainDiscri
 
 def pytorch_gan_recipe(data: str) -> dict[str, Any]:
     """Adam at 2e-4 with β₁ 0.5, batches of 64, cross-entropy, no labels, no average of weights, no decay."""
-    method = {"r1_gamma": 0, "generator_learning_rate": 2e-4, "discriminator_learning_rate": 2e-4}
-    method |= {"betas": (0.5, 0.999), "decay_start": 1.0}
+    method = {"r1": None, "optimizer": {"learning_rate": 2e-4, "betas": (0.5, 0.999)}}
     return {
         "data": data,
         "conditional": False,
@@ -93,7 +92,7 @@ def cifar10_probe() -> dict[str, Any]:
         "data": "cifar10",
         "architecture": "dcgan",
         "architecture_config": {"generator_width": 64, "discriminator_width": 64, "max_width": 256},
-        "method_config": {"r1_gamma": 0.1, "penalty_interval": 16},
+        "method_config": {"r1": {"gamma": 0.1, "interval": 16}},
     }
 
 

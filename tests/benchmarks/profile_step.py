@@ -30,7 +30,7 @@ PUBLISHED_DCGAN = {
         "discriminator_features": 0,
         "discriminator_norm": "batch",
     },
-    "method_config": {"r1_gamma": 0},
+    "method_config": {"r1": None},
     "batch_size": 32,
 }
 SMALL_R3GAN = {"generator_width": 64, "discriminator_width": 64, "max_width": 128, "blocks": 1}

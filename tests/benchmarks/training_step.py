@@ -81,13 +81,14 @@ def tutorial_steps(dataset: ImageDataset) -> Iterator[None]:
             yield
 
 
-def our_steps(data: str, r1_gamma: float, one_stage: bool) -> Iterator[None]:
+def our_steps(data: str, method: str, r1: dict[str, float] | None) -> Iterator[None]:
     """Ours, a step at a time."""
     config = TrainingConfig(
         data=data,
         architecture="dcgan",
         architecture_config=NETWORKS,
-        method_config={"r1_gamma": r1_gamma, "penalty_interval": 16, "one_stage": one_stage},
+        method=method,
+        method_config={"r1": r1},
         batch_size=BATCH_SIZE,
     )
     with tempfile.TemporaryDirectory() as folder:
@@ -133,9 +134,9 @@ def main() -> None:
     precision = {"bf16": "bfloat16", "fp16": "float16"}.get(mixed_precision(), "float32")
     rows = []
     for name, *recipe in (
-        ("two passes, no penalty", 0.0, False),
-        ("one pass, no penalty", 0.0, True),
-        ("one pass, R1 every 16th step", 1.0, True),
+        ("two passes, no penalty", "adversarial", None),
+        ("one pass, no penalty", "one_stage", None),
+        ("one pass, R1 every 16th step", "one_stage", {"gamma": 1.0, "interval": 16}),
     ):
         with in_a_process(arguments.data) as tutorial, in_a_process(arguments.data, *recipe) as ours:
             rounds = interleaved(

@@ -92,10 +92,10 @@ def test_the_processes_of_one_run_share_its_folder(digits_folder: Path, tmp_path
 CHANGES = [
     ({"seed": 5}, "seed was 0 and is 5 now"),
     ({"batch_size": 16}, "batch_size was 8 and is 16 now"),
-    ({"method_config": {"r1_gamma": 2.0}}, "method_config.r1_gamma was 1.0 and is 2.0 now"),
+    ({"method_config": {"r1": {"gamma": 2.0}}}, "method_config.r1.gamma was 1.0 and is 2.0 now"),
     (
-        {"method_config": {"r1_gamma": 1.0, "generator_learning_rate": 0.5}},
-        "method_config.generator_learning_rate was not set and is 0.5 now",
+        {"method_config": {"r1": {"gamma": 1.0}, "optimizer": {"learning_rate": 0.5}}},
+        "method_config.optimizer.learning_rate was not set and is 0.5 now",
     ),
     ({"horizontal_flip": True}, "horizontal_flip was False and is True now"),
     ({"architecture": "dcgan"}, "architecture was mlp and is dcgan now"),

@@ -28,6 +28,7 @@ from aigc_core import AIGCError, Checkpoint
 from aigc_core.checkpoint.folder import WEIGHTS_FILE, step_folders
 from aigc_core.cli import main
 from aigc_core.config import Config
+from aigc_core.families.base import Batch, StepState
 from aigc_core.families.gan.method import AdversarialTraining
 from aigc_core.families.gan.networks import Architecture, ImageShape, build_generator, get_architecture, register
 from aigc_core.families.gan.networks.mlp import MLPConfig
@@ -41,15 +42,16 @@ SETTINGS = {
     "architecture_config.generator_width": 4,
     "architecture_config.discriminator_width": 4,
     "architecture_config.latent_dim": 8,
-    "method_config.r1_gamma": 1.0,
+    "method": "adversarial",
+    "method_config.r1.gamma": 1.0,
+    "method_config.r1.interval": 8,
     "batch_size": 8,
     "resolution": 28,
     "channels": 1,
     "checkpoint_images": 80,
     "horizontal_flip": "true",
     "method_config.augmentation": "ada",
-    "method_config.one_stage": "false",
-    "method_config.feature_matching_weight": 0.1,
+    "method_config.feature_matching.weight": 0.1,
 }
 
 
@@ -68,7 +70,7 @@ def config(data: Path, **changes: object) -> TrainingConfig:
         "resolution": 28,
         "channels": 1,
         "architecture": "mlp",
-        "method_config": {"r1_gamma": 1.0},
+        "method_config": {"r1": {"gamma": 1.0}},
         "images": 160,
         "batch_size": 8,
         "checkpoint_images": 80,
@@ -131,7 +133,7 @@ def test_two_processes_equal_one(digits_folder: Path, tmp_path: Path) -> None:
     """A model without batch statistics, the same global batch: the same weights to float tolerance."""
     checkpoints = in_one_and_in_two_processes(
         f"data={str(digits_folder)!r}, architecture='mlp', horizontal_flip=True, method_config="
-        "{'r1_gamma': 1.0, 'augmentation': 'ada', 'augmentation_config': {'target': -2, 'images_to_one': 1e12}}",
+        "{'augmentation': 'ada', 'augmentation_config': {'target': -2, 'images_to_one': 1e12}}",
         tmp_path,
     )
     one, two = (load_file(checkpoint / WEIGHTS_FILE) for checkpoint in checkpoints)
@@ -148,7 +150,7 @@ def test_matched_means_are_those_of_all_processes(digits_folder: Path, tmp_path:
     """As the shares of classes show, which hang on no weight."""
     checkpoints = in_one_and_in_two_processes(
         f"data={str(digits_folder)!r}, architecture_config={{'generator_width': 4, 'discriminator_width': 4}}, "
-        "method_config={'feature_matching_weight': 1}",
+        "method_config={'feature_matching': {'weight': 1}}",
         tmp_path,
     )
     one, two = (load_file(folder / "training_state" / "feature_matching.safetensors") for folder in checkpoints)
@@ -286,13 +288,15 @@ def test_every_preset_is_valid() -> None:
 @pytest.mark.parametrize("preset", ["fashion-mnist", "cifar10", "folder", "mnist-mlp"])
 def test_the_command_in_a_card_makes_the_same_recipe(preset: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever was set, left out, or changed in the preset since."""
-    from aigc_core.training.loop import presets
+    from aigc_core.training import presets
 
     recipe = presets.read_preset(preset) | {"seed": 3, "images": 99, "horizontal_flip": preset != "cifar10"}
     recipe["parent"], recipe["data"] = "a model@step-0000001", "emoji:Smileys & Emotion"
-    recipe["method_config"] = dict(recipe["method_config"]) | {"betas": [0.5, 0.9], "augmentation": "ada"}
+    recipe["method_config"] = dict(recipe["method_config"]) | {"augmentation": "ada", "r2": {"gamma": 5e-05}}
+    recipe["method_config"]["optimizer"] = {"learning_rate": {"value": 5e-05, "decay_from": 1}, "betas": [0.5, 0.9]}
     if preset == "folder":
-        del recipe["method_config"]["one_stage"]
+        recipe |= {"method": "adversarial", "method_config": {}}
+    recipe["ema_half_life"] = {"start": 0, "end": 1e5, "samples": 1e-5}
     made = TrainingConfig(**recipe)
     asked: list[TrainingConfig] = []
     monkeypatch.setattr("aigc_core.training.loop.train", lambda config, *_, **__: asked.append(config))
@@ -308,15 +312,18 @@ def test_the_command_in_a_card_names_no_folder_of_the_machine() -> None:
     assert "--data PICTURES" in command_for(read_preset("mnist") | {"data": "/home/ada/secret"})
 
 
+NO_DRAWS = StepDraws(0, 0, 1, 0, 1, torch.device("cpu"))
+
+
 def test_moving_average_by_hand() -> None:
     layer = nn.Linear(1, 1, bias=False)
     layer.weight.data.fill_(0.0)
     ema = ExponentialMovingAverage(layer, half_life=100, ramp_up=1e9)
     layer.weight.data.fill_(1.0)
-    ema.update(batch_size=100, images_seen=100)
-    assert ema.generator.weight.item() == pytest.approx(0.5)  # one half-life: half the way
-    ema.update(batch_size=200, images_seen=300)
-    assert ema.generator.weight.item() == pytest.approx(0.875)  # two more: three quarters of what was left
+    ema.update(100, StepState(0, 0, 0, NO_DRAWS))
+    assert ema.model.weight.item() == pytest.approx(0.5)  # one half-life: half the way
+    ema.update(200, StepState(1, 0, 100, NO_DRAWS))
+    assert ema.model.weight.item() == pytest.approx(0.875)  # two more: three quarters of what was left
 
 
 def test_standing_statistics_are_those_of_the_averaged_weights() -> None:
@@ -386,7 +393,7 @@ def test_a_damaged_state_is_not_resumed(file: str, digits_folder: Path, tmp_path
 
 def test_a_child_starts_from_its_parent_and_counts_on(digits_folder: Path, tmp_path: Path) -> None:
     parent = train(config(digits_folder), tmp_path / "parent")
-    still = {"generator_learning_rate": 1e-12, "decay_start": 0}
+    still = {"optimizer": {"learning_rate": 1e-12, "discriminator_learning_rate": 1e-3}}
     changes = {"parent": str(parent), "method_config": still, "images": 80, "checkpoint_images": 40, "seed": 5}
     child = train(config(digits_folder, **changes), tmp_path / "child")
     assert [folder.name for folder in step_folders(tmp_path / "child")] == ["step-0000025", "step-0000030"]
@@ -406,7 +413,7 @@ def test_a_child_starts_from_its_parent_and_counts_on(digits_folder: Path, tmp_p
 def test_a_discriminator_that_has_won_is_told_once(
     digits_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    winning = {"r1_gamma": 0.0, "generator_learning_rate": 1e-9, "discriminator_learning_rate": 1e-2}
+    winning = {"r1": None, "optimizer": {"learning_rate": 1e-9, "discriminator_learning_rate": 1e-2}}
     train(config(digits_folder, method_config=winning, images=2400), tmp_path / "run", trackers=())
     assert capsys.readouterr().err.count("the discriminator has won") == 1
 
@@ -477,9 +484,9 @@ def test_processes_follow_one_clock(digits_folder: Path, tmp_path: Path) -> None
         "import sys\nfrom pathlib import Path\nfrom accelerate import Accelerator\n"
         "from aigc_core.training.loop import Run, TrainingConfig\n"
         f"config = TrainingConfig(data={str(digits_folder)!r}, resolution=28, channels=1, architecture='mlp',"
-        "seconds=1.5, batch_size=8, method_config={'decay_start': 0.0})\n"
+        "seconds=1.5, batch_size=8, method_config={'optimizer': {'learning_rate': {'value': 1e-3, 'decay_from': 0}}})\n"
         "run = Run(config, Path(sys.argv[1]), Accelerator(), resume=False)\nrun.train()\n"
-        "sum_of_weights = sum(p.double().sum().item() for p in run.method.generator.parameters())\n"
+        "sum_of_weights = sum(p.double().sum().item() for p in run.method.model.parameters())\n"
         "Path(sys.argv[1], f'rank{run.accelerator.process_index}').write_text(f'{run.step} {sum_of_weights}')\n"
     )
     path = tmp_path / "script.py"
@@ -495,18 +502,19 @@ def one_step(architecture: str, augmentation: str, accelerator: Accelerator) -> 
     """A training step of small networks on random images, with all terms of the loss that the architecture takes."""
     torch.manual_seed(0)
     image_shape = ImageShape(channels=3, resolution=32, num_classes=10)
-    settings = {"r1_gamma": 1.0, "r2_gamma": 1.0, "penalty_interval": 2, "augmentation": augmentation}
+    penalty = {"gamma": 1.0, "interval": 2}
+    settings: dict[str, Any] = {"r1": penalty, "r2": penalty, "augmentation": augmentation}
     if architecture in ("dcgan", "resnet"):
-        settings |= {"feature_matching_weight": 1.0, "classification_weight": 0.1}
+        settings |= {"feature_matching": {"weight": 1.0}, "classification": {"weight": 0.1}}
     method = AdversarialTraining(settings | {"loss": "relativistic"}, architecture, {}, image_shape, accelerator)
-    ema = ExponentialMovingAverage(method.generator, 1000)
+    ema = ExponentialMovingAverage(method.model, 1000)
     images = torch.rand(4, 3, 32, 32, device=accelerator.device) * 2 - 1
     labels = torch.eye(10, device=accelerator.device)[:4]
 
     def step(number: int) -> dict[str, Tensor]:
-        draws = StepDraws(0, number, 4, 0, 1, accelerator.device)
-        measured = method.step(images, labels, number, number / 10, draws)
-        ema.update(4, 4 * number)
+        state = StepState(number, number / 10, 4 * number, StepDraws(0, number, 4, 0, 1, accelerator.device))
+        measured = method.step(Batch(images, labels), state)
+        ema.update(4, state)
         return measured
 
     return step

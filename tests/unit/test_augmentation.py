@@ -4,7 +4,13 @@ import pytest
 import torch
 
 from aigc_core import AIGCError
-from aigc_core.families.gan.augmentation import AdaptiveAugmentation, _bilinear, _shifted, build_augmentation
+from aigc_core.families.gan.augmentation import (
+    AdaptiveAugmentation,
+    AdaptiveAugmentationConfig,
+    _bilinear,
+    _shifted,
+    build_augmentation,
+)
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -14,11 +20,11 @@ def generator(seed: int = 0) -> torch.Generator:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_ada_at_zero_is_the_identity(channels: int) -> None:
     images = torch.rand(4, channels, 28, 28) * 2 - 1
-    torch.testing.assert_close(build_augmentation("ada")(images, generator()), images, atol=1e-5, rtol=0)
+    torch.testing.assert_close(build_augmentation("ada", {})(images, generator()), images, atol=1e-5, rtol=0)
 
 
 def test_ada_at_one_changes_images_and_is_reproducible() -> None:
-    images, ada = torch.rand(4, 3, 32, 32) * 2 - 1, AdaptiveAugmentation()
+    images, ada = torch.rand(4, 3, 32, 32) * 2 - 1, AdaptiveAugmentation(AdaptiveAugmentationConfig())
     ada.p.fill_(1.0)
     first = ada(images, generator(1))
     assert (first - images).abs().mean() > 0.1
@@ -27,7 +33,7 @@ def test_ada_at_one_changes_images_and_is_reproducible() -> None:
 
 
 def test_ada_follows_overfitting() -> None:
-    ada = AdaptiveAugmentation(target=0.6, images_to_one=100)
+    ada = AdaptiveAugmentation(AdaptiveAugmentationConfig(target=0.6, images_to_one=100))
     ada.update(torch.ones(10))
     assert ada.p.item() == pytest.approx(0.1)
     ada.update(-torch.ones(5))
@@ -48,8 +54,8 @@ def test_shift_by_hand() -> None:
 
 @pytest.mark.parametrize("name", ["diffaugment", "ada"])
 def test_first_and_second_derivatives(name: str) -> None:
-    augment = build_augmentation(name).double()
-    if name == "ada":
+    augment = build_augmentation(name, {}).double()
+    if isinstance(augment, AdaptiveAugmentation):
         augment.p.fill_(1.0)
     images = torch.rand(2, 3, 8, 8, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x: augment(x, generator(3)).square(), (images,), atol=1e-4)
@@ -58,6 +64,6 @@ def test_first_and_second_derivatives(name: str) -> None:
 
 def test_unknown_names_and_settings() -> None:
     with pytest.raises(AIGCError, match="no augmentation 'blur'"):
-        build_augmentation("blur")
-    with pytest.raises(AIGCError, match="settings speed"):
-        build_augmentation("ada", speed=3)
+        build_augmentation("blur", {})
+    with pytest.raises(AIGCError, match="unknown key 'speed'; known keys are images_to_one, target"):
+        build_augmentation("ada", {"speed": 3})

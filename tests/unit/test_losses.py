@@ -5,7 +5,9 @@ import math
 import pytest
 import torch
 
-from aigc_core.families.gan.losses import losses, wasserstein_gradient_penalty, zero_centred_gradient_penalty
+from aigc_core.families.gan.losses import losses
+from aigc_core.families.gan.parts.wasserstein_penalty import wasserstein_gradient_penalty
+from aigc_core.families.gan.parts.zero_centred_penalty import zero_centred_gradient_penalty
 
 REAL = torch.tensor([0.5, -1.0, 2.0], dtype=torch.float64)
 FAKE = torch.tensor([-0.25, 1.5, 0.0], dtype=torch.float64)

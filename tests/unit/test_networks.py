@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy
 import pytest
 import torch
+from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.nn import functional
 
 from aigc_core import AIGCError, Checkpoint
 from aigc_core.cli import main
 from aigc_core.config import Config
-from aigc_core.families.gan.method import AdversarialConfig
+from aigc_core.families.gan.method import AdversarialTraining
 from aigc_core.families.gan.networks import (
     Architecture,
     ImageShape,
@@ -270,7 +271,7 @@ def test_resumed_training_equals_training_that_never_stopped(
             channels=1,
             architecture=name,
             architecture_config=SMALL.get(name, {}) | ({"style_mixing": 0.9} if name == "style" else {}),
-            method_config={"r1_gamma": 1.0, "penalty_interval": 2, "decay_start": 1.0},
+            method_config={"r1": {"gamma": 1.0, "interval": 2}, "optimizer": {"learning_rate": 1e-3}},
             images=images,
             batch_size=4,
         )
@@ -450,14 +451,11 @@ def test_the_classroom_gan_is_the_one_of_the_tutorials() -> None:
         assert [tuple(layer.weight.shape) for layer in network.modules() if isinstance(layer, nn.Linear)] == list(
             zip(widths[1:], widths)
         )
-    method = AdversarialConfig(**recipe.method_config)
-    assert (method.generator_learning_rate, method.discriminator_learning_rate, recipe.batch_size) == (2e-4, 2e-4, 64)
-    assert (method.loss, method.r1_gamma, method.gradient_penalty, recipe.conditional) == (
-        "non_saturating",
-        0,
-        0,
-        False,
-    )
+    method = AdversarialTraining(recipe.method_config, recipe.architecture, {}, shape, Accelerator(cpu=True))
+    adam = method.config.optimizer
+    assert (adam.learning_rate, adam.discriminator_learning_rate, adam.betas) == (2e-4, None, (0.5, 0.999))
+    assert (method.config.loss, method.parts) == ("non_saturating", [])
+    assert (recipe.batch_size, recipe.conditional) == (64, False)
 
 
 def test_dcgan_paper_config() -> None:

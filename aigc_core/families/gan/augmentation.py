@@ -7,27 +7,42 @@ a CPU generator; it is differentiable with respect to the images.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from aigc_core.config import Config, parse_config
 from aigc_core.errors import AIGCError
+from aigc_core.families.base import StepState
 from aigc_core.rng import to_device
 
 
-class NoAugmentation(nn.Module):
-    """Leaves images as they are."""
+class AugmentationConfig(Config):
+    """No settings."""
+
+
+class Augmentation(nn.Module):
+    """What all augmentations share; this one leaves images as they are."""
+
+    config_type: ClassVar[type[Config]] = AugmentationConfig
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
 
     def forward(self, images: Tensor, generator: torch.Generator) -> Tensor:
         return images
 
+    def follow(self, state: StepState) -> None:
+        """Take on the values that schedules have in this step; here nothing is scheduled."""
+
     def update(self, real_logits: Tensor) -> None:
-        """Nothing adapts."""
+        """Adapt to the logits [N] of a batch of real images; here nothing adapts."""
 
 
-class DiffAugment(nn.Module):
+class DiffAugment(Augmentation):
     """Colour, translation by up to 1/8 and cutout of half the side, on every image (Zhao et al. 2020, section 3)."""
 
     def forward(self, images: Tensor, generator: torch.Generator) -> Tensor:
@@ -51,9 +66,6 @@ class DiffAugment(nn.Module):
         inside_x = (line.view(1, 1, 1, -1) - centre_x).abs() < side / 4
         return images * ~(inside_y & inside_x)
 
-    def update(self, real_logits: Tensor) -> None:
-        """Nothing adapts."""
-
 
 def _shifted(images: Tensor, shift_y: Tensor, shift_x: Tensor) -> Tensor:
     """Move image n by whole pixels shift_y[n] down and shift_x[n] right; what comes in is zero."""
@@ -68,19 +80,26 @@ def _shifted(images: Tensor, shift_y: Tensor, shift_x: Tensor) -> Tensor:
     return (gathered * known.unsqueeze(3)).permute(0, 3, 1, 2)
 
 
-class AdaptiveAugmentation(nn.Module):
+class AdaptiveAugmentationConfig(Config):
+    """`target` of how much the discriminator overfits; at full speed, p goes from 0 to 1 in `images_to_one` images."""
+
+    target: float = 0.6
+    images_to_one: float = Field(default=500_000, gt=0)
+
+
+class AdaptiveAugmentation(Augmentation):
     """ADA (Karras et al. 2020a, section 3): each transformation is applied with probability `p`, and `p` follows how
     much the discriminator overfits, r = E[sign D(real)], towards `target`.
 
-    Horizontal flip, translation, isotropic and anisotropic scaling, rotation, brightness, contrast and saturation;
-    at full speed `p` goes from 0 to 1 within `images_to_one` images.
+    Horizontal flip, translation, isotropic and anisotropic scaling, rotation, brightness, contrast and saturation.
     """
 
+    config_type = AdaptiveAugmentationConfig
     p: Tensor
 
-    def __init__(self, target: float = 0.6, images_to_one: float = 500_000) -> None:
-        super().__init__()
-        self.target, self.images_to_one = target, images_to_one
+    def __init__(self, config: AdaptiveAugmentationConfig) -> None:
+        super().__init__(config)
+        self.target, self.images_to_one = config.target, config.images_to_one
         self.register_buffer("p", torch.zeros(()))
 
     @torch.no_grad()
@@ -149,14 +168,16 @@ def _bilinear(images: Tensor, grid: Tensor) -> Tensor:
     return torch.lerp(above, below, bottom_share).permute(0, 3, 1, 2)
 
 
-augmentations = {"none": NoAugmentation, "diffaugment": DiffAugment, "ada": AdaptiveAugmentation}
+augmentations: dict[str, type[Augmentation]] = {
+    "none": Augmentation,
+    "diffaugment": DiffAugment,
+    "ada": AdaptiveAugmentation,
+}
 
 
-def build_augmentation(name: str, **config: Any) -> nn.Module:
+def build_augmentation(name: str, config: dict[str, Any]) -> Augmentation:
     """The augmentation of that name. Raises AIGCError for an unknown name or setting."""
     if name not in augmentations:
         raise AIGCError(f"There is no augmentation '{name}'; there are {', '.join(augmentations)}.")
-    try:
-        return augmentations[name](**config)
-    except TypeError:
-        raise AIGCError(f"The augmentation '{name}' does not take the settings {', '.join(config)}.") from None
+    augmentation = augmentations[name]
+    return augmentation(parse_config(augmentation.config_type, config, "augmentation_config"))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from .discriminator import ClassifyingDiscriminator
 
-class ProjectionDiscriminator(nn.Module):
+
+class ProjectionDiscriminator(ClassifyingDiscriminator):
     """images [N, channels, R, R] in [-1, 1], labels [N, num_classes] → logits [N].
 
-    A subclass has `features(images)` → [N, num_features], what logits are read from, and sets two linear maps:
-    `to_logit` of the features and, where there are classes, `projection` of the labels onto them.
+    A subclass has `features(images)` and sets two linear maps: `to_logit` of the features and, where there are
+    classes, `projection` of the labels onto them.
     """
 
     to_logit: nn.Linear
@@ -19,18 +21,10 @@ class ProjectionDiscriminator(nn.Module):
     def num_features(self) -> int:
         return self.to_logit.in_features
 
-    def features(self, images: Tensor) -> Tensor:
-        raise NotImplementedError
-
     def class_scores(self, features: Tensor) -> Tensor:
-        """The logit of each image, given its features [N, num_features], as each class: [N, num_classes]."""
         return self.to_logit(features) + features @ self.projection.weight  # type: ignore[union-attr]
 
     def logits(self, features: Tensor, labels: Tensor) -> Tensor:
-        """The logit of each image, given its features [N, num_features] and labels [N, num_classes]: [N]."""
         if self.projection is None:
             return self.to_logit(features).squeeze(1)
         return (self.class_scores(features) * labels).sum(1)
-
-    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        return self.logits(self.features(images), labels)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import yaml
 from aigc_core.config import parse_config
 from aigc_core.data.datasets import is_registered
 from aigc_core.errors import AIGCError
+
+from .legacy import upgrade_recipe
 
 FOLDER = Path(__file__).parent
 OPTIONS = ("data", "images", "seconds", "parent", "seed")
@@ -39,22 +42,28 @@ def read_preset(name: str) -> dict[str, Any]:
 
 
 def apply_setting(settings: dict[str, Any], setting: str) -> None:
-    """Apply one `key=value`, where key may be dotted (`method_config.r1_gamma=2`) and value is YAML."""
+    """Apply one `key=value`, where key may be dotted (`method_config.r1.gamma=2`) and value is YAML."""
     key, equals, value = setting.partition("=")
     if not equals:
         raise AIGCError(f"--set takes key=value, not '{setting}'.")
     *path, last = key.split(".")
     for part in path:
-        settings = settings.setdefault(part, {})
+        if settings.get(part) is None:
+            settings[part] = {}
+        settings = settings[part]
         if not isinstance(settings, dict):
             raise AIGCError(f"--set {key}: '{part}' has no settings of its own.")
+    settings[last] = _parse(key, value)
+
+
+def _parse(key: str, text: str) -> Any:
+    """A value of `--set`: JSON, for its numbers such as 2e-4, which YAML takes for words, or YAML."""
+    with suppress(ValueError):
+        return json.loads(text)
     try:
-        settings[last] = yaml.safe_load(value)
-        if isinstance(settings[last], str):  # YAML takes 2e-4 for a word
-            with suppress(ValueError):
-                settings[last] = float(value)
+        return yaml.safe_load(text)
     except yaml.YAMLError:
-        raise AIGCError(f"--set {key}: '{value}' is not a value.") from None
+        raise AIGCError(f"--set {key}: '{text}' is not a value.") from None
 
 
 def command_for(recipe: dict[str, Any]) -> str:
@@ -64,19 +73,28 @@ def command_for(recipe: dict[str, Any]) -> str:
     """
     from aigc_core.training.loop import TrainingConfig
 
-    preset, made = read_preset(str(recipe.get("preset"))), dict(recipe)
+    preset, made = read_preset(str(recipe.get("preset"))), upgrade_recipe(recipe)
     if not is_registered(str(made.get("data"))):
         made["data"] = "PICTURES"
     plain, wanted = (
         parse_config(TrainingConfig, settings, "The recipe").model_dump(mode="json") for settings in (preset, made)
     )
     words = ["python", "-m", "aigc_core", "train", "--preset", preset["preset"]]
-    for name, value in wanted.items():
-        if name in OPTIONS and value != plain[name]:
-            words += [f"--{name}", str(value)]
-        elif isinstance(value, dict) and plain[name].keys() <= value.keys():
-            changed = {key: inner for key, inner in value.items() if inner != plain[name].get(key)}
-            words += [word for key, inner in changed.items() for word in ("--set", f"{name}.{key}={json.dumps(inner)}")]
-        elif value != plain[name]:
-            words += ["--set", f"{name}={json.dumps(value)}"]
+    # --images and --seconds exclude each other on the command line.
+    options = [name for name in OPTIONS if name != "images" or wanted["seconds"] is None]
+    for name in options:
+        if wanted[name] != plain[name]:
+            words += [f"--{name}", str(wanted[name])]
+    for key, value in _changes(plain, {name: value for name, value in wanted.items() if name not in options}):
+        words += ["--set", f"{key}={json.dumps(value)}"]
     return shlex.join([*words, "--out", "RUN"])
+
+
+def _changes(plain: dict[str, Any], wanted: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted keys and values that make `wanted` of `plain`."""
+    for name, value in wanted.items():
+        before = plain.get(name)
+        if isinstance(value, dict) and isinstance(before, dict) and before.keys() <= value.keys():
+            yield from _changes(before, value, f"{prefix}{name}.")
+        elif name not in plain or value != before:
+            yield prefix + name, value

@@ -9,12 +9,8 @@ The contract all architectures keep:
   [N, num_classes], rows of class weights that sum to one (one-hot for a pure class; [N, 0] without classes)
   → images float [N, channels, resolution, resolution] in about [-1, 1]. It has the attribute `latent_dim: int`
   and draws no random numbers when in eval mode.
-- `discriminator(images, labels)`: images as above → logits [N]. Where an image's logit depends on the others of its
-  batch, through anything but batch normalisation, it says so with the attribute `mixes_images = True`.
-- Optional, for discriminators: `features(images)` → [N, num_features] and that number as an attribute,
-  `logits(features, labels)` → the logits above, and with classes `class_scores(features)` → the logit as each class
-  [N, num_classes], of which `labels` weigh out the logits: what `feature_matching_weight` and
-  `classification_weight` train on. `ProjectionDiscriminator` brings all but the first.
+- `discriminator(images, labels)`: images as above → logits [N]; what it can do beyond that it declares by inheriting
+  from the classes of `aigc_core.families.gan.discriminator`.
 - Optional, for generators with an intermediate latent space (StyleGAN's W): `mapping(latents, labels)` → styles
   [N, num_layers, style_dim], `synthesis(styles)` → images, and the buffer `style_mean` [style_dim], the moving
   average of styles, towards which truncation pulls.

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from aigc_core.config import Config
+from aigc_core.families.gan.discriminator import BatchCoupled
 from aigc_core.nn.resampling import downsample, low_pass, upsample
 
 from . import Architecture, ImageShape, register
@@ -288,13 +289,11 @@ def minibatch_std(maps: Tensor) -> Tensor:
     return torch.cat([maps, deviations.repeat(members)[:, None, None, None].expand_as(maps[:, :1])], dim=1)
 
 
-class Discriminator(nn.Module):
+class Discriminator(BatchCoupled, nn.Module):
     """images [N, channels, R, R] in [-1, 1], labels [N, num_classes] → logits [N].
 
     With classes there is a logit for each, and the labels choose (or weigh) them.
     """
-
-    mixes_images = True
 
     def __init__(self, config: StyleConfig, image_shape: ImageShape) -> None:
         super().__init__()

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
+
+from aigc_core.config import Config
+from aigc_core.errors import AIGCError
+from aigc_core.families.base import StepState
+from aigc_core.families.gan.discriminator import FeatureDiscriminator
+from aigc_core.families.gan.verdict import Verdict
+
+from . import Part, Setup, Term, register
 
 # One batch holds too few images of a class to tell its mean: sums run over about the last 500 batches.
 MEMORY = 0.998
 
 
-class FeatureMatching(nn.Module):
+class FeatureDistance(nn.Module):
     """½ Σ p(c) ‖(μ_generated(c) − μ_real(c)) / σ‖² over the classes c (Salimans et al. 2016, equation 3, by class).
 
     μ(c) are means and σ² variances of the discriminator's features, which change slowly; the gradient is that of the
@@ -58,3 +67,28 @@ class FeatureMatching(nn.Module):
 
     def _classes(self, labels: Tensor) -> Tensor:
         return labels if labels.shape[1] else labels.new_ones(len(labels), 1)
+
+
+class FeatureMatchingConfig(Config):
+    weight: float = Field(ge=0)
+
+
+@register
+class FeatureMatching(Part):
+    """The distance between the classes' mean features of real and of generated images, in the generator's objective."""
+
+    name = "feature_matching"
+    config_type = FeatureMatchingConfig
+    reads_features = True
+
+    def __init__(self, config: FeatureMatchingConfig, setup: Setup) -> None:
+        if not isinstance(setup.discriminator, FeatureDiscriminator):
+            raise AIGCError("feature_matching needs a discriminator that shows its features, as dcgan's does.")
+        self.weight, self.accelerator = config.weight, setup.accelerator
+        self.module = self.distance = FeatureDistance(setup.image_shape.num_classes, setup.discriminator.num_features)
+
+    def after_discriminator_step(self, real: Verdict, fake: Verdict) -> None:
+        self.distance.update(*self.accelerator.gather((real.features, fake.features, real.labels)))
+
+    def generator_terms(self, fake: Verdict, state: StepState) -> dict[str, Term]:
+        return {"feature_distance": Term(self.distance(fake.features, fake.labels), self.weight)}

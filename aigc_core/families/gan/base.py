@@ -1,0 +1,172 @@
+"""What all ways to train a GAN share: networks, parts, how images are judged, and an optimiser's step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from typing import Any, ClassVar
+
+import torch
+from accelerate import Accelerator
+from pydantic import field_validator
+from torch import Tensor, nn
+
+from aigc_core.config import Config, parse_config
+from aigc_core.families.base import Batch, StepState
+from aigc_core.families.compile import maybe_compile
+
+from .augmentation import build_augmentation
+from .discriminator import is_batch_coupled
+from .losses import losses
+from .networks import ImageShape, build_discriminator, build_generator
+from .optimizer import OptimizerConfig, build_optimizers
+from .parts import Setup, Term, build_parts, with_parts
+from .verdict import Judge, Verdict
+
+
+class GANConfig(Config):
+    """What recipes of all methods have in common; the parts (`parts/`) have a field each beside these."""
+
+    loss: str = "non_saturating"
+    optimizer: OptimizerConfig = OptimizerConfig()
+    augmentation: str = "none"
+    augmentation_config: dict[str, Any] = {}
+
+    @field_validator("loss")
+    @classmethod
+    def _known_loss(cls, name: str) -> str:
+        if name not in losses:
+            raise ValueError(f"there is no loss '{name}', there are {', '.join(losses)}")
+        return name
+
+
+class GANTraining:
+    """A generator and a discriminator in training; how a step goes is said by a subclass.
+
+    Raises AIGCError for a recipe that does not fit the networks or the classes.
+    """
+
+    config_type: ClassVar[type[GANConfig]]
+    config: GANConfig
+
+    def __init__(
+        self,
+        config: dict[str, Any],
+        architecture: str,
+        architecture_config: dict[str, Any],
+        image_shape: ImageShape,
+        accelerator: Accelerator,
+    ) -> None:
+        self.config = parse_config(with_parts(self.config_type), config, "method_config")
+        self.accelerator = accelerator
+        self.loss = losses[self.config.loss]
+        self.generator = build_generator(architecture, architecture_config, image_shape)
+        self.discriminator = build_discriminator(architecture, architecture_config, image_shape)
+        self.augmentation = build_augmentation(self.config.augmentation, self.config.augmentation_config)
+        self.parts = build_parts(self.config, Setup(self.discriminator, image_shape, accelerator))
+        self.batch_coupled = is_batch_coupled(self.discriminator)
+        for module in self.modules.values():
+            module.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.judge = Judge(
+            self.discriminator,
+            accelerator,
+            reads_features=any(part.reads_features for part in self.parts),
+            reads_class_scores=any(part.reads_class_scores for part in self.parts),
+        )
+        self.compiled_generator = maybe_compile(self.generator, accelerator)
+        self._adams = build_optimizers(self.config.optimizer, self.generator, self.discriminator)
+
+    @property
+    def model(self) -> nn.Module:
+        """What is averaged and kept: the generator."""
+        return self.generator
+
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        """Everything whose state must be kept to go on training."""
+        networks = {"generator": self.generator, "discriminator": self.discriminator, "augmentation": self.augmentation}
+        return networks | {part.name: part.module for part in self.parts if part.module is not None}
+
+    @property
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        return dict(self._adams)
+
+    def warning(self, measured: dict[str, float]) -> str | None:
+        """A sentence when the discriminator has won: it tells every pair apart and the generator learns nothing."""
+        if measured["discriminator_accuracy"] == 1 and measured["real_logits"] - measured["fake_logits"] > 20:
+            return "the discriminator has won and teaches nothing; raise the γ of r1 or lower its learning rate."
+        return None
+
+    def follow_schedules(self, state: StepState) -> None:
+        """Set what the optimisers and the augmentation have of schedules to its values in this step."""
+        for optimizer in self._adams.values():
+            optimizer.follow(state)
+        self.augmentation.follow(state)
+
+    def generate(self, labels: Tensor, state: StepState) -> Tensor:
+        """Images float32 [N, C, H, W] in about [-1, 1] for labels [N, num_classes], from this step's latents."""
+        latents = state.draws.normal(self.generator.latent_dim)  # type: ignore[arg-type]
+        with self.accelerator.autocast():
+            # Images are transformed in full precision, as their coordinates need it.
+            return self.compiled_generator(latents, labels).float()
+
+    def augment(self, images: Tensor, state: StepState) -> Tensor:
+        return self.augmentation(images, state.draws.generator)
+
+    def judge_both(self, batch: Batch, generated: Tensor, state: StepState) -> tuple[Verdict, Verdict]:
+        """Verdicts on the real images of a batch and on generated ones of the same labels, augmented."""
+        by_real = any(part.differentiates_real(state) for part in self.parts)
+        by_fake = any(part.differentiates_fake(state) for part in self.parts)
+        real, fake = self.augment(batch.samples, state), self.augment(generated, state)
+        # What a penalty differentiates by starts a graph of its own.
+        real = real.detach().requires_grad_() if by_real else real
+        fake = fake.detach().requires_grad_() if by_fake else fake
+        # Second derivatives are taken in full precision.
+        with nullcontext() if by_real or by_fake else self.accelerator.autocast():
+            if by_real or by_fake or self.batch_coupled:
+                return self.judge(real, batch.classes, twice=by_real), self.judge(fake, batch.classes, twice=by_fake)
+            return self.judge(torch.cat([real, fake]), batch.classes.repeat(2, 1)).split(len(real))
+
+    def descend(self, name: str, output: Tensor, gradients: Tensor | None = None) -> None:
+        """One optimiser step of the network of that name on the gradients of `output`, or on its product with
+        `gradients` where it is no scalar, averaged over all processes.
+
+        The networks are not wrapped in DistributedDataParallel: its hooks do not work with autograd.grad, which the
+        penalties need.
+        """
+        network, optimizer = self.modules[name], self._adams[name]
+        optimizer.zero_grad(set_to_none=True)
+        output.backward(gradients)
+        if self.accelerator.num_processes > 1:
+            own = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+            average = self.accelerator.reduce(torch.cat([gradient.flatten() for gradient in own]), "mean")
+            for gradient, part in zip(own, average.split([gradient.numel() for gradient in own])):  # type: ignore[union-attr]
+                gradient.copy_(part.view_as(gradient))
+        optimizer.step()
+
+    def after_discriminator_step(self, real: Verdict, fake: Verdict) -> None:
+        """Let the augmentation and the parts see what the discriminator's step has judged."""
+        self.augmentation.update(self.accelerator.gather(real.logits.detach()))  # type: ignore[arg-type]
+        for part in self.parts:
+            part.after_discriminator_step(real, fake)
+
+
+def total(terms: Mapping[str, Term]) -> Tensor:
+    """The objective: the sum of all terms times their weights."""
+    first, *others = (term.value if term.weight == 1 else term.weight * term.value for term in terms.values())
+    return sum(others, start=first)
+
+
+def measured(terms: Mapping[str, Term]) -> dict[str, Tensor]:
+    """The terms as they are logged, without weights and gradients."""
+    return {name: term.value.detach() for name, term in terms.items()}
+
+
+def statistics(real: Verdict, fake: Verdict) -> dict[str, Tensor]:
+    """What tells how the discriminator fares: mean logits, and how often a real image's is above its pair's."""
+    real_logits, fake_logits = real.logits.detach(), fake.logits.detach()
+    return {
+        "real_logits": real_logits.mean(),
+        "fake_logits": fake_logits.mean(),
+        "discriminator_accuracy": (real_logits > fake_logits).float().mean(),
+    }

@@ -1,0 +1,110 @@
+"""Parts of a GAN's recipe: terms of the objectives beside the adversarial loss, and rules of the step.
+
+A recipe asks for a part under its name in `method_config`, with the part's own settings (`r1: {gamma: 0.1}`); null
+leaves it out. Every module in this package registers its parts when imported, so adding a part is adding a file; code
+outside the package calls `register` in the same way.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple, TypeVar
+
+from accelerate import Accelerator
+from pydantic import create_model
+from torch import Tensor, nn
+
+from aigc_core.config import Config
+from aigc_core.errors import AIGCError
+from aigc_core.families.base import StepState
+from aigc_core.families.gan.networks import ImageShape
+from aigc_core.families.gan.verdict import Verdict
+
+
+class Term(NamedTuple):
+    """A scalar that is logged as it is and enters an objective `weight` times."""
+
+    value: Tensor
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a part is built for."""
+
+    discriminator: nn.Module
+    image_shape: ImageShape
+    accelerator: Accelerator
+
+
+class Part:
+    """A part as the training methods see it; each does only what concerns it.
+
+    `__init__` raises AIGCError, in one sentence, where the networks or the classes are not what it needs.
+    """
+
+    name: ClassVar[str]
+    """What a recipe calls it."""
+    config_type: ClassVar[type[Config]]
+    default: ClassVar[Config | None] = None
+    """Its settings in a recipe that does not name it; None leaves it out."""
+    one_stage: ClassVar[bool] = False
+    """Whether it only adds to the discriminator's objective, and nothing there that hangs on generated images."""
+    reads_features: ClassVar[bool] = False
+    reads_class_scores: ClassVar[bool] = False
+    module: nn.Module | None = None
+    """What of it must be kept to go on training."""
+
+    def __init__(self, config: Any, setup: Setup) -> None: ...
+
+    def differentiates_real(self, state: StepState) -> bool:
+        """Whether this step takes gradients by the real images."""
+        return False
+
+    def differentiates_fake(self, state: StepState) -> bool:
+        """Whether this step takes gradients by the generated images."""
+        return False
+
+    def discriminator_terms(self, real: Verdict, fake: Verdict, state: StepState) -> dict[str, Term]:
+        """What it adds to the discriminator's objective, under the names of the log."""
+        return {}
+
+    def after_discriminator_step(self, real: Verdict, fake: Verdict) -> None:
+        """Called with what the discriminator's step has judged."""
+
+    def holds_generator(self, state: StepState) -> bool:
+        """Whether the generator must not learn in this step."""
+        return False
+
+    def generator_terms(self, fake: Verdict, state: StepState) -> dict[str, Term]:
+        """What it adds to the generator's objective, under the names of the log."""
+        return {}
+
+
+_parts: dict[str, type[Part]] = {}
+ConfigType = TypeVar("ConfigType", bound=Config)
+
+
+def register(part: type[Part]) -> type[Part]:
+    """Make a part known under its name. Raises AIGCError if the name is taken by another one."""
+    if _parts.setdefault(part.name, part) is not part:
+        raise AIGCError(f"A part named '{part.name}' is registered already; choose another name.")
+    return part
+
+
+def with_parts(config: type[ConfigType]) -> type[ConfigType]:
+    """A method's config with a field for every registered part."""
+    fields: dict[str, Any] = {name: (part.config_type | None, part.default) for name, part in _parts.items()}
+    return create_model(config.__name__, __base__=config, **fields)
+
+
+def build_parts(config: Config, setup: Setup) -> list[Part]:
+    """The parts that a config with fields for all of them (`with_parts`) asks for, in the order of their names."""
+    settings = {name: getattr(config, name) for name in sorted(_parts)}
+    return [_parts[name](chosen, setup) for name, chosen in settings.items() if chosen is not None]
+
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
