@@ -35,20 +35,22 @@ from aigc_core.errors import AIGCError
 from aigc_core.families.gan.networks import ImageShape, build_generator
 from aigc_core.files import atomic_directory
 
+from .layout import (  # noqa: F401  (also for those who import the names from here)
+    CARD_FILE,
+    CONFIG_FILE,
+    DIRECTIONS_FILE,
+    MAX_CONFIG_BYTES,
+    RESULTS_FOLDER,
+    SAMPLES_FILE,
+    TRAINING_STATE_FOLDER,
+    WEIGHTS_FILE,
+)
 from .reference import MAIN, CheckpointReference, repo_name, step_number
 
 if TYPE_CHECKING:
     from aigc_core.sampling.sample import Samples
 
-CONFIG_FILE = "config.json"
-WEIGHTS_FILE = "model.safetensors"
-SAMPLES_FILE = "samples.png"
-DIRECTIONS_FILE = "directions.safetensors"
-CARD_FILE = "README.md"
-RESULTS_FOLDER = "eval"
-TRAINING_STATE_FOLDER = "training_state"
 MAX_PARAMETERS = 1_000_000_000
-MAX_CONFIG_BYTES = 1_000_000
 PICKLE_SUFFIXES = {".pt", ".pth", ".pkl", ".pickle", ".bin", ".ckpt"}
 
 

@@ -4,11 +4,14 @@
     read_revisions(repo_id)          config.json and eval/*.json of every revision, for tables and curves
     list_checkpoints, list_revisions names and commits alone, one request (a collection: one an item)
 
-Nothing pulled is trusted: only files of known names and bounded sizes are fetched, each is compared with the hash that
-the repository lists, and `aigc_core.checkpoint` validates what they hold. What was fetched once lies in the client's
-cache under its commit and is not asked for again: reading the revisions of a repository a second time is one request,
-however many there are. Of a commit in the cache the results came before the config and the weights after all else but
-the config, so that where the config lies all results do, and where both lie all files do.
+Nothing pulled is trusted: only files that `checkpoint.layout` lists are fetched, each is compared with the hash that
+the repository lists, and `checkpoint.folder` validates what they hold. What was fetched once lies in the client's cache
+under its commit and is not asked for again: reading the revisions of a repository a second time is one request, however
+many there are. Of a commit in the cache the results came before the config and the weights after all else but the
+config, so that where the config lies all results do, and where both lie all files do. (`snapshot_download` fetches in
+any order, and notes what a branch stands for before its files are there.)
+
+All revisions that the process reads, for whatever page or visitor, are fetched by the same few threads.
 
 The token comes from where huggingface_hub keeps it, or is a visitor's own. Where strangers use the process, the Hub is
 asked for every reference, since the cache also holds what others may read.
@@ -20,30 +23,23 @@ import hashlib
 import logging
 import re
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 
 from aigc_core import __version__
 from aigc_core.access import open_to_strangers
-from aigc_core.checkpoint.folder import (
-    CARD_FILE,
-    CONFIG_FILE,
-    DIRECTIONS_FILE,
-    MAX_CONFIG_BYTES,
-    RESULTS_FOLDER,
-    SAMPLES_FILE,
-    WEIGHTS_FILE,
-    read_config,
-    resolve_reference,
-    step_folders,
-)
+from aigc_core.checkpoint import layout
+from aigc_core.checkpoint.folder import read_config, resolve_reference, step_folders
+from aigc_core.checkpoint.layout import CARD_FILE, CONFIG_FILE, MAX_CONFIG_BYTES, WEIGHTS_FILE, FileKind, file_kind
 from aigc_core.checkpoint.reference import MAIN, CheckpointReference, repo_name
 from aigc_core.errors import AIGCError
 
@@ -54,17 +50,12 @@ if TYPE_CHECKING:
 
 TAG = "aigc-studio"
 BENCHMARK_FILE = ".eval_results/aigc-studio.yaml"
-MAX_BYTES = {
-    CONFIG_FILE: MAX_CONFIG_BYTES,
-    WEIGHTS_FILE: 4 * 2**30,
-    SAMPLES_FILE: 64 * 2**20,
-    DIRECTIONS_FILE: 2**30,
-    CARD_FILE: 4 * 2**20,
-}
-MAX_RESULT_BYTES = 16 * 2**20
 MAX_FILES = 500
 MAX_LISTED = 1000
-PARALLEL_REQUESTS = 8
+PARALLEL_REQUESTS = 16
+"""How many threads of this process read revisions."""
+REQUESTS_PER_REPOSITORY = 8
+"""How many of them one repository may take at a time, so that none holds up all others."""
 TIMEOUT = 60
 """Seconds of silence after which the Hub counts as unreachable."""
 
@@ -72,13 +63,14 @@ WHOLE = (CONFIG_FILE, WEIGHTS_FILE)
 SUMMARY = (CONFIG_FILE,)
 """What vouches in the cache for all files of a checkpoint, and for its config and results."""
 
-result_file = rf"{RESULTS_FOLDER}/[\w-][\w.-]*\.json"
-summary_file = re.compile(rf"{re.escape(CONFIG_FILE)}|{result_file}", re.ASCII)
-checkpoint_file = re.compile("|".join([*map(re.escape, MAX_BYTES), result_file]), re.ASCII)
 revision_name = re.compile(r"(?!.*(\.\.|//))[A-Za-z0-9][\w./-]{0,99}", re.ASCII)
 commit_hash = re.compile(r"[0-9a-f]{40}")
 
 logger = logging.getLogger(__name__)
+readers = ThreadPoolExecutor(PARALLEL_REQUESTS, thread_name_prefix="hub")
+"""What runs in them waits for none of them, or they might all wait for each other."""
+Item = TypeVar("Item")
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -139,30 +131,51 @@ def read_revisions(repo_id: str, token: str | None = None) -> list[Revision]:
     """
     api = _api(token)
     try:
-        revisions = list_revisions(repo_id, token)
+        revisions = readers.submit(list_revisions, repo_id, token).result()
     except HubUnreachable:
         if token is not None or open_to_strangers() or not (revisions := _noted_revisions(repo_id)):
             raise
         logger.warning("'%s' comes from the cache, since the Hub cannot be reached.", repo_id)
     unreachable: list[HubUnreachable] = []
 
-    def read(revision: Revision) -> Revision:
+    def fetch(commit: str) -> Path | AIGCError:
         try:
-            folder = _cached(repo_id, revision.commit, SUMMARY)
-            if folder is None:
-                if unreachable:
-                    raise unreachable[0]
-                commit, files = _checkpoint_files(api, repo_id, revision.commit)
-                folder = _fetch_all(api, repo_id, commit, {n: f for n, f in files.items() if summary_file.fullmatch(n)})
+            if unreachable:
+                raise unreachable[0]
+            commit, files = _checkpoint_files(api, repo_id, commit)
+            return _fetch_all(api, repo_id, commit, {name: file for name, file in files.items() if file[0].in_summary})
         except AIGCError as error:
             if isinstance(error, HubUnreachable):
                 unreachable.append(error)
-            return replace(revision, problem=str(error))
-        _note_commit(folder, revision.name)
-        return replace(revision, folder=folder)
+            return error
 
-    with ThreadPoolExecutor(PARALLEL_REQUESTS) as pool:
-        return list(pool.map(read, revisions))
+    cached = {revision.commit: _cached(repo_id, revision.commit, SUMMARY) for revision in revisions}
+    missing = [commit for commit, folder in cached.items() if folder is None]
+    found = cached | dict(zip(missing, _in_readers(fetch, missing)))
+    return [_as_found(revision, found[revision.commit]) for revision in revisions]
+
+
+def _as_found(revision: Revision, found: Path | AIGCError | None) -> Revision:
+    if not isinstance(found, Path):
+        return replace(revision, problem=str(found))
+    _note_commit(found, revision.name)
+    return replace(revision, folder=found)
+
+
+def _in_readers(function: Callable[[Item], Found], items: Iterable[Item]) -> Iterator[Found]:
+    """What a function returns for each item, in order.
+
+    The first is asked for alone: a repository that does not answer holds one thread, not all it may take.
+    """
+    running: deque[Future[Found]] = deque()
+    limit = 1
+    for item in items:
+        if len(running) >= limit:
+            yield running.popleft().result()
+            limit = REQUESTS_PER_REPOSITORY
+        running.append(readers.submit(function, item))
+    while running:
+        yield running.popleft().result()
 
 
 def push(
@@ -211,11 +224,9 @@ def list_checkpoints(
             models = list(islice(found, MAX_LISTED))
         elif repo_name.fullmatch(collection):
             items = [item.item_id for item in api.get_collection(collection).items if item.item_type == "model"]
-            with ThreadPoolExecutor(PARALLEL_REQUESTS) as pool:
-                known = pool.map(partial(_model_info, api), items[:MAX_LISTED])
             models = [
                 model
-                for model in known
+                for model in _in_readers(partial(_model_info, api), items[:MAX_LISTED])
                 if model and tag in (model.tags or []) and (owner is None or model.id.startswith(f"{owner}/"))
             ]
         else:
@@ -271,16 +282,28 @@ def _checked_names(repo_id: str, revision: str) -> str:
 
 def _api(token: str | None) -> HfApi:
     """The client, with a bound to every wait."""
-    from huggingface_hub import HfApi, get_session
+    from huggingface_hub import HfApi
 
-    session = get_session()
-    if _bound_wait not in session.event_hooks["request"]:
-        session.event_hooks = {**session.event_hooks, "request": [*session.event_hooks["request"], _bound_wait]}
+    _bound_all_waits()
     return HfApi(token=token, library_name="aigc-studio", library_version=__version__)
 
 
+@cache
+def _bound_all_waits() -> None:
+    """Let huggingface_hub make HTTP clients that bound every wait.
+
+    Its own settings (HF_HUB_ETAG_TIMEOUT, HF_HUB_DOWNLOAD_TIMEOUT) bound downloads alone; many other calls ask for no
+    bound, which a client's default would not change. It makes a new client after a failed connection and in a forked
+    process. The request hooks of its present client, which enforce HF_HUB_OFFLINE, are kept.
+    """
+    import httpx2
+    from huggingface_hub import get_session, set_client_factory
+
+    hooks = [*get_session().event_hooks["request"], _bound_wait]
+    set_client_factory(lambda: httpx2.Client(event_hooks={"request": hooks}, follow_redirects=True, timeout=None))
+
+
 def _bound_wait(request: Any) -> None:
-    """The client itself waits for ever in many of its calls."""
     waits = request.extensions.get("timeout", {})
     bounds = {
         phase: TIMEOUT if waits.get(phase) is None else waits[phase] for phase in ("connect", "read", "write", "pool")
@@ -296,12 +319,12 @@ def _cached(repo_id: str, revision: str, names: tuple[str, ...]) -> Path | None:
     return Path(paths[0]).parent if all(isinstance(path, str) for path in paths) else None  # type: ignore[arg-type]
 
 
-def _checkpoint_files(api: HfApi, repo_id: str, revision: str) -> tuple[str, dict[str, Any]]:
-    """The commit of a revision and what the Hub lists about those of its files that belong to a checkpoint."""
+def _checkpoint_files(api: HfApi, repo_id: str, revision: str) -> tuple[str, dict[str, tuple[FileKind, Any]]]:
+    """The commit of a revision and its files that belong to a checkpoint: of which kind, and what the Hub lists."""
     with faults_as_sentences(f"'{repo_id}'"):
         info = api.model_info(repo_id, revision=revision, files_metadata=True)
     commit = info.sha or ""
-    files = {file.rfilename: file for file in info.siblings or [] if checkpoint_file.fullmatch(file.rfilename)}
+    files = {file.rfilename: (kind, file) for file in info.siblings or [] if (kind := file_kind(file.rfilename))}
     if not commit_hash.fullmatch(commit):
         raise AIGCError(f"'{repo_id}': the Hub named no commit; try again later.")
     if CONFIG_FILE not in files:
@@ -310,19 +333,18 @@ def _checkpoint_files(api: HfApi, repo_id: str, revision: str) -> tuple[str, dic
         )
     if len(files) > MAX_FILES:
         raise AIGCError(f"'{repo_id}' has over {MAX_FILES} files; refused.")
-    for name, file in files.items():
-        bound = MAX_BYTES.get(name, MAX_RESULT_BYTES)
-        if file.size is None or file.size > bound:
-            raise AIGCError(f"'{repo_id}': {name} is larger than {bound / 2**20:,.0f} MB; refused.")
+    for name, (kind, file) in files.items():
+        if file.size is None or file.size > kind.max_bytes:
+            raise AIGCError(f"'{repo_id}': {name} is larger than {kind.max_bytes / 2**20:,.0f} MB; refused.")
     return commit, files
 
 
-def _fetch_all(api: HfApi, repo_id: str, commit: str, files: dict[str, Any]) -> Path:
+def _fetch_all(api: HfApi, repo_id: str, commit: str, files: dict[str, tuple[FileKind, Any]]) -> Path:
     """Bring files of a commit into the cache, in the order that lets the last ones vouch for the rest."""
     last = [name for name in (WEIGHTS_FILE, CONFIG_FILE) if name in files]
     with faults_as_sentences(f"'{repo_id}'"):
         for name in [*sorted(files.keys() - set(last)), *last]:
-            path = _fetch(api, repo_id, commit, files[name])
+            path = _fetch(api, repo_id, commit, files[name][1])
     return path.parent
 
 
@@ -345,7 +367,12 @@ def _fetch(api: HfApi, repo_id: str, commit: str, file: Any) -> Path:
 
 
 def _note_commit(folder: Path, revision: str) -> None:
-    """Note in the cache which commit a name stands for, once all of it is there, so that the name works offline."""
+    """Note in the cache which commit a name stands for, once all of it is there, so that the name works offline.
+
+    The place is documented (https://huggingface.co/docs/huggingface_hub/guides/manage-cache). The client's functions
+    that write it (`resolve_revision`, `snapshot_download`) do so before the files are there, and ask the Hub once more
+    for each name.
+    """
     note = folder.parent.parent / "refs" / revision
     if revision == folder.name or (note.is_file() and note.read_text() == folder.name):
         return
@@ -356,13 +383,22 @@ def _note_commit(folder: Path, revision: str) -> None:
 
 
 def _noted_revisions(repo_id: str) -> list[Revision]:
-    """The revisions of which the cache knows the commit."""
-    from huggingface_hub.constants import HF_HUB_CACHE
-    from huggingface_hub.file_download import repo_folder_name
+    """The revisions of which the cache knows the commit, by name."""
+    from huggingface_hub import scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound
 
-    notes = Path(HF_HUB_CACHE, repo_folder_name(repo_id=repo_id, repo_type="model"), "refs")
-    paths = sorted(path for path in notes.rglob("*") if path.is_file())
-    return [Revision(path.relative_to(notes).as_posix(), path.read_text()) for path in paths]
+    try:
+        repositories = scan_cache_dir().repos
+    except CacheNotFound:
+        return []
+    commits = [
+        commit
+        for repository in repositories
+        if (repository.repo_type, repository.repo_id) == ("model", repo_id)
+        for commit in repository.revisions
+    ]
+    revisions = [Revision(name, commit.commit_hash) for commit in commits for name in commit.refs]
+    return sorted(revisions, key=lambda revision: revision.name)
 
 
 def _push_folder(api: HfApi, folder: Path, repo_id: str, revision: str, claims: str | None = None) -> str:
@@ -372,8 +408,8 @@ def _push_folder(api: HfApi, folder: Path, repo_id: str, revision: str, claims: 
 
     paths = {
         path.relative_to(folder).as_posix(): path
-        for path in sorted([*folder.iterdir(), *folder.glob(f"{RESULTS_FOLDER}/*")])
-        if path.is_file() and checkpoint_file.fullmatch(path.relative_to(folder).as_posix())
+        for path in sorted({path for kind in layout.FILE_KINDS for path in folder.glob(kind.path)})
+        if path.is_file() and file_kind(path.relative_to(folder).as_posix())
     }
     config = read_config(folder).published()
     contents: dict[str, Path | bytes] = paths | {CONFIG_FILE: config.as_json().encode()}
@@ -387,7 +423,7 @@ def _push_folder(api: HfApi, folder: Path, repo_id: str, revision: str, claims: 
     stale = [
         name
         for name in api.list_repo_files(repo_id, revision=revision)
-        if name not in contents and (checkpoint_file.fullmatch(name) or name == BENCHMARK_FILE)
+        if name not in contents and (file_kind(name) or name == BENCHMARK_FILE)
     ]
     commit = api.create_commit(
         repo_id,

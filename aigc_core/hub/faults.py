@@ -18,14 +18,12 @@ class HubUnreachable(AIGCError):
 @contextmanager
 def faults_as_sentences(what: str) -> Iterator[None]:
     """Turn the client's errors into AIGCErrors that begin with `what`; none carries a token or a signed address."""
-    from huggingface_hub.errors import HfHubHTTPError
+    from httpx2 import HTTPError  # the HTTP library of huggingface_hub
 
-    # The first base is the error of the HTTP library that this version of the client uses.
-    transport_error = HfHubHTTPError.__bases__[0]
     try:
         yield
     # RuntimeError and ValueError: how the client reports a failed upload and an answer that it cannot read.
-    except (transport_error, OSError, RuntimeError, ValueError) as error:  # type: ignore[reportGeneralTypeIssues]
+    except (HTTPError, OSError, RuntimeError, ValueError) as error:
         raise _as_sentence(what, error) from None
 
 

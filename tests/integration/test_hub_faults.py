@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx2
 import pytest
+from huggingface_hub import close_session
 
 from aigc_core import AIGCError, Checkpoint
 from aigc_core.checkpoint.folder import CONFIG_FILE, WEIGHTS_FILE
 from aigc_core.cli import main
-from aigc_core.hub.client import list_checkpoints, pull, push, read_revisions
+from aigc_core.hub.client import _api, list_checkpoints, pull, push, read_revisions
 from tests.local_hub import LocalHub
 from tests.toy_models import toy_checkpoint
 
@@ -89,6 +91,18 @@ def test_fetching_a_file(
     with impatience(monkeypatch, "silent" in what), local_hub.fault("GET /storage/", **what):
         assert sentence in sentence_of(lambda: pull("ada/toy"))
     assert_comes_whole(tmp_path / "hf", folder)
+
+
+def test_a_new_connection_waits_no_longer_than_the_first(
+    local_hub: LocalHub, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client gives up its connections where one fails, and in the middle of a call."""
+    api = _api(None)
+    close_session()
+    with impatience(monkeypatch, silent=True), local_hub.fault("GET /api/models", silent=5):
+        for call in (lambda: api.model_info("ada/toy"), lambda: list(api.list_models(author="ada"))):
+            with pytest.raises(httpx2.TimeoutException):
+                call()
 
 
 def test_a_file_that_arrives_damaged(local_hub: LocalHub, folder: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,21 +12,22 @@ from aigc_core import AIGCError, Checkpoint
 from aigc_core.checkpoint.folder import CONFIG_FILE, SAMPLES_FILE, WEIGHTS_FILE, read_config
 from aigc_core.evaluation.results import read_results
 from aigc_core.hub.client import PARALLEL_REQUESTS, pull, read_revisions
+from aigc_core.serving.leaderboard import collect
 from tests.local_hub import LocalHub
 from tests.toy_models import toy_checkpoint
 from tests.toy_results import toy_result
 
 
-def add_steps(hub: LocalHub, folder: Path, count: int) -> None:
-    """A repository ada/run of `count` evaluated steps, put into the Hub directly."""
+def add_steps(hub: LocalHub, folder: Path, count: int, repo_id: str = "ada/run") -> None:
+    """A repository of `count` evaluated steps, put into the Hub directly."""
     toy_checkpoint().save_pretrained(folder)
     config = json.loads((folder / CONFIG_FILE).read_text())
     files = {WEIGHTS_FILE: (folder / WEIGHTS_FILE).read_bytes(), SAMPLES_FILE: b"\x89PNG"}
-    hub.add("ada/run", files)
+    hub.add(repo_id, files)
     for step in range(1, count + 1):
         changes = {CONFIG_FILE: json.dumps(config | {"step": step}), "eval/a.json": toy_result(step).model_dump_json()}
-        hub.add("ada/run", {name: text.encode() for name, text in changes.items()}, branch=f"step-{step:07d}")
-    hub.add("ada/run", {CONFIG_FILE: json.dumps(config).encode()})
+        hub.add(repo_id, {name: text.encode() for name, text in changes.items()}, branch=f"step-{step:07d}")
+    hub.add(repo_id, {CONFIG_FILE: json.dumps(config).encode()})
 
 
 def test_revisions_come_with_config_and_results_and_without_weights(local_hub: LocalHub, tmp_path: Path) -> None:
@@ -79,7 +81,7 @@ def test_without_the_hub_what_is_known_is_shown(
     with local_hub.fault("/revision/", status=500):
         problems = [revision.problem for revision in read_revisions("ada/run")]
     assert len(problems) == 31 and all("try again later" in problem for problem in problems)
-    assert len(local_hub.calls("/revision/")) <= PARALLEL_REQUESTS  # the rest is not even tried
+    assert len(local_hub.calls("/revision/")) == 1  # the rest is not even tried
     online = read_revisions("ada/run")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     local_hub.seen.clear()
@@ -89,3 +91,35 @@ def test_without_the_hub_what_is_known_is_shown(
     monkeypatch.setenv("SPACE_ID", "ada/dashboard")
     with pytest.raises(AIGCError, match="HF_HUB_OFFLINE"):
         read_revisions("ada/run")
+
+
+def test_all_readings_share_a_bounded_number_of_requests(local_hub: LocalHub, tmp_path: Path) -> None:
+    for name in "abcd":
+        add_steps(local_hub, tmp_path / "toy", 10, f"ada/{name}")
+        local_hub.add(f"ada/{name}", {"README.md": b"---\ntags:\n- aigc-studio\n---\n"})
+    with local_hub.fault("/revision/", silent=0.2):
+        entries = collect(["ada"])
+    assert len(entries) == 44 and not [entry.problem for entry in entries if entry.problem]
+    assert local_hub.gate.most_open <= PARALLEL_REQUESTS
+
+
+def test_a_repository_that_does_not_answer_holds_up_no_other(local_hub: LocalHub, tmp_path: Path) -> None:
+    add_steps(local_hub, tmp_path / "toy", 30, "ada/silent")
+    add_steps(local_hub, tmp_path / "toy", 3)
+    read: list[str] = []
+
+    def read_silent() -> None:
+        read_revisions("ada/silent")
+        read.append("ada/silent")
+
+    with local_hub.fault("GET /api/models/ada/silent/revision/", silent=10, status=500):
+        silent = [threading.Thread(target=read_silent) for _ in range(2)]
+        for thread in silent:
+            thread.start()
+        while len(local_hub.calls("GET /api/models/ada/silent/revision/")) < 2:
+            threading.Event().wait(0.01)
+        assert all(revision.folder for revision in read_revisions("ada/run"))
+        read.append("ada/run")
+        for thread in silent:
+            thread.join()
+    assert read == ["ada/run", "ada/silent", "ada/silent"]

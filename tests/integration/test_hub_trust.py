@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from aigc_core import AIGCError, Checkpoint
-from aigc_core.checkpoint.folder import CONFIG_FILE, WEIGHTS_FILE
+from aigc_core.checkpoint import layout
+from aigc_core.checkpoint.layout import CONFIG_FILE, WEIGHTS_FILE, FileKind
 from aigc_core.cli import main
-from aigc_core.hub.client import MAX_FILES, pull, read_revisions
+from aigc_core.hub.client import MAX_FILES, pull, push, read_revisions
 from tests.local_hub import LocalHub
 from tests.toy_models import toy_checkpoint
 
@@ -60,6 +61,22 @@ def test_a_file_too_large_is_not_fetched(local_hub: LocalHub, files: dict[str, b
     assert f"{name} is larger than" in refusal(lambda: pull("bob/large"))
     assert f"{name} is larger than" in read_revisions("bob/large")[0].problem
     assert not local_hub.calls("/resolve/|/storage/")
+
+
+def test_a_new_kind_of_file_is_one_entry_of_the_layout(
+    local_hub: LocalHub, files: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "toy" / "samples.txt").write_text("A text.")
+    push(tmp_path / "toy", "ada/before")
+    assert "samples.txt" not in local_hub.files("ada/before")
+    kind = FileKind("samples.txt", 7, in_summary=True)
+    monkeypatch.setattr(layout, "FILE_KINDS", (*layout.FILE_KINDS, kind))
+    push(tmp_path / "toy", "ada/toy")
+    (revision,) = read_revisions("ada/toy")
+    assert revision.folder and (revision.folder / "samples.txt").read_text() == "A text."
+    assert (pull("ada/toy") / "samples.txt").read_text() == "A text."
+    local_hub.add("ada/toy", {"samples.txt": b"A longer text."})
+    assert "samples.txt is larger than" in refusal(lambda: pull("ada/toy"))
 
 
 def test_a_repository_of_many_files_is_not_fetched(local_hub: LocalHub, files: dict[str, bytes]) -> None:

@@ -41,11 +41,16 @@ class Seen:
 
 @dataclass
 class Gate:
-    """An ASGI application around another one; `seen` is what was asked, `faults` what fails."""
+    """An ASGI application around another one; `seen` is what was asked, `faults` what fails.
+
+    `open` holds the requests that are not answered yet, `most_open` is how many that were at most.
+    """
 
     app: Any = None
     seen: list[Seen] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    open: set[str] = field(default_factory=set)
+    most_open: int = 0
 
     @contextmanager
     def fault(self, pattern: str, **what: Any) -> Iterator[Fault]:
@@ -60,6 +65,21 @@ class Gate:
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
+        number = f"{len(self.seen)} {scope['client']}"
+        self.open.add(number)
+        self.most_open = max(len(self.open), self.most_open)
+
+        async def send_and_close(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                self.open.discard(number)
+            await send(message)
+
+        try:
+            await self._answer(scope, receive, send_and_close)
+        finally:
+            self.open.discard(number)
+
+    async def _answer(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         query = f"?{scope['query_string'].decode()}" if scope["query_string"] else ""
         call = f"{scope['method']} {scope['path']}{query}"
