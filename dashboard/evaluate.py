@@ -5,7 +5,7 @@ import os
 import streamlit as st
 from language import t
 from page import as_text, grid, head, name_unmeasured, select
-from sources import entries, evaluation_queue, visitor_token
+from sources import entries, evaluation_queue, visitor_id, visitor_token
 
 from aigc_core import AIGCError
 from aigc_core.evaluation.evaluate import DEFAULT_NUM_SAMPLES
@@ -31,10 +31,22 @@ def may_cancel(job: Job) -> bool:
     return any(job is own for own in mine) or "SPACE_ID" not in os.environ
 
 
+def how_far(job: Job) -> str:
+    """What a running job does, and for how long."""
+    if job.progress.stage == "reference":
+        return t("reading the reference data")
+    if job.progress.stage == "figures":
+        return t("computing the figures")
+    share, seconds = f"{job.progress.share:.0%}", job.progress.eta_seconds
+    if seconds is None:
+        return share
+    return t("{share} of the samples, about {minutes} min left", share=share, minutes=f"{seconds / 60:.0f}")
+
+
 def show_job(job: Job, place: int) -> None:
     """A job's line: what, how far, and the way to end it. What others evaluate with their own rights stays unnamed."""
     row = st.container(border=True)
-    visible = job.owner in (None, visitor_token())
+    visible = job.owner in (None, visitor_id())
     words = {
         "waiting": t("waiting"),
         "running": t("running"),
@@ -51,7 +63,7 @@ def show_job(job: Job, place: int) -> None:
         count = t("{count} samples", count=f"{job.num_samples:,}")
         row.caption(as_text(" · ".join(filter(None, [count, job.against, job.extractor]))))
     if job.state == "running":
-        row.progress(job.progress, f"{job.progress:.0%}")
+        row.progress(job.progress.share, how_far(job))
     if job.state == "failed" and visible:
         row.error(as_text(job.message))
 
@@ -105,8 +117,8 @@ with st.form("evaluation"):
     )
     if st.form_submit_button(t("Add to the queue"), type="primary", icon=":material/playlist_add:"):
         try:
-            job = Job(candidate, num_samples, against or "", extractor or "", visitor_token())
-            queue.add(job)
+            job = Job(candidate, num_samples, against or "", extractor or "", visitor_id())
+            queue.add(job, visitor_token())
             mine.append(job)
         except AIGCError as error:
             st.warning(as_text(str(error)))

@@ -39,6 +39,11 @@ def visitor_token() -> str | None:
     return st.user.tokens["access"] if st.user.get("is_logged_in") else None
 
 
+def visitor_id() -> str | None:
+    """The name by which Hugging Face's sign-in knows a visitor who signed in on a Space."""
+    return st.user["sub"] if st.user.get("is_logged_in") else None
+
+
 @st.cache_data(ttl=60, max_entries=1, show_spinner=False)
 def _read_shipped(evaluations: int) -> list[Entry]:
     """`evaluations`: how many have ended here, so that what they found is read at once."""

@@ -6,7 +6,7 @@ import json
 import sys
 import warnings
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -23,6 +23,7 @@ from aigc_core.evaluation.evaluate import (
     follows_default,
     load_reference,
 )
+from aigc_core.evaluation.progress import ProgressLines, print_start
 from aigc_core.evaluation.reference import Reference
 from aigc_core.evaluation.results import ENOUGH_IMAGES, FEW_IMAGES, FIGURES, NOT_MEASURED, Result
 from aigc_core.hub.card import write_card
@@ -59,6 +60,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--weights", type=Path, help="a file of weights for the extractor, where it cannot download them"
     )
     parser.add_argument("--json", action="store_true", help="print each result as a line of JSON")
+    parser.add_argument(
+        "--progress",
+        choices=["bar", "json"],
+        default="bar",
+        help="json: print how far it is as lines of JSON (stage, share, eta_seconds), for another program",
+    )
 
 
 def run(arguments: Namespace) -> int:
@@ -82,6 +89,8 @@ def run(arguments: Namespace) -> int:
 
 def _evaluate(name: str, arguments: Namespace, references: dict[tuple[object, ...], Reference]) -> None:
     """Measure and print one checkpoint, then renew its card; `references` are those that earlier ones were held to."""
+    if arguments.progress == "json":
+        print_start()
     checkpoint = Checkpoint.from_pretrained(name, device=best_device())
     config = checkpoint.config
     size = config.image_shape.resolution, config.image_shape.channels
@@ -92,11 +101,7 @@ def _evaluate(name: str, arguments: Namespace, references: dict[tuple[object, ..
             if arguments.reference
             else default_reference(config, arguments.extractor, arguments.weights)
         )
-    with tqdm(total=arguments.num_samples, unit=" samples", desc=name, disable=arguments.json) as bar:
-
-        def show(share: float) -> None:
-            bar.update(round(share * arguments.num_samples) - bar.n)
-
+    with _progress_shown(name, arguments) as show:
         result = evaluate(
             checkpoint,
             reference=references[against],
@@ -110,6 +115,20 @@ def _evaluate(name: str, arguments: Namespace, references: dict[tuple[object, ..
             write_card(checkpoint.path)
         except AIGCError as error:
             warnings.warn(f"The card is as it was: {error}", stacklevel=1)
+
+
+@contextmanager
+def _progress_shown(name: str, arguments: Namespace) -> Iterator[Callable[[float], None]]:
+    """Yield what shows the share of samples drawn: as lines of JSON, or as a bar unless the results are JSON."""
+    if arguments.progress == "json":
+        yield ProgressLines()
+        return
+    with tqdm(total=arguments.num_samples, unit=" samples", desc=name, disable=arguments.json) as bar:
+
+        def show(share: float) -> None:
+            bar.update(round(share * arguments.num_samples) - bar.n)
+
+        yield show
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Evaluations in processes of their own: one at a time on each GPU, or on the machine, in a queue that all can see.
 
-A job is the command `python -m aigc_core evaluate …`: what it prints is its progress, and its result lies beside the
-checkpoint when it ends.
+A job is the command `python -m aigc_core evaluate … --progress json`: what it prints is its progress, and its result
+lies beside the checkpoint when it ends.
 """
 
 from __future__ import annotations
@@ -15,36 +15,39 @@ import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from tempfile import TemporaryFile
+from typing import IO, Literal
 
 import torch
+from pydantic import ValidationError
 
 from aigc_core.access import check_reference
 from aigc_core.errors import AIGCError
+from aigc_core.evaluation.progress import Progress
 from aigc_core.evaluation.results import NOT_KEPT
 
 MAX_OPEN = 20
 MAX_SHOWN = 100
+MAX_LOG_BYTES = 65536
 
 logger = logging.getLogger(__name__)
-percentage = re.compile(rb"(\d{1,3})%")
 
 
-@dataclass
+@dataclass(eq=False)
 class Job:
     """One evaluation, against DATASET:SPLIT and with an extractor; where they are empty, those of the training data.
 
-    `progress` goes from 0 to 1, `message` is the sentence it failed with.
-    `owner` is the token of the visitor who asked for it, whose rights it runs with; it is never shown.
+    `owner` is a name for the visitor who asked for it, and no secret; None where nobody signed in.
+    `progress` is what the process said last, `message` the sentence it failed with.
     """
 
     reference: str
     num_samples: int
     against: str = ""
     extractor: str = ""
-    owner: str | None = field(default=None, repr=False)
+    owner: str | None = None
     state: Literal["waiting", "running", "done", "failed", "cancelled"] = "waiting"
-    progress: float = 0.0
+    progress: Progress = Progress(stage="reference", share=0)
     message: str = ""
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
@@ -64,13 +67,17 @@ class EvaluationQueue:
 
     def __init__(self) -> None:
         self.jobs: list[Job] = []
+        self._tokens: dict[Job, str] = {}
         self._changed = threading.Condition()
         atexit.register(self._stop)
         for device in range(max(1, torch.cuda.device_count())):
             threading.Thread(target=self._work, args=(device,), daemon=True).start()
 
-    def add(self, job: Job) -> None:
-        """Queue a job. Raises AIGCError where its checkpoint may not be opened, and if the queue is full or has it."""
+    def add(self, job: Job, token: str | None = None) -> None:
+        """Queue a job. Raises AIGCError where its checkpoint may not be opened, and if the queue is full or has it.
+
+        `token` is what the Hub is asked with. It is kept until the job's process is given it, or the job is cancelled.
+        """
         check_reference(job.reference)
         if job.reference.startswith("-"):
             raise AIGCError(f"'{job.reference}' is not the name of a checkpoint.")
@@ -81,6 +88,8 @@ class EvaluationQueue:
             if len(waiting) >= MAX_OPEN:
                 raise AIGCError(f"The queue is full ({MAX_OPEN} evaluations); try again later.")
             self.jobs = [*self.jobs[-MAX_SHOWN:], job]
+            if token is not None:
+                self._tokens[job] = token
             self._changed.notify()
 
     def cancel(self, job: Job) -> None:
@@ -88,6 +97,7 @@ class EvaluationQueue:
         with self._changed:
             if job.open:
                 job.state = "cancelled"
+                self._tokens.pop(job, None)
                 if job.process:
                     job.process.terminate()
 
@@ -99,47 +109,56 @@ class EvaluationQueue:
                     self._changed.wait()
                     continue
                 job.state = "running"
-                job.process = _start(job, device)
-            log = _follow(job, job.process)
+                try:
+                    log = TemporaryFile()  # noqa: SIM115  (closed where it has been read)
+                    job.process = _start(job, device, log, self._tokens.pop(job, None))
+                except OSError as error:
+                    self._tokens.pop(job, None)
+                    job.state, job.message = "failed", f"The evaluation could not be started ({error.strerror})."
+                    continue
+            with log:
+                sentence = _follow(job, job.process, log)
             with self._changed:
                 if job.state == "running":
-                    job.state = "failed" if log else "done"
-                    job.message = log
+                    job.state = "failed" if sentence else "done"
+                    job.message = sentence
 
     def _stop(self) -> None:
         for job in self.jobs:
             self.cancel(job)
 
 
-def _start(job: Job, device: int) -> subprocess.Popen[bytes]:
+def _start(job: Job, device: int, log: IO[bytes], token: str | None) -> subprocess.Popen[bytes]:
     environment = os.environ | {"PYTHONIOENCODING": "utf-8"}
     if torch.cuda.device_count() > 1:
         environment["CUDA_VISIBLE_DEVICES"] = str(device)
-    if job.owner:
-        environment["HF_TOKEN"] = job.owner
+    if token is not None:
+        environment["HF_TOKEN"] = token
     options = {"--num-samples": job.num_samples, "--reference": job.against, "--extractor": job.extractor}
     root = Path(__file__).parents[2]
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), environment.get("PYTHONPATH")]))
     return subprocess.Popen(
-        [sys.executable, "-m", "aigc_core", "evaluate", job.reference]
+        [sys.executable, "-m", "aigc_core", "evaluate", job.reference, "--json", "--progress=json"]
         + [f"{name}={value}" for name, value in options.items() if value],
         env=environment,
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=log,
     )
 
 
-def _follow(job: Job, process: subprocess.Popen[bytes]) -> str:
+def _follow(job: Job, process: subprocess.Popen[bytes], log: IO[bytes]) -> str:
     """Read the progress until the process ends; returns the sentence it failed or lost its result with."""
-    assert process.stderr is not None
-    tail = b""
-    while chunk := os.read(process.stderr.fileno(), 65536):
-        tail = (tail + chunk)[-65536:]
-        if found := percentage.findall(tail):
-            job.progress = min(1.0, int(found[-1]) / 100)
+    assert process.stdout is not None
+    with process.stdout:
+        for line in process.stdout:
+            try:
+                job.progress = Progress.model_validate_json(line)
+            except ValidationError:
+                continue  # the result
     process.wait()
-    text = tail.decode(errors="replace")
+    log.seek(max(0, log.seek(0, os.SEEK_END) - MAX_LOG_BYTES))
+    text = log.read().decode(errors="replace")
     if not process.returncode:
         lost = re.search(rf"^warning: ({re.escape(NOT_KEPT)}.*)", text, re.MULTILINE)
         return lost.group(1) if lost else ""

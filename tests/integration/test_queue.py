@@ -1,5 +1,9 @@
 """The queue of evaluations: real processes, one at a time, which report, fail with a sentence, and can be ended."""
 
+import gc
+import json
+import re
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -7,8 +11,11 @@ from pathlib import Path
 import pytest
 
 from aigc_core import AIGCError
+from aigc_core.cli import main
 from aigc_core.evaluation.results import read_results
+from aigc_core.hub.client import push
 from aigc_core.serving.queue import MAX_OPEN, EvaluationQueue, Job
+from tests.local_hub import LocalHub
 from tests.toy_models import toy_checkpoint
 
 
@@ -23,6 +30,18 @@ def wait_until(true: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+def remembered(value: object) -> str:
+    """Everything that can be reached from an object by its attributes, as text."""
+    known, left = {}, [value]
+    while left:
+        value = left.pop()
+        if id(value) not in known:
+            known[id(value)] = value
+            left += gc.get_referents(value) if isinstance(value, (dict, list, tuple, set)) else []
+            left += vars(value).values() if isinstance(value, (EvaluationQueue, Job, subprocess.Popen)) else []
+    return " ".join(map(repr, known.values()))
+
+
 def test_an_evaluation_reports_and_leaves_its_result(
     queue: EvaluationQueue, digits_folder: Path, tmp_path: Path
 ) -> None:
@@ -30,8 +49,59 @@ def test_an_evaluation_reports_and_leaves_its_result(
     job = Job(str(folder), 300, str(digits_folder), "mnist-classifier")
     queue.add(job)
     wait_until(lambda: not job.open)
-    assert (job.state, job.message, job.progress) == ("done", "", 1.0)
+    assert (job.state, job.message) == ("done", "")
+    assert (job.progress.stage, job.progress.share) == ("figures", 1.0)
     assert [result.protocol.num_samples for result in read_results(folder)] == [300]
+
+
+def test_the_command_says_how_far_it_is(
+    queue: EvaluationQueue, digits_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = toy_checkpoint().save_pretrained(tmp_path / "toy")
+    words = ["evaluate", str(folder), "--reference", str(digits_folder), "--extractor", "mnist-classifier"]
+    assert main([*words, "--num-samples", "2500", "--metrics", "fid", "--progress", "json", "--json"]) == 0
+    *lines, result = map(json.loads, capfd.readouterr().out.splitlines())
+    assert [line["stage"] for line in lines] == ["reference", "samples", "samples", "samples", "figures"]
+    assert [line["share"] for line in lines] == [0, 0, 0.4, 0.8, 1]
+    assert [line["eta_seconds"] is None for line in lines] == [True, True, False, False, False]
+    assert lines[2]["eta_seconds"] > lines[4]["eta_seconds"] == 0
+    assert result["protocol"]["num_samples"] == 2500
+
+
+def test_a_job_runs_with_the_rights_of_its_owner_and_keeps_no_token(
+    queue: EvaluationQueue,
+    digits_folder: Path,
+    tmp_path: Path,
+    local_hub: LocalHub,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    push(toy_checkpoint().save_pretrained(tmp_path / "toy"), "ada/secret", private=True)
+    monkeypatch.delenv("HF_TOKEN")
+    for owner, outcome in (("ada", "done"), ("bob", "failed"), (None, "failed")):
+        job = Job("ada/secret", 300, str(digits_folder), "mnist-classifier", owner)
+        queue.add(job, f"hf_local_{owner}" if owner else None)
+        wait_until(lambda job=job: not job.open)
+        assert (job.state, job.owner) == (outcome, owner)
+        assert outcome == "done" or "is not on the Hub, or is private" in job.message
+        assert "hf_local" not in remembered(queue) + remembered(job) + caplog.text
+
+
+def test_a_token_is_forgotten_as_soon_as_its_process_has_it_or_its_job_has_ended(
+    queue: EvaluationQueue, digits_folder: Path, tmp_path: Path
+) -> None:
+    folder = toy_checkpoint().save_pretrained(tmp_path / "toy")
+    first, second = (Job(str(folder), count, str(digits_folder), "mnist-classifier") for count in (10**6, 10**6 - 1))
+    queue.add(first, "hf_first")
+    queue.add(second, "hf_second")
+    with pytest.raises(AIGCError, match="already"):
+        queue.add(Job(*second.asks), "hf_third")
+    wait_until(lambda: first.process is not None)
+    assert set(re.findall("hf_[a-z]+", remembered(queue))) == {"hf_second"}
+    assert "hf_" not in remembered(first) + remembered(second) + repr(queue.jobs)
+    queue.cancel(second)
+    assert "hf_" not in remembered(queue)
+    queue.cancel(first)
 
 
 def test_a_fault_of_the_user_is_its_sentence(queue: EvaluationQueue, tmp_path: Path) -> None:
