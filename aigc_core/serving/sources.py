@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
+from aigc_core.access import fingerprint
+
 from .leaderboard import Entry, collect
 
 MAX_THREADS = 16
@@ -32,7 +34,7 @@ class _Reading:
 
 
 class SourceReader:
-    """Reads sources in threads and keeps what they brought, for all visitors by their tokens."""
+    """Reads sources in threads and keeps what they brought, for each visitor's token by its fingerprint."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(MAX_THREADS)
@@ -53,13 +55,14 @@ class SourceReader:
 
     def _current(self, source: str, token: str | None, version: int) -> _Reading:
         now = time.monotonic()
-        for key, old in list(self._readings.items()):
+        for name, old in list(self._readings.items()):
             if old.future.done() and now - old.started > KEPT_SECONDS:
-                del self._readings[key]
-        known = self._readings.get((source, token))
+                del self._readings[name]
+        key = source, fingerprint(token)
+        known = self._readings.get(key)
         stale = known and (known.version != version or now - known.started > FRESH_SECONDS)
         if known is None or (stale and known.future.done()):
             future = self._pool.submit(collect, [source], token)
             known = _Reading(future, now, version, known.entries if known else None)
-            self._readings[source, token] = known
+            self._readings[key] = known
         return known

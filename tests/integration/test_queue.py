@@ -15,6 +15,7 @@ from aigc_core.cli import main
 from aigc_core.evaluation.results import read_results
 from aigc_core.hub.client import push
 from aigc_core.serving.queue import MAX_OPEN, EvaluationQueue, Job
+from aigc_core.serving.sources import SourceReader
 from tests.local_hub import LocalHub
 from tests.toy_models import toy_checkpoint
 
@@ -31,14 +32,18 @@ def wait_until(true: Callable[[], bool]) -> None:
 
 
 def remembered(value: object) -> str:
-    """Everything that can be reached from an object by its attributes, as text."""
+    """Everything that a queue, a reader or a job keeps, as text."""
     known, left = {}, [value]
     while left:
         value = left.pop()
         if id(value) not in known:
             known[id(value)] = value
             left += gc.get_referents(value) if isinstance(value, (dict, list, tuple, set)) else []
-            left += vars(value).values() if isinstance(value, (EvaluationQueue, Job, subprocess.Popen)) else []
+            left += (
+                vars(value).values()
+                if isinstance(value, (EvaluationQueue, SourceReader, Job, subprocess.Popen))
+                else []
+            )
     return " ".join(map(repr, known.values()))
 
 
@@ -102,6 +107,22 @@ def test_a_token_is_forgotten_as_soon_as_its_process_has_it_or_its_job_has_ended
     queue.cancel(second)
     assert "hf_" not in remembered(queue)
     queue.cancel(first)
+
+
+def test_what_was_read_with_a_token_is_kept_for_its_bearer_alone_and_without_it(
+    tmp_path: Path, local_hub: LocalHub
+) -> None:
+    push(toy_checkpoint().save_pretrained(tmp_path / "toy"), "ada/secret", private=True)
+    reader = SourceReader()
+
+    def problems(token: str) -> list[str]:
+        while (entries := reader.read(["ada/secret"], token)["ada/secret"]) is None:
+            pass
+        return [entry.problem for entry in entries]
+
+    assert problems("hf_local_ada") == [""] == problems("hf_local_ada")
+    assert "is not on the Hub, or is private" in problems("hf_local_bob")[0]
+    assert len(local_hub.calls("/refs")) == 2 and "hf_local" not in remembered(reader)
 
 
 def test_a_fault_of_the_user_is_its_sentence(queue: EvaluationQueue, tmp_path: Path) -> None:
