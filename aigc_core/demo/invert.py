@@ -39,16 +39,7 @@ class InvertTab:
 def invert(
     checkpoint: str, picture: str | None, label: str | None = None, visitor: gr.OAuthToken | None = None
 ) -> Iterator[tuple[str, Any, tuple[Place, str]]]:
-    """Find the image of a model that is nearest to a picture.
-
-    Args:
-        checkpoint: as in /generate.
-        picture: an image file; its centre square is looked for.
-        label: a class to stay in, or empty for any.
-
-    Returns:
-        The nearest image so far, and the loss after each ten steps.
-    """
+    """The image nearest to the one in the file `picture` so far, the losses, and its place, after each EVERY steps."""
     import pandas
 
     with errors_shown():
@@ -69,6 +60,22 @@ def invert(
             # Where the upload lies on the server is nobody's business.
             values = {name: str(value).replace(picture, Path(picture).name) for name, value in error.values.items()}
             raise AIGCError(error.sentence.replace(picture, Path(picture).name), **values) from None
+
+
+def invert_upload(
+    checkpoint: str, picture: dict[str, Any] | None, label: str | None = None, visitor: gr.OAuthToken | None = None
+) -> Iterator[tuple[str, Any, tuple[Place, str]]]:
+    """Find the image of a model that is nearest to a picture.
+
+    Args:
+        checkpoint: as in /generate.
+        picture: an image file; its centre square is looked for.
+        label: a class to stay in, or empty for any.
+
+    Returns:
+        The nearest image so far, and the loss after each ten steps.
+    """
+    yield from invert(str(checkpoint), picture and picture["path"], label and str(label), visitor)
 
 
 def invert_drawing(
@@ -94,8 +101,6 @@ def build(reference: gr.Textbox) -> InvertTab:
                 upload = gr.Image(
                     show_label=False, sources=["upload", "clipboard", "webcam"], height=CANVAS, elem_id="upload"
                 )
-                # The path of the file, unopened: whether it can be read is for the core to say.
-                upload.preprocess = lambda payload: payload.path if payload else None  # type: ignore[method-assign]
                 search_upload = gr.Button(text("search"), variant="primary", elem_id="search")
             with gr.Tab(text("draw")):
                 black = Image.new("RGB", (CANVAS, CANVAS))
@@ -124,7 +129,8 @@ def build(reference: gr.Textbox) -> InvertTab:
     outputs = [nearest, loss, found]
     searches = [search_upload.click, search_drawing.click]
     gr.on(searches, lambda: gr.Column(visible=True), None, results, api_visibility="private")
-    search_upload.click(invert, [reference, upload, classes], outputs, api_name="invert")
+    # Gradio does not open the file then: whether it can be read is for the core to say.
+    search_upload.click(invert_upload, [reference, upload, classes], outputs, api_name="invert", preprocess=False)
     search_drawing.click(invert_drawing, [reference, drawing, classes], outputs, api_visibility="private")
     return InvertTab(found, to_explore, keep, classes)
 

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from zipfile import ZipFile
 
+import httpx
 import pytest
 import torch
 from gradio_client import Client, handle_file
@@ -172,14 +173,14 @@ def test_inversion_finds_an_image_of_the_model(client: Client, tmp_path: Path) -
     assert difference.abs().float().mean() < 12
 
 
-@pytest.mark.parametrize("upload", ["broken", "text", "1x1", "20000x20000"])
+@pytest.mark.parametrize("upload", ["broken", "text", "1x1", "1x1 with odd EXIF", "20000x20000"])
 def test_bad_uploads_give_a_sentence(client: Client, tmp_path: Path, upload: str) -> None:
     path = tmp_path / "upload.png"
     if upload == "text":
         path.write_text("This is no image.")
     else:
-        size = (40, 40) if upload == "broken" else tuple(map(int, upload.split("x")))
-        Image.new("1", size).save(path)
+        size = (40, 40) if upload == "broken" else tuple(map(int, upload.split(maxsplit=1)[0].split("x")))
+        Image.new("1", size).save(path, exif=b"Exif\0\0MM\0*\0\0\xff\xff" if "EXIF" in upload else b"")
         if upload == "broken":
             Image.effect_noise(size, 90).save(path)
             path.write_bytes(path.read_bytes()[:700])
@@ -188,6 +189,15 @@ def test_bad_uploads_give_a_sentence(client: Client, tmp_path: Path, upload: str
     message = str(caught.value)
     assert message.endswith(".") and "\n" not in message and re.search("image|upload.png", message)
     assert str(tmp_path.parent) not in message
+
+
+def test_a_picture_that_was_not_uploaded_is_not_opened(address: str) -> None:
+    """A path on the server, which no client of Gradio's would send."""
+    picture = {"path": str(ROOT / MODEL / "samples.png"), "meta": {"_type": "gradio.FileData"}}
+    call = f"{address}gradio_api/call/invert"
+    event = httpx.post(call, json={"data": [MODEL, picture, ""]}).json()["event_id"]
+    answer = httpx.get(f"{call}/{event}", timeout=120).text
+    assert "event: error" in answer and "event: complete" not in answer
 
 
 def test_fifty_visitors_at_once(address: str) -> None:
