@@ -41,7 +41,7 @@ def visitor_token() -> str | None:
 
 def visitor_id() -> str | None:
     """The name by which Hugging Face's sign-in knows a visitor who signed in on a Space."""
-    return st.user["sub"] if st.user.get("is_logged_in") else None
+    return str(st.user["sub"]) if st.user.get("is_logged_in") else None
 
 
 @st.cache_data(ttl=60, max_entries=1, show_spinner=False)

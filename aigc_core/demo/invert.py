@@ -75,7 +75,8 @@ def invert_upload(
     Returns:
         The nearest image so far, and the loss after each ten steps.
     """
-    yield from invert(str(checkpoint), picture and picture["path"], label and str(label), visitor)
+    path = picture["path"] if picture else None
+    yield from invert(str(checkpoint), path, str(label or ""), visitor)
 
 
 def invert_drawing(
