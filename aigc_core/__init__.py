@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from .checkpoint.folder import Checkpoint
     from .errors import AIGCError
-    from .sampling.sample import SampleRequest
+    from .pipeline import Checkpoint
+    from .sampling.request import SampleRequest
 
-_homes = {"AIGCError": "errors", "Checkpoint": "checkpoint.folder", "SampleRequest": "sampling.sample"}
+_homes = {"AIGCError": "errors", "Checkpoint": "pipeline", "SampleRequest": "sampling.request"}
 
 __all__ = ["AIGCError", "Checkpoint", "SampleRequest", "__version__"]
 

@@ -11,9 +11,11 @@ from page import as_text
 from PIL import Image
 
 from aigc_core import AIGCError, Checkpoint
+from aigc_core.modalities.image import image_grid
+from aigc_core.modalities.png import to_picture
 from aigc_core.sampling.interpolation import enlarge
-from aigc_core.sampling.provenance import to_picture
-from aigc_core.sampling.sample import SampleRequest, image_grid, sample
+from aigc_core.sampling.request import SampleRequest
+from aigc_core.sampling.sample import sample
 from aigc_core.serving.leaderboard import Entry, collect, shipped_sources
 from aigc_core.serving.queue import EvaluationQueue
 from aigc_core.serving.sources import SourceReader

@@ -5,9 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from aigc_core.checkpoint.folder import Checkpoint, CheckpointConfig
+from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.config import Config
+from aigc_core.families.base import ModelSpec
+from aigc_core.families.gan.generator import StyleGenerator
 from aigc_core.families.gan.networks import Architecture, ImageShape, build_generator, register
+from aigc_core.modalities.image import ImageModality
+from aigc_core.pipeline import Checkpoint
 
 CLASS_NAMES = ("Shirt", "Bag", "Coat")
 
@@ -16,7 +20,7 @@ class ToyStyleConfig(Config):
     """No settings."""
 
 
-class ToyStyleGenerator(nn.Module):
+class ToyStyleGenerator(StyleGenerator):
     """A mapping to 8-dimensional styles and three layers that each add what their style says to the image."""
 
     def __init__(self, config: ToyStyleConfig, image_shape: ImageShape) -> None:
@@ -65,6 +69,12 @@ ARCHITECTURES: dict[str, tuple[dict, ImageShape]] = {
 }
 
 
+def spec_of(architecture: str, config: dict, image_shape: ImageShape) -> ModelSpec:
+    """What a model of images is built for."""
+    kind = ImageModality(channels=image_shape.channels, resolution=image_shape.resolution)
+    return ModelSpec(architecture, config, kind, image_shape.num_classes)
+
+
 def toy_checkpoint(architecture: str = "dcgan") -> Checkpoint:
     """A checkpoint with random weights, large enough for its images to vary."""
     config, image_shape = ARCHITECTURES[architecture]
@@ -79,7 +89,8 @@ def toy_checkpoint(architecture: str = "dcgan") -> Checkpoint:
         CheckpointConfig(
             architecture=architecture,
             architecture_config=config,
-            image_shape=image_shape,
+            shape={"channels": image_shape.channels, "resolution": image_shape.resolution},
+            num_classes=image_shape.num_classes,
             class_names=class_names,
             dataset="toy",
         ),

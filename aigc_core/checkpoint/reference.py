@@ -12,7 +12,7 @@ An @ belongs to a folder's name where such a folder exists. The Unicode forms NF
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from unicodedata import normalize
 
@@ -60,6 +60,12 @@ class CheckpointReference:
     def name(self) -> str:
         """The last part of the location."""
         return Path(self.location).name
+
+
+def published_reference(text: str) -> str:
+    """A reference for others' eyes: of a folder on this machine only its name."""
+    reference = CheckpointReference.parse(text)
+    return text if repo_name.fullmatch(reference.location) else str(replace(reference, location=reference.name))
 
 
 def step_number(revision: str) -> int | None:

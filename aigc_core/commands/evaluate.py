@@ -13,7 +13,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from aigc_core.checkpoint.folder import CONFIG_FILE, Checkpoint, step_folders
+from aigc_core.checkpoint.folder import step_folders
+from aigc_core.checkpoint.layout import CONFIG_FILE
 from aigc_core.checkpoint.reference import CheckpointReference
 from aigc_core.evaluation.evaluate import (
     DEFAULT_NUM_SAMPLES,
@@ -28,6 +29,8 @@ from aigc_core.evaluation.reference import Reference
 from aigc_core.evaluation.results import ENOUGH_IMAGES, FEW_IMAGES, FIGURES, NOT_MEASURED, Result
 from aigc_core.hub.card import write_card
 from aigc_core.metrics.extractors import extractor_names
+from aigc_core.modalities.image import image_kind
+from aigc_core.pipeline import Checkpoint
 
 from ..device import best_device
 from ..errors import AIGCError
@@ -93,7 +96,8 @@ def _evaluate(name: str, arguments: Namespace, references: dict[tuple[object, ..
         print_start()
     checkpoint = Checkpoint.from_pretrained(name, device=best_device())
     config = checkpoint.config
-    size = config.image_shape.resolution, config.image_shape.channels
+    kind = image_kind(config.sample_kind)
+    size = kind.resolution, kind.channels
     against = (arguments.reference or (config.dataset, config.data_hash), *size)
     if against not in references:
         references[against] = (

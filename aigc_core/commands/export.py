@@ -6,9 +6,11 @@ import shutil
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from aigc_core.checkpoint.folder import CONFIG_FILE, TRAINING_STATE_FOLDER, resolve_reference, step_folders
+from aigc_core.checkpoint.folder import step_folders
+from aigc_core.checkpoint.layout import CONFIG_FILE, TRAINING_STATE_FOLDER
 from aigc_core.files import atomic_directory
 from aigc_core.hub.card import write_card
+from aigc_core.hub.resolve import resolve_reference
 
 from ..errors import AIGCError
 

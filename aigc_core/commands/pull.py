@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from aigc_core.checkpoint.folder import Checkpoint
 from aigc_core.checkpoint.reference import CheckpointReference
 from aigc_core.hub.client import pull
+from aigc_core.pipeline import Checkpoint
 
 
 def add_arguments(parser: ArgumentParser) -> None:

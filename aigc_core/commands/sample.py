@@ -12,12 +12,15 @@ import numpy
 import torch
 
 from aigc_core.batching import images_that_fit
-from aigc_core.checkpoint.folder import Checkpoint
 from aigc_core.data.image_files import MAX_PIXELS
 from aigc_core.files import atomic_write
+from aigc_core.modalities.image import image_grid, image_kind
+from aigc_core.modalities.png import save_png
+from aigc_core.modalities.provenance import Statement
+from aigc_core.pipeline import Checkpoint
 from aigc_core.sampling.interpolation import CURVES, interpolate, write_movie
-from aigc_core.sampling.provenance import save_png
-from aigc_core.sampling.sample import SampleRequest, image_grid, sample
+from aigc_core.sampling.request import SampleRequest
+from aigc_core.sampling.sample import sample
 
 from ..config import parse_config
 from ..device import best_device
@@ -61,7 +64,8 @@ def run(arguments: Namespace) -> int:
     if arguments.interpolate and kind == "npz":
         raise AIGCError("--interpolate makes a png, gif or mp4; an npz holds the samples of seeds.")
     checkpoint = Checkpoint.from_pretrained(arguments.checkpoint, device=best_device())
-    pixels = checkpoint.config.image_shape.channels * checkpoint.config.image_shape.resolution**2
+    shape = image_kind(checkpoint.modality)
+    pixels = shape.channels * shape.resolution**2
     parts = request.parts(images_that_fit(4 * pixels, at_most=1024))
     if kind == "png" and not arguments.interpolate:
         if suffix == "png":
@@ -79,7 +83,7 @@ def run(arguments: Namespace) -> int:
         _check_grid(checkpoint, (request.count - 1) * STRIP_FRAMES + 1)
         frames = interpolate(checkpoint, request.singles(), STRIP_FRAMES, arguments.interpolate, loop=False)
         strip = torch.stack([*frames])
-        save_png(file, image_grid(strip, len(strip)), None, checkpoint.weights_sha256)
+        save_png(file, image_grid(strip, len(strip)), Statement("", checkpoint.weights_sha256))
         return _say(len(strip), "image", file)
     with atomic_write(file) as unfinished:
         _write_npz(unfinished, checkpoint, request.count, parts)
@@ -95,7 +99,7 @@ def _say(count: int, what: str, path: Path) -> int:
 
 def _check_grid(checkpoint: Checkpoint, count: int) -> None:
     """Raise AIGCError where so many images would make a picture that is too large to be opened again."""
-    pixels = count * checkpoint.config.image_shape.resolution**2
+    pixels = count * image_kind(checkpoint.modality).resolution ** 2
     if pixels > MAX_PIXELS:
         raise AIGCError(
             f"{count} images make a picture of {pixels // 1_000_000} million pixels, and one may have "
@@ -106,7 +110,7 @@ def _check_grid(checkpoint: Checkpoint, count: int) -> None:
 def _write_npz(path: Path, checkpoint: Checkpoint, count: int, parts: Iterable[SampleRequest]) -> None:
     """Arrays `samples` uint8 [N, C, R, R] and `labels` float32 [N, num_classes], as numpy.savez_compressed writes them,
     without holding the first."""
-    shape = checkpoint.config.image_shape
+    shape = image_kind(checkpoint.modality)
     size = (count, shape.channels, shape.resolution, shape.resolution)
     labels = []
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -41,7 +41,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    from aigc_core.training.loop import TrainingConfig, train
+    from aigc_core.pipeline import train
+    from aigc_core.training.recipe import TrainingConfig
     from aigc_core.training.resume import newest_checkpoint
 
     out = Path(arguments.out)

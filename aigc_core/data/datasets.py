@@ -7,7 +7,6 @@ puts it, then downloaded by torchvision. `prepare_dataset` also knows package re
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
 import math
 import os
@@ -21,7 +20,6 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import cast
 from unicodedata import normalize
@@ -31,74 +29,39 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
-from tqdm import tqdm
 
 from aigc_core.errors import AIGCError
 from aigc_core.escaping import escape, split_escaped, unescape
 from aigc_core.files import atomic_write, disk_is_full
 from aigc_core.rng import seeded_generator
 
-from .folders import PATIENCE_SECONDS, FolderImages, common_side, decode_all, image_paths
+from .dataset import Dataset
+from .folders import FolderImages, common_side, decode_all, image_paths
 from .image_files import opened, read_image
 from .streaming import ConvertedImages, StreamedImages
 
 MAX_MEMORY = 4 * 2**30
-HASHED_BYTES = 64 * 2**20
 FOLDER_RESOLUTIONS = (28, 32, 64)
 """A folder's images become as large as most of them are, as far as one of these sizes allows."""
 
 
-@dataclass(frozen=True, eq=False)
-class ImageDataset:
-    """images: uint8 [N, C, H, W], a tensor or `StreamedImages`; labels: int64 [N], zeros where there are no classes."""
+class ImageDataset(Dataset):
+    """Images uint8 [N, C, H, W], a tensor or `StreamedImages`."""
 
-    name: str
-    images: Tensor
-    labels: Tensor
-    class_names: tuple[str, ...]
-    licence: str
-    source: str
-
-    def __len__(self) -> int:
-        return len(self.images)
+    @property
+    def images(self) -> Tensor:
+        return self.samples
 
     def part(self, start: int, stop: int) -> Tensor | StreamedImages:
         """The images from `start` to before `stop`, unread where they are streamed."""
-        images: Tensor | StreamedImages = self.images
+        images: Tensor | StreamedImages = self.samples
         return images.part(start, stop) if isinstance(images, StreamedImages) else images[start:stop]
 
     def batch(self, indices: Tensor, upcoming: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """The images uint8 [n, C, H, W] and labels int64 [n] at `indices` int64 [n].
-
-        Where images are read from files, those at `upcoming` begin to be decoded in the background.
-        """
-        images = self.images[indices]
-        if upcoming is not None and isinstance(self.images, FolderImages):
-            self.images.prefetch(upcoming)
-        return images, self.labels[indices]
-
-    def content_hash(self) -> str:
-        """16 hexadecimal digits that change with any pixel or label."""
-        return self._content_hash
-
-    @cached_property
-    def _content_hash(self) -> str:
-        digest = hashlib.sha256(repr(tuple(self.images.shape)).encode())
-        channels, height, width = self.images.shape[1:]
-        size = max(1, HASHED_BYTES // (channels * height * width))
-        chunks = tqdm(
-            self.images.split(size),
-            desc=f"hash of {self.name}",
-            total=-(-len(self) // size),
-            unit_scale=size,
-            unit=" images",
-            leave=False,
-            delay=PATIENCE_SECONDS,
-        )
-        for images in chunks:
-            digest.update(images.numpy().tobytes())
-        digest.update(self.labels.numpy().tobytes())
-        return digest.hexdigest()[:16]
+        batch = super().batch(indices, upcoming)
+        if upcoming is not None and isinstance(self.samples, FolderImages):
+            self.samples.prefetch(upcoming)
+        return batch
 
 
 @dataclass(frozen=True)
@@ -202,7 +165,7 @@ def load_dataset(
         if converted.shape == dataset.images.shape:
             return dataset
         fits = math.prod(converted.shape) <= max_bytes
-        return replace(dataset, images=converted.all() if fits else cast(Tensor, converted))
+        return replace(dataset, samples=converted.all() if fits else cast(Tensor, converted))
     folder = Path(name).expanduser()
     if not name or not folder.is_dir():
         raise AIGCError(
@@ -227,7 +190,7 @@ def balanced_choice(labels: Tensor, limit: int) -> Tensor:
 
 def _subset(dataset: ImageDataset, indices: Tensor) -> ImageDataset:
     images, labels = dataset.batch(indices)
-    return replace(dataset, images=images, labels=labels)
+    return replace(dataset, samples=images, labels=labels)
 
 
 def _of_classes(dataset: ImageDataset, chosen: list[str]) -> ImageDataset:

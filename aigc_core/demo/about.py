@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from aigc_core.checkpoint.folder import CARD_FILE, SAMPLES_FILE, Checkpoint
+from aigc_core.checkpoint.layout import CARD_FILE, SAMPLES_FILE
 from aigc_core.files import translate_io_errors
+from aigc_core.modalities.base import Modality
+from aigc_core.modalities.image import ImageModality
+from aigc_core.pipeline import Checkpoint
 
 from .language import text, translated, word
 from .models import find, load
@@ -48,17 +51,22 @@ def about(visitor: gr.OAuthToken | None, reference: str) -> tuple[str, str, str 
     return "".join(parts), "\n".join(lines), copied
 
 
+def _described(kind: Modality) -> str:
+    if not isinstance(kind, ImageModality):
+        return kind.describe()
+    return f"{kind.resolution} × {kind.resolution} {word('pixels')}, {word('grey' if kind.channels == 1 else 'colour')}"
+
+
 def facts(checkpoint: Checkpoint) -> str:
     """A table of what a model is, as HTML."""
     config = checkpoint.config
-    shape = config.image_shape
-    names = [config.class_name(label) for label in range(shape.num_classes)]
+    kind = config.sample_kind
+    names = [config.class_name(label) for label in range(config.num_classes)]
     listed = ": " + ", ".join(names[:20]) + (" …" if len(names) > 20 else "") if names else ""
-    colour = word("grey" if shape.channels == 1 else "colour")
-    size = sum(parameter.numel() for parameter in checkpoint.generator.parameters())
+    size = sum(parameter.numel() for parameter in checkpoint.model.parameters())
     rows = {
         "architecture": f"{config.architecture}, {size:,} {word('parameters')}",
-        "draws": f"{shape.resolution} × {shape.resolution} {word('pixels')}, {colour}{listed}",
+        "draws": f"{_described(kind)}{listed}",
         "data": config.dataset,
         "licence": config.data_licence or word("unknown"),
         "training": f"{config.step:,} {word('steps')}, {config.images_seen:,} {word('images_seen')}, "

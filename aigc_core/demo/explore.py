@@ -12,8 +12,9 @@ from urllib.parse import urlencode
 import gradio as gr
 import torch
 
+from aigc_core.sampling.edits import LatentEdits
 from aigc_core.sampling.interpolation import write_movie
-from aigc_core.sampling.sample import SampleRequest
+from aigc_core.sampling.request import SampleRequest
 
 from ..config import parse_config
 from ..errors import AIGCError
@@ -106,7 +107,10 @@ def view(chart: Chart) -> tuple[str, str]:
         return picture, ""
     request = SampleRequest.from_canonical(chart.place.request)
     return picture, " · ".join(
-        [f"seed {request.seed}", *(f"{name} {value:+g}" for name, value in request.offsets.items())]
+        [
+            f"seed {request.seed}",
+            *(f"{name} {value:+g}" for name, value in LatentEdits.of_options(request.options).offsets.items()),
+        ]
     )
 
 

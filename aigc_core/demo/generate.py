@@ -11,9 +11,12 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import gradio as gr
 from pydantic import Field
 
-from aigc_core.checkpoint.folder import CheckpointConfig
+from aigc_core.checkpoint.config import CheckpointConfig
+from aigc_core.families.base import StyleModel
+from aigc_core.families.gan.generator import GANOptions
+from aigc_core.sampling.edits import LatentEdits
 from aigc_core.sampling.labels import class_entries, join_entries, split_entries
-from aigc_core.sampling.sample import SampleRequest, has_styles
+from aigc_core.sampling.request import SampleRequest, is_known
 
 from ..config import parse_config
 from .inference import draw, strongest_directions
@@ -111,20 +114,14 @@ def request_of(
     token: str | None = None,
 ) -> SampleRequest:
     """The request of the controls' values. Raises AIGCError for values that make none."""
-    values = {
-        "checkpoint": checkpoint,
-        "seed": seed,
-        "count": count,
-        "labels": labels,
-        "truncation": truncation,
-        "mix_seed": mix_seed,
-        "mix_layer": mix_layer if mix_seed is not None else 0,
-    }
-    request = parse_config(ShownRequest, values, "Request")
+    fields = {"checkpoint": checkpoint, "seed": seed, "count": count, "labels": labels}
+    request = parse_config(ShownRequest, fields, "Request")
+    options = parse_config(GANOptions, {"truncation": truncation}, "Request")
     moved: dict[str, Any] = dict(part.strip().rsplit("=", 1) for part in offsets.split(",") if "=" in part)
     if any(strengths):
         moved |= zip(strongest_directions(request.checkpoint, NUM_DIRECTIONS, token), strengths)
-    return parse_config(ShownRequest, values | {"offsets": moved}, "Request") if moved else request
+    mixed = {"mix_seed": mix_seed, "mix_layer": mix_layer} if mix_seed is not None else {}
+    return request.with_options(options, parse_config(LatentEdits, mixed | {"offsets": moved}, "Request"))
 
 
 def generate(
@@ -205,13 +202,12 @@ def show(
 def request_of_link(link: str) -> SampleRequest:
     """The request in an address, which may hold more than that. Raises AIGCError for values that make none."""
     pairs = parse_qsl(urlsplit(link).query, keep_blank_values=True)
-    known = [(key, value) for key, value in pairs if key in SampleRequest.model_fields or key.startswith("offset.")]
-    return ShownRequest.from_canonical(urlencode(known))
+    return ShownRequest.from_canonical(urlencode([(key, value) for key, value in pairs if is_known(key)]))
 
 
 def class_choices(config: CheckpointConfig) -> list[tuple[str, str]]:
     """What a visitor picks classes from: names, and what a request calls them."""
-    entries = class_entries(config.class_names, config.image_shape.num_classes)
+    entries = class_entries(config.class_names, config.num_classes)
     return [(config.class_name(label), entry) for label, entry in enumerate(entries)]
 
 
@@ -227,25 +223,27 @@ def controls_for(request: SampleRequest, token: str | None = None) -> list[Any]:
     """
     checkpoint = load(request.checkpoint, token)
     choices = class_choices(checkpoint.config)
-    styles = has_styles(checkpoint.generator)
+    model = checkpoint.model
+    layers = model.num_layers if isinstance(model, StyleModel) else 0
+    options, edits = request.options_of(model), request.edits_of(model)
+    truncation = options.truncation if isinstance(options, GANOptions) else 1.0
     names = strongest_directions(request.checkpoint, NUM_DIRECTIONS, token)
     sliders = [
-        gr.Slider(label=direction_label(rank + 1, name), value=request.offsets.get(name, 0.0), visible=True)
+        gr.Slider(label=direction_label(rank + 1, name), value=edits.offsets.get(name, 0.0), visible=True)
         for rank, name in enumerate(names)
     ]
     sliders += [gr.Slider(visible=False, value=0)] * (NUM_DIRECTIONS - len(sliders))
-    others = ",".join(f"{name}={value:.12g}" for name, value in request.offsets.items() if name not in names)
-    layers: int = checkpoint.generator.num_layers if styles else 2  # type: ignore[assignment]
+    others = ",".join(f"{name}={value:.12g}" for name, value in edits.offsets.items() if name not in names)
     return [
         request.seed,
         request.count,
         gr.Dropdown(
             choices=choices, value=split_entries(request.labels) if request.labels else [], visible=bool(choices)
         ),
-        gr.Slider(value=request.truncation, info=text("truncation_w" if styles else "truncation_z")),
+        gr.Slider(value=truncation, info=text("truncation_w" if layers else "truncation_z")),
         *sliders,
-        gr.Number(value=request.mix_seed, visible=styles),
-        gr.Slider(value=request.mix_layer, maximum=layers - 1, visible=styles),
+        gr.Number(value=edits.mix_seed, visible=layers > 0),
+        gr.Slider(value=edits.mix_layer, maximum=max(layers, 2) - 1, visible=layers > 0),
         gr.Textbox(value=others, visible=bool(others)),
     ]
 

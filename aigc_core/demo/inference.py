@@ -17,8 +17,11 @@ import torch
 from torch import Tensor
 
 from aigc_core.access import SHIPPED
-from aigc_core.checkpoint.folder import CONFIG_FILE
-from aigc_core.sampling.sample import SampleRequest, render, request_codes
+from aigc_core.checkpoint.layout import CONFIG_FILE
+from aigc_core.families.base import Condition
+from aigc_core.sampling.edits import LatentEdits
+from aigc_core.sampling.request import SampleRequest
+from aigc_core.sampling.sample import render, request_codes, sample_all
 
 from .models import load
 
@@ -77,11 +80,9 @@ def _seconds_of_requests(requests: list[str], *_: Any) -> int:
 
 @on_gpu(_seconds_of_requests)
 def draw(requests: list[str], token: str | None = None) -> np.ndarray:
-    """Images uint8 [N, C, R, R] of canonical requests to one checkpoint."""
+    """Stored samples [N, …] of canonical requests to one checkpoint."""
     parsed = [SampleRequest.from_canonical(request) for request in requests]
-    checkpoint = load(parsed[0].checkpoint, token)
-    codes, labels = zip(*(request_codes(checkpoint, request) for request in parsed))
-    return render(checkpoint, torch.cat(codes), torch.cat(labels)).numpy()
+    return sample_all(load(parsed[0].checkpoint, token), parsed).numpy()
 
 
 @on_gpu(lambda centre, steps, *_: seconds_for(len(steps)))
@@ -102,9 +103,7 @@ def draw_around(
         moved = start.codes + sum(value * known.step(name).numpy() for name, value in step.items())
         request = ""
         if start.request:
-            origin = SampleRequest.from_canonical(start.request)
-            there = {name: round(origin.offsets.get(name, 0) + value, 3) for name, value in step.items()}
-            request = origin.model_copy(update={"offsets": origin.offsets | there}).canonical()
+            request = _moved(SampleRequest.from_canonical(start.request), step).canonical()
         places.append(Place(start.checkpoint, moved.astype(np.float32), start.labels, request))
     return render(checkpoint, *_stacked(places)).numpy(), places
 
@@ -112,8 +111,18 @@ def draw_around(
 def locate(request: str, token: str | None = None) -> Place:
     """The place of the (first) image of a canonical request."""
     single = SampleRequest.from_canonical(request).singles()[0]
-    codes, labels = request_codes(load(single.checkpoint, token), single)
-    return Place(single.checkpoint, codes.cpu().numpy(), labels.numpy(), single.canonical())
+    codes, condition = request_codes(load(single.checkpoint, token), single)
+    return Place(single.checkpoint, codes.cpu().numpy(), condition.classes.numpy(), single.canonical())
+
+
+def _moved(request: SampleRequest, step: dict[str, float]) -> SampleRequest:
+    """The request a step further along latent directions by name."""
+    edits = LatentEdits.of_options(request.options)
+    there = {name: round(edits.offsets.get(name, 0) + value, 3) for name, value in step.items()}
+    moved = LatentEdits(offsets=edits.offsets | there, mix_seed=edits.mix_seed, mix_layer=edits.mix_layer)
+    return request.with_options(
+        {name: value for name, value in request.options.items() if not LatentEdits.is_edit(name)}, moved
+    )
 
 
 @on_gpu(lambda places, frames, *_: seconds_for(len(places) * frames))
@@ -128,9 +137,9 @@ def draw_movie(
 
     found = [locate(place, token) if isinstance(place, str) else place for place in places]
     checkpoint = load(found[0].checkpoint, token)
-    codes, labels = _stacked(found)
-    codes = codes.to(next(checkpoint.generator.parameters()).device)
-    return np.stack([frame.numpy() for frame in interpolate_codes(checkpoint, codes, labels, frames, curve)])
+    codes, condition = _stacked(found)
+    codes = codes.to(checkpoint.model.device)
+    return np.stack([frame.numpy() for frame in interpolate_codes(checkpoint, codes, condition, frames, curve)])
 
 
 @on_gpu(lambda *_: INVERSION_SECONDS)
@@ -164,5 +173,6 @@ def _find_directions(reference: str, token: str | None) -> Directions:
     return load_directions(load(reference, token))
 
 
-def _stacked(places: list[Place]) -> tuple[Tensor, Tensor]:
-    return tuple(torch.from_numpy(np.concatenate(arrays)) for arrays in zip(*((p.codes, p.labels) for p in places)))  # type: ignore[return-value]
+def _stacked(places: list[Place]) -> tuple[Tensor, Condition]:
+    codes, labels = (np.concatenate(arrays) for arrays in zip(*((p.codes, p.labels) for p in places)))
+    return torch.from_numpy(codes), Condition(torch.from_numpy(labels))

@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 
 from aigc_core.files import translate_io_errors
-from aigc_core.sampling.provenance import png_bytes
+from aigc_core.modalities.png import png_bytes
+from aigc_core.modalities.provenance import Statement
 
 from ..errors import AIGCError
 from .generate import class_choices
@@ -53,7 +54,7 @@ def invert(
                 curve.append({"step": step, "loss": loss})
                 path = folder / f"inverted-{step}.png"
                 with translate_io_errors(Path(path.name)):
-                    path.write_bytes(png_bytes(torch.from_numpy(image), None, weights))
+                    path.write_bytes(png_bytes(torch.from_numpy(image), Statement("", weights)))
                 found = (place, data_uri(image, "", weights))
                 yield str(path), pandas.DataFrame(curve), found
         except AIGCError as error:

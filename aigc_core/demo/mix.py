@@ -10,9 +10,11 @@ from typing import Any
 
 import gradio as gr
 
-from aigc_core.checkpoint.folder import CheckpointConfig
+from aigc_core.checkpoint.config import CheckpointConfig
+from aigc_core.families.base import StyleModel
+from aigc_core.sampling.edits import LatentEdits
 from aigc_core.sampling.labels import ClassIndex, class_entries, class_in, mix_entry, split_mix
-from aigc_core.sampling.sample import SampleRequest, has_styles
+from aigc_core.sampling.request import SampleRequest
 
 from ..config import parse_config
 from ..errors import AIGCError
@@ -69,8 +71,9 @@ def fit(visitor: gr.OAuthToken | None, reference: str, seed: float, wanted: Want
     with errors_shown():
         checkpoint = load(reference, token_of(visitor))
     choices = class_choices(checkpoint.config)
-    styles = has_styles(checkpoint.generator)
-    layers: int = checkpoint.generator.num_layers if styles else 2  # type: ignore[assignment]
+    model = checkpoint.model
+    layers = model.num_layers if isinstance(model, StyleModel) else 2
+    styles = isinstance(model, StyleModel)
     text_of_blend, layer = wanted
     layer = layer if layer is not None and layer < layers else layers // 2
     chosen, weights = parts_of_blend(text_of_blend, checkpoint.config)
@@ -91,8 +94,8 @@ def fit(visitor: gr.OAuthToken | None, reference: str, seed: float, wanted: Want
 
 def parts_of_blend(text: str, config: CheckpointConfig) -> tuple[list[str], list[float]]:
     """The entries of a blend's classes and their weights 0 to 1; the first two classes if it is none of these."""
-    classes = ClassIndex(config.class_names, config.image_shape.num_classes)
-    entries = class_entries(config.class_names, config.image_shape.num_classes)
+    classes = ClassIndex(config.class_names, config.num_classes)
+    entries = class_entries(config.class_names, config.num_classes)
     parts = {classes.find(entry): weight for entry, weight in split_mix(text)}
     if len(parts) <= MAX_BLENDED and all(re.fullmatch(r"0(\.[0-9]+)?|1", weight) for weight in parts.values()):
         chosen = [entries[label] for label in parts if label is not None]
@@ -151,13 +154,13 @@ def style_matrix(visitor: gr.OAuthToken | None, reference: str, seed: float, lay
         rows = [first.model_copy(update={"seed": n}) for n in first.model_copy(update={"count": STYLE_ROWS}).seeds()]
         columns = [first.model_copy(update={"seed": (first.seed + 1000 + n) % 2**32}) for n in range(STYLE_COLUMNS)]
         mixed = [
-            row.model_copy(update={"mix_seed": column.seed, "mix_layer": int(layer)})
+            row.with_options(LatentEdits(mix_seed=column.seed, mix_layer=int(layer)))
             for row in rows
             for column in columns
         ]
         pictures = _pictures([*rows, *columns, *mixed], visitor)
     left, top = pictures[:STYLE_ROWS], pictures[STYLE_ROWS : STYLE_ROWS + STYLE_COLUMNS]
-    titles = [f"{request.seed} × {request.mix_seed}" for request in mixed]
+    titles = [f"{row.seed} × {column.seed}" for row in rows for column in columns]
     return sheet_html(list(zip(pictures[STYLE_ROWS + STYLE_COLUMNS :], titles)), STYLE_COLUMNS, top=top, left=left)
 
 
@@ -215,9 +218,9 @@ def reseed(visitor: gr.OAuthToken | None, reference: str, seed: float, chosen: l
     with errors_shown():
         checkpoint = load(reference, token_of(visitor))
     *weights, layer = rest
-    classes = checkpoint.config.image_shape.num_classes
+    classes = checkpoint.config.num_classes
     return [
         blend(visitor, reference, seed, chosen, *weights) if classes and chosen else "",
         pairs(visitor, reference, seed) if classes else "",
-        style_matrix(visitor, reference, seed, layer) if has_styles(checkpoint.generator) else "",
+        style_matrix(visitor, reference, seed, layer) if isinstance(checkpoint.model, StyleModel) else "",
     ]

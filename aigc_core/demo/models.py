@@ -7,8 +7,11 @@ from functools import lru_cache
 from pathlib import Path
 
 from aigc_core.access import SHIPPED, check_reference
-from aigc_core.checkpoint.folder import CONFIG_FILE, Checkpoint, resolve_reference, step_folders
+from aigc_core.checkpoint.folder import step_folders
+from aigc_core.checkpoint.layout import CONFIG_FILE
 from aigc_core.checkpoint.reference import CheckpointReference, step_number
+from aigc_core.hub.resolve import resolve_reference
+from aigc_core.pipeline import Checkpoint
 
 from ..device import best_device
 from ..errors import AIGCError

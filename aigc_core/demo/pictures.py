@@ -21,8 +21,9 @@ from gradio.utils import get_upload_folder
 
 from aigc_core.checkpoint.reference import CheckpointReference
 from aigc_core.files import translate_io_errors
-from aigc_core.sampling.provenance import png_bytes
-from aigc_core.sampling.sample import SampleRequest
+from aigc_core.modalities.png import png_bytes
+from aigc_core.modalities.provenance import Statement
+from aigc_core.sampling.request import SampleRequest
 
 KEPT_SECONDS = 2 * 3600
 KEPT_BYTES = 2 * 2**30
@@ -86,7 +87,10 @@ def pictures_of(images: np.ndarray, requests: Sequence[SampleRequest], weights: 
     """Images uint8 [N, C, R, R] of one model as PNG files, named by it and by their seeds."""
     model = CheckpointReference.parse(requests[0].checkpoint).name
     return [
-        (f"{model}-seed-{request.seed}.png", png_bytes(torch.from_numpy(image), request, weights))
+        (
+            f"{model}-seed-{request.seed}.png",
+            png_bytes(torch.from_numpy(image), Statement(request.canonical(), weights)),
+        )
         for image, request in zip(images, requests)
     ]
 
@@ -113,8 +117,7 @@ def write_archive(pictures: Sequence[Picture]) -> str:
 
 def data_uri(image: np.ndarray, request: str, weights: str) -> str:
     """An image uint8 [C, R, R] as an address that holds it; `request` is canonical, or empty if none makes it."""
-    parsed = SampleRequest.from_canonical(request) if request else None
-    return as_data_uri(png_bytes(torch.from_numpy(image), parsed, weights))
+    return as_data_uri(png_bytes(torch.from_numpy(image), Statement(request, weights)))
 
 
 def as_data_uri(png: bytes) -> str:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import time
 import warnings
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -21,11 +21,13 @@ from torch import Tensor
 
 from aigc_core import __version__
 from aigc_core.batching import batch_size
-from aigc_core.checkpoint.folder import Checkpoint, CheckpointConfig
+from aigc_core.checkpoint.checkpoint import StoredCheckpoint
+from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.config import parse_config
 from aigc_core.data.datasets import is_registered, public_name
 from aigc_core.data.folders import common_side
 from aigc_core.errors import AIGCError
+from aigc_core.families.base import Condition
 from aigc_core.files import atomic_write
 from aigc_core.metrics.balance import class_imbalance, class_shares, mode_coverage
 from aigc_core.metrics.estimate import Figure, Sizes
@@ -37,8 +39,10 @@ from aigc_core.metrics.label_agreement import label_agreement
 from aigc_core.metrics.memorisation import AUDITED, Resemblance, memorised_share, resemblance
 from aigc_core.metrics.neighbours import MIN_IMAGES, neighbourhood_figures
 from aigc_core.metrics.path_length import PATHS, path_ends, path_length
-from aigc_core.sampling.provenance import to_picture
-from aigc_core.sampling.sample import BATCH_SIZE, draw_latents, generate, image_grid, to_uint8
+from aigc_core.modalities.image import image_grid, image_kind
+from aigc_core.modalities.png import to_picture
+from aigc_core.sampling.noise import draw_noise
+from aigc_core.sampling.sample import BATCH_SIZE
 
 from .reference import CHUNK, DENSITY_NEIGHBOURHOOD, NEIGHBOURHOOD, Reference, kept, load_measured, split_reference
 from .results import (
@@ -83,7 +87,7 @@ class Sampled:
 
 
 def evaluate(
-    checkpoint: Checkpoint,
+    checkpoint: StoredCheckpoint,
     *,
     reference: str | Reference | None = None,
     extractor: str | None = None,
@@ -103,14 +107,14 @@ def evaluate(
     Raises AIGCError when data or extractor cannot be had.
     """
     started = time.perf_counter()
-    shape = checkpoint.config.image_shape
+    kind = image_kind(checkpoint.modality)
     if not reference:
         reference = default_reference(checkpoint.config, extractor, weights)
     elif not isinstance(reference, Reference):
-        reference = load_reference(reference, extractor, weights, shape.resolution, shape.channels)
+        reference = load_reference(reference, extractor, weights, kind.resolution, kind.channels)
     protocol = _protocol(reference, num_samples)
     sampled = sample_features(checkpoint, reference.extractor, num_samples, progress)
-    conditional = bool(shape.num_classes) and checkpoint.config.class_names == reference.data.class_names
+    conditional = bool(checkpoint.config.num_classes) and checkpoint.config.class_names == reference.data.class_names
     asked = sampled.labels if conditional else None
     min_samples = too_few_samples(sampled, reference, metrics)
     metrics = [name for name in metrics if name not in min_samples]
@@ -142,7 +146,7 @@ def evaluate(
         step=checkpoint.config.step,
         images_seen=checkpoint.config.images_seen,
         seconds=round(time.perf_counter() - started, 2),
-        device=str(next(checkpoint.generator.parameters()).device),
+        device=str(checkpoint.model.device),
         versions=VERSIONS,
     )
     if checkpoint.path is not None:
@@ -242,7 +246,7 @@ def too_few_samples(sampled: Sampled, reference: Reference, metrics: Collection[
     return {name: count for name, count in needed.items() if count > len(sampled.features)}
 
 
-def _earlier(checkpoint: Checkpoint, protocol: Protocol) -> Result | None:
+def _earlier(checkpoint: StoredCheckpoint, protocol: Protocol) -> Result | None:
     """What was measured of this checkpoint before by this protocol, if it can be read."""
     if checkpoint.path is None:
         return None
@@ -266,7 +270,8 @@ def default_reference(config: CheckpointConfig, extractor: str | None, weights: 
 
     Raises AIGCError where the folder is not here, or where it is not sure that it is this one.
     """
-    resolution, channels = config.image_shape.resolution, config.image_shape.channels
+    kind = image_kind(config.sample_kind)
+    resolution, channels = kind.resolution, kind.channels
     if is_registered(config.dataset):
         return load_reference(config.dataset, extractor, weights, resolution, channels)
     check_may_be_read(config.dataset)
@@ -304,7 +309,7 @@ def _protocol(reference: Reference, num_samples: int) -> Protocol:
 
 
 def sample_features(
-    checkpoint: Checkpoint,
+    checkpoint: StoredCheckpoint,
     extractor: Extractor,
     num_samples: int,
     progress: Callable[[float], None] = lambda share: None,
@@ -321,16 +326,16 @@ def sample_features(
 
         chunks.append(kept(f"{key}/{seeds.start}-{len(seeds)}", extract))
         progress((seeds.stop - SAMPLING_SEED) / num_samples)
-    _, labels = _latents(checkpoint, range(SAMPLING_SEED, SAMPLING_SEED + num_samples))
+    _, condition = _noise(checkpoint, range(SAMPLING_SEED, SAMPLING_SEED + num_samples))
     return Sampled(
         torch.cat([chunk["features"] for chunk in chunks]),
         torch.cat([chunk["logits"] for chunk in chunks]),
-        labels,
+        condition.classes,
         lambda: _paths(checkpoint, extractor),
     )
 
 
-def _sampling_key(checkpoint: Checkpoint, extractor: Extractor) -> str:
+def _sampling_key(checkpoint: StoredCheckpoint, extractor: Extractor) -> str:
     """What determines the features of a seed."""
     config = checkpoint.config
     model = [checkpoint.weights_sha256, config.architecture, config.architecture_config, config.class_shares]
@@ -338,46 +343,49 @@ def _sampling_key(checkpoint: Checkpoint, extractor: Extractor) -> str:
     return f"{digest}-{extractor.name}-{extractor.weights_hash}"
 
 
-def _latents(checkpoint: Checkpoint, seeds: range | list[int]) -> tuple[Tensor, Tensor]:
-    latent_dim: int = checkpoint.generator.latent_dim  # type: ignore[assignment]
+def _noise(checkpoint: StoredCheckpoint, seeds: Sequence[int]) -> tuple[Tensor, Condition]:
+    """What the seeds stand for: noise [N, *noise_shape] and the classes that they draw."""
     config = checkpoint.config
-    return draw_latents(list(seeds), latent_dim, config.image_shape.num_classes, config.class_shares)
+    noise, classes = draw_noise(seeds, checkpoint.model.noise_shape, config.num_classes, config.class_shares)
+    return noise, Condition(classes)
 
 
 @torch.inference_mode()
-def _drawn(checkpoint: Checkpoint, seeds: range | list[int]) -> Iterator[Tensor]:
-    """Batches of images uint8 [n, C, R, R] of the seeds, on the generator's device."""
+def _drawn(checkpoint: StoredCheckpoint, seeds: Sequence[int]) -> Iterator[Tensor]:
+    """Batches of stored samples [n, …] of the seeds, on the model's device."""
     size = _batch_size(checkpoint, len(seeds))
     for start in range(0, len(seeds), size):
-        yield _generated(checkpoint, *_latents(checkpoint, seeds[start : start + size]))
+        yield _generated(checkpoint, *_noise(checkpoint, seeds[start : start + size]))
 
 
-def _generated(checkpoint: Checkpoint, latents: Tensor, labels: Tensor) -> Tensor:
-    """One batch of images uint8 [n, C, R, R], on the generator's device."""
-    device = next(checkpoint.generator.parameters()).device
-    return to_uint8(generate(checkpoint.generator, latents.to(device), labels.to(device)))
+def _generated(checkpoint: StoredCheckpoint, noise: Tensor, condition: Condition) -> Tensor:
+    """One batch of stored samples [n, …], on the model's device."""
+    model = checkpoint.model
+    generated = model.generate(noise.to(model.device), condition.to(model.device), model.options_type())
+    return checkpoint.modality.to_stored(generated)
 
 
-def _batch_size(checkpoint: Checkpoint, count: int) -> int:
-    """How many of so many images are drawn at a time."""
-    latents, labels = _latents(checkpoint, range(2))
+def _batch_size(checkpoint: StoredCheckpoint, count: int) -> int:
+    """How many of so many samples are drawn at a time."""
+    noise, condition = _noise(checkpoint, range(2))
     return batch_size(
-        checkpoint.generator,
-        lambda number: _generated(checkpoint, latents[:number], labels[:number]),
+        checkpoint.model,
+        lambda number: _generated(checkpoint, noise[slice(number)], condition[slice(number)]),
         min(EVALUATION_BATCH_SIZE, count),
     )
 
 
 @torch.inference_mode()
-def _paths(checkpoint: Checkpoint, extractor: Extractor) -> tuple[Tensor, Tensor]:
+def _paths(checkpoint: StoredCheckpoint, extractor: Extractor) -> tuple[Tensor, Tensor]:
     """Features [PATHS, F] at both ends of steps from one latent towards another, of one class each."""
-    starts, labels = _latents(checkpoint, range(SAMPLING_SEED, SAMPLING_SEED + PATHS))
-    goals, _ = _latents(checkpoint, range(SAMPLING_SEED + PATHS, SAMPLING_SEED + 2 * PATHS))
+    starts, condition = _noise(checkpoint, range(SAMPLING_SEED, SAMPLING_SEED + PATHS))
+    goals, _ = _noise(checkpoint, range(SAMPLING_SEED + PATHS, SAMPLING_SEED + 2 * PATHS))
     size = _batch_size(checkpoint, PATHS)
-    ends = []
-    for latents in (starts, path_ends(starts, goals)):
-        batches = zip(latents.split(size), labels.split(size))
-        ends.append(torch.cat([extractor.extract(_generated(checkpoint, z, y))[0] for z, y in batches]))
+    rows = [slice(start, start + size) for start in range(0, PATHS, size)]
+    ends = [
+        torch.cat([extractor.extract(_generated(checkpoint, noise[row], condition[row]))[0] for row in rows])
+        for noise in (starts, path_ends(starts, goals))
+    ]
     return ends[0], ends[1]
 
 
@@ -454,7 +462,7 @@ def _training_reference(config: CheckpointConfig, reference: Reference) -> Refer
 
 
 def _most_copied(
-    checkpoint: Checkpoint, audited: Resemblance, training: Reference
+    checkpoint: StoredCheckpoint, audited: Resemblance, training: Reference
 ) -> tuple[tuple[Neighbour, ...], Tensor]:
     """The samples that most resemble a training image, and a picture uint8 [C, H, W] of them and their neighbours."""
     rows = audited.scores.argsort()[:NEIGHBOURS_SHOWN].tolist()

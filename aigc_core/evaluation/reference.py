@@ -20,7 +20,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 
-from aigc_core.data.datasets import PATIENCE_SECONDS, ImageDataset, load_dataset, splits_of
+from aigc_core.data.dataset import PATIENCE_SECONDS
+from aigc_core.data.datasets import ImageDataset, load_dataset, splits_of
 from aigc_core.data.streaming import StreamedImages
 from aigc_core.errors import AIGCError
 from aigc_core.files import atomic_write

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import Field, field_validator
 
-from aigc_core.checkpoint.folder import RESULTS_FOLDER
+from aigc_core.checkpoint.layout import RESULTS_FOLDER
 from aigc_core.config import Config, read_config_file
 from aigc_core.files import atomic_write
 from aigc_core.metrics import balance, fid, inception_score, kid, label_agreement, memorisation, neighbours, path_length

@@ -9,9 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from aigc_core.access import open_to_strangers
-from aigc_core.checkpoint.folder import CheckpointConfig
+from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.data.datasets import ImageDataset, dataset_names, is_registered
 from aigc_core.errors import AIGCError
+from aigc_core.modalities.image import image_kind
 
 from .reference import load_measured
 
@@ -32,12 +33,12 @@ def load_training_set(config: CheckpointConfig) -> ImageDataset:
             raise AIGCError(
                 "The folder that the checkpoint was trained on, '{name}', is not here.", name=config.dataset
             )
-    limit = config.recipe.get("data_limit")
+    limit, kind = config.recipe.get("data_limit"), image_kind(config.sample_kind)
     dataset = load_measured(
         config.dataset,
         "train",
-        config.image_shape.resolution,
-        config.image_shape.channels,
+        kind.resolution,
+        kind.channels,
         limit if isinstance(limit, int) else None,
     )
     if config.data_hash and dataset.content_hash() != config.data_hash:

@@ -7,41 +7,136 @@ stored and shown. What a model can do beyond that it declares as capabilities; n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, ClassVar
 
 import torch
+from accelerate import Accelerator
 from torch import Tensor, nn
 
+from aigc_core.config import Config
+from aigc_core.errors import AIGCError
+from aigc_core.modalities.base import Modality
+from aigc_core.registry import Registry
 from aigc_core.rng import StepDraws
 
 
 class Capability(StrEnum):
-    """What a model can do beyond generating."""
+    """What a model can do beyond generating; each names the class that has what it takes."""
 
     LATENT = "latent"
     """Noise is encoded into smooth codes of one size, and codes are decoded (`LatentModel`): directions, maps,
     interpolation, inversion."""
     STYLES = "styles"
     """The codes are one style a layer (`StyleModel`): style mixing."""
+    PROMPT = "prompt"
+    """A sample goes on from a beginning that the request gives."""
 
 
 @dataclass(frozen=True)
 class Condition:
-    """What steers N samples. `classes`: weights float32 [N, num_classes] that sum to 1; [N, 0] without classes."""
+    """What steers N samples.
+
+    `classes`: weights float32 [N, num_classes] that sum to 1; [N, 0] without classes. `prompt`: what all samples begin
+    with, as tokens int64 [P]; None where nothing was asked for.
+    """
 
     classes: Tensor
+    prompt: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.classes)
 
     def __getitem__(self, rows: slice | Tensor) -> Condition:
-        return Condition(self.classes[rows])
+        return replace(self, classes=self.classes[rows])
 
     def to(self, device: torch.device | str) -> Condition:
         """The same on a device."""
-        return Condition(self.classes.to(device))
+        prompt = None if self.prompt is None else self.prompt.to(device)
+        return Condition(self.classes.to(device), prompt)
+
+
+class SamplerOptions(Config):
+    """A family's own controls of sampling, such as truncation, temperature or steps; this one has none.
+
+    Each field has a default, which a request leaves out, and is written in a request as NAME=VALUE.
+    """
+
+
+class Model(nn.Module):
+    """A deterministic map from noise and a condition to samples in model space.
+
+    `noise_shape`: of one sample's noise. `options_type`: its controls of sampling. In eval mode a model draws no random
+    numbers, and a sample does not depend on the others of its batch.
+    """
+
+    capabilities: ClassVar[frozenset[Capability]] = frozenset()
+    options_type: ClassVar[type[SamplerOptions]] = SamplerOptions
+
+    @property
+    def noise_shape(self) -> tuple[int, ...]:
+        raise NotImplementedError
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights lie."""
+        return next(self.parameters()).device
+
+    def generate(self, noise: Tensor, condition: Condition, options: SamplerOptions) -> Tensor:
+        """Samples in model space from standard-normal noise float32 [N, *noise_shape]."""
+        raise NotImplementedError
+
+
+class LatentModel(Model):
+    """A model with a smooth space of codes: `generate` decodes what it encodes."""
+
+    capabilities: ClassVar[frozenset[Capability]] = frozenset({Capability.LATENT})
+
+    def encode(self, noise: Tensor, condition: Condition, options: SamplerOptions) -> Tensor:
+        """Codes float [N, …] of noise float32 [N, *noise_shape]."""
+        raise NotImplementedError
+
+    def decode(self, codes: Tensor, condition: Condition) -> Tensor:
+        """Samples in model space of codes as `encode` returns them."""
+        raise NotImplementedError
+
+    def generate(self, noise: Tensor, condition: Condition, options: SamplerOptions) -> Tensor:
+        return self.decode(self.encode(noise, condition, options), condition)
+
+    @property
+    def code_centre(self) -> Tensor:
+        """What codes lie around: a tensor that broadcasts to [N, …]."""
+        return torch.zeros((), device=self.device)
+
+    def first_layers(self) -> list[Tensor]:
+        """The linear maps that read the codes, as 2-D weights [out, code size], for closed-form factorisation."""
+        raise NotImplementedError
+
+
+def latent_model(model: Model) -> LatentModel:
+    """The model, if it has latents. Raises AIGCError if it has none."""
+    if not isinstance(model, LatentModel):
+        raise AIGCError("This model has no smooth latent space, so its samples cannot be moved or mixed.")
+    return model
+
+
+class StyleModel(LatentModel):
+    """A model whose codes are styles [N, num_layers, style_dim], one a layer (StyleGAN's W; Karras et al. 2019).
+
+    `style_mean` [style_dim] is the moving average of styles.
+    """
+
+    capabilities: ClassVar[frozenset[Capability]] = frozenset({Capability.LATENT, Capability.STYLES})
+    num_layers: int
+    style_mean: Tensor
+
+    @property
+    def code_centre(self) -> Tensor:
+        return self.style_mean
 
 
 @dataclass(frozen=True)
@@ -66,26 +161,70 @@ class StepState:
     draws: StepDraws
 
 
-class TrainingMethod(Protocol):
+class TrainingMethod(ABC):
     """What the training loop asks of a way to train: it knows nothing of what happens inside."""
 
     @property
-    def model(self) -> nn.Module:
+    @abstractmethod
+    def model(self) -> Model:
         """What is averaged and kept."""
-        ...
 
     @property
+    @abstractmethod
     def modules(self) -> dict[str, nn.Module]:
         """Everything whose state must be kept to go on training."""
-        ...
 
     @property
-    def optimizers(self) -> dict[str, torch.optim.Optimizer]: ...
+    @abstractmethod
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        """The optimisers, whose state is kept as well."""
 
+    @abstractmethod
     def step(self, batch: Batch, state: StepState) -> dict[str, Tensor]:
         """Train on one batch; returns what was measured as scalars on the device, so that nothing waits for them."""
-        ...
 
     def warning(self, measured: dict[str, float]) -> str | None:
         """A sentence when what was measured shows that training goes wrong."""
-        ...
+        return None
+
+    def kept_model(self, average: Model, class_shares: Tensor) -> Model:
+        """What a checkpoint holds, in eval mode, of the averaged model.
+
+        `class_shares` float32 [num_classes]: how often each class occurs in the data.
+        """
+        return copy.deepcopy(average).eval()
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What a model is built for: an architecture and its settings, the kind of sample, the number of classes."""
+
+    architecture: str
+    architecture_config: Mapping[str, Any]
+    modality: Modality
+    num_classes: int = 0
+
+
+@dataclass(frozen=True)
+class Family:
+    """A way to learn and draw a distribution.
+
+    `build_model`: a model with fresh weights. `methods`: by name, what builds a way to train such a model from
+    `method_config`. Both raise AIGCError for an unknown name or settings that do not fit. `options_type`: the controls
+    of sampling that the family's models have.
+    """
+
+    build_model: Callable[[ModelSpec], Model]
+    methods: Mapping[str, Callable[[Mapping[str, Any], ModelSpec, Accelerator], TrainingMethod]]
+    options_type: type[SamplerOptions] = SamplerOptions
+
+    def build_method(
+        self, name: str, config: Mapping[str, Any], spec: ModelSpec, accelerator: Accelerator
+    ) -> TrainingMethod:
+        """A way to train a model with fresh weights. Raises AIGCError if the family has none of that name."""
+        if name not in self.methods:
+            raise AIGCError(f"There is no training method '{name}'; there are {', '.join(self.methods)}.")
+        return self.methods[name](config, spec, accelerator)
+
+
+families: Registry[Family] = Registry("family", "aigc_core.families")

@@ -18,7 +18,9 @@ from typing import Any
 import yaml
 from huggingface_hub import CardData, EvalResult, ModelCard
 
-from aigc_core.checkpoint.folder import CARD_FILE, SAMPLES_FILE, CheckpointConfig, read_config
+from aigc_core.checkpoint.config import CheckpointConfig
+from aigc_core.checkpoint.folder import read_config
+from aigc_core.checkpoint.layout import CARD_FILE, SAMPLES_FILE
 from aigc_core.errors import AIGCError
 from aigc_core.evaluation.results import FEW_IMAGES, FIGURES, NOT_MEASURED, Result, precision_and_coverage, read_results
 from aigc_core.files import atomic_write
@@ -94,7 +96,7 @@ def card_body(path: Path) -> str:
 
 def _merge(metadata: CardData, config: CheckpointConfig, results: list[Result]) -> None:
     """Add what the library knows to a card's metadata; what is there already stays, but for the library's results."""
-    kind = "class-conditional-image-generation" if config.image_shape.num_classes else TASK
+    kind = "class-conditional-image-generation" if config.num_classes else TASK
     # The licence of the weights is their owner's choice, made in the card.
     for name, value in {"license": "unknown", "library_name": "aigc-studio", "pipeline_tag": TASK}.items():
         metadata[name] = metadata.get(name, value)
@@ -140,12 +142,10 @@ def _title(config: CheckpointConfig) -> str:
 
 
 def _opening(config: CheckpointConfig) -> str:
-    shape = config.image_shape
-    classes = f"{shape.num_classes} classes" if shape.num_classes else "no classes"
+    classes = f"{config.num_classes} classes" if config.num_classes else "no classes"
     names = f" ({', '.join(config.class_names)})" if config.class_names else ""
     return (
-        f"# {_title(config)}\n\nDraws images of {shape.resolution} × {shape.resolution} pixels, "
-        f"{'grey' if shape.channels == 1 else 'colour'}, {classes}{names}. "
+        f"# {_title(config)}\n\nDraws {config.sample_kind.describe()}, {classes}{names}. "
         f"Trained with AIGC Studio for {config.step:,} steps on {config.images_seen:,} images "
         f"({config.training_seconds / 60:.0f} minutes)."
     )

@@ -38,7 +38,7 @@ import yaml
 from aigc_core import __version__
 from aigc_core.access import open_to_strangers
 from aigc_core.checkpoint import layout
-from aigc_core.checkpoint.folder import read_config, resolve_reference, step_folders
+from aigc_core.checkpoint.folder import local_checkpoint, missing_checkpoint, read_config, step_folders
 from aigc_core.checkpoint.layout import CARD_FILE, CONFIG_FILE, MAX_CONFIG_BYTES, WEIGHTS_FILE, FileKind, file_kind
 from aigc_core.checkpoint.reference import MAIN, CheckpointReference, repo_name
 from aigc_core.errors import AIGCError
@@ -193,7 +193,10 @@ def push(
     the Hub that is a benchmark: the figures for its tasks are written into `.eval_results` as well.
     Raises AIGCError as `pull` does; what was pushed until then stays, and pushing again continues.
     """
-    folder, newest = Path(folder), resolve_reference(folder, token=token)
+    folder, reference = Path(folder), CheckpointReference.parse(str(folder))
+    newest = local_checkpoint(reference)
+    if newest is None:
+        raise missing_checkpoint(reference)
     read_config(newest)
     if commit_hash.fullmatch(_checked_names(repo_id, revision or "main")):
         raise AIGCError(f"A checkpoint is pushed to a branch such as step-0001000, not to a commit ('{revision}').")

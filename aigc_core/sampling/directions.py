@@ -23,13 +23,16 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from aigc_core.checkpoint.folder import DIRECTIONS_FILE, Checkpoint
+from aigc_core.checkpoint.checkpoint import StoredCheckpoint
+from aigc_core.checkpoint.layout import DIRECTIONS_FILE
 from aigc_core.errors import AIGCError
+from aigc_core.families.base import Condition, LatentModel, StyleModel, latent_model
 from aigc_core.files import atomic_write
 
-from .sample import BATCH_SIZE, decode, draw_latents, has_styles
+from .noise import draw_noise
 
 KIND_COUNT = 16
+BATCH_SIZE = 64
 ACTIVATION_SAMPLES = 4096
 ACTIVATION_VALUES = 2**26
 EFFECT_SAMPLES = 16
@@ -86,7 +89,7 @@ _known: dict[str, Directions] = {}
 _one_at_a_time = threading.Lock()
 
 
-def load_directions(checkpoint: Checkpoint) -> Directions:
+def load_directions(checkpoint: StoredCheckpoint) -> Directions:
     """The directions of a checkpoint: found anew if they are not kept yet, or belong to other weights."""
     with _one_at_a_time:
         if kept := kept_directions(checkpoint):
@@ -96,7 +99,7 @@ def load_directions(checkpoint: Checkpoint) -> Directions:
         return _known[identity]
 
 
-def kept_directions(checkpoint: Checkpoint) -> Directions | None:
+def kept_directions(checkpoint: StoredCheckpoint) -> Directions | None:
     """The directions of a checkpoint if they were found before; nothing is computed."""
     identity = checkpoint.weights_sha256
     if identity not in _known:
@@ -106,15 +109,15 @@ def kept_directions(checkpoint: Checkpoint) -> Directions | None:
     return _known.get(identity)
 
 
-def _places(checkpoint: Checkpoint, identity: str) -> list[Path]:
+def _places(checkpoint: StoredCheckpoint, identity: str) -> list[Path]:
     """Where directions are kept: beside the weights, or in the cache."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aigc-studio" / "directions"
     beside = [checkpoint.path / DIRECTIONS_FILE] if checkpoint.path else []
     return [*beside, cache / f"{identity}.safetensors"]
 
 
-def _found(checkpoint: Checkpoint, identity: str, places: list[Path]) -> Directions:
-    directions = find_directions(checkpoint.generator, checkpoint.config.image_shape.num_classes)
+def _found(checkpoint: StoredCheckpoint, identity: str, places: list[Path]) -> Directions:
+    directions = find_directions(latent_model(checkpoint.model), checkpoint.config.num_classes)
     for place in places:
         try:
             with atomic_write(place) as unfinished:
@@ -140,24 +143,26 @@ def _read(path: Path, identity: str) -> Directions | None:
     return Directions(names, **tensors) if fitting and all(map(direction_name.fullmatch, names)) else None
 
 
-def find_directions(generator: nn.Module, num_classes: int) -> Directions:
-    """Compute the directions of a generator in eval mode; a matter of seconds."""
+def find_directions(model: LatentModel, num_classes: int) -> Directions:
+    """Compute the directions of a model in eval mode; a matter of seconds."""
     with torch.inference_mode(False), torch.no_grad():
-        device = next(generator.parameters()).device
-        latents, labels = draw_latents(list(range(ACTIVATION_SAMPLES)), generator.latent_dim, num_classes)  # type: ignore[arg-type]
-        latents, labels = latents.to(device), labels.to(device)
-        codes = _codes(generator, latents, labels)
-        sefa_vectors, sefa_shares = closed_form_factorisation(generator.first_layers())  # type: ignore[operator]
-        if has_styles(generator):
-            styles = codes[:, 0] if codes.ndim == 3 else codes
+        device = model.device
+        noise, classes = draw_noise(range(ACTIVATION_SAMPLES), model.noise_shape, num_classes)
+        noise, condition = noise.to(device), Condition(classes.to(device))
+        codes = _codes(model, noise, condition)
+        sefa_vectors, sefa_shares = closed_form_factorisation(model.first_layers())
+        if isinstance(model, StyleModel):
+            styles = codes[:, 0]
             pca_vectors, pca_shares = principal_components(styles)
+            vectors = torch.cat([sefa_vectors[:KIND_COUNT].to(device), pca_vectors[:KIND_COUNT]])
+            deviations = (styles @ vectors.T).std(0)
         else:
-            styles = codes
-            activations = _first_nonlinear_activations(generator, latents, labels)
-            pca_vectors, pca_shares = latent_components(activations, latents[: len(activations)])
-        vectors = torch.cat([sefa_vectors[:KIND_COUNT].to(device), pca_vectors[:KIND_COUNT]])
-        deviations = (styles @ vectors.T).std(0) if has_styles(generator) else torch.ones(len(vectors), device=device)
-        effects = _effects(generator, codes[:EFFECT_SAMPLES], labels[:EFFECT_SAMPLES], deviations[:, None] * vectors)
+            activations = _first_nonlinear_activations(model, codes, condition)
+            pca_vectors, pca_shares = latent_components(activations, codes[: len(activations)])
+            vectors = torch.cat([sefa_vectors[:KIND_COUNT].to(device), pca_vectors[:KIND_COUNT]])
+            deviations = torch.ones(len(vectors), device=device)
+        rows = slice(EFFECT_SAMPLES)
+        effects = _effects(model, codes[rows], condition[rows], deviations[:, None] * vectors)
         shares = torch.cat([sefa_shares[:KIND_COUNT].to(device), pca_shares[:KIND_COUNT]])
         counts = {"sefa": len(sefa_vectors[:KIND_COUNT]), "pca": len(pca_vectors[:KIND_COUNT])}
     names = tuple(f"{kind}{index}" for kind, count in counts.items() for index in range(count))
@@ -211,47 +216,52 @@ def _signed(vectors: Tensor) -> Tensor:
     return vectors * largest.sign()
 
 
-def _codes(generator: Any, latents: Tensor, labels: Tensor) -> Tensor:
-    if not has_styles(generator):
-        return latents
-    pairs = zip(latents.split(BATCH_SIZE), labels.split(BATCH_SIZE))
-    return torch.cat([generator.mapping(z, y) for z, y in pairs])
+def _codes(model: LatentModel, noise: Tensor, condition: Condition) -> Tensor:
+    """Codes without truncation."""
+    options = model.options_type()
+    return torch.cat([model.encode(noise[rows], condition[rows], options) for rows in _batches(len(noise))])
 
 
-def _effects(generator: nn.Module, codes: Tensor, labels: Tensor, steps: Tensor) -> Tensor:
-    """[n]: the mean of |G(c + step) − G(c − step)| / 2 over pixels and codes, in levels of 255."""
-    changes = [decode(generator, codes + step, labels) - decode(generator, codes - step, labels) for step in steps]
+def _effects(model: LatentModel, codes: Tensor, condition: Condition, steps: Tensor) -> Tensor:
+    """[n]: the mean of |G(c + step) − G(c − step)| / 2 over values and codes, in levels of 255."""
+    changes = [model.decode(codes + step, condition) - model.decode(codes - step, condition) for step in steps]
     return torch.stack([127.5 * change.abs().mean() / 2 for change in changes])
 
 
-def _first_nonlinear_activations(generator: nn.Module, latents: Tensor, labels: Tensor) -> Tensor:
-    """Activations [N, F] of the first layer whose output is not affine in the latents.
+def _first_nonlinear_activations(model: LatentModel, codes: Tensor, condition: Condition) -> Tensor:
+    """Activations [N, F] of the first layer whose output is not affine in the codes.
 
-    Before it, principal components would repeat the closed-form factorisation. If F is large, fewer latents are
+    Before it, principal components would repeat the closed-form factorisation. If F is large, fewer codes are
     used, so that the activations take at most 256 MB.
     """
-    latent = latents[:1]
-    probes = torch.cat([latent, -latent, torch.zeros_like(latent)])
-    outputs = _outputs(generator, _layers(generator), probes, labels[:1].expand(3, -1))
+    code = codes[:1]
+    probes = torch.cat([code, -code, torch.zeros_like(code)])
+    outputs = _outputs(model, _layers(model), probes, condition[torch.zeros(3, dtype=torch.int64)])
     layer, values = next(
         ((layer, values) for layer, values in outputs.items() if not _is_affine(values)), list(outputs.items())[-1]
     )
-    count = min(len(latents), max(BATCH_SIZE, ACTIVATION_VALUES // values[0].numel()))
-    batches = zip(latents[:count].split(BATCH_SIZE), labels[:count].split(BATCH_SIZE))
-    return torch.cat([_outputs(generator, [layer], z, y)[layer].flatten(1) for z, y in batches])
+    count = min(len(codes), max(BATCH_SIZE, ACTIVATION_VALUES // values[0].numel()))
+    batches = (_outputs(model, [layer], codes[rows], condition[rows])[layer].flatten(1) for rows in _batches(count))
+    return torch.cat(list(batches))
 
 
-def _layers(generator: nn.Module) -> list[nn.Module]:
-    return [module for module in generator.modules() if not list(module.children())]
+def _batches(count: int) -> list[slice]:
+    return [slice(start, min(start + BATCH_SIZE, count)) for start in range(0, count, BATCH_SIZE)]
+
+
+def _layers(model: nn.Module) -> list[nn.Module]:
+    return [module for module in model.modules() if not list(module.children())]
 
 
 def _is_affine(values: Tensor) -> bool:
-    """Whether values at latents z, −z and 0 lie on a line."""
+    """Whether values at codes c, −c and 0 lie on a line."""
     bend = values[0] + values[1] - 2 * values[2]
     return bool(bend.abs().max() <= 1e-4 * values.abs().max())
 
 
-def _outputs(generator: nn.Module, layers: list[nn.Module], latents: Tensor, labels: Tensor) -> dict[nn.Module, Tensor]:
+def _outputs(
+    model: LatentModel, layers: list[nn.Module], codes: Tensor, condition: Condition
+) -> dict[nn.Module, Tensor]:
     """What layers put out, in the order in which they are used."""
     outputs: dict[nn.Module, Tensor] = {}
 
@@ -260,7 +270,7 @@ def _outputs(generator: nn.Module, layers: list[nn.Module], latents: Tensor, lab
 
     hooks = [layer.register_forward_hook(keep) for layer in layers]
     try:
-        generator(latents, labels)
+        model.decode(codes, condition)
     finally:
         for hook in hooks:
             hook.remove()

@@ -19,22 +19,26 @@ import torch
 from PIL import GifImagePlugin, Image, ImageChops
 from torch import Tensor
 
-from aigc_core.checkpoint.folder import Checkpoint
+from aigc_core.checkpoint.checkpoint import StoredCheckpoint
 from aigc_core.errors import AIGCError
+from aigc_core.families.base import Condition, latent_model
 from aigc_core.files import atomic_write
+from aigc_core.modalities.png import to_picture
+from aigc_core.modalities.provenance import DIGITAL_SOURCE_TYPE, aigc_label
 
-from .provenance import DIGITAL_SOURCE_TYPE, aigc_label, to_picture
-from .sample import BATCH_SIZE, SampleRequest, render, request_codes
+from .request import SampleRequest
+from .sample import BATCH_SIZE, render, request_codes
 
 Curve = Literal["spherical", "linear"]
 CURVES: tuple[Curve, ...] = get_args(Curve)
 FRAMES_PER_SECOND = 20
 WATCHABLE_SIDE = 256
 MAX_FRAMES = 10_000
+TOO_FEW = "An interpolation needs at least two images to lead through."
 
 
 def interpolate(
-    checkpoint: Checkpoint,
+    checkpoint: StoredCheckpoint,
     requests: Sequence[SampleRequest],
     frames: int = 20,
     curve: Curve = "spherical",
@@ -47,32 +51,34 @@ def interpolate(
     `curve`, in W about its mean; class weights are mixed linearly. Raises AIGCError for fewer than two requests.
     """
     stops = [request_codes(checkpoint, request.model_copy(update={"count": 1})) for request in requests]
-    codes, labels = (torch.cat(parts) for parts in zip(*stops)) if stops else (torch.empty(0), torch.empty(0))
-    return interpolate_codes(checkpoint, codes, labels, frames, curve, loop)
+    if not stops:
+        raise AIGCError(TOO_FEW)
+    condition = Condition(torch.cat([stop.classes for _, stop in stops]))
+    return interpolate_codes(checkpoint, torch.cat([codes for codes, _ in stops]), condition, frames, curve, loop)
 
 
 def interpolate_codes(
-    checkpoint: Checkpoint,
+    checkpoint: StoredCheckpoint,
     codes: Tensor,
-    labels: Tensor,
+    condition: Condition,
     frames: int = 20,
     curve: Curve = "spherical",
     loop: bool = True,
 ) -> Iterator[Tensor]:
-    """As `interpolate`, through codes float32 [N, ...] and labels [N, num_classes] as `sampling.render` takes them."""
+    """As `interpolate`, through codes float32 [N, ...] and what they are to be, as `render` takes them."""
     stops = len(codes)
     if stops < 2:
-        raise AIGCError("An interpolation needs at least two images to lead through.")
+        raise AIGCError(TOO_FEW)
     if not 1 <= frames <= MAX_FRAMES // stops:
         raise AIGCError(f"An interpolation has at least 1 and in all at most {MAX_FRAMES} frames.")
-    return _frames(checkpoint, codes, labels, frames, curve, loop)
+    return _frames(checkpoint, codes, condition, frames, curve, loop)
 
 
 def _frames(
-    checkpoint: Checkpoint, codes: Tensor, labels: Tensor, frames: int, curve: Curve, loop: bool
+    checkpoint: StoredCheckpoint, codes: Tensor, condition: Condition, frames: int, curve: Curve, loop: bool
 ) -> Iterator[Tensor]:
     stops = len(codes)
-    centre = getattr(checkpoint.generator, "style_mean", torch.zeros((), device=codes.device))
+    centre = latent_model(checkpoint.model).code_centre
     along = torch.lerp if curve == "linear" else slerp
     pairs = stops if loop else stops - 1
     for positions in torch.arange(pairs * frames + (not loop)).split(BATCH_SIZE):
@@ -81,7 +87,8 @@ def _frames(
         share = (positions % frames / frames).to(codes.device)
         shares = share.view(-1, *[1] * (codes.ndim - 1))
         path = centre + along(codes[start] - centre, codes[end] - centre, shares)
-        yield from render(checkpoint, path, torch.lerp(labels[start], labels[end], share.cpu()[:, None]))
+        classes = torch.lerp(condition.classes[start], condition.classes[end], share.cpu()[:, None])
+        yield from render(checkpoint, path, Condition(classes))
 
 
 def slerp(start: Tensor, end: Tensor, share: Tensor) -> Tensor:

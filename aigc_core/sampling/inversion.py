@@ -1,6 +1,6 @@
 """From an image back to the latent that best reproduces it.
 
-By gradient descent on the generator's input (Lipton & Tripathi 2017), with the losses of an image pyramid and, in
+By gradient descent on the model's input (Lipton & Tripathi 2017), with the losses of an image pyramid and, in
 models with a W, on one style for all layers (Karras et al. 2020, appendix D). The best of many random latents are
 the starts, since the loss has local minima.
 """
@@ -16,17 +16,19 @@ from typing import BinaryIO
 
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from aigc_core.checkpoint.folder import Checkpoint
+from aigc_core.checkpoint.checkpoint import StoredCheckpoint
 from aigc_core.data.image_files import image_size, read_image
 from aigc_core.errors import AIGCError
-from aigc_core.families.gan.networks import ImageShape
+from aigc_core.families.base import Condition, LatentModel, StyleModel, latent_model
+from aigc_core.modalities.image import ImageModality, image_kind
+from aigc_core.modalities.png import to_picture
 
 from .labels import parse_labels
-from .provenance import to_picture
-from .sample import BATCH_SIZE, decode, draw_latents, encode, has_styles, to_uint8
+from .noise import draw_noise
+from .sample import BATCH_SIZE
 
 CANDIDATES = 512
 STARTS = 8
@@ -50,7 +52,7 @@ class Inversion:
     labels: Tensor
 
 
-def target_image(upload: Path | BinaryIO | Image.Image | Tensor, image_shape: ImageShape) -> Tensor:
+def target_image(upload: Path | BinaryIO | Image.Image | Tensor, kind: ImageModality) -> Tensor:
     """An upload (file, PIL image or uint8 [C, H, W]) as uint8 [channels, resolution, resolution], its centre square.
 
     Raises AIGCError if it cannot be read, is smaller than 8 pixels or larger than 50 megapixels.
@@ -64,11 +66,11 @@ def target_image(upload: Path | BinaryIO | Image.Image | Tensor, image_shape: Im
     width, height = image_size(upload)
     if min(width, height) < SMALLEST_SIDE:
         raise AIGCError("The image has only {width} × {height} pixels; use a larger one.", width=width, height=height)
-    return torch.from_numpy(read_image(upload, image_shape.resolution, image_shape.channels))
+    return torch.from_numpy(read_image(upload, kind.resolution, kind.channels))
 
 
 def invert(
-    checkpoint: Checkpoint,
+    checkpoint: StoredCheckpoint,
     image: Path | BinaryIO | Image.Image | Tensor,
     label: str = "",
     steps: int = 400,
@@ -79,13 +81,11 @@ def invert(
     With `label` the class, or mix of classes, is held fixed; else class weights are found as well. Raises
     AIGCError as `target_image` and `parse_labels` do.
     """
-    generator = checkpoint.generator
-    device = next(generator.parameters()).device
-    shape = checkpoint.config.image_shape
-    target = target_image(image, shape).to(device).float().div(127.5).sub(1)[None]
-    fixed = parse_labels(label, checkpoint.config.class_names, shape.num_classes)[:1].to(device) if label else None
-    starts = _best_candidates(generator, target, fixed, shape.num_classes, seed)
-    return _descend(generator, target, starts, fixed, steps)
+    model, kind, config = latent_model(checkpoint.model), image_kind(checkpoint.modality), checkpoint.config
+    target = kind.to_model(target_image(image, kind).to(model.device)[None])
+    fixed = parse_labels(label, config.class_names, config.num_classes)[:1].to(model.device) if label else None
+    starts = _best_candidates(model, target, fixed, config.num_classes, seed)
+    return _descend(model, kind, target, starts, fixed, steps)
 
 
 def pyramid_loss(images: Tensor, target: Tensor) -> Tensor:
@@ -99,33 +99,40 @@ def pyramid_loss(images: Tensor, target: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _best_candidates(
-    generator: nn.Module, target: Tensor, fixed: Tensor | None, num_classes: int, seed: int
+    model: LatentModel, target: Tensor, fixed: Tensor | None, num_classes: int, seed: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Codes and labels of the STARTS random images nearest to the target, and the codes' deviations."""
-    latents, labels = draw_latents(list(range(seed, seed + CANDIDATES)), generator.latent_dim, num_classes)  # type: ignore[arg-type]
-    latents, labels = latents.to(target.device), labels.to(target.device)
+    noise, labels = draw_noise(range(seed, seed + CANDIDATES), model.noise_shape, num_classes)
+    noise, labels = noise.to(target.device), labels.to(target.device)
     if fixed is not None:
         labels = fixed.expand(CANDIDATES, -1)
-    codes = torch.cat([encode(generator, z, y) for z, y in zip(latents.split(BATCH_SIZE), labels.split(BATCH_SIZE))])
+    options, batches = model.options_type(), list(zip(noise.split(BATCH_SIZE), labels.split(BATCH_SIZE)))
+    codes = torch.cat([model.encode(z, Condition(y), options) for z, y in batches])
     losses = torch.cat(
         [
-            pyramid_loss(decode(generator, c, y).float(), target)
+            pyramid_loss(model.decode(c, Condition(y)).float(), target)
             for c, y in zip(codes.split(BATCH_SIZE), labels.split(BATCH_SIZE))
         ]
     )
     best = losses.topk(STARTS, largest=False).indices
-    deviations = codes.std(0) if has_styles(generator) else torch.ones_like(codes[0])
+    deviations = codes.std(0) if isinstance(model, StyleModel) else torch.ones_like(codes[0])
     return codes[best], labels[best], deviations
 
 
 def _descend(
-    generator: nn.Module, target: Tensor, starts: tuple[Tensor, Tensor, Tensor], fixed: Tensor | None, steps: int
+    model: LatentModel,
+    kind: ImageModality,
+    target: Tensor,
+    starts: tuple[Tensor, Tensor, Tensor],
+    fixed: Tensor | None,
+    steps: int,
 ) -> Iterator[Inversion]:
     codes, labels, deviations = starts
+    has_styles = isinstance(model, StyleModel)
     # In standard deviations from the start; one row for all layers where there are some.
-    moved = torch.zeros_like(codes[:, :1] if has_styles(generator) else codes)
+    moved = torch.zeros_like(codes[:, :1] if has_styles else codes)
     # Styles carry the class already; else its weights are a softmax that starts near the candidate's class.
-    free = fixed is None and labels.shape[1] > 0 and not has_styles(generator)
+    free = fixed is None and labels.shape[1] > 0 and not has_styles
     logits = 4 * labels
     parameters = [moved, logits] if free else [moved]
     optimizer = torch.optim.Adam(parameters, lr=LEARNING_RATE)
@@ -135,14 +142,14 @@ def _descend(
                 parameter.requires_grad_()
             current = codes + deviations * moved
             mixed = logits.softmax(1) if free else labels
-            images = decode(generator, current, mixed).float()
+            images = model.decode(current, Condition(mixed)).float()
             losses = pyramid_loss(images, target)
             gradients = torch.autograd.grad(losses.sum(), parameters)
         best = int(losses.argmin())
         yield Inversion(
             step,
             losses[best].item(),
-            to_uint8(images[best].detach()).cpu(),
+            kind.to_stored(images[best].detach()).cpu(),
             current[best : best + 1].detach().cpu(),
             mixed[best : best + 1].detach().cpu(),
         )

@@ -20,19 +20,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aigc_core.access import SHIPPED, check_reference
-from aigc_core.checkpoint.folder import (
-    CONFIG_FILE,
-    WEIGHTS_FILE,
-    CheckpointConfig,
-    read_config,
-    resolve_reference,
-    step_folders,
-)
+from aigc_core.checkpoint.config import CheckpointConfig
+from aigc_core.checkpoint.folder import read_config, step_folders
+from aigc_core.checkpoint.layout import CONFIG_FILE, WEIGHTS_FILE
 from aigc_core.checkpoint.reference import MAIN, CheckpointReference
 from aigc_core.errors import AIGCError
 from aigc_core.evaluation.comparison import ranks
 from aigc_core.evaluation.results import FIGURES, Result, read_results
 from aigc_core.hub.client import list_checkpoints, read_revisions
+from aigc_core.hub.resolve import resolve_reference
 
 MAX_REPOSITORIES = 100
 """What one owner, collection or tag may bring, newest first."""

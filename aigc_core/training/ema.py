@@ -1,4 +1,4 @@
-"""The moving average of the generator's weights, which is what is kept and shown."""
+"""The moving average of a model's weights, which is what is kept and shown."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from aigc_core.families.base import StepState
+from aigc_core.families.base import Model, StepState
 from aigc_core.families.schedule import Schedule, value_at
-from aigc_core.rng import seeded_generator
 
 
 class ExponentialMovingAverage:
@@ -19,7 +18,7 @@ class ExponentialMovingAverage:
     training loop), so that the first checkpoints do not show the initial weights; None sets no limit.
     """
 
-    def __init__(self, model: nn.Module, half_life: Schedule, ramp_up: float | None = 0.05) -> None:
+    def __init__(self, model: Model, half_life: Schedule, ramp_up: float | None = 0.05) -> None:
         self.model = copy.deepcopy(model).eval().requires_grad_(False)
         self._half_life, self._ramp_up = half_life, ramp_up
         self._averages = _floats(self.model)
@@ -37,31 +36,3 @@ class ExponentialMovingAverage:
 
 def _floats(module: nn.Module) -> list[Tensor]:
     return [tensor for tensor in module.state_dict(keep_vars=False).values() if tensor.is_floating_point()]
-
-
-@torch.no_grad()
-def with_standing_statistics(generator: nn.Module, label_shares: Tensor, batches: int = 16, batch_size: int = 256):
-    """A copy of the generator in eval mode whose batch statistics belong to its own weights.
-
-    Averaged weights meet running statistics that other weights produced; here they are measured anew over
-    `batches` batches (Brock et al. 2019, section 4.1, "standing statistics"). `label_shares` [num_classes] is the
-    data's class distribution. Generators without batch normalisation come back as they are.
-    """
-    copied = copy.deepcopy(generator)
-    norms = [module for module in copied.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    if not norms:
-        return copied.eval()
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # a cumulative average
-        norm.train()
-    device = next(copied.parameters()).device
-    draw = seeded_generator(0, 3)
-    for _ in range(batches):
-        latents = torch.randn(batch_size, copied.latent_dim, generator=draw)  # type: ignore[call-overload]
-        labels = torch.zeros(batch_size, len(label_shares))
-        if len(label_shares):
-            chosen = torch.multinomial(label_shares, batch_size, replacement=True, generator=draw)
-            labels[torch.arange(batch_size), chosen] = 1
-        copied(latents.to(device), labels.to(device))
-    return copied.eval()

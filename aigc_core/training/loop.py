@@ -1,6 +1,6 @@
 """The training loop: data in, checkpoints out, for any training method.
 
-The loop knows a method's generator, modules, optimisers and step, and nothing of what happens inside.
+The loop knows a method's model, modules, optimisers and step, and nothing of what happens inside.
 Interrupted anywhere, a run resumes from its newest checkpoint, on a CPU to the same weights as if it had never
 stopped; on a GPU to about the same, as its libraries add in no fixed order.
 """
@@ -13,7 +13,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,39 +21,28 @@ import torch
 from accelerate import Accelerator
 from accelerate.tracking import get_available_trackers
 from accelerate.utils import broadcast, parse_flag_from_env
-from pydantic import Field
 from torch import Tensor
 from tqdm import tqdm
 
 from aigc_core.allocator import keep_freed_memory
-from aigc_core.checkpoint.folder import (
-    SAMPLES_FILE,
-    TRAINING_STATE_FOLDER,
-    Checkpoint,
-    CheckpointConfig,
-    read_config,
-    step_folders,
-)
-from aigc_core.config import Config, parse_config
-from aigc_core.data.datasets import load_dataset
+from aigc_core.checkpoint.checkpoint import StoredCheckpoint
+from aigc_core.checkpoint.config import CheckpointConfig
+from aigc_core.checkpoint.folder import read_config, step_folders
+from aigc_core.checkpoint.layout import TRAINING_STATE_FOLDER
+from aigc_core.config import parse_config
 from aigc_core.errors import AIGCError
-from aigc_core.families.base import Batch, StepState, TrainingMethod
-from aigc_core.families.gan.method import AdversarialTraining
-from aigc_core.families.gan.networks import Channels, ImageShape, Resolution
-from aigc_core.families.gan.one_stage import OneStageTraining
-from aigc_core.families.schedule import NonNegativeSchedule
+from aigc_core.families.base import Batch, ModelSpec, StepState, families
 from aigc_core.files import atomic_directory, translate_io_errors
-from aigc_core.hub.card import write_card
+from aigc_core.modalities.base import modalities
 from aigc_core.rng import ShuffledStream, StepDraws, seeded_generator, to_device
-from aigc_core.sampling.labels import class_entries, join_entries
-from aigc_core.sampling.provenance import save_png
-from aigc_core.sampling.sample import MAX_SEED, SampleRequest, image_grid, sample
 
-from .ema import ExponentialMovingAverage, with_standing_statistics
+from .ema import ExponentialMovingAverage
 from .interrupt import ANNOUNCEMENT, Interrupted, sigterm_interrupts, stop_on_signals, what_was_saved
 from .lock import run_lock
 from .preflight import check_names, try_to_save
+from .presets.legacy import upgrade_recipe
 from .processes import on_main_process
+from .recipe import TrainingConfig
 from .resume import check_data, check_recipe, flat_settings, newest_checkpoint
 from .state import load_training_state, save_training_state
 
@@ -63,47 +52,23 @@ STEPS_BETWEEN_LOGS = 50
 MAX_COUNTER = 10**12
 
 
-methods: dict[str, Callable[..., TrainingMethod]] = {
-    "adversarial": AdversarialTraining,
-    "one_stage": OneStageTraining,
-}
-
-
-class TrainingConfig(Config):
-    """A whole recipe; presets are such configs in YAML.
-
-    `data`: a data set's name or an image folder. `images`: how many real images are shown in all, counted with
-    repetition; `seconds`, if given, ends training by time instead (only training is counted). `ema_half_life` in
-    images, `ema_ramp_up` as in `ExponentialMovingAverage`. A checkpoint is kept every `checkpoint_images` images.
-    `parent`: a checkpoint of the same networks whose generator training goes on from, with a discriminator of its own;
-    `images` and `seconds` count from there, and a checkpoint's counters from the parent's.
-    """
-
-    data: str
-    data_limit: int | None = Field(default=None, ge=1)
-    resolution: Resolution | None = None
-    channels: Channels | None = None
-    conditional: bool = True
-    architecture: str = "dcgan"
-    architecture_config: dict[str, Any] = {}
-    method: str = "adversarial"
-    method_config: dict[str, Any] = {}
-    images: int = Field(default=3_000_000, ge=1)
-    seconds: float | None = Field(default=None, gt=0)
-    batch_size: int = Field(default=64, ge=1, le=65_536)
-    horizontal_flip: bool = False
-    ema_half_life: NonNegativeSchedule = 10_000
-    ema_ramp_up: float | None = Field(default=0.05, ge=0)
-    checkpoint_images: int = Field(default=500_000, ge=1)
-    parent: str = ""
-    seed: int = Field(default=0, ge=0, le=MAX_SEED)
-    preset: str = ""
+CheckpointHook = Callable[[StoredCheckpoint, Path], str | None]
+"""Adds something to a checkpoint's unfinished folder, such as a preview; may return a sentence of warning."""
 
 
 def train(
-    config: TrainingConfig, folder: str | Path, *, resume: bool = False, trackers: tuple[str, ...] = ("tensorboard",)
+    config: TrainingConfig,
+    folder: str | Path,
+    *,
+    resume: bool = False,
+    trackers: tuple[str, ...] = ("tensorboard",),
+    open_parent: Callable[[str], StoredCheckpoint] = lambda name: StoredCheckpoint.read(Path(name)),
+    hooks: Sequence[CheckpointHook] = (),
 ) -> Path:
     """Train into `folder`, which collects checkpoints `step-…`; returns the newest one.
+
+    `open_parent` opens the checkpoint that `config.parent` names. `hooks` are called for each checkpoint while it is
+    written.
 
     Raises AIGCError when the data or the recipe is wrong, when another run trains into the folder, when it already
     holds a run that `resume` does not ask to go on with, or none or one of another recipe that it does ask for (see
@@ -125,7 +90,7 @@ def train(
     run = None
     with run_lock(folder, accelerator), sigterm_interrupts():
         try:
-            run = Run(config, folder, accelerator, resume=resume)
+            run = Run(config, folder, accelerator, resume=resume, open_parent=open_parent, hooks=hooks)
             return run.train()
         except KeyboardInterrupt:
             raise Interrupted(what_was_saved(folder, run.total["step"] if run else 0)) from None
@@ -138,43 +103,46 @@ def train(
 class Run:
     """One training run: the state between two steps, and what leads from one to the next."""
 
-    def __init__(self, config: TrainingConfig, folder: Path, accelerator: Accelerator, *, resume: bool) -> None:
-        self.config, self.folder, self.accelerator = config, folder, accelerator
+    def __init__(
+        self,
+        config: TrainingConfig,
+        folder: Path,
+        accelerator: Accelerator,
+        *,
+        resume: bool,
+        open_parent: Callable[[str], StoredCheckpoint] = lambda name: StoredCheckpoint.read(Path(name)),
+        hooks: Sequence[CheckpointHook] = (),
+    ) -> None:
+        self.config, self.folder, self.accelerator, self.hooks = config, folder, accelerator, hooks
         earlier = newest_checkpoint(folder) if resume else None
         if step_folders(folder) and not resume:
             raise AIGCError(f"'{folder}' already holds a run; continue it with --resume or choose another --out.")
         made = read_config(earlier) if earlier else None
         if made:
-            defaults = TrainingConfig(data="")
-            check_recipe(folder, made, config.model_dump(mode="json"), defaults.model_dump(mode="json"))
+            earlier_recipe = parse_config(
+                TrainingConfig, upgrade_recipe(made.recipe), f"The recipe of the run in '{folder}'"
+            )
+            check_recipe(folder, made, earlier_recipe.model_dump(mode="json"), config.model_dump(mode="json"))
         if accelerator.device.type == "cpu":
             keep_freed_memory(2**30)
         processes = accelerator.num_processes
         if config.batch_size % processes:
             raise AIGCError(f"The batch size {config.batch_size} cannot be shared among {processes} processes.")
-        if config.method not in methods:
-            raise AIGCError(f"There is no training method '{config.method}'; known ones are {', '.join(methods)}.")
-        # A run goes on at the resolution it began with, where its recipe leaves that to the data.
-        resolution = config.resolution or (made.image_shape.resolution if made else None)
-        self.dataset = load_dataset(
-            config.data, resolution=resolution, channels=config.channels, limit=config.data_limit
-        )
-        channels, resolution = self.dataset.images.shape[1:3]
+        # A run goes on with the shape it began with, where its recipe leaves that to the data.
+        shape = config.shape or (made.shape if made else {})
+        self.modality, self.dataset = modalities[config.modality].load(config.data, shape, config.data_limit)
         self.class_names = self.dataset.class_names if config.conditional else ()
         check_names(folder, self.class_names)
-        shape = {"channels": channels, "resolution": resolution, "num_classes": len(self.class_names)}
-        self.image_shape = parse_config(ImageShape, shape, f"Images of '{config.data}'")
         self.data_hash = on_main_process(accelerator, self.dataset.content_hash)
         if made:
             check_data(folder, made, self.class_names, self.data_hash)
         torch.manual_seed(config.seed)
-        self.method = methods[config.method](
-            config.method_config, config.architecture, config.architecture_config, self.image_shape, accelerator
-        )
+        spec = ModelSpec(config.architecture, config.architecture_config, self.modality, len(self.class_names))
+        self.method = families[config.family].build_method(config.method, config.method_config, spec, accelerator)
         self.step, self.images_seen, self.training_seconds = 0, 0, 0.0
         self.inherited: dict[str, Any] = {"step": 0, "images_seen": 0, "training_seconds": 0.0}
         if config.parent and not earlier:
-            self._inherit(config.parent)
+            self._inherit(open_parent(config.parent))
         self.ema = ExponentialMovingAverage(self.method.model, config.ema_half_life, config.ema_ramp_up)
         self.warned: str | None = None
         if earlier and made:
@@ -207,7 +175,7 @@ class Run:
                 self.training_seconds += time.perf_counter() - started
                 stopped = self._agree(interrupted())
                 if log:
-                    self._judge(losses)
+                    self._check_health(losses)
                     self._show(progress_bar, losses)
                     with translate_io_errors(self.folder):
                         self.accelerator.log(losses, step=self.total["images_seen"])
@@ -229,7 +197,7 @@ class Run:
 
     @property
     def total(self) -> dict[str, Any]:
-        """How far the generator has come, what it inherited included."""
+        """How far the model has come, what it inherited included."""
         return {name: count + self.inherited[name] for name, count in self.counters.items()}
 
     @property
@@ -264,23 +232,22 @@ class Run:
             self.stream.batch(self.images_seen + ahead, config.batch_size)[draws.rows]
             for ahead in (0, config.batch_size)
         )
-        images, labels = self.dataset.batch(now, upcoming)
-        images = to_device(images, accelerator.device).to(torch.float, memory_format=torch.channels_last)
-        images = images.div_(127.5).sub_(1)
+        stored, labels = self.dataset.batch(now, upcoming)
+        samples = self.modality.to_model(to_device(stored, accelerator.device))
         if config.horizontal_flip:
-            images = torch.where(draws.uniform(1, 1, 1) < 0.5, images.flip(3), images)
-        weights = to_device(self.one_hot[labels], accelerator.device)
+            samples = torch.where(draws.uniform(1, 1, 1) < 0.5, self.modality.mirrored(samples), samples)
+        batch = Batch(samples, to_device(self.one_hot[labels], accelerator.device))
         # What a network draws for itself, such as a layer's noise, depends on the step alone as well.
         own_draws = seeded_generator(config.seed, self.step, 3, accelerator.process_index)
         torch.manual_seed(own_draws.initial_seed())
         state = StepState(self.step, self.progress, self.images_seen, draws)
-        measured = self.method.step(Batch(images, weights), state)
+        measured = self.method.step(batch, state)
         self.ema.update(config.batch_size, state)
         self.step += 1
         self.images_seen += config.batch_size
         return measured
 
-    def _judge(self, losses: dict[str, float]) -> None:
+    def _check_health(self, losses: dict[str, float]) -> None:
         """Stop when training has diverged; warn in words when it goes wrong."""
         if not all(math.isfinite(value) for value in losses.values()):
             raise self._diverged()
@@ -316,12 +283,12 @@ class Run:
             return
         if not all(torch.isfinite(tensor).all() for tensor in self.ema.model.parameters()):
             raise self._diverged()
-        generator = with_standing_statistics(self.ema.model, self._class_shares().float())
-        checkpoint = Checkpoint(self._checkpoint_config(self.total), generator)
+        model = self.method.kept_model(self.ema.model, self._class_shares().float())
+        checkpoint = StoredCheckpoint(self._checkpoint_config(self.total), model)
         with atomic_directory(target) as unfinished:
             checkpoint.write_files(unfinished)
-            self._write_samples(checkpoint, unfinished)
-            write_card(unfinished)
+            for warning in filter(None, [hook(checkpoint, unfinished) for hook in self.hooks]):
+                self._warn(warning)
             save_training_state(
                 unfinished / TRAINING_STATE_FOLDER,
                 self.method.modules | {"ema": self.ema.model},
@@ -334,7 +301,7 @@ class Run:
 
     def _try_to_save(self) -> None:
         longest = dict.fromkeys(self.total, MAX_COUNTER)
-        try_to_save(Checkpoint(self._checkpoint_config(longest), self.ema.model), self.folder)
+        try_to_save(StoredCheckpoint(self._checkpoint_config(longest), self.ema.model), self.folder)
 
     def _diverged(self) -> AIGCError:
         kept = step_folders(self.folder) if self.folder.is_dir() else []
@@ -342,17 +309,6 @@ class Run:
             f"Training diverged before step {self.step}: losses or weights are not finite numbers. The last good "
             f"checkpoint is {kept[-1] if kept else 'none yet'}; try a lower learning rate or a stronger penalty."
         )
-
-    def _write_samples(self, checkpoint: Checkpoint, folder: Path) -> None:
-        """A grid of the same 64 seeds at every checkpoint; one class a column where there are few enough."""
-        classes = len(self.class_names)
-        columns = classes if 2 <= classes <= 16 else 8
-        entries = class_entries(self.class_names, classes) if columns == classes else []
-        request = SampleRequest(seed=0, count=columns * 8, labels=join_entries(entries))
-        images = sample(checkpoint, request).images
-        if images.float().std(0).mean() < 1.0:
-            self._warn("all samples look the same: the generator has collapsed.")
-        save_png(folder / SAMPLES_FILE, image_grid(images, columns), request, checkpoint.weights_sha256)
 
     def _class_shares(self) -> Tensor:
         """How often each class occurs in the data, float64 [num_classes]."""
@@ -364,7 +320,10 @@ class Run:
         values = {
             "architecture": self.config.architecture,
             "architecture_config": self.config.architecture_config,
-            "image_shape": self.image_shape,
+            "family": self.config.family,
+            "modality": self.config.modality,
+            "shape": self.modality.model_dump(mode="json"),
+            "num_classes": len(self.class_names),
             "class_names": self.class_names,
             "class_shares": tuple(shares.tolist()) if len(shares.unique()) > 1 else (),
             "dataset": self.dataset.name,
@@ -376,12 +335,14 @@ class Run:
         }
         return parse_config(CheckpointConfig, values, f"A checkpoint of '{self.folder}'")
 
-    def _inherit(self, reference: str) -> None:
-        """Start from another checkpoint's generator and counters."""
-        parent = Checkpoint.from_pretrained(reference)
-        self._check_same_networks(parent.config, reference)
-        self.method.model.load_state_dict(parent.generator.state_dict())
-        self.inherited = {name: getattr(parent.config, name) for name in self.inherited}
+    def _inherit(self, parent: StoredCheckpoint) -> None:
+        """Start from another checkpoint's model and counters."""
+        made, ours = parent.config, self._checkpoint_config(self.total)
+        for setting in ("family", "architecture", "architecture_config", "modality", "shape", "num_classes"):
+            if getattr(made, setting) != getattr(ours, setting):
+                raise AIGCError(f"'{self.config.parent}' has another {setting} than the new run; change one of them.")
+        self.method.model.load_state_dict(parent.model.state_dict())
+        self.inherited = {name: getattr(made, name) for name in self.inherited}
 
     def _resume(self, checkpoint: Path, made: CheckpointConfig) -> None:
         """Go on from a checkpoint of this run."""
@@ -393,16 +354,6 @@ class Run:
         self.step, self.images_seen = counters["step"], counters["images_seen"]
         self.training_seconds = counters["training_seconds"]
         self.inherited = {name: getattr(made, name) - count for name, count in counters.items()}
-
-    def _check_same_networks(self, parent: CheckpointConfig, reference: str) -> None:
-        """Raise AIGCError if a parent has other networks than this run."""
-        for setting, ours in (
-            ("architecture", self.config.architecture),
-            ("architecture_config", self.config.architecture_config),
-            ("image_shape", self.image_shape),
-        ):
-            if getattr(parent, setting) != ours:
-                raise AIGCError(f"'{reference}' has another {setting} than the new run; change one of them.")
 
     def _progress_bar(self) -> tqdm:
         timed = self.config.seconds is not None

@@ -7,10 +7,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from aigc_core.checkpoint.folder import Checkpoint
+from aigc_core.checkpoint.checkpoint import StoredCheckpoint
 from aigc_core.errors import AIGCError
 from aigc_core.files import translate_io_errors
-from aigc_core.hub.card import write_card
 
 
 def check_names(folder: Path, class_names: tuple[str, ...]) -> None:
@@ -25,7 +24,7 @@ def check_names(folder: Path, class_names: tuple[str, ...]) -> None:
             )
 
 
-def try_to_save(checkpoint: Checkpoint, folder: Path) -> None:
+def try_to_save(checkpoint: StoredCheckpoint, folder: Path) -> None:
     """Write a checkpoint into the folder of a run, which is locked, open it as others will, and delete it again.
 
     What runs that were killed while they saved have left there is cleared away first. Raises AIGCError where a
@@ -37,8 +36,7 @@ def try_to_save(checkpoint: Checkpoint, folder: Path) -> None:
     with translate_io_errors(folder), tempfile.TemporaryDirectory(prefix=".step-", dir=folder) as name:
         trial = Path(name)
         checkpoint.write_files(trial)
-        write_card(trial)
-        Checkpoint.from_pretrained(trial)
+        StoredCheckpoint.read(trial)
 
 
 def _is_text(name: str) -> bool:

@@ -13,10 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from aigc_core.checkpoint.folder import CheckpointConfig, step_folders
+from aigc_core.checkpoint.config import CheckpointConfig
+from aigc_core.checkpoint.folder import step_folders
 from aigc_core.errors import AIGCError
-
-from .presets.legacy import upgrade_recipe
 
 CHANGEABLE = frozenset({"images", "seconds", "checkpoint_images"})
 MAX_SHOWN = 200
@@ -31,17 +30,17 @@ def newest_checkpoint(folder: Path) -> Path:
     return saved[-1]
 
 
-def check_recipe(folder: Path, earlier: CheckpointConfig, recipe: dict[str, Any], defaults: dict[str, Any]) -> None:
+def check_recipe(folder: Path, made: CheckpointConfig, earlier: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Raise AIGCError, naming each setting with both values, if a recipe is not that of the run in `folder`.
 
-    `recipe` has all settings, `defaults` those that a checkpoint's recipe leaves out.
+    `earlier` and `now` are whole recipes; `made` is a checkpoint of the run.
     """
-    unchecked = CHANGEABLE | ({"data"} if earlier.data_hash else set())
-    before, now = (
+    unchecked = CHANGEABLE | ({"data"} if made.data_hash else set())
+    before, after = (
         {name: value for name, value in flat_settings(settings).items() if name not in unchecked}
-        for settings in (defaults | upgrade_recipe(earlier.recipe), recipe)
+        for settings in (earlier, now)
     )
-    _refuse_differences(folder, before, now)
+    _refuse_differences(folder, before, after)
 
 
 def check_data(folder: Path, earlier: CheckpointConfig, class_names: tuple[str, ...], data_hash: str) -> None:

@@ -19,12 +19,12 @@ import torch
 from torch import Tensor
 
 from aigc_core.access import SHIPPED
-from aigc_core.checkpoint.folder import Checkpoint
 from aigc_core.evaluation.comparison import CONFIDENCE, compare
 from aigc_core.evaluation.evaluate import DEFAULT_NUM_SAMPLES, load_reference, sample_features
 from aigc_core.evaluation.reference import Reference
 from aigc_core.evaluation.results import Protocol, Result
 from aigc_core.metrics.fid import Moments, fid_figures, frechet_distance
+from aigc_core.pipeline import Checkpoint
 
 from .report import print_table
 

@@ -23,10 +23,10 @@ import torch
 import torch_fidelity
 from torch import Tensor
 
-from aigc_core.checkpoint.folder import Checkpoint
 from aigc_core.evaluation.evaluate import EVALUATION_BATCH_SIZE, evaluate, load_reference, sample_features
 from aigc_core.evaluation.results import SAMPLING_SEED
 from aigc_core.metrics.extractors import Extractor
+from aigc_core.pipeline import Checkpoint
 from aigc_core.sampling.sample import draw_latents, generate, to_uint8
 from tests.registered_extractor import register_with_torch_fidelity
 
@@ -65,13 +65,13 @@ def timed(run: Callable[[], Any]) -> tuple[float, Any]:
 @torch.inference_mode()
 def draw(checkpoint: Checkpoint, latents: Tensor, labels: Tensor) -> Tensor:
     batches = zip(latents.split(EVALUATION_BATCH_SIZE), labels.split(EVALUATION_BATCH_SIZE))
-    return torch.cat([to_uint8(generate(checkpoint.generator, z, y)) for z, y in batches])
+    return torch.cat([to_uint8(generate(checkpoint.model, z, y)) for z, y in batches])
 
 
 @torch.inference_mode()
 def bare_passes(checkpoint: Checkpoint, extractor: Extractor, latents: Tensor, labels: Tensor) -> None:
     for z, y in zip(latents.split(EVALUATION_BATCH_SIZE), labels.split(EVALUATION_BATCH_SIZE)):
-        extractor.network(to_uint8(generate(checkpoint.generator, z, y)))
+        extractor.network(to_uint8(generate(checkpoint.model, z, y)))
 
 
 def main() -> None:
@@ -85,7 +85,7 @@ def main() -> None:
     checkpoint = Checkpoint(loaded.config, loaded.generator)
     shape = checkpoint.config.image_shape
     latents, labels = draw_latents(
-        list(range(SAMPLING_SEED, SAMPLING_SEED + count)), checkpoint.generator.latent_dim, shape.num_classes
+        list(range(SAMPLING_SEED, SAMPLING_SEED + count)), checkpoint.model.latent_dim, shape.num_classes
     )  # type: ignore[arg-type]
 
     def fresh():

@@ -31,9 +31,9 @@ def main() -> None:
         client = Client(address, verbose=False)
         for count in (1, 16):
             latents, labels = draw_latents(
-                list(range(count)), checkpoint.generator.latent_dim, checkpoint.config.image_shape.num_classes
+                list(range(count)), checkpoint.model.latent_dim, checkpoint.config.num_classes
             )
-            bare = torch.no_grad()(partial(checkpoint.generator, latents, labels))
+            bare = torch.no_grad()(partial(checkpoint.model, latents, labels))
             in_server = partial(generate, arguments.checkpoint, seed=0, count=count)
             by_client = partial(client.predict, arguments.checkpoint, 0, count, api_name="/generate")
             for name, call in (("in the server", in_server), ("seen by a client", by_client)):

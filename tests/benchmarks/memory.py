@@ -51,10 +51,10 @@ def peak_of(command: list[str], cache: Path) -> tuple[float, float, float]:
 
 def child(words: list[str]) -> None:
     """Run one command, and print its peak memory."""
-    from aigc_core.checkpoint.folder import Checkpoint
     from aigc_core.cli import main as run
     from aigc_core.evaluation import evaluate  # noqa: F401
     from aigc_core.metrics.extractors import load_extractor
+    from aigc_core.pipeline import Checkpoint
     from aigc_core.sampling import interpolation  # noqa: F401
 
     kept = load_extractor(EXTRACTOR), Checkpoint.from_pretrained(CHECKPOINT)

@@ -13,8 +13,9 @@ from pathlib import Path
 from accelerate import Accelerator
 from torch.profiler import ProfilerActivity, profile
 
-from aigc_core.training.loop import Run, TrainingConfig, mixed_precision
+from aigc_core.training.loop import Run, mixed_precision
 from aigc_core.training.presets import read_preset
+from aigc_core.training.recipe import TrainingConfig
 
 from .report import print_table
 

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from aigc_core.access import SHIPPED
-from aigc_core.checkpoint.folder import Checkpoint
 from aigc_core.evaluation.evaluate import DEFAULT_NUM_SAMPLES, load_reference, sample_features
 from aigc_core.evaluation.reference import DENSITY_NEIGHBOURHOOD, NEIGHBOURHOOD, Reference
 from aigc_core.evaluation.results import FIGURES
@@ -25,6 +24,7 @@ from aigc_core.metrics.fid import fid_figures
 from aigc_core.metrics.inception_score import inception_score
 from aigc_core.metrics.kid import kernel_distance
 from aigc_core.metrics.neighbours import neighbourhood_figures
+from aigc_core.pipeline import Checkpoint
 
 from .report import print_table
 

@@ -26,7 +26,8 @@ from torch import Tensor, nn
 
 from aigc_core.data.datasets import ImageDataset, load_dataset
 from aigc_core.families.gan.networks import ImageShape, build_discriminator, build_generator
-from aigc_core.training.loop import Run, TrainingConfig, mixed_precision
+from aigc_core.training.loop import Run, mixed_precision
+from aigc_core.training.recipe import TrainingConfig
 
 from .report import interleaved, medians, print_table
 

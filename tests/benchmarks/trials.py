@@ -13,10 +13,11 @@ from aigc_core.config import parse_config
 from aigc_core.data.datasets import load_dataset
 from aigc_core.evaluation.evaluate import DEFAULT_NUM_SAMPLES, evaluate, evaluate_folder
 from aigc_core.evaluation.results import Result, read_results
+from aigc_core.modalities.png import to_picture
+from aigc_core.pipeline import train
 from aigc_core.rng import seeded_generator
-from aigc_core.sampling.provenance import to_picture
-from aigc_core.training.loop import TrainingConfig, train
 from aigc_core.training.presets import apply_setting, read_preset
+from aigc_core.training.recipe import TrainingConfig
 
 FOLDER = Path("runs/benchmarks")
 

@@ -25,8 +25,8 @@ from playwright.sync_api import Browser, Page, expect
 from aigc_core import AIGCError, Checkpoint
 from aigc_core.demo.language import ERRORS
 from aigc_core.evaluation.results import read_results
+from aigc_core.modalities.png import read_png, to_picture
 from aigc_core.sampling.directions import load_directions
-from aigc_core.sampling.provenance import read_png, to_picture
 from tests.local_hub import LocalHub
 from tests.processes import answering, free_port
 from tests.toy_models import toy_checkpoint

@@ -10,10 +10,10 @@ import torch
 from gradio.routes import App
 
 import app
-from aigc_core.checkpoint.folder import Checkpoint
 from aigc_core.demo import pictures
 from aigc_core.demo.server import Sessions
-from aigc_core.sampling.provenance import read_png
+from aigc_core.modalities.png import read_png
+from aigc_core.pipeline import Checkpoint
 
 from ..benchmarks.load import Connection, Visitor, measure, started
 from ..processes import ROOT

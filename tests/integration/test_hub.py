@@ -15,7 +15,7 @@ from huggingface_hub import EvalResult, HfApi, ModelCard
 from huggingface_hub._eval_results import parse_eval_result_entries
 
 from aigc_core import AIGCError, Checkpoint
-from aigc_core.checkpoint.folder import CONFIG_FILE, SAMPLES_FILE, WEIGHTS_FILE
+from aigc_core.checkpoint.layout import CONFIG_FILE, SAMPLES_FILE, WEIGHTS_FILE
 from aigc_core.cli import main
 from aigc_core.evaluation.results import Protocol, Result, write_result
 from aigc_core.hub.client import list_checkpoints, list_revisions, pull, push

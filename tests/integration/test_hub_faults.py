@@ -12,7 +12,7 @@ import pytest
 from huggingface_hub import close_session
 
 from aigc_core import AIGCError, Checkpoint
-from aigc_core.checkpoint.folder import CONFIG_FILE, WEIGHTS_FILE
+from aigc_core.checkpoint.layout import CONFIG_FILE, WEIGHTS_FILE
 from aigc_core.cli import main
 from aigc_core.hub.client import _api, list_checkpoints, pull, push, read_revisions
 from tests.local_hub import LocalHub

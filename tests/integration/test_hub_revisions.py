@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from aigc_core import AIGCError, Checkpoint
-from aigc_core.checkpoint.folder import CONFIG_FILE, SAMPLES_FILE, WEIGHTS_FILE, read_config
+from aigc_core.checkpoint.folder import read_config
+from aigc_core.checkpoint.layout import CONFIG_FILE, SAMPLES_FILE, WEIGHTS_FILE
 from aigc_core.evaluation.results import read_results
 from aigc_core.hub.client import PARALLEL_REQUESTS, pull, read_revisions
 from aigc_core.serving.leaderboard import collect

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import HfApi
 
-from aigc_core.checkpoint.folder import CONFIG_FILE
+from aigc_core.checkpoint.layout import CONFIG_FILE
 from aigc_core.hub.client import push
 from aigc_core.metrics.estimate import Figure
 from aigc_core.serving.leaderboard import as_latex, as_rows, by_protocol, collect, labels, ranked

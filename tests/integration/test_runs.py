@@ -17,7 +17,7 @@ from PIL import Image
 from aigc_core import AIGCError
 from aigc_core.checkpoint.folder import read_config, step_folders
 from aigc_core.cli import main
-from aigc_core.training.loop import train
+from aigc_core.pipeline import train
 
 from .test_training import ONE_THREAD, command, config
 

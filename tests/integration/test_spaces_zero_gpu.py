@@ -87,9 +87,9 @@ def GPU(task=None, *, duration=60, size="large"):
 """
 GENERATING = """
 import app, spaces, gradio
-from aigc_core.checkpoint.folder import Checkpoint
+from aigc_core.pipeline import Checkpoint
 from aigc_core.demo.generate import generate
-from aigc_core.sampling.provenance import to_picture
+from aigc_core.modalities.png import to_picture
 from PIL import Image, ImageChops
 
 pictures, *_ = generate("checkpoints/mnist", 7, 3, "5")
@@ -111,7 +111,7 @@ ALL_ELSE = """
 import app, spaces
 from aigc_core.demo import explore, generate, invert, mix
 from aigc_core.demo.generate import controls_for
-from aigc_core.sampling.sample import SampleRequest
+from aigc_core.sampling.request import SampleRequest
 
 reference = "checkpoints/mnist"
 pictures, _, link = generate.generate(reference, 7, 2, "3", 0.9, 1.5)
@@ -178,7 +178,7 @@ from aigc_core.demo.inference import draw
 from aigc_core.demo.models import load
 checkpoint = load("checkpoints/mnist")
 assert "site-packages" in spaces.__file__
-assert {parameter.device.type for parameter in checkpoint.generator.parameters()} == {"cuda"}
+assert {parameter.device.type for parameter in checkpoint.model.parameters()} == {"cuda"}
 assert hasattr(draw, "zerogpu")
 """
     zero_gpu = {"SPACES_ZERO_GPU": "true", "SPACES_ZERO_DEVICE_API_URL": "http://127.0.0.1:9", "HOME": str(tmp_path)}

@@ -25,17 +25,22 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from aigc_core import AIGCError, Checkpoint
-from aigc_core.checkpoint.folder import WEIGHTS_FILE, step_folders
+from aigc_core.checkpoint.folder import step_folders
+from aigc_core.checkpoint.layout import WEIGHTS_FILE
 from aigc_core.cli import main
 from aigc_core.config import Config
 from aigc_core.families.base import Batch, StepState
 from aigc_core.families.gan.method import AdversarialTraining
 from aigc_core.families.gan.networks import Architecture, ImageShape, build_generator, get_architecture, register
 from aigc_core.families.gan.networks.mlp import MLPConfig
+from aigc_core.families.gan.standing_statistics import with_standing_statistics
+from aigc_core.pipeline import train
 from aigc_core.rng import ShuffledStream, StepDraws
-from aigc_core.training.ema import ExponentialMovingAverage, with_standing_statistics
-from aigc_core.training.loop import TrainingConfig, mixed_precision, train
+from aigc_core.training.ema import ExponentialMovingAverage
+from aigc_core.training.loop import mixed_precision
+from aigc_core.training.recipe import TrainingConfig
 from tests.processes import assert_one_sentence, fill, run_with_little_space
+from tests.toy_models import spec_of
 
 SETTINGS = {
     "architecture": "dcgan",
@@ -118,7 +123,7 @@ def in_one_and_in_two_processes(settings: str, folder: Path) -> list[Path]:
     """The newest checkpoints of two runs with these settings of TrainingConfig, as Python."""
     script = folder / "script.py"
     script.write_text(
-        "import sys\nfrom aigc_core.training.loop import TrainingConfig, train\n"
+        "import sys\nfrom aigc_core.pipeline import train\nfrom aigc_core.training.recipe import TrainingConfig\n"
         f"config = TrainingConfig(resolution=28, channels=1, images=160, batch_size=8, {settings})\n"
         "train(config, sys.argv[1], trackers=())"
     )
@@ -299,7 +304,7 @@ def test_the_command_in_a_card_makes_the_same_recipe(preset: str, monkeypatch: p
     recipe["ema_half_life"] = {"start": 0, "end": 1e5, "samples": 1e-5}
     made = TrainingConfig(**recipe)
     asked: list[TrainingConfig] = []
-    monkeypatch.setattr("aigc_core.training.loop.train", lambda config, *_, **__: asked.append(config))
+    monkeypatch.setattr("aigc_core.pipeline.train", lambda config, *_, **__: asked.append(config))
     words = shlex.split(presets.command_for(made.model_dump(mode="json", exclude_defaults=True)))
     assert words[:4] == ["python", "-m", "aigc_core", "train"]
     assert main(words[3:]) == 0
@@ -482,7 +487,7 @@ def test_processes_follow_one_clock(digits_folder: Path, tmp_path: Path) -> None
     """Ended by time, two processes take the same number of steps at the same learning rates, and hold equal weights."""
     script = (
         "import sys\nfrom pathlib import Path\nfrom accelerate import Accelerator\n"
-        "from aigc_core.training.loop import Run, TrainingConfig\n"
+        "from aigc_core.training.loop import Run\nfrom aigc_core.training.recipe import TrainingConfig\n"
         f"config = TrainingConfig(data={str(digits_folder)!r}, resolution=28, channels=1, architecture='mlp',"
         "seconds=1.5, batch_size=8, method_config={'optimizer': {'learning_rate': {'value': 1e-3, 'decay_from': 0}}})\n"
         "run = Run(config, Path(sys.argv[1]), Accelerator(), resume=False)\nrun.train()\n"
@@ -506,7 +511,9 @@ def one_step(architecture: str, augmentation: str, accelerator: Accelerator) -> 
     settings: dict[str, Any] = {"r1": penalty, "r2": penalty, "augmentation": augmentation}
     if architecture in ("dcgan", "resnet"):
         settings |= {"feature_matching": {"weight": 1.0}, "classification": {"weight": 0.1}}
-    method = AdversarialTraining(settings | {"loss": "relativistic"}, architecture, {}, image_shape, accelerator)
+    method = AdversarialTraining(
+        settings | {"loss": "relativistic"}, spec_of(architecture, {}, image_shape), accelerator
+    )
     ema = ExponentialMovingAverage(method.model, 1000)
     images = torch.rand(4, 3, 32, 32, device=accelerator.device) * 2 - 1
     labels = torch.eye(10, device=accelerator.device)[:4]

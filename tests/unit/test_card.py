@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import ModelCard
 
-from aigc_core.checkpoint.folder import CARD_FILE
+from aigc_core.checkpoint.layout import CARD_FILE
 from aigc_core.cli import main
 from aigc_core.evaluation.evaluate import DEFAULT_NUM_SAMPLES, follows_default
 from aigc_core.evaluation.results import Protocol, write_result

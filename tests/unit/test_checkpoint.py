@@ -16,8 +16,10 @@ from safetensors.torch import load_file, save_file
 
 from aigc_core import AIGCError, Checkpoint, SampleRequest
 from aigc_core.access import SHIPPED
-from aigc_core.checkpoint.folder import WEIGHTS_FILE, read_config, resolve_reference, step_folders
+from aigc_core.checkpoint.folder import read_config, step_folders
+from aigc_core.checkpoint.layout import WEIGHTS_FILE
 from aigc_core.files import atomic_directory, atomic_write
+from aigc_core.hub.resolve import resolve_reference
 from aigc_core.sampling.sample import sample
 from tests.processes import assert_one_sentence, fill, run_cli, run_with_little_space
 from tests.toy_models import ARCHITECTURES, toy_checkpoint

@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 
 from aigc_core import AIGCError
 from aigc_core.access import check_reference
-from aigc_core.checkpoint.folder import resolve_reference
 from aigc_core.checkpoint.reference import CheckpointReference
 from aigc_core.cli import main
 from aigc_core.demo import header
 from aigc_core.demo.models import earlier_steps, find
 from aigc_core.demo.pictures import write_pictures
 from aigc_core.hub.client import push
-from aigc_core.sampling.sample import SampleRequest, sample
+from aigc_core.hub.resolve import resolve_reference
+from aigc_core.sampling.request import SampleRequest
+from aigc_core.sampling.sample import sample
 from aigc_core.serving.leaderboard import collect, labels, model_names
 from tests.local_hub import LocalHub
 from tests.toy_models import toy_checkpoint

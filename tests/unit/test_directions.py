@@ -14,6 +14,7 @@ from sklearn.linear_model import LinearRegression
 from torch import Tensor, nn
 
 from aigc_core import AIGCError, Checkpoint, SampleRequest
+from aigc_core.families.gan.generator import Generator
 from aigc_core.sampling import directions
 from aigc_core.sampling.directions import (
     closed_form_factorisation,
@@ -80,7 +81,7 @@ def test_every_architecture_has_directions(architecture: str) -> None:
     assert (plain - moved).abs().float().mean() > 2
 
 
-class Line(nn.Module):
+class Line(Generator):
     """Draws pixels a·z0 + b·z1 in each half of the image."""
 
     latent_dim = 3
@@ -112,7 +113,7 @@ def test_effects_are_the_mean_pixel_change_of_a_step() -> None:
 def test_directions_of_a_model_with_styles_lie_in_w() -> None:
     checkpoint = toy_checkpoint("toy-style")
     found = load_directions(checkpoint)
-    generator = checkpoint.generator
+    generator = checkpoint.model
     latents = torch.randn(4096, 6)
     labels = nn.functional.one_hot(torch.randint(3, (4096,)), 3).float()
     styles = generator.mapping(latents, labels)[:, 0]  # type: ignore[operator]
@@ -152,7 +153,7 @@ def test_directions_of_other_weights_or_damaged_ones_are_found_anew(tmp_path: Pa
         directions._known.clear()
         assert load_directions(Checkpoint.from_pretrained(folder)).names == found.names
     other = toy_checkpoint()
-    other.generator.get_parameter("stem.weight").copy_(torch.randn_like(other.generator.get_parameter("stem.weight")))
+    other.model.get_parameter("stem.weight").copy_(torch.randn_like(other.model.get_parameter("stem.weight")))
     kept = file.read_bytes()
     other.save_pretrained(tmp_path / "other")
     (tmp_path / "other" / "directions.safetensors").write_bytes(kept)

@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from aigc_core import AIGCError
-from aigc_core.checkpoint.folder import Checkpoint, CheckpointConfig
+from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.cli import main
 from aigc_core.data.datasets import load_dataset
 from aigc_core.evaluation.evaluate import evaluate, load_reference, sample_features
@@ -24,6 +24,7 @@ from aigc_core.evaluation.results import FIGURES, neighbours_path, read_results
 from aigc_core.families.gan.networks import ImageShape, build_generator
 from aigc_core.metrics.extractors import Extractor, load_extractor
 from aigc_core.metrics.neighbours import MIN_IMAGES
+from aigc_core.pipeline import Checkpoint
 
 ROOT = Path(__file__).parents[2]
 FAST = ("fid", "precision", "recall", "density", "coverage", "label_agreement", "mode_coverage", "memorisation")
@@ -61,7 +62,8 @@ def checkpoint_of(dataset: Path, folder: Path, seed: int = 0) -> Checkpoint:
     made = CheckpointConfig(
         architecture="dcgan",
         architecture_config=config,
-        image_shape=shape,
+        shape={"channels": shape.channels, "resolution": shape.resolution},
+        num_classes=shape.num_classes,
         class_names=("dark", "light"),
         dataset=str(dataset),
         data_hash=data_hash(dataset),
@@ -127,7 +129,7 @@ def fetched_into(folder: Path, checkpoint: Checkpoint, **changes: str) -> list[s
     evaluate it there."""
     config = checkpoint.config.model_copy(update=changes).published()
     folder.mkdir(exist_ok=True)
-    Checkpoint(config, checkpoint.generator).save_pretrained(folder / "model")
+    Checkpoint(config, checkpoint.model).save_pretrained(folder / "model")
     return [
         sys.executable,
         "-m",
@@ -201,7 +203,7 @@ def test_a_folder_called_like_a_data_set_is_not_that_set(tmp_path: Path, monkeyp
     checkpoint = checkpoint_of(Path("mnist"), tmp_path / "model")
     config = checkpoint.config.model_copy(update={"dataset": dataset.name, "data_hash": dataset.content_hash()})
     assert config.published().dataset == config.published().published().dataset == "./mnist"
-    fetched = Checkpoint(config.published(), checkpoint.generator)
+    fetched = Checkpoint(config.published(), checkpoint.model)
     result = evaluate(fetched, extractor="mnist-classifier", num_samples=60, metrics=("kid",))
     assert (result.protocol.dataset, result.protocol.num_reference) == ("./mnist", 60)
 

@@ -19,6 +19,7 @@ from aigc_core.families.gan.one_stage import OneStageTraining
 from aigc_core.families.gan.parts import Part, Term, feature_matching
 from aigc_core.families.gan.parts.feature_matching import FeatureDistance
 from aigc_core.rng import StepDraws
+from tests.toy_models import spec_of
 
 SHAPE = ImageShape(channels=1, resolution=28, num_classes=3)
 SMALL = {"generator_width": 8, "discriminator_width": 8, "discriminator_features": 0}
@@ -27,13 +28,13 @@ SMALL = {"generator_width": 8, "discriminator_width": 8, "discriminator_features
 def method(architecture: str = "dcgan", shape: ImageShape = SHAPE, **config: Any) -> AdversarialTraining:
     torch.manual_seed(0)
     settings = SMALL if architecture == "dcgan" else {}
-    return AdversarialTraining({"r1": None, **config}, architecture, settings, shape, Accelerator(cpu=True))
+    return AdversarialTraining({"r1": None, **config}, spec_of(architecture, settings, shape), Accelerator(cpu=True))
 
 
 def one_stage(architecture: str = "dcgan", **config: Any) -> OneStageTraining:
     torch.manual_seed(0)
     settings = SMALL if architecture == "dcgan" else {}
-    return OneStageTraining(config, architecture, settings, SHAPE, Accelerator(cpu=True))
+    return OneStageTraining(config, spec_of(architecture, settings, SHAPE), Accelerator(cpu=True))
 
 
 def batch(shape: ImageShape = SHAPE) -> Batch:
@@ -250,9 +251,7 @@ def test_penalties_need_images_judged_one_by_one() -> None:
         with pytest.raises(AIGCError, match="without batch normalisation"):
             AdversarialTraining(
                 {"r1": None, penalty: {}},
-                "dcgan",
-                SMALL | {"discriminator_norm": "batch"},
-                SHAPE,
+                spec_of("dcgan", SMALL | {"discriminator_norm": "batch"}, SHAPE),
                 Accelerator(cpu=True),
             )
 

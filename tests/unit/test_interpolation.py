@@ -16,7 +16,8 @@ from PIL import Image
 
 from aigc_core import AIGCError, SampleRequest
 from aigc_core.sampling.interpolation import enlarge, interpolate, slerp, write_movie
-from aigc_core.sampling.sample import draw_latents, sample, to_uint8
+from aigc_core.sampling.noise import draw_noise
+from aigc_core.sampling.sample import sample
 from tests.toy_models import toy_checkpoint
 
 REQUESTS = [SampleRequest(seed=3, labels="Shirt"), SampleRequest(seed=8, labels="Coat", offsets={"z1": 2})]
@@ -51,9 +52,11 @@ def test_the_way_leads_through_the_images_and_back(architecture: str, curve: str
 
 def test_linear_way_by_hand() -> None:
     checkpoint = toy_checkpoint()
-    latents, _ = draw_latents([3, 8], 24, 3)
+    latents, _ = draw_noise([3, 8], (24,), 3)
     latents[1, 1] += 2
-    middle = to_uint8(checkpoint.generator(latents.mean(0, keepdim=True), torch.tensor([[0.5, 0, 0.5]])))
+    middle = checkpoint.modality.to_stored(
+        checkpoint.model(latents.mean(0, keepdim=True), torch.tensor([[0.5, 0, 0.5]]))
+    )
     assert torch.equal(stacked(interpolate(checkpoint, REQUESTS, frames=2, curve="linear"))[1:2], middle)
 
 

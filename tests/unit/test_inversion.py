@@ -12,15 +12,16 @@ from PIL import Image
 from torch import Tensor
 
 from aigc_core import AIGCError, Checkpoint, SampleRequest
-from aigc_core.families.gan.networks import ImageShape
+from aigc_core.families.base import Condition
+from aigc_core.modalities.image import ImageModality
 from aigc_core.sampling.directions import load_directions
 from aigc_core.sampling.inversion import invert, pyramid_loss, target_image
 from aigc_core.sampling.sample import render, sample
 from tests.toy_models import toy_checkpoint
 
 SHIPPED = Path(__file__).parents[2] / "checkpoints"
-GREY = ImageShape(channels=1, resolution=28)
-COLOUR = ImageShape(channels=3, resolution=32)
+GREY = ImageModality(channels=1, resolution=28)
+COLOUR = ImageModality(channels=3, resolution=32)
 
 
 def mean_error(first: Tensor, second: Tensor) -> float:
@@ -36,7 +37,7 @@ def test_an_image_of_a_shipped_model_is_found_again(name: str, tolerance: float)
     assert result.loss < 0.1 * history[0].loss
     assert mean_error(result.image, original) < tolerance
     assert mean_error(sample(checkpoint, SampleRequest(seed=50_001)).images[0], original) > 3 * tolerance
-    assert torch.equal(render(checkpoint, result.codes, result.labels)[0], result.image)
+    assert torch.equal(render(checkpoint, result.codes, Condition(result.labels))[0], result.image)
 
 
 def test_in_a_model_with_styles_one_style_is_found() -> None:
@@ -66,7 +67,7 @@ def test_a_foreign_image_is_approached_and_the_result_can_be_edited(digits_folde
     assert history[-1].loss < 0.5 * history[0].loss
     result = history[-1]
     step = load_directions(checkpoint).step(load_directions(checkpoint).strongest(1)[0])
-    edited = render(checkpoint, result.codes + 2 * step, result.labels)[0]
+    edited = render(checkpoint, result.codes + 2 * step, Condition(result.labels))[0]
     assert mean_error(edited, result.image) > 3
 
 

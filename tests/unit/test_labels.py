@@ -15,8 +15,8 @@ from aigc_core import AIGCError, SampleRequest
 from aigc_core.cli import main
 from aigc_core.demo.mix import parts_of_blend
 from aigc_core.escaping import escape, split_escaped, unescape
+from aigc_core.modalities.png import read_png
 from aigc_core.sampling.labels import class_entries, join_entries, mix_entry, parse_labels, split_entries
-from aigc_core.sampling.provenance import read_png
 from aigc_core.sampling.sample import sample
 from tests.toy_models import CLASS_NAMES, toy_checkpoint
 

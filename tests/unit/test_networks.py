@@ -32,9 +32,11 @@ from aigc_core.families.gan.networks.stylegan2 import (
     minibatch_std,
 )
 from aigc_core.nn.resampling import downsample, low_pass, upsample
+from aigc_core.pipeline import train
 from aigc_core.sampling.sample import generate
-from aigc_core.training.loop import TrainingConfig, train
 from aigc_core.training.presets import read_preset
+from aigc_core.training.recipe import TrainingConfig
+from tests.toy_models import spec_of
 
 # Other test modules register toys of their own; a new file in the package is tested here without being named.
 NAMES = [name for name in architecture_names() if get_architecture(name).generator.__module__.startswith("aigc_core.")]
@@ -451,7 +453,7 @@ def test_the_classroom_gan_is_the_one_of_the_tutorials() -> None:
         assert [tuple(layer.weight.shape) for layer in network.modules() if isinstance(layer, nn.Linear)] == list(
             zip(widths[1:], widths)
         )
-    method = AdversarialTraining(recipe.method_config, recipe.architecture, {}, shape, Accelerator(cpu=True))
+    method = AdversarialTraining(recipe.method_config, spec_of(recipe.architecture, {}, shape), Accelerator(cpu=True))
     adam = method.config.optimizer
     assert (adam.learning_rate, adam.discriminator_learning_rate, adam.betas) == (2e-4, None, (0.5, 0.999))
     assert (method.config.loss, method.parts) == ("non_saturating", [])

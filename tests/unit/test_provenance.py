@@ -21,8 +21,11 @@ from PIL import Image, PngImagePlugin
 
 from aigc_core import AIGCError, Checkpoint, SampleRequest
 from aigc_core.cli import main
-from aigc_core.sampling.provenance import Provenance, png_bytes, read_png, save_png
-from aigc_core.sampling.sample import MAX_COUNT, MAX_SEED, sample
+from aigc_core.modalities.png import png_bytes, read_png, save_png
+from aigc_core.modalities.provenance import Provenance, Statement
+from aigc_core.sampling.edits import MAX_SEED
+from aigc_core.sampling.request import MAX_COUNT
+from aigc_core.sampling.sample import sample
 from tests.processes import assert_one_sentence, run_cli
 from tests.toy_models import toy_checkpoint
 
@@ -39,7 +42,7 @@ def test_exiv2_reads_the_statements_of_the_standards(tmp_path: Path) -> None:
     import pyexiv2
 
     image = sample(toy_checkpoint("resnet"), SampleRequest(seed=1)).images[0]
-    save_png(tmp_path / "image.png", image, REQUEST, "abc")
+    save_png(tmp_path / "image.png", image, Statement(REQUEST.canonical(), "abc"))
     with pyexiv2.Image(str(tmp_path / "image.png")) as metadata:
         properties = metadata.read_xmp()
     assert properties["Xmp.iptcExt.DigitalSourceType"] == DIGITAL_SOURCE_TYPE
@@ -55,7 +58,7 @@ def test_exiv2_reads_the_statements_of_the_standards(tmp_path: Path) -> None:
 
 def test_xmp_packet_uses_the_registered_name_spaces() -> None:
     image = torch.zeros(1, 28, 28, dtype=torch.uint8)
-    with Image.open(io.BytesIO(png_bytes(image, None, ""))) as picture:
+    with Image.open(io.BytesIO(png_bytes(image, Statement("", "")))) as picture:
         packet = picture.info["XML:com.adobe.xmp"]
     names = {element.tag for element in ElementTree.fromstring(packet.lstrip("\ufeff")).iter()}
     assert "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}DigitalSourceType" in names
@@ -64,10 +67,10 @@ def test_xmp_packet_uses_the_registered_name_spaces() -> None:
 
 def test_request_and_weights_come_back() -> None:
     image = sample(toy_checkpoint(), SampleRequest(seed=1)).images[0]
-    pixels, provenance = read_png(io.BytesIO(png_bytes(image, REQUEST, "abc")))
+    pixels, provenance = read_png(io.BytesIO(png_bytes(image, Statement(REQUEST.canonical(), "abc"))))
     assert torch.equal(pixels, image)
-    assert provenance.request == REQUEST and provenance.weights == "abc"
-    assert read_png(io.BytesIO(png_bytes(image, None, "abc")))[1].request is None
+    assert SampleRequest.from_canonical(provenance.request) == REQUEST and provenance.weights == "abc"
+    assert read_png(io.BytesIO(png_bytes(image, Statement("", "abc"))))[1].request == ""
 
 
 def test_weights_are_identified_by_the_hash_of_their_file(folder: Path) -> None:
@@ -94,10 +97,10 @@ def test_inspect_sees_changed_pixels_and_other_weights(folder: Path, tmp_path: P
     request = SampleRequest(checkpoint=str(folder), seed=3)
     image = sample(checkpoint, request).images[0]
     image[0, 10, 10] ^= 128
-    save_png(tmp_path / "changed.png", image, request, checkpoint.weights_sha256)
+    save_png(tmp_path / "changed.png", image, Statement(request.canonical(), checkpoint.weights_sha256))
     assert_one_sentence(run_cli("inspect", str(tmp_path / "changed.png")), "do not match")
     other = toy_checkpoint()
-    other.generator.get_parameter("stem.weight").mul_(1.01)
+    other.model.get_parameter("stem.weight").mul_(1.01)
     other.save_pretrained(tmp_path / "other")
     assert_one_sentence(
         run_cli("inspect", str(tmp_path / "changed.png"), "--checkpoint", str(tmp_path / "other")), "other weights"
@@ -109,14 +112,14 @@ def test_files_that_are_not_ours(folder: Path, tmp_path: Path, capsys: pytest.Ca
     Image.new("RGB", (64, 64)).save(foreign)
     text.write_text("no image")
     request = SampleRequest(checkpoint=str(folder), seed=3)
-    whole = png_bytes(torch.zeros(1, 28, 28, dtype=torch.uint8), request, "abc")
+    whole = png_bytes(torch.zeros(1, 28, 28, dtype=torch.uint8), Statement(request.canonical(), "abc"))
     truncated.write_bytes(whole[: len(whole) * 2 // 3])
     jpeg = tmp_path / "photo.png"
     Image.new("RGB", (64, 64)).save(jpeg, "JPEG")
     huge = tmp_path / "huge.png"
     Image.new("1", (20_000, 20_000)).save(huge)
     unseeded = tmp_path / "unseeded.png"
-    save_png(unseeded, torch.zeros(1, 28, 28, dtype=torch.uint8), None, "abc")
+    save_png(unseeded, torch.zeros(1, 28, 28, dtype=torch.uint8), Statement("", "abc"))
     files = [foreign, text, truncated, jpeg, huge, unseeded, tmp_path / "none.png", tmp_path]
     for file in files:
         assert inspect(file) == 2, file
@@ -236,7 +239,7 @@ def test_every_way_to_write_the_statement_is_read(name: str, wrapped: bool) -> N
     for behind, compressed in ((False, False), (True, False), (True, True)):
         provenance = read_png(png_with(packet, behind, compressed))[1]
         assert provenance == Provenance(
-            SampleRequest(checkpoint="a/b", seed=7), "abc", DIGITAL_SOURCE_TYPE, {"Label": "1"}
+            SampleRequest(checkpoint="a/b", seed=7).canonical(), "abc", DIGITAL_SOURCE_TYPE, {"Label": "1"}
         )
 
 
@@ -305,7 +308,11 @@ def test_a_small_file_that_claims_many_images_costs_nothing(
 ) -> None:
     checkpoint = Checkpoint.from_pretrained(folder)
     request = SampleRequest(checkpoint=str(folder), count=MAX_COUNT)
-    save_png(tmp_path / "a.png", torch.zeros(1, 28, 28, dtype=torch.uint8), request, checkpoint.weights_sha256)
+    save_png(
+        tmp_path / "a.png",
+        torch.zeros(1, 28, 28, dtype=torch.uint8),
+        Statement(request.canonical(), checkpoint.weights_sha256),
+    )
     drawn = []
     monkeypatch.setattr("aigc_core.commands.inspect.sample", drawn.append)
     assert inspect(tmp_path / "a.png") == 2 and not drawn
@@ -329,8 +336,8 @@ def test_a_small_file_that_claims_many_images_costs_nothing(
 @settings(deadline=None)
 def test_whatever_may_be_written_is_read_back(request: SampleRequest, colour: bool) -> None:
     image = torch.arange(8 * 8 * 3, dtype=torch.uint8).reshape(3, 8, 8)[: 3 if colour else 1]
-    pixels, provenance = read_png(io.BytesIO(png_bytes(image, request, "abc")))
-    assert torch.equal(pixels, image) and provenance.request == request
+    pixels, provenance = read_png(io.BytesIO(png_bytes(image, Statement(request.canonical(), "abc"))))
+    assert torch.equal(pixels, image) and SampleRequest.from_canonical(provenance.request) == request
 
 
 def test_samples_of_the_library_are_saved_with_their_provenance(folder: Path, tmp_path: Path) -> None:
@@ -342,7 +349,7 @@ def test_samples_of_the_library_are_saved_with_their_provenance(folder: Path, tm
     ]
     pixels, provenance = read_png(tmp_path / "pictures" / "seed-9.png")
     assert torch.equal(pixels, samples.images[1])
-    assert provenance.request == SampleRequest(checkpoint=str(folder), seed=9, labels="Coat")
+    assert provenance.request == SampleRequest(checkpoint=str(folder), seed=9, labels="Coat").canonical()
     assert read_png(tmp_path / "grid.png")[0].shape == (1, 56, 84)
     assert inspect(tmp_path / "grid.png") == 0 == inspect(tmp_path / "pictures" / "seed-12.png")
 
@@ -351,7 +358,7 @@ def test_inspect_needs_the_model(tmp_path: Path, capsys: pytest.CaptureFixture[s
     image = sample(toy_checkpoint(), SampleRequest(seed=3)).images[0]
     for name, said in (("", "name it with --checkpoint"), (str(tmp_path / "gone"), "no folder")):
         request = SampleRequest(checkpoint=name, seed=3)
-        save_png(tmp_path / "image.png", image, request, toy_checkpoint().weights_sha256)
+        save_png(tmp_path / "image.png", image, Statement(request.canonical(), toy_checkpoint().weights_sha256))
         assert inspect(tmp_path / "image.png") == 2
         output = capsys.readouterr()
         assert said in output.err and output.err.count("\n") == 1 and "AI-generated: yes" in output.out
@@ -364,12 +371,12 @@ def test_threads_write_their_own_provenance_at_once() -> None:
     script = (
         "import io, sys, torch; sys.setswitchinterval(1e-6)\n"
         "from concurrent.futures import ThreadPoolExecutor\n"
-        "from aigc_core.sampling.provenance import png_bytes, read_png\n"
-        "from aigc_core.sampling.sample import SampleRequest\n"
+        "from aigc_core.modalities.png import png_bytes, read_png\n"
+        "from aigc_core.modalities.provenance import Statement\n"
         "image = torch.zeros(3, 8, 8, dtype=torch.uint8)\n"
-        "requests = [SampleRequest(checkpoint='a&<b>', seed=seed) for seed in range(2000)]\n"
+        "requests = [f'checkpoint=a&<b>&seed={seed}' for seed in range(2000)]\n"
         "with ThreadPoolExecutor(8) as pool:\n"
-        "    files = list(pool.map(lambda request: png_bytes(image, request, 'abc'), requests))\n"
+        "    files = list(pool.map(lambda request: png_bytes(image, Statement(request, 'abc')), requests))\n"
         "assert [read_png(io.BytesIO(file))[1].request for file in files] == requests\n"
     )
     subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[2], check=True)

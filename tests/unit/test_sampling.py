@@ -14,7 +14,9 @@ from PIL import Image
 from aigc_core import AIGCError, SampleRequest
 from aigc_core.cli import main
 from aigc_core.config import parse_config
-from aigc_core.sampling.sample import draw_latents, image_grid, sample, to_uint8
+from aigc_core.modalities.image import image_grid
+from aigc_core.sampling.noise import draw_noise
+from aigc_core.sampling.sample import sample
 from tests.processes import assert_one_sentence, run_cli
 from tests.toy_models import ARCHITECTURES, toy_checkpoint
 
@@ -40,18 +42,19 @@ def test_canonical_string_and_back() -> None:
         {"seed": "1e30"}, {"seed": 1e30}, {"seed": -1}, {"seed": "abc"}, {"seed": 2**32}, {"seed": "9" * 5000},
         {"count": 0}, {"count": 10**6}, {"count": "many"}, {"truncation": -0.1}, {"truncation": "nan"},
         {"truncation": 2}, {"offsets": {"z0": float("nan")}}, {"offsets": {"z0": 1e9}}, {"offsets": "z0"},
-        {"labels": "x" * 20_000}, {"mix_seed": -1}, {"mix_layer": -1}, {"colour": "red"},
+        {"labels": "x" * 20_000}, {"mix_seed": -1}, {"mix_layer": -1}, {"colour": "red"}, {"options": "x"},
+        {"prompt": "Once"}, {"temperature": 1}, {"options": {"x": "y" * 20_000}},
     ],
 )  # fmt: skip
 def test_a_bad_request_is_one_sentence(values: dict) -> None:
     with pytest.raises(AIGCError) as caught:
-        parse_config(SampleRequest, values, "Sample request")
+        sample(toy_checkpoint("toy-style"), parse_config(SampleRequest, values, "Sample request"))
     assert "\n" not in str(caught.value)
 
 
 def test_latents_depend_on_the_seed_alone() -> None:
-    together, labels = draw_latents([5, 6, 7], 10, 3)
-    alone, label = draw_latents([6], 10, 3)
+    together, labels = draw_noise([5, 6, 7], (10,), 3)
+    alone, label = draw_noise([6], (10,), 3)
     assert torch.equal(together[1:2], alone) and torch.equal(labels[1:2], label)
     expected = torch.randn(10, generator=torch.Generator().manual_seed(6))
     assert torch.equal(alone[0], expected)
@@ -59,12 +62,12 @@ def test_latents_depend_on_the_seed_alone() -> None:
 
 def test_classes_are_as_frequent_as_in_the_data() -> None:
     shares = (0.5, 0.0, 0.3, 0.2)
-    latents, labels = draw_latents(list(range(4000)), 1, 4, shares)
+    latents, labels = draw_noise(range(4000), (1,), 4, shares)
     counts = labels.sum(0)
     assert counts[1] == 0 and labels.sum(1).eq(1).all()
     # Three standard deviations of a binomial share are 0.024 at most.
     assert (counts / 4000 - torch.tensor(shares)).abs().max() < 0.024
-    alone, label = draw_latents([1234], 1, 4, shares)
+    alone, label = draw_noise([1234], (1,), 4, shares)
     assert torch.equal(alone, latents[1234:1235]) and torch.equal(label, labels[1234:1235])
     checkpoint = toy_checkpoint()
     checkpoint.config = checkpoint.config.model_copy(update={"class_shares": (0.0, 0.0, 1.0)})
@@ -98,28 +101,28 @@ def test_a_label_needs_a_conditional_model() -> None:
 
 def test_truncation_and_offsets_in_z() -> None:
     checkpoint = toy_checkpoint("mlp")
-    latents, labels = draw_latents([3], 20, 0)
+    latents, labels = draw_noise([3], (20,), 0)
     latents = 0.5 * latents
     latents[0, 12] += 1.5
-    expected = to_uint8(checkpoint.generator(latents, labels))
+    expected = toy_checkpoint().modality.to_stored(checkpoint.model(latents, labels))
     request = SampleRequest(seed=3, truncation=0.5, offsets={"z12": 1.5})
     assert torch.equal(sample(checkpoint, request).images, expected)
 
 
 def test_truncation_offsets_and_mixing_in_w() -> None:
     checkpoint = toy_checkpoint("toy-style")
-    generator = checkpoint.generator
-    (latents, labels), (mix_latents, mix_labels) = draw_latents([3], 6, 3), draw_latents([9], 6, 3)
+    generator = checkpoint.model
+    (latents, labels), (mix_latents, mix_labels) = draw_noise([3], (6,), 3), draw_noise([9], (6,), 3)
     latents[0, 2] += 1.5
     mix_latents[0, 2] += 1.5
-    styles = 0.25 + 0.5 * (generator.mapping(latents, labels) - 0.25)  # type: ignore[operator]
-    mixed = 0.25 + 0.5 * (generator.mapping(mix_latents, mix_labels) - 0.25)  # type: ignore[operator]
+    styles = 0.25 + 0.5 * (generator.mapping(latents, labels) - 0.25)
+    mixed = 0.25 + 0.5 * (generator.mapping(mix_latents, mix_labels) - 0.25)
     request = SampleRequest(seed=3, truncation=0.5, offsets={"z2": 1.5})
-    expected = to_uint8(generator.synthesis(styles))  # type: ignore[operator]
+    expected = toy_checkpoint().modality.to_stored(generator.synthesis(styles))
     assert (sample(checkpoint, request).images.int() - expected.int()).abs().max() <= 1
     styles[:, 1:] = mixed[:, 1:]
-    expected = to_uint8(generator.synthesis(styles))  # type: ignore[operator]
-    request = request.model_copy(update={"mix_seed": 9, "mix_layer": 1})
+    expected = toy_checkpoint().modality.to_stored(generator.synthesis(styles))
+    request = SampleRequest(seed=3, truncation=0.5, offsets={"z2": 1.5}, mix_seed=9, mix_layer=1)
     assert (sample(checkpoint, request).images.int() - expected.int()).abs().max() <= 1
 
 
@@ -195,13 +198,13 @@ def test_a_strip_leads_from_seed_to_seed(curve: str, folder: Path, tmp_path: Pat
     places = pixels.unflatten(1, (11, 28)).transpose(0, 1)
     images = sample(toy_checkpoint(), SampleRequest(seed=4, count=3, labels="Bag")).images[:, 0]
     assert (places[[0, 5, 10]].int() - images.int()).abs().max() <= 1
-    latents, _ = draw_latents([4, 5], 24, 3)
+    latents, _ = draw_noise([4, 5], (24,), 3)
     angle = torch.acos(torch.nn.functional.cosine_similarity(latents[0], latents[1], dim=0))
     weights = torch.tensor([0.6, 0.4])
     if curve == "spherical":
         weights = (weights * angle).sin() / angle.sin()
-    between = toy_checkpoint().generator((weights @ latents)[None], torch.tensor([[0.0, 1.0, 0.0]]))
-    assert (places[2].int() - to_uint8(between)[0, 0].int()).abs().max() <= 1
+    between = toy_checkpoint().model((weights @ latents)[None], torch.tensor([[0.0, 1.0, 0.0]]))
+    assert (places[2].int() - toy_checkpoint().modality.to_stored(between)[0, 0].int()).abs().max() <= 1
     assert main(["inspect", str(tmp_path / "strip.png")]) == 2  # an image between seeds has no seed
     assert main([*words, "--out", str(tmp_path / "strip.npz")]) == 2
 

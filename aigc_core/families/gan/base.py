@@ -12,15 +12,17 @@ from pydantic import field_validator
 from torch import Tensor, nn
 
 from aigc_core.config import Config, parse_config
-from aigc_core.families.base import Batch, StepState
+from aigc_core.families.base import Batch, Model, ModelSpec, StepState, TrainingMethod
 from aigc_core.families.compile import maybe_compile
 
 from .augmentation import build_augmentation
 from .discriminator import is_batch_coupled
+from .generator import Generator
 from .losses import losses
-from .networks import ImageShape, build_discriminator, build_generator
+from .networks import build_discriminator, build_generator, image_shape_of
 from .optimizer import OptimizerConfig, build_optimizers
 from .parts import Setup, Term, build_parts, with_parts
+from .standing_statistics import with_standing_statistics
 from .verdict import Judge, Verdict
 
 
@@ -40,7 +42,7 @@ class GANConfig(Config):
         return name
 
 
-class GANTraining:
+class GANTraining(TrainingMethod):
     """A generator and a discriminator in training; how a step goes is said by a subclass.
 
     Raises AIGCError for a recipe that does not fit the networks or the classes.
@@ -51,13 +53,13 @@ class GANTraining:
 
     def __init__(
         self,
-        config: dict[str, Any],
-        architecture: str,
-        architecture_config: dict[str, Any],
-        image_shape: ImageShape,
+        config: Mapping[str, Any],
+        spec: ModelSpec,
         accelerator: Accelerator,
     ) -> None:
-        self.config = parse_config(with_parts(self.config_type), config, "method_config")
+        architecture, architecture_config = spec.architecture, dict(spec.architecture_config)
+        image_shape = image_shape_of(spec)
+        self.config = parse_config(with_parts(self.config_type), dict(config), "method_config")
         self.accelerator = accelerator
         self.loss = losses[self.config.loss]
         self.generator = build_generator(architecture, architecture_config, image_shape)
@@ -77,7 +79,7 @@ class GANTraining:
         self._adams = build_optimizers(self.config.optimizer, self.generator, self.discriminator)
 
     @property
-    def model(self) -> nn.Module:
+    def model(self) -> Generator:
         """What is averaged and kept: the generator."""
         return self.generator
 
@@ -90,6 +92,10 @@ class GANTraining:
     @property
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         return dict(self._adams)
+
+    def kept_model(self, average: Model, class_shares: Tensor) -> Model:
+        assert isinstance(average, Generator)
+        return with_standing_statistics(average, class_shares)
 
     def warning(self, measured: dict[str, float]) -> str | None:
         """A sentence when the discriminator has won: it tells every pair apart and the generator learns nothing."""

@@ -14,6 +14,7 @@ import yaml
 from aigc_core.config import parse_config
 from aigc_core.data.datasets import is_registered
 from aigc_core.errors import AIGCError
+from aigc_core.training.recipe import TrainingConfig
 
 from .legacy import upgrade_recipe
 
@@ -71,8 +72,6 @@ def command_for(recipe: dict[str, Any]) -> str:
 
     Raises AIGCError if the recipe is none of this version, or came from no preset.
     """
-    from aigc_core.training.loop import TrainingConfig
-
     preset, made = read_preset(str(recipe.get("preset"))), upgrade_recipe(recipe)
     if not is_registered(str(made.get("data"))):
         made["data"] = "PICTURES"

@@ -24,31 +24,16 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 from torch import nn
 
 from aigc_core.config import Config, parse_config
 from aigc_core.errors import AIGCError
-
-RESOLUTIONS = (28, 32, 64, 128, 256, 512, 1024)
-
-
-def _grey_or_colour(value: int) -> int:
-    if value not in (1, 3):
-        raise ValueError("images have 1 channel (grey) or 3 (colour)")
-    return value
-
-
-def _supported_resolution(value: int) -> int:
-    if value not in RESOLUTIONS:
-        raise ValueError(f"models draw images of {', '.join(map(str, RESOLUTIONS))} pixels a side")
-    return value
-
-
-Channels = Annotated[int, AfterValidator(_grey_or_colour)]
-Resolution = Annotated[int, AfterValidator(_supported_resolution)]
+from aigc_core.families.base import ModelSpec
+from aigc_core.families.gan.generator import Generator
+from aigc_core.modalities.image import Channels, ImageModality, Resolution
 
 
 class ImageShape(Config):
@@ -72,6 +57,14 @@ class ImageShape(Config):
         return (self.resolution // self.stem_resolution).bit_length() - 1
 
 
+def image_shape_of(spec: ModelSpec) -> ImageShape:
+    """What networks are built for. Raises AIGCError if samples are no images."""
+    kind = spec.modality
+    if not isinstance(kind, ImageModality):
+        raise AIGCError(f"The networks of GANs draw images, not {kind.name}.")
+    return ImageShape(channels=kind.channels, resolution=kind.resolution, num_classes=spec.num_classes)
+
+
 NetworkBuilder = Callable[[Any, ImageShape], nn.Module]
 
 
@@ -81,7 +74,7 @@ class Architecture:
 
     name: str
     config: type[Config]
-    generator: NetworkBuilder
+    generator: Callable[[Any, ImageShape], Generator]
     discriminator: NetworkBuilder
 
 
@@ -107,7 +100,7 @@ def architecture_names() -> list[str]:
     return sorted(_architectures)
 
 
-def build_generator(name: str, config: dict[str, Any], image_shape: ImageShape) -> nn.Module:
+def build_generator(name: str, config: dict[str, Any], image_shape: ImageShape) -> Generator:
     """A generator with fresh weights. Raises AIGCError for an unknown name or a config that does not fit."""
     architecture = get_architecture(name)
     parsed = parse_config(architecture.config, config, f"Config of architecture '{name}'")

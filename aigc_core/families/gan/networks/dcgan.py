@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from aigc_core.config import Config
+from aigc_core.families.gan.generator import Generator
 from aigc_core.families.gan.projection import ProjectionDiscriminator
 
 from . import Architecture, ImageShape, register
@@ -54,7 +55,7 @@ def _normalised(convolution: nn.Conv2d | nn.ConvTranspose2d) -> list[nn.Module]:
     return [convolution, nn.BatchNorm2d(convolution.out_channels), nn.ReLU(inplace=True)]
 
 
-class Generator(nn.Module):
+class DCGANGenerator(Generator):
     """latents [N, latent_dim], labels [N, num_classes] → images [N, channels, R, R] in [-1, 1]."""
 
     def __init__(self, config: DCGANConfig, image_shape: ImageShape) -> None:
@@ -88,7 +89,7 @@ class Generator(nn.Module):
         return [self.stem.weight[:, : self.latent_dim]]
 
 
-class Discriminator(ProjectionDiscriminator):
+class DCGANDiscriminator(ProjectionDiscriminator):
     """images [N, channels, R, R] in [-1, 1], labels [N, num_classes] → logits [N]."""
 
     def __init__(self, config: DCGANConfig, image_shape: ImageShape) -> None:
@@ -114,4 +115,4 @@ class Discriminator(ProjectionDiscriminator):
         return self.to_features(self.blocks(images).permute(0, 2, 3, 1).flatten(1))
 
 
-register(Architecture("dcgan", DCGANConfig, Generator, Discriminator))
+register(Architecture("dcgan", DCGANConfig, DCGANGenerator, DCGANDiscriminator))

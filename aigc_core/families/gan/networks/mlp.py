@@ -14,6 +14,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from aigc_core.config import Config
+from aigc_core.families.gan.generator import Generator
 
 from . import Architecture, ImageShape, register
 
@@ -28,7 +29,7 @@ class MLPConfig(Config):
     discriminator_widths: tuple[Width, Width] = (256, 128)
 
 
-class Generator(nn.Module):
+class MLPGenerator(Generator):
     """latents [N, latent_dim], labels [N, num_classes] → images [N, channels, R, R] in [-1, 1]."""
 
     def __init__(self, config: MLPConfig, image_shape: ImageShape) -> None:
@@ -53,7 +54,7 @@ class Generator(nn.Module):
         return [self.layers[0].weight[:, : self.latent_dim]]  # type: ignore[index]
 
 
-class Discriminator(nn.Module):
+class MLPDiscriminator(nn.Module):
     """images [N, channels, R, R] in [-1, 1], labels [N, num_classes] → logits [N]."""
 
     def __init__(self, config: MLPConfig, image_shape: ImageShape) -> None:
@@ -71,4 +72,4 @@ class Discriminator(nn.Module):
         return self.layers(torch.cat([images.flatten(1), labels], dim=1)).squeeze(1)
 
 
-register(Architecture("mlp", MLPConfig, Generator, Discriminator))
+register(Architecture("mlp", MLPConfig, MLPGenerator, MLPDiscriminator))

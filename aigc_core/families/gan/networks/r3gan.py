@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from aigc_core.config import Config
+from aigc_core.families.gan.generator import Generator
 from aigc_core.nn.convolution import Convolution, convolve
 from aigc_core.nn.resampling import downsample, upsample
 
@@ -157,7 +158,7 @@ class Downsample(nn.Module):
         return self.project(downsample(maps))
 
 
-class Generator(nn.Module):
+class R3GANGenerator(Generator):
     """latents [N, latent_dim], labels [N, num_classes] → images [N, channels, R, R], about in [-1, 1]."""
 
     def __init__(self, config: R3GANConfig, image_shape: ImageShape) -> None:
@@ -190,7 +191,7 @@ class Generator(nn.Module):
         return [self.layers[0].scale.weight[:, : self.latent_dim]]  # type: ignore[union-attr]
 
 
-class Discriminator(nn.Module):
+class R3GANDiscriminator(nn.Module):
     """images [N, channels, R, R] in [-1, 1], labels [N, num_classes] → logits [N]."""
 
     def __init__(self, config: R3GANConfig, image_shape: ImageShape) -> None:
@@ -219,4 +220,4 @@ class Discriminator(nn.Module):
         return features.sum(1)
 
 
-register(Architecture("r3gan", R3GANConfig, Generator, Discriminator))
+register(Architecture("r3gan", R3GANConfig, R3GANGenerator, R3GANDiscriminator))

@@ -17,6 +17,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from aigc_core.config import Config
 from aigc_core.errors import AIGCError
+from aigc_core.families.gan.generator import Generator
 from aigc_core.families.gan.projection import ProjectionDiscriminator
 
 from . import Architecture, ImageShape, register
@@ -160,7 +161,7 @@ class DiscriminatorBlock(nn.Module):
         return hidden + self.shortcut(maps)
 
 
-class Generator(nn.Module):
+class ResNetGenerator(Generator):
     """latents [N, latent_dim], labels [N, num_classes] → images [N, channels, R, R] in [-1, 1]."""
 
     def __init__(self, config: ResNetConfig, image_shape: ImageShape) -> None:
@@ -194,7 +195,7 @@ class Generator(nn.Module):
         return [self.stem.weight]  # type: ignore[list-item]
 
 
-class Discriminator(ProjectionDiscriminator):
+class ResNetDiscriminator(ProjectionDiscriminator):
     """images [N, channels, R, R] in [-1, 1], labels [N, num_classes] → logits [N]."""
 
     def __init__(self, config: ResNetConfig, image_shape: ImageShape) -> None:
@@ -219,4 +220,4 @@ class Discriminator(ProjectionDiscriminator):
         return functional.relu(self.blocks(images)).sum(dim=(2, 3))
 
 
-register(Architecture("resnet", ResNetConfig, Generator, Discriminator))
+register(Architecture("resnet", ResNetConfig, ResNetGenerator, ResNetDiscriminator))

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from aigc_core.config import Config
 from aigc_core.families.gan.discriminator import BatchCoupled
+from aigc_core.families.gan.generator import StyleGenerator
 from aigc_core.nn.resampling import downsample, low_pass, upsample
 
 from . import Architecture, ImageShape, register
@@ -193,14 +194,12 @@ class Mapping(nn.Module):
         return features
 
 
-class Generator(nn.Module):
+class StyleGAN2Generator(StyleGenerator):
     """latents [N, latent_dim], labels [N, num_classes] → images [N, channels, R, R], about in [-1, 1].
 
     `layers` read the styles 0, 1, 2, …; the image taken after a layer reads the style of the layer that follows
     it, the last one `num_layers` - 1.
     """
-
-    style_mean: Tensor
 
     def __init__(self, config: StyleConfig, image_shape: ImageShape) -> None:
         super().__init__()
@@ -289,7 +288,7 @@ def minibatch_std(maps: Tensor) -> Tensor:
     return torch.cat([maps, deviations.repeat(members)[:, None, None, None].expand_as(maps[:, :1])], dim=1)
 
 
-class Discriminator(BatchCoupled, nn.Module):
+class StyleGAN2Discriminator(BatchCoupled, nn.Module):
     """images [N, channels, R, R] in [-1, 1], labels [N, num_classes] → logits [N].
 
     With classes there is a logit for each, and the labels choose (or weigh) them.
@@ -311,4 +310,4 @@ class Discriminator(BatchCoupled, nn.Module):
         return (logits * labels).sum(1) if labels.shape[1] else logits.squeeze(1)
 
 
-register(Architecture("style", StyleConfig, Generator, Discriminator))
+register(Architecture("style", StyleConfig, StyleGAN2Generator, StyleGAN2Discriminator))

@@ -1,0 +1,111 @@
+"""A checkpoint in memory: a model with its config, read from a folder and written to one."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save, save_file
+from torch import Tensor
+
+from aigc_core.errors import AIGCError
+from aigc_core.families.base import Model, families
+from aigc_core.files import atomic_directory
+from aigc_core.modalities.base import Modality
+
+from .config import CheckpointConfig
+from .folder import read_config
+from .layout import CONFIG_FILE, WEIGHTS_FILE
+
+MAX_PARAMETERS = 1_000_000_000
+
+
+@dataclass
+class StoredCheckpoint:
+    """A model in eval mode with its config.
+
+    `path` is the folder it was read from, if any, and `reference` the name it was asked for by.
+    """
+
+    config: CheckpointConfig
+    model: Model
+    path: Path | None = None
+    reference: str = ""
+
+    @classmethod
+    def read(cls, folder: Path, reference: str = "", device: str = "cpu") -> Self:
+        """Read a folder. Nothing read is trusted: the config is validated, the network's shape is compared with the
+        header of the weights before memory is allocated, and weights must be finite. Raises AIGCError otherwise.
+        """
+        config = read_config(folder)
+        model = _load_model(config, folder / WEIGHTS_FILE).to(device).eval().requires_grad_(False)
+        return cls(config, model, folder, reference or str(folder))
+
+    @property
+    def modality(self) -> Modality:
+        """What a sample is."""
+        return self.config.sample_kind
+
+    def save_pretrained(self, folder: str | Path) -> Path:
+        """Write config and weights to `folder`, which appears complete or not at all. Returns the folder."""
+        folder = Path(folder)
+        with atomic_directory(folder) as unfinished:
+            self.write_files(unfinished)
+        self.path = folder
+        return folder
+
+    def write_files(self, folder: Path) -> None:
+        """Write `config.json` and `model.safetensors` into an existing folder."""
+        (folder / CONFIG_FILE).write_text(self.config.as_json())
+        save_file(self._weights(), folder / WEIGHTS_FILE, metadata={"format": "pt"})
+
+    @cached_property
+    def weights_sha256(self) -> str:
+        """What identifies the weights: the SHA-256 of `model.safetensors` in hexadecimal, as the Hub shows it."""
+        written = (self.path / WEIGHTS_FILE).read_bytes() if self.path else save(self._weights(), {"format": "pt"})
+        return hashlib.sha256(written).hexdigest()
+
+    def _weights(self) -> dict[str, Tensor]:
+        return {name: tensor.detach().cpu().contiguous() for name, tensor in self.model.state_dict().items()}
+
+
+def _load_model(config: CheckpointConfig, weights: Path) -> Model:
+    if not weights.is_file():
+        raise AIGCError(f"'{weights.parent}' is not a complete checkpoint: {WEIGHTS_FILE} is missing.")
+    try:
+        with torch.device("meta"):
+            model = families[config.family].build_model(config.spec)
+    except RuntimeError as error:
+        raise AIGCError(f"'{weights.parent}' describes a network that cannot be built: {error}.") from None
+    expected = model.state_dict()
+    if sum(tensor.numel() for tensor in expected.values()) > MAX_PARAMETERS:
+        raise AIGCError(f"'{weights.parent}' describes a network of over {MAX_PARAMETERS:,} parameters; refused.")
+    try:
+        with safe_open(weights, framework="pt") as file:
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+        _compare(weights, shapes, {name: tuple(tensor.shape) for name, tensor in expected.items()})
+        tensors = load_file(weights)
+        types = {name: tensor.dtype for name, tensor in tensors.items()}
+        _compare(weights, types, {name: tensor.dtype for name, tensor in expected.items()})
+    except SafetensorError as error:
+        raise AIGCError(f"'{weights}' is damaged or not a safetensors file ({error}); fetch it again.") from None
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise AIGCError(f"'{weights}' has values that are not finite (tensor '{name}'): training had diverged.")
+    model.load_state_dict(tensors, assign=True)
+    return model
+
+
+def _compare(weights: Path, found: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Raise AIGCError, naming a tensor, unless shapes or types found in the file are those of the network."""
+    for name in sorted(set(found) | set(expected)):
+        if found.get(name) != expected.get(name):
+            raise AIGCError(
+                f"'{weights}' does not fit its config: tensor '{name}' is {found.get(name, 'missing')} in the file "
+                f"and {expected.get(name, 'absent')} in the network."
+            )

@@ -1,0 +1,111 @@
+"""What `config.json` of a checkpoint holds: what the model is and how it was made."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from typing import Any
+from unicodedata import normalize
+
+from pydantic import Field, field_validator, model_validator
+
+from aigc_core import __version__
+from aigc_core.config import Config
+from aigc_core.data.datasets import public_name
+from aigc_core.errors import AIGCError
+from aigc_core.families.base import ModelSpec
+from aigc_core.modalities.base import Modality, build_modality
+
+from .layout import CONFIG_FILE, MAX_CONFIG_BYTES
+from .reference import published_reference
+
+
+class CheckpointConfig(Config):
+    """What `config.json` holds.
+
+    `modality` and `shape` say what a sample is, `family`, `architecture` and its config what draws it. `num_classes` 0
+    means that the model knows no classes. `class_shares`: how often each class occurs in the training data, empty where
+    all occur alike. `dataset` is the name of a registered data set, or of a folder on the machine of whoever trained
+    the model; `data_hash` is the hash of its content as it was trained on (`content_hash`), empty in checkpoints
+    from before there was one. `recipe` is the training configuration as it was used, `images_seen` counts real samples
+    shown to the training method, `step` its steps, `parent` names the checkpoint or commit training started from.
+
+    Version 1 knew GANs of images alone and held `image_shape` in place of `modality`, `shape` and `num_classes`.
+    """
+
+    format_version: int = Field(default=2, ge=2, le=2)
+    family: str = "gan"
+    architecture: str
+    architecture_config: dict[str, Any] = {}
+    modality: str = "image"
+    shape: dict[str, Any]
+    num_classes: int = Field(default=0, ge=0, le=10_000)
+    class_names: tuple[str, ...] = ()
+    class_shares: tuple[float, ...] = ()
+    dataset: str
+    data_hash: str = Field(default="", pattern="^([0-9a-f]{16})?$")
+    data_licence: str = ""
+    recipe: dict[str, Any] = {}
+    step: int = Field(default=0, ge=0)
+    images_seen: int = Field(default=0, ge=0)
+    training_seconds: float = Field(default=0, ge=0)
+    library_version: str = __version__
+    parent: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_version_1(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or values.get("format_version", 2) != 1 or "image_shape" not in values:
+            return values
+        image_shape = values["image_shape"]
+        if not isinstance(image_shape, dict):
+            raise ValueError("image_shape must be an object")
+        shape = {name: value for name, value in image_shape.items() if name != "num_classes"}
+        others = {name: value for name, value in values.items() if name != "image_shape"}
+        number = image_shape.get("num_classes", 0)
+        return others | {"format_version": 2, "modality": "image", "shape": shape, "num_classes": number}
+
+    @field_validator("class_names")
+    @classmethod
+    def _bounded_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if any(len(name) > 200 for name in names):
+            raise ValueError("a class name is longer than 200 characters")
+        return tuple(normalize("NFC", name) for name in names)
+
+    @model_validator(mode="after")
+    def _shares_of_the_whole(self) -> CheckpointConfig:
+        shares = self.class_shares
+        if shares and not (len(shares) == self.num_classes and min(shares) >= 0 and abs(sum(shares) - 1) < 1e-3):
+            raise ValueError("class_shares must be one share a class, 1 in all")
+        return self
+
+    @cached_property
+    def sample_kind(self) -> Modality:
+        """What a sample is. Raises AIGCError for an unknown modality, or a shape that is none of it."""
+        return build_modality(self.modality, self.shape)
+
+    @property
+    def spec(self) -> ModelSpec:
+        """What the model is built for. Raises AIGCError as `sample_kind` does."""
+        return ModelSpec(self.architecture, self.architecture_config, self.sample_kind, self.num_classes)
+
+    def published(self) -> CheckpointConfig:
+        """The same for others' eyes: of this machine's folders, of the data and of the parent, only the names."""
+        kept = {"data": public_name, "parent": published_reference}
+        recipe = {name: kept[name](str(value)) if name in kept else value for name, value in self.recipe.items()}
+        parent = self.parent and published_reference(self.parent)
+        return self.model_copy(update={"dataset": public_name(self.dataset), "recipe": recipe, "parent": parent})
+
+    def as_json(self) -> str:
+        """The text of `config.json`, in ASCII. Raises AIGCError if it is larger than what is opened."""
+        text = json.dumps(self.model_dump(mode="json"), indent=2) + "\n"
+        if len(text) > MAX_CONFIG_BYTES:
+            raise AIGCError(
+                f"{CONFIG_FILE} would be {len(text):,} bytes long, and at most {MAX_CONFIG_BYTES:,} are opened: there "
+                f"are {len(self.class_names):,} class names; shorten them, or do without by --set conditional=false."
+            )
+        return text
+
+    def class_name(self, label: int) -> str:
+        """The name of a class, or its number where the data set names none."""
+        return self.class_names[label] if label < len(self.class_names) else str(label)

@@ -1,0 +1,60 @@
+"""Real samples with what is known of them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+from torch import Tensor
+from tqdm import tqdm
+
+HASHED_BYTES = 64 * 2**20
+"""About so much is hashed at a time."""
+PATIENCE_SECONDS = 2
+"""What takes longer shows its progress."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """samples: stored tensors [N, …], or what can be indexed and split like one; labels: int64 [N], zeros where there
+    are no classes."""
+
+    name: str
+    samples: Tensor
+    labels: Tensor
+    class_names: tuple[str, ...]
+    licence: str
+    source: str
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def batch(self, indices: Tensor, upcoming: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The samples [n, …] and labels int64 [n] at `indices` int64 [n].
+
+        Where samples are read from files, those at `upcoming` begin to be decoded in the background.
+        """
+        return self.samples[indices], self.labels[indices]
+
+    def content_hash(self) -> str:
+        """16 hexadecimal digits that change with any sample or label."""
+        return self._content_hash
+
+    @cached_property
+    def _content_hash(self) -> str:
+        digest = hashlib.sha256(repr(tuple(self.samples.shape)).encode())
+        size = max(1, HASHED_BYTES // max(1, self.samples.shape[1:].numel()))
+        chunks = tqdm(
+            self.samples.split(size),
+            desc=f"hash of {self.name}",
+            total=-(-len(self) // size),
+            unit_scale=size,
+            unit=" samples",
+            leave=False,
+            delay=PATIENCE_SECONDS,
+        )
+        for samples in chunks:
+            digest.update(samples.numpy().tobytes())
+        digest.update(self.labels.numpy().tobytes())
+        return digest.hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""Kinds of samples: images, and whatever registers itself beside them."""

@@ -1,0 +1,96 @@
+"""The contract of modalities: what a sample is, how it is stored, filed and shown, and where real ones come from.
+
+Between the packages samples are *stored* tensors (uint8 [N, C, H, W] of images, tokens int64 [N, T] of text …); models
+work in *model space* (`aigc_core.families.base`). A modality leads from one to the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from torch import Tensor
+
+from aigc_core.config import Config, parse_config
+from aigc_core.data.dataset import Dataset
+from aigc_core.errors import AIGCError
+from aigc_core.registry import Registry
+
+from .provenance import Provenance, Statement
+
+
+class Modality(Config):
+    """One shape of one kind of sample: what `config.json` keeps as `modality` and `shape`.
+
+    `suffix`: of the files it writes. `preview_file`: what a checkpoint keeps to show itself by.
+    """
+
+    name: ClassVar[str]
+    suffix: ClassVar[str]
+    preview_file: ClassVar[str]
+
+    @classmethod
+    def load(cls, data: str, settings: Mapping[str, Any], limit: int | None = None) -> tuple[Self, Dataset]:
+        """The training split of a data set, a folder or a file, and the shape of its samples.
+
+        `settings`: what the recipe says of the shape, such as a resolution; what it leaves open the data decide.
+        Raises AIGCError where there is no such data, or it does not fit.
+        """
+        raise NotImplementedError
+
+    def load_split(self, data: str, split: str, limit: int | None = None) -> Dataset:
+        """A split of a data set, or a folder or a file, as samples of this shape. Raises AIGCError as `load` does."""
+        raise NotImplementedError
+
+    def encode_prompt(self, text: str) -> Tensor:
+        """The beginning of a sample as tokens int64 [P]. Raises AIGCError where samples have none, or not this one."""
+        raise AIGCError("This model takes no prompt.")
+
+    def to_model(self, stored: Tensor) -> Tensor:
+        """Stored samples [N, …] → model space, on the same device."""
+        raise NotImplementedError
+
+    def to_stored(self, generated: Tensor) -> Tensor:
+        """Model space → stored samples [N, …], on the same device."""
+        raise NotImplementedError
+
+    def mirrored(self, samples: Tensor) -> Tensor:
+        """Samples in model space [N, …] seen in a mirror. Raises AIGCError where that makes no sense."""
+        raise AIGCError(f"horizontal_flip is for images; {self.name} has no mirror image.")
+
+    def has_collapsed(self, stored: Tensor) -> bool:
+        """Whether different seeds gave all but the same samples [N, …]."""
+        raise NotImplementedError
+
+    def describe(self) -> str:
+        """The shape in a few words, for people."""
+        raise NotImplementedError
+
+    def write(self, path: Path, stored: Tensor, statement: Statement, columns: int = 0) -> None:
+        """One file of samples [N, …] that carries where they come from.
+
+        `columns`: how many stand side by side, where the kind can be laid out so; 0 leaves it to the modality.
+        Raises AIGCError when the disk is full or not writable.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def read_provenance(cls, path: Path) -> Provenance:
+        """What a file says of itself. Raises AIGCError where it says nothing, or cannot be read."""
+        raise NotImplementedError
+
+    def verify(self, path: Path, draw: Callable[[], Tensor], count: int) -> str:
+        """A sentence that a file shows the `count` samples [N, …] that `draw` makes.
+
+        What can be told without them is told first. Raises AIGCError, saying how the file differs.
+        """
+        raise NotImplementedError
+
+
+modalities: Registry[type[Modality]] = Registry("modality", "aigc_core.modalities")
+
+
+def build_modality(name: str, shape: Mapping[str, Any]) -> Modality:
+    """The modality of that name and shape. Raises AIGCError if there is none, or the shape is wrong."""
+    return parse_config(modalities[name], dict(shape), f"The shape of {name}")

@@ -1,0 +1,134 @@
+"""Images: uint8 [N, C, R, R], filed as PNG."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self
+
+import torch
+from pydantic import AfterValidator
+from torch import Tensor
+
+from aigc_core.config import Config, parse_config
+from aigc_core.data.dataset import Dataset
+from aigc_core.data.datasets import load_dataset
+from aigc_core.errors import AIGCError
+
+from .base import Modality, modalities
+from .png import read_png, save_png
+from .provenance import Provenance, Statement
+
+RESOLUTIONS = (28, 32, 64, 128, 256, 512, 1024)
+
+
+def _grey_or_colour(value: int) -> int:
+    if value not in (1, 3):
+        raise ValueError("images have 1 channel (grey) or 3 (colour)")
+    return value
+
+
+def _supported_resolution(value: int) -> int:
+    if value not in RESOLUTIONS:
+        raise ValueError(f"models draw images of {', '.join(map(str, RESOLUTIONS))} pixels a side")
+    return value
+
+
+Channels = Annotated[int, AfterValidator(_grey_or_colour)]
+Resolution = Annotated[int, AfterValidator(_supported_resolution)]
+
+
+class ImageSettings(Config):
+    """What a recipe may say of the shape; a named set's own, and a folder's 64 × 64 in colour, where it does not."""
+
+    channels: Channels | None = None
+    resolution: Resolution | None = None
+
+
+class ImageModality(Modality):
+    """Images of `channels` × `resolution` × `resolution` values."""
+
+    name: ClassVar[str] = "image"
+    suffix: ClassVar[str] = ".png"
+    preview_file: ClassVar[str] = "samples.png"
+    channels: Channels
+    resolution: Resolution
+
+    @classmethod
+    def load(cls, data: str, settings: Mapping[str, Any], limit: int | None = None) -> tuple[Self, Dataset]:
+        wanted = parse_config(ImageSettings, dict(settings), "The shape of images")
+        dataset = load_dataset(data, resolution=wanted.resolution, channels=wanted.channels, limit=limit)
+        channels, resolution = dataset.images.shape[1:3]
+        shape = {"channels": channels, "resolution": resolution}
+        return parse_config(cls, shape, f"Images of '{data}'"), dataset
+
+    def load_split(self, data: str, split: str, limit: int | None = None) -> Dataset:
+        return load_dataset(data, split, resolution=self.resolution, channels=self.channels, limit=limit)
+
+    def to_model(self, stored: Tensor) -> Tensor:
+        return stored.to(torch.float, memory_format=torch.channels_last).div_(127.5).sub_(1)
+
+    def to_stored(self, generated: Tensor) -> Tensor:
+        return generated.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+
+    def mirrored(self, samples: Tensor) -> Tensor:
+        return samples.flip(3)
+
+    def has_collapsed(self, stored: Tensor) -> bool:
+        return bool(stored.float().std(0).mean() < 1.0)
+
+    def describe(self) -> str:
+        return f"images of {self.resolution} × {self.resolution} pixels, {'grey' if self.channels == 1 else 'colour'}"
+
+    def write(self, path: Path, stored: Tensor, statement: Statement, columns: int = 0) -> None:
+        save_png(path, image_grid(stored, columns or math.ceil(math.sqrt(len(stored)))), statement)
+
+    @classmethod
+    def read_provenance(cls, path: Path) -> Provenance:
+        return read_png(path)[1]
+
+    def verify(self, path: Path, draw: Callable[[], Tensor], count: int) -> str:
+        pixels, _ = read_png(path)
+        height, width = pixels.shape[1:]
+        columns = min(max(1, width // self.resolution), count)
+        expected = (-(-count // columns) * self.resolution, columns * self.resolution)
+        if expected != (height, width):
+            raise AIGCError(
+                "The pixels do not match: the request makes "
+                f"{expected[1]:,} × {expected[0]:,}, the file has {width:,} × {height:,}."
+            )
+        if len(pixels) == 4:
+            raise AIGCError("The pixels do not match: some are transparent; the image was changed after it was made.")
+        # A grey image may have been saved in colour, or the other way; another device or batch may round otherwise.
+        differences = (image_grid(draw(), columns).int() - pixels.int()).abs()
+        if differences.max() > 1:
+            raise AIGCError(
+                f"The pixels do not match: {(differences > 1).float().mean():.1%} of the values differ, by up to "
+                f"{differences.max()} of 255; the image was changed after it was made."
+            )
+        return "pixels: made again, and they match" + (", to within 1 of 255" if differences.any() else "")
+
+
+def image_grid(images: Tensor, columns: int) -> Tensor:
+    """Images uint8 [N, C, R, S], row by row → one image uint8 [C, rows · R, columns · S]; empty places are black.
+
+    Fewer images than columns make a grid as wide as they are.
+    """
+    count, channels, height, width = images.shape
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    places = images.new_zeros(rows * columns, channels, height, width)
+    places[:count] = images
+    grid = places.view(rows, columns, channels, height, width)
+    return grid.permute(2, 0, 3, 1, 4).reshape(channels, rows * height, columns * width)
+
+
+def image_kind(modality: Modality) -> ImageModality:
+    """The modality, if it is that of images. Raises AIGCError if it is another."""
+    if not isinstance(modality, ImageModality):
+        raise AIGCError(f"This is for models of images, and this one's samples are of the kind '{modality.name}'.")
+    return modality
+
+
+modalities.register(ImageModality.name, ImageModality)

@@ -1,0 +1,84 @@
+"""The public face: load a checkpoint from anywhere, sample, evaluate, push, train."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from .checkpoint.checkpoint import StoredCheckpoint
+from .config import parse_config
+from .errors import AIGCError
+from .hub.card import write_card
+from .hub.resolve import resolve_reference
+from .modalities.provenance import Statement
+
+if TYPE_CHECKING:  # loaded when they are first needed, so that opening a checkpoint is quick
+    from .evaluation.results import Result
+    from .sampling.sample import Samples
+    from .training.recipe import TrainingConfig
+
+
+class Checkpoint(StoredCheckpoint):
+    """A model with its config, and what can be done with it."""
+
+    @classmethod
+    def from_pretrained(cls, reference: str | Path, *, token: str | None = None, device: str = "cpu") -> Self:
+        """Load from a local folder, `owner/name` or `owner/name@revision` on the Hub.
+
+        Nothing read is trusted: the config is validated, the network's shape is compared with the header of the
+        weights before memory is allocated, and weights must be finite. Raises AIGCError otherwise.
+        """
+        return cls.read(resolve_reference(reference, token=token), str(reference), device)
+
+    def sample(self, **request: Any) -> Samples:
+        """Samples for the fields and options of a SampleRequest: `checkpoint.sample(seed=7, count=16)`."""
+        from .sampling.request import SampleRequest
+        from .sampling.sample import sample
+
+        return sample(self, parse_config(SampleRequest, {"checkpoint": self.reference} | request, "Sample request"))
+
+    def evaluate(self, **settings: Any) -> Result:
+        """Measure the checkpoint; the settings are those of `evaluation.evaluate.evaluate`."""
+        from .evaluation.evaluate import evaluate
+
+        return evaluate(self, **settings)
+
+    def push_to_hub(self, repo_id: str, *, revision: str | None = None, private: bool = False) -> str:
+        """Upload the folder this checkpoint lies in, in one commit. Returns the commit's address."""
+        from .hub.client import push
+
+        if self.path is None:
+            raise AIGCError("This checkpoint is in no folder yet; call save_pretrained first.")
+        return push(self.path, repo_id, revision=revision, private=private)
+
+
+def train(
+    config: TrainingConfig, folder: str | Path, *, resume: bool = False, trackers: tuple[str, ...] = ("tensorboard",)
+) -> Path:
+    """Train into `folder`, which collects checkpoints `step-…`, each with a preview and a card; returns the newest one.
+
+    Raises AIGCError as `training.loop.train` does, and if the recipe's parent cannot be opened.
+    """
+    from .training.loop import train
+
+    hooks = (write_preview, lambda _, unfinished: write_card(unfinished))
+    return train(config, folder, resume=resume, trackers=trackers, open_parent=Checkpoint.from_pretrained, hooks=hooks)
+
+
+def write_preview(checkpoint: StoredCheckpoint, folder: Path) -> str | None:
+    """Write samples of the same 64 seeds at every checkpoint; one class a column where there are few enough.
+
+    Returns a warning if they are all alike.
+    """
+    from .sampling.labels import class_entries, join_entries
+    from .sampling.request import SampleRequest
+    from .sampling.sample import sample
+
+    config, modality = checkpoint.config, checkpoint.modality
+    columns = config.num_classes if 2 <= config.num_classes <= 16 else 8
+    entries = class_entries(config.class_names, columns) if columns == config.num_classes else []
+    request = SampleRequest(seed=0, count=columns * 8, labels=join_entries(entries))
+    stored = sample(checkpoint, request).stored
+    statement = Statement(request.canonical(), checkpoint.weights_sha256)
+    modality.write(folder / modality.preview_file, stored, statement, columns)
+    return "all samples look the same: the model has collapsed." if modality.has_collapsed(stored) else None

@@ -1,0 +1,80 @@
+"""Things of one kind by name, and how more of them come from outside.
+
+Built-in things register themselves when the module that holds them is imported, and so do those of plugins: modules
+that are named in the environment variable AIGC_PLUGINS, separated by commas, or by other packages' entry points of the
+group `aigc_core.plugins`. Both are imported when a registry is first asked, so that registering costs no start-up time.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Generic, TypeVar
+
+from .errors import AIGCError
+
+PLUGINS_VARIABLE = "AIGC_PLUGINS"
+ENTRY_POINT_GROUP = "aigc_core.plugins"
+
+Item = TypeVar("Item")
+
+
+class Registry(Generic[Item]):
+    """The things of one kind.
+
+    `kind` is what a user calls one of them, in the singular. `package` holds the built-in ones, one module each.
+    """
+
+    def __init__(self, kind: str, package: str) -> None:
+        self.kind = kind
+        self._package = package
+        self._items: dict[str, Item] = {}
+        self._complete = False
+
+    def register(self, name: str, item: Item) -> Item:
+        """Make a thing known under its name and return it. Raises AIGCError if the name is taken by another one."""
+        if self._items.setdefault(name, item) is not item:
+            raise AIGCError(f"There is another {self.kind} named '{name}' already; choose another name.")
+        return item
+
+    def __getitem__(self, name: str) -> Item:
+        """The thing of that name. Raises AIGCError, naming those there are, if there is none."""
+        self._import_all()
+        if name not in self._items:
+            raise AIGCError(
+                "There is no {kind} '{name}'; there are {known}.", kind=self.kind, name=name, known=", ".join(self)
+            )
+        return self._items[name]
+
+    def __contains__(self, name: object) -> bool:
+        self._import_all()
+        return name in self._items
+
+    def __iter__(self) -> Iterator[str]:
+        """The names, sorted."""
+        self._import_all()
+        return iter(sorted(self._items))
+
+    def _import_all(self) -> None:
+        if not self._complete:
+            self._complete = True
+            package = importlib.import_module(self._package)
+            for module in pkgutil.iter_modules(package.__path__):
+                importlib.import_module(f"{self._package}.{module.name}")
+            load_plugins()
+
+
+@cache
+def load_plugins() -> None:
+    """Import what registers things from outside. Raises AIGCError if a named module cannot be imported."""
+    for name in filter(None, os.environ.get(PLUGINS_VARIABLE, "").split(",")):
+        try:
+            importlib.import_module(name.strip())
+        except ImportError as error:
+            raise AIGCError(f"{PLUGINS_VARIABLE} names '{name}', which cannot be imported ({error}).") from None
+    for entry_point in entry_points(group=ENTRY_POINT_GROUP):
+        entry_point.load()

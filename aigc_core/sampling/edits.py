@@ -1,0 +1,72 @@
+"""Edits of latents: steps along directions or coordinates, and style mixing, for models with a smooth latent space."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from pydantic import Field, field_validator
+from torch import Tensor
+
+from aigc_core.config import Config, parse_config
+
+OFFSET = "offset."
+MAX_SEED = 2**32 - 1
+
+
+class LatentEdits(Config):
+    """What a request changes in the codes of its samples.
+
+    `offsets`: what is added after truncation, by coordinate ("z12") or by found direction ("pca0", "sefa3"), in
+    standard deviations. With a W, coordinates are added before the mapping and directions to the styles.
+    `mix_seed`, `mix_layer`: style mixing (Karras et al. 2019, section 3.1): layers from `mix_layer` on take the
+    styles of seed `mix_seed`.
+    """
+
+    offsets: dict[str, float] = {}
+    mix_seed: int | None = Field(default=None, ge=0, le=MAX_SEED)
+    mix_layer: int = Field(default=0, ge=0, le=100)
+
+    @field_validator("offsets")
+    @classmethod
+    def _bounded_offsets(cls, offsets: dict[str, float]) -> dict[str, float]:
+        if len(offsets) > 4096 or not all(abs(value) <= 100 for value in offsets.values()):
+            raise ValueError("offsets must be numbers from -100 to 100")
+        return {name: offsets[name] for name in sorted(offsets) if offsets[name]}
+
+    @classmethod
+    def is_edit(cls, name: str) -> bool:
+        """Whether a request's option of that name is an edit."""
+        return name.startswith(OFFSET) or name in ("mix_seed", "mix_layer")
+
+    @classmethod
+    def of_options(cls, options: Mapping[str, str]) -> LatentEdits:
+        """The edits among a request's options. Raises AIGCError for values out of range."""
+        values: dict[str, Any] = {name: value for name, value in options.items() if name in ("mix_seed", "mix_layer")}
+        offsets = {name.removeprefix(OFFSET): value for name, value in options.items() if name.startswith(OFFSET)}
+        return parse_config(cls, values | ({"offsets": offsets} if offsets else {}), "Sample request")
+
+    def as_options(self) -> dict[str, float | int]:
+        """The inverse of `of_options`, defaults left out."""
+        values: dict[str, Any] = self.model_dump(exclude_defaults=True, exclude={"offsets"})
+        return values | {OFFSET + name: value for name, value in self.offsets.items()}
+
+    def noise_offset(self, size: int) -> Tensor:
+        """What the coordinates add to noise [N, size]: float32 [size]."""
+        offset = torch.zeros(size)
+        for name, value in self.offsets.items():
+            if (index := _coordinate(name, size)) is not None:
+                offset[index] = value
+        return offset
+
+    def along_directions(self, size: int) -> dict[str, float]:
+        """The other offsets, of noise [N, size]: found directions and how far to go along each."""
+        return {name: value for name, value in self.offsets.items() if _coordinate(name, size) is None}
+
+
+def _coordinate(name: str, size: int) -> int | None:
+    """The index of a coordinate "z12"; None for another name, and where there is no such coordinate."""
+    match = re.fullmatch("z([0-9]{1,4})", name)
+    return int(match.group(1)) if match and int(match.group(1)) < size else None

@@ -1,0 +1,146 @@
+"""Everything that determines a set of samples, and its text form.
+
+A request is one flat list of names and values: what every model understands, and *options*, which the model's family
+(`truncation`, `temperature` …) or an edit of its latents (`offset.pca0`, `mix_seed` …) understands. Its canonical
+string is the share link, is written into every file, and makes the samples again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from pydantic import Field, field_validator, model_validator
+
+from aigc_core.config import Config, parse_config
+from aigc_core.errors import AIGCError
+from aigc_core.families.base import Capability, Model, SamplerOptions, families
+
+from .edits import MAX_SEED, OFFSET, LatentEdits
+from .labels import join_entries, split_entries
+
+MAX_COUNT = 65_536
+MAX_OPTIONS = 4200
+MAX_VALUE_LENGTH = 10_000
+
+
+class SampleRequest(Config):
+    """`labels`: empty for a class drawn from each sample's seed, as often as the training data has it; otherwise
+    classes by number or name, repeated over the samples: "3", "Bag", "0,1,2"; a weighted mix of classes is
+    "Bag:0.7+Coat:0.3" (see `labels`). `prompt`: what a sample begins with, for models that take one.
+
+    `options`: of the model's family and of edits, by name, as text; any keyword that is no field is one:
+    `SampleRequest(seed=7, truncation=0.5, offsets={"pca0": 2})`. They are checked when the model is known, by
+    `options_of` and `edits_of`.
+    """
+
+    checkpoint: str = ""
+    seed: int = Field(default=0, ge=0, le=MAX_SEED)
+    count: int = Field(default=1, ge=1, le=MAX_COUNT)
+    labels: str = Field(default="", max_length=MAX_VALUE_LENGTH)
+    prompt: str = Field(default="", max_length=MAX_VALUE_LENGTH)
+    options: dict[str, str] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_options(cls, values: Any) -> Any:
+        """Keywords that are no fields are options."""
+        if not isinstance(values, dict):
+            return values
+        known = {name: value for name, value in values.items() if name in cls.model_fields}
+        options = known.pop("options", {})
+        if not isinstance(options, Mapping):
+            raise ValueError("options must be names and values")
+        options = dict(options)
+        for name, value in values.items():
+            if name == "offsets" and isinstance(value, Mapping):
+                options |= {OFFSET + offset: moved for offset, moved in value.items() if moved}
+            elif name not in cls.model_fields and value is not None:
+                options[name] = value
+        return known | {"options": options}
+
+    @field_validator("options", mode="before")
+    @classmethod
+    def _as_text(cls, options: Mapping[str, Any]) -> dict[str, str]:
+        texts = {name: _text(options[name]) for name in sorted(options)}
+        if len(texts) > MAX_OPTIONS or any(len(text) > MAX_VALUE_LENGTH for text in [*texts, *texts.values()]):
+            raise ValueError("there are too many options, or too long ones")
+        return texts
+
+    def canonical(self) -> str:
+        """The request as a query string, keys in a fixed order and defaults of the fields left out."""
+        return urlencode(self.model_dump(exclude_defaults=True, exclude={"options"}) | self.options)
+
+    @classmethod
+    def from_canonical(cls, text: str) -> SampleRequest:
+        """The inverse of `canonical`. Raises AIGCError for values out of range."""
+        pairs = dict(parse_qsl(text.lstrip("?"), keep_blank_values=True))
+        fields = {name: pairs.pop(name) for name in cls.model_fields if name in pairs and name != "options"}
+        return parse_config(cls, fields | {"options": pairs}, "Sample request")
+
+    def with_options(self, *options: Mapping[str, object] | SamplerOptions | LatentEdits) -> SampleRequest:
+        """The same with these options in place of all it had; defaults are left out."""
+        chosen: dict[str, object] = {}
+        for part in options:
+            if isinstance(part, LatentEdits):
+                chosen |= part.as_options()
+            else:
+                chosen |= part.model_dump(exclude_defaults=True) if isinstance(part, SamplerOptions) else part
+        return self.model_copy(update={"options": self._as_text(chosen)})
+
+    def options_of(self, model: Model) -> SamplerOptions:
+        """The options that are the model's own. Raises AIGCError for one that it does not have, or a wrong value."""
+        own = {name: value for name, value in self.options.items() if not LatentEdits.is_edit(name)}
+        return parse_config(model.options_type, own, "Sample request")
+
+    def edits_of(self, model: Model) -> LatentEdits:
+        """The edits of latents. Raises AIGCError for a wrong value, and for edits of a model without latents."""
+        edits = LatentEdits.of_options(
+            {name: value for name, value in self.options.items() if LatentEdits.is_edit(name)}
+        )
+        if edits != LatentEdits() and Capability.LATENT not in model.capabilities:
+            raise AIGCError("This model has no smooth latent space, so its samples cannot be moved or mixed.")
+        return edits
+
+    def normalised(self, model: Model) -> SampleRequest:
+        """The same with options that are the model's defaults left out. Raises AIGCError as the two above, and for a
+        prompt to a model that takes none."""
+        if self.prompt and Capability.PROMPT not in model.capabilities:
+            raise AIGCError("This model takes no prompt.")
+        return self.with_options(self.options_of(model), self.edits_of(model))
+
+    def seeds(self) -> list[int]:
+        """The seed of each sample: `seed`, `seed` + 1, … (wrapping at 2³²)."""
+        return [(self.seed + k) % (MAX_SEED + 1) for k in range(self.count)]
+
+    def parts(self, size: int) -> Iterator[SampleRequest]:
+        """Requests of at most `size` samples each that together make the same samples."""
+        entries = split_entries(self.labels)
+        for start in range(0, self.count, size):
+            turn = start % len(entries)
+            yield self.model_copy(
+                update={
+                    "seed": (self.seed + start) % (MAX_SEED + 1),
+                    "count": min(size, self.count - start),
+                    "labels": join_entries([*entries[turn:], *entries[:turn]]),
+                }
+            )
+
+    def singles(self) -> list[SampleRequest]:
+        """The request of each sample by itself: the same samples, one a request."""
+        entries = split_entries(self.labels)
+        return [
+            self.model_copy(update={"seed": seed, "count": 1, "labels": join_entries([entries[k % len(entries)]])})
+            for k, seed in enumerate(self.seeds())
+        ]
+
+
+def is_known(name: str) -> bool:
+    """Whether a request may carry a value of that name: a field, an edit, or an option of any family."""
+    options = (families[family].options_type.model_fields for family in families)
+    return name in SampleRequest.model_fields or LatentEdits.is_edit(name) or any(name in own for own in options)
+
+
+def _text(value: object) -> str:
+    return str(value).removesuffix(".0") if isinstance(value, float) else str(value)

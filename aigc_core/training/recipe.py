@@ -1,0 +1,55 @@
+"""A whole recipe: what is trained, on what, how, and for how long. Presets are such configs in YAML."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from aigc_core.config import Config
+from aigc_core.families.schedule import NonNegativeSchedule
+
+MAX_SEED = 2**32 - 1
+
+
+class TrainingConfig(Config):
+    """`data`: a data set's name, a folder or a file. `modality`: the kind of sample; `shape`: what the recipe settles
+    of it, such as a resolution; the data decide the rest. `conditional`: whether the model learns the data's classes.
+
+    `images`: how many real samples are shown in all, counted with repetition; `seconds`, if given, ends training by
+    time instead (only training is counted). `ema_half_life` in samples, `ema_ramp_up` as in
+    `ExponentialMovingAverage`. A checkpoint is kept every `checkpoint_images` samples. `parent`: a checkpoint of the
+    same model that training goes on from, with a training method that begins anew; `images` and `seconds` count from
+    there, and a checkpoint's counters from the parent's.
+    """
+
+    data: str
+    data_limit: int | None = Field(default=None, ge=1)
+    modality: str = "image"
+    shape: dict[str, Any] = {}
+    conditional: bool = True
+    family: str = "gan"
+    architecture: str = "dcgan"
+    architecture_config: dict[str, Any] = {}
+    method: str = "adversarial"
+    method_config: dict[str, Any] = {}
+    images: int = Field(default=3_000_000, ge=1)
+    seconds: float | None = Field(default=None, gt=0)
+    batch_size: int = Field(default=64, ge=1, le=65_536)
+    horizontal_flip: bool = False
+    ema_half_life: NonNegativeSchedule = 10_000
+    ema_ramp_up: float | None = Field(default=0.05, ge=0)
+    checkpoint_images: int = Field(default=500_000, ge=1)
+    parent: str = ""
+    seed: int = Field(default=0, ge=0, le=MAX_SEED)
+    preset: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shape_of_images(cls, values: Any) -> Any:
+        """`resolution` and `channels`, the shape of images, may stand beside the other settings."""
+        if not isinstance(values, dict) or not {"resolution", "channels"} & values.keys():
+            return values
+        beside = {name: values[name] for name in ("resolution", "channels") if values.get(name) is not None}
+        others = {name: value for name, value in values.items() if name not in ("resolution", "channels")}
+        return others | {"shape": values.get("shape", {}) | beside}
