@@ -23,6 +23,7 @@ import hashlib
 import logging
 import re
 import tempfile
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -69,6 +70,7 @@ commit_hash = re.compile(r"[0-9a-f]{40}")
 logger = logging.getLogger(__name__)
 readers = ThreadPoolExecutor(PARALLEL_REQUESTS, thread_name_prefix="hub")
 """What runs in them waits for none of them, or they might all wait for each other."""
+bounding = threading.Lock()
 Item = TypeVar("Item")
 Found = TypeVar("Found")
 
@@ -287,7 +289,8 @@ def _api(token: str | None) -> HfApi:
     """The client, with a bound to every wait."""
     from huggingface_hub import HfApi
 
-    _bound_all_waits()
+    with bounding:
+        _bound_all_waits()
     return HfApi(token=token, library_name="aigc-studio", library_version=__version__)
 
 
@@ -297,7 +300,8 @@ def _bound_all_waits() -> None:
 
     Its own settings (HF_HUB_ETAG_TIMEOUT, HF_HUB_DOWNLOAD_TIMEOUT) bound downloads alone; many other calls ask for no
     bound, which a client's default would not change. It makes a new client after a failed connection and in a forked
-    process. The request hooks of its present client, which enforce HF_HUB_OFFLINE, are kept.
+    process. The request hooks of its present client, which enforce HF_HUB_OFFLINE, are kept. The client itself is
+    closed, so this is done once, before any thread uses it.
     """
     import httpx2
     from huggingface_hub import get_session, set_client_factory

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +19,7 @@ from aigc_core.checkpoint.layout import CONFIG_FILE, WEIGHTS_FILE
 from aigc_core.cli import main
 from aigc_core.hub.client import _api, list_checkpoints, pull, push, read_revisions
 from tests.local_hub import LocalHub
+from tests.processes import ROOT
 from tests.toy_models import toy_checkpoint
 
 FAULTS = {
@@ -103,6 +107,24 @@ def test_a_new_connection_waits_no_longer_than_the_first(
         for call in (lambda: api.model_info("ada/toy"), lambda: list(api.list_models(author="ada"))):
             with pytest.raises(httpx2.TimeoutException):
                 call()
+
+
+def test_threads_that_begin_at_once_leave_each_other_their_connections(
+    local_hub: LocalHub, folder: Path, tmp_path: Path
+) -> None:
+    """In a new process: the first request of each visitor."""
+    script = (
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from aigc_core.hub.client import list_checkpoints\n"
+        "with ThreadPoolExecutor(16) as pool:\n"
+        "    print(*[len(found) for found in pool.map(lambda _: list_checkpoints('ada'), range(16))])"
+    )
+    environment = os.environ | local_hub.environment(tmp_path / "hf") | {"PYTHONPATH": str(ROOT)}
+    with local_hub.fault("GET /api/models", silent=0.5):
+        done = subprocess.run(
+            [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False
+        )
+    assert done.stdout.split() == ["1"] * 16, done.stderr
 
 
 def test_a_file_that_arrives_damaged(local_hub: LocalHub, folder: Path, tmp_path: Path) -> None:
