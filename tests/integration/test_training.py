@@ -509,6 +509,7 @@ def one_step(architecture: str, augmentation: str, accelerator: Accelerator) -> 
     image_shape = ImageShape(channels=3, resolution=32, num_classes=10)
     penalty = {"gamma": 1.0, "interval": 2}
     settings: dict[str, Any] = {"r1": penalty, "r2": penalty, "augmentation": augmentation}
+    settings["penalise_before_augmentation"] = augmentation == "pipeline"
     if architecture in ("dcgan", "resnet"):
         settings |= {"feature_matching": {"weight": 1.0}, "classification": {"weight": 0.1}}
     method = AdversarialTraining(
@@ -537,6 +538,7 @@ STEPS = [
     *((name, "none") for name in ("mlp", "dcgan", "resnet", "style", "r3gan")),
     ("dcgan", "ada"),
     ("dcgan", "diffaugment"),
+    ("r3gan", "pipeline"),
 ]
 
 

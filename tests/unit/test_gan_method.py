@@ -10,7 +10,8 @@ from torch import Tensor
 from aigc_core import AIGCError
 from aigc_core.config import Config
 from aigc_core.families.base import Batch, StepState
-from aigc_core.families.gan import parts
+from aigc_core.families.gan import augmentation, parts
+from aigc_core.families.gan.augmentation import Augmentation
 from aigc_core.families.gan.discriminator import ClassifyingDiscriminator
 from aigc_core.families.gan.losses import losses
 from aigc_core.families.gan.method import AdversarialTraining
@@ -244,6 +245,49 @@ def test_a_part_from_outside_adds_its_term(monkeypatch: pytest.MonkeyPatch) -> N
 def test_settings_that_are_none(settings: dict, sentence: str) -> None:
     with pytest.raises(AIGCError, match=sentence):
         method(**settings)
+
+
+class Doubled(Augmentation):
+    """An augmentation from outside: twice as bright."""
+
+    def forward(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        return 2 * images
+
+
+@pytest.mark.parametrize("penalty", ["r1", "r2"])
+def test_penalties_differentiate_before_or_after_augmentation(penalty: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the chain rule, ∇ₓ D(2x) = 2 ∇D(2x): the penalty before is four times the one after."""
+    monkeypatch.setattr(augmentation, "_augmentations", dict(augmentation._augmentations))
+    augmentation.register("doubled")(Doubled)
+    given, generated = batch(), torch.rand(6, 1, 28, 28)
+    after, before = (
+        method(augmentation="doubled", penalise_before_augmentation=choice, **{penalty: {}}).discriminator_step(
+            given, generated, state(0)
+        )
+        for choice in (False, True)
+    )
+    assert before[f"{penalty}_penalty"].item() == pytest.approx(4 * after[f"{penalty}_penalty"].item(), rel=1e-4)
+    assert before["discriminator_loss"].item() == pytest.approx(after["discriminator_loss"].item(), rel=1e-5)
+
+
+def test_schedules_are_followed() -> None:
+    """β₂, the rates and γ at half of a cosine, where half the change is done."""
+    samples = {"samples": 12}
+    trained = method(
+        optimizer={
+            "learning_rate": {"start": 2e-4, "end": 4e-4, **samples},
+            "discriminator_learning_rate": {"value": 1e-3, "decay_from": 0.5},
+            "betas": [0.1, {"start": 0.5, "end": 0.9, **samples}],
+        },
+        r1={"gamma": {"start": 4.0, "end": 2.0, **samples}, "interval": 1},
+    )
+    now = StepState(1, 0.75, 6, draws())
+    trained.step(batch(), now)
+    for name, rate in (("generator", 3e-4), ("discriminator", 5e-4)):
+        (group,) = trained.optimizers[name].param_groups
+        assert (group["lr"], group["betas"]) == (pytest.approx(rate), (0.1, pytest.approx(0.7)))
+    real, fake = trained.judge_both(batch(), torch.rand(6, 1, 28, 28), now)
+    assert trained.parts[0].discriminator_terms(real, fake, now)["r1_penalty"].weight == pytest.approx(3.0 / 2)
 
 
 def test_penalties_need_images_judged_one_by_one() -> None:

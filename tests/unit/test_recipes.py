@@ -9,9 +9,15 @@ import pytest
 from accelerate import Accelerator
 
 from aigc_core.cli import main
-from aigc_core.families.base import families
+from aigc_core.config import parse_config
+from aigc_core.families.base import StepState, families
+from aigc_core.families.gan.augmentation.pipeline import PipelineConfig
 from aigc_core.families.gan.base import GANTraining
+from aigc_core.families.gan.method import AdversarialConfig
 from aigc_core.families.gan.networks import ImageShape
+from aigc_core.families.gan.networks.r3gan import R3GANConfig, _widths
+from aigc_core.families.gan.parts import with_parts
+from aigc_core.families.schedule import Cosine
 from aigc_core.training.presets import command_for, preset_names, read_preset
 from aigc_core.training.presets.legacy import upgrade_recipe
 from aigc_core.training.recipe import TrainingConfig
@@ -107,3 +113,43 @@ def test_the_recipe_of_a_shipped_checkpoint_is_understood(path: Path, monkeypatc
     assert all(isinstance(method, GANTraining) for method in built)
     first, second = (method.config.model_dump() for method in built if isinstance(method, GANTraining))
     assert first == second
+
+
+# γ at the start and at the end, the half-life of the moving average, the share of augmentation, over how many images,
+# and batches of how many, as in the authors' train.py and README (github.com/brownvc/R3GAN).
+R3GAN = {
+    "cifar10-r3gan": (0.05, 0.005, 5e6, 0.55, 2e7, 512, [768, 768, 768, 768]),
+    "ffhq64-r3gan": (2, 0.2, 5e5, 0.3, 2e7, 256, [768, 768, 768, 768, 384]),
+    "ffhq256-r3gan": (150, 15, 5e5, 0.3, 2e7, 256, [768, 768, 768, 768, 384, 192, 96]),
+    "imagenet32-r3gan": (0.5, 0.05, 5e7, 0.5, 2e8, 4096, [1536, 1536, 1536, 1536]),
+    "imagenet64-r3gan": (1, 0.1, 5e7, 0.4, 2e8, 4096, [1536, 1536, 1536, 1536, 1536]),
+}
+
+
+@pytest.mark.parametrize("name", R3GAN)
+def test_r3gan_as_published(name: str) -> None:
+    first_gamma, last_gamma, half_life, share, samples, batch_size, widths = R3GAN[name]
+    recipe = TrainingConfig(**read_preset(name))
+    config = parse_config(with_parts(AdversarialConfig), recipe.method_config, "method_config").model_dump()
+    augmentation = PipelineConfig(**recipe.method_config["augmentation_config"])
+    adam, r1, r2 = (config[part] for part in ("optimizer", "r1", "r2"))
+    assert r1 == r2 and r1["interval"] == 1 and adam["discriminator_learning_rate"] is None and adam["betas"][0] == 0
+    for schedule, start, end in (
+        (r1["gamma"], first_gamma, last_gamma),
+        (adam["learning_rate"], 2e-4, 5e-5),
+        (adam["betas"][1], 0.9, 0.99),
+        (recipe.ema_half_life, 0, half_life),
+        (augmentation.strength, 0, share),
+    ):
+        follows = Cosine.model_validate(schedule)
+        for seen, value in ((0, start), (samples / 2, (start + end) / 2), (samples, end), (3 * samples, end)):
+            assert follows.at(StepState(0, 0.0, int(seen), None)) == pytest.approx(value)  # type: ignore[arg-type]
+    assert (augmentation.geometry, augmentation.colour, augmentation.cutout) == (1, 0.5, 1)
+    assert (recipe.batch_size, recipe.ema_ramp_up, recipe.horizontal_flip) == (batch_size, None, True)
+    assert config["penalise_before_augmentation"] and config["loss"] == "relativistic"
+    networks = R3GANConfig(**recipe.architecture_config)
+    shape = ImageShape(channels=3, resolution=recipe.shape.get("resolution", 32))
+    for width in (networks.generator_width, networks.discriminator_width):
+        assert _widths(width, networks, shape) == widths
+    groups = {width * networks.expansion // networks.group_width for width in widths}
+    assert max(groups) == 96 and (networks.blocks, networks.latent_dim) == (2, 64)

@@ -27,12 +27,17 @@ from .verdict import Judge, Verdict
 
 
 class GANConfig(Config):
-    """What recipes of all methods have in common; the parts (`parts/`) have a field each beside these."""
+    """What recipes of all methods have in common; the parts (`parts/`) have a field each beside these.
+
+    `penalise_before_augmentation`: R1 and R2 differentiate by the images before they are augmented (as Karras et al.
+    2020a and Huang et al. 2024 do), not by what the discriminator sees.
+    """
 
     loss: str = "non_saturating"
     optimizer: OptimizerConfig = OptimizerConfig()
     augmentation: str = "none"
     augmentation_config: dict[str, Any] = {}
+    penalise_before_augmentation: bool = False
 
     @field_validator("loss")
     @classmethod
@@ -119,19 +124,31 @@ class GANTraining(TrainingMethod):
     def augment(self, images: Tensor, state: StepState) -> Tensor:
         return self.augmentation(images, state.draws.generator)
 
+    def augment_penalised(self, images: Tensor, state: StepState) -> tuple[Tensor, Tensor]:
+        """Augmented images and the images, these or the given ones, by which a penalty differentiates their logits."""
+        # What a penalty differentiates by starts a graph of its own.
+        if self.config.penalise_before_augmentation:
+            given = images.detach().requires_grad_()
+            return self.augment(given, state), given
+        augmented = self.augment(images, state).detach().requires_grad_()
+        return augmented, augmented
+
     def judge_both(self, batch: Batch, generated: Tensor, state: StepState) -> tuple[Verdict, Verdict]:
         """Verdicts on the real images of a batch and on generated ones of the same labels, augmented."""
+        real, fake, labels = batch.samples, generated, batch.classes
         by_real = any(part.differentiates_real(state) for part in self.parts)
         by_fake = any(part.differentiates_fake(state) for part in self.parts)
-        real, fake = self.augment(batch.samples, state), self.augment(generated, state)
-        # What a penalty differentiates by starts a graph of its own.
-        real = real.detach().requires_grad_() if by_real else real
-        fake = fake.detach().requires_grad_() if by_fake else fake
+        real, of_real = self.augment_penalised(real, state) if by_real else (self.augment(real, state), None)
+        fake, of_fake = self.augment_penalised(fake, state) if by_fake else (self.augment(fake, state), None)
+        if not (by_real or by_fake or self.batch_coupled):
+            with self.accelerator.autocast():
+                return self.judge(torch.cat([real, fake]), labels.repeat(2, 1)).split(len(real))
         # Second derivatives are taken in full precision.
         with nullcontext() if by_real or by_fake else self.accelerator.autocast():
-            if by_real or by_fake or self.batch_coupled:
-                return self.judge(real, batch.classes, twice=by_real), self.judge(fake, batch.classes, twice=by_fake)
-            return self.judge(torch.cat([real, fake]), batch.classes.repeat(2, 1)).split(len(real))
+            return (
+                self.judge(real, labels, penalised=of_real, twice=by_real),
+                self.judge(fake, labels, penalised=of_fake, twice=by_fake),
+            )
 
     def descend(self, name: str, output: Tensor, gradients: Tensor | None = None) -> None:
         """One optimiser step of the network of that name on the gradients of `output`, or on its product with
