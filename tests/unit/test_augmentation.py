@@ -190,7 +190,7 @@ def test_warps_that_move_whole_pixels() -> None:
         (rotation(zero + math.pi / 2), smooth.rot90(1, (2, 3))),
     ):
         torch.testing.assert_close(warp(smooth, matrices), expected, rtol=0, atol=0.05)
-        assert (warp(smooth, matrices) - smooth).abs().max() > 0.2
+        assert (expected - smooth).abs().max() > 0.1
 
 
 def test_cutout_by_hand() -> None:

@@ -52,8 +52,9 @@ class AdversarialTraining(GANTraining):
 
     def generator_step(self, batch: Batch, generated: Tensor, state: StepState) -> dict[str, Tensor]:
         self.discriminator.requires_grad_(False)
+        augmented = self.augment(generated, state)
         with self.accelerator.autocast():
-            fake = self.judge(self.augment(generated, state), batch.classes)
+            fake = self.judge(augmented, batch.classes)
         real_logits = self.logits_of_real(batch, state) if self.loss.relativistic else fake.logits
         terms = {"generator_loss": Term(self.loss.generator(real_logits, fake.logits))}
         for part in self.parts:
@@ -64,5 +65,6 @@ class AdversarialTraining(GANTraining):
     @torch.no_grad()
     def logits_of_real(self, batch: Batch, state: StepState) -> Tensor:
         """The logits [N] of the batch's real images, augmented anew, as the generator's objective reads them."""
+        augmented = self.augment(batch.samples, state)
         with self.accelerator.autocast():
-            return self.judge(self.augment(batch.samples, state), batch.classes).logits
+            return self.judge(augmented, batch.classes).logits
