@@ -181,7 +181,7 @@ def zip_of_link(visitor: gr.OAuthToken | None, link: str) -> str:
 
 def _draw_pictures(request: SampleRequest, token: str | None) -> list[Picture]:
     images = draw([request.canonical()], token)
-    return pictures_of(images, request.singles(), load(request.checkpoint, token).weights_sha256)
+    return pictures_of(images, request, load(request.checkpoint, token).weights_sha256)
 
 
 def show(

@@ -21,7 +21,7 @@ from gradio.utils import get_upload_folder
 
 from aigc_core.checkpoint.reference import CheckpointReference
 from aigc_core.files import translate_io_errors
-from aigc_core.modalities.png import png_bytes
+from aigc_core.modalities.png import png_bytes, png_files
 from aigc_core.modalities.provenance import Statement
 from aigc_core.sampling.request import SampleRequest
 
@@ -83,16 +83,12 @@ def _sweep(seconds: float, limit: int) -> None:
         total -= size
 
 
-def pictures_of(images: np.ndarray, requests: Sequence[SampleRequest], weights: str) -> list[Picture]:
-    """Images uint8 [N, C, R, R] of one model as PNG files, named by it and by their seeds."""
-    model = CheckpointReference.parse(requests[0].checkpoint).name
-    return [
-        (
-            f"{model}-seed-{request.seed}.png",
-            png_bytes(torch.from_numpy(image), Statement(request.canonical(), weights)),
-        )
-        for image, request in zip(images, requests)
-    ]
+def pictures_of(images: np.ndarray, request: SampleRequest, weights: str) -> list[Picture]:
+    """The images uint8 [N, C, R, R] of a request as PNG files, named by the model and by their seeds."""
+    model = CheckpointReference.parse(request.checkpoint).name
+    statements = [Statement(single, weights) for single in request.canonical_singles()]
+    files = png_files(torch.from_numpy(images), statements)
+    return [(f"{model}-seed-{seed}.png", file) for seed, file in zip(request.seeds(), files)]
 
 
 def write_pictures(pictures: Sequence[Picture]) -> list[str]:

@@ -7,6 +7,7 @@ import json
 import re
 import struct
 import zlib
+from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -35,35 +36,36 @@ def to_picture(image: Tensor) -> Image.Image:
 
 
 def png_bytes(image: Tensor, statement: Statement) -> bytes:
-    """A PNG of an image uint8 [C, H, W], grey or RGB, of one sample or a whole grid, that carries its provenance.
+    """A PNG of an image uint8 [C, H, W], grey or RGB, of one sample or a whole grid, that carries its provenance."""
+    return png_files(image.unsqueeze(0), [statement])[0]
 
-    It is encoded here as a server makes many small ones, of which Pillow's general way takes most of the time.
+
+def png_files(images: Tensor, statements: Sequence[Statement]) -> list[bytes]:
+    """The `png_bytes` of each of the images uint8 [N, C, H, W].
+
+    They are encoded here as a server makes many small ones, of which Pillow's general way takes most of the time.
     """
-    provenance = Provenance.of(statement, image)
-    channels, height, width = image.shape
-    pixels = image.permute(1, 2, 0).reshape(height, width * channels).numpy()
-    rows = numpy.full((height, 1 + width * channels), UP_FILTER, dtype=numpy.uint8)
-    rows[:, 1:] = pixels
-    rows[1:, 1:] -= pixels[:-1]
-    header = struct.pack(">IIBBBBB", width, height, 8, COLOUR_TYPES[channels], 0, 0, 0)
-    packet = xmp_packet(provenance).encode()
-    return b"".join(
-        [
-            b"\x89PNG\r\n\x1a\n",
-            _png_chunk(b"IHDR", header),
-            _png_chunk(b"iTXt", XMP_KEYWORD.encode() + bytes(5) + packet),
-            _png_chunk(b"tEXt", b"AIGC\0" + json.dumps({"AIGC": provenance.aigc}).encode()),
-            _png_chunk(b"IDAT", zlib.compress(rows.tobytes(), level=1)),
-            _png_chunk(b"IEND", b""),
-        ]
-    )
+    count, channels, height, width = images.shape
+    pixels = images.permute(0, 2, 3, 1).reshape(count, height, width * channels).numpy()
+    rows = numpy.full((count, height, 1 + width * channels), UP_FILTER, dtype=numpy.uint8)
+    rows[:, :, 1:] = pixels
+    rows[:, 1:, 1:] -= pixels[:, :-1]
+    size = struct.pack(">IIBBBBB", width, height, 8, COLOUR_TYPES[channels], 0, 0, 0)
+    begin, end = b"\x89PNG\r\n\x1a\n" + _png_chunk(b"IHDR", size), _png_chunk(b"IEND", b"")
+    files = []
+    for statement, image, filtered in zip(statements, images, rows, strict=True):
+        provenance = Provenance.of(statement, image)
+        packet = XMP_KEYWORD.encode() + bytes(5) + xmp_packet(provenance).encode()
+        label = b"AIGC\0" + json.dumps({"AIGC": provenance.aigc}).encode()
+        texts = _png_chunk(b"iTXt", packet) + _png_chunk(b"tEXt", label)
+        files.append(begin + texts + _png_chunk(b"IDAT", zlib.compress(filtered, level=1)) + end)
+    return files
 
 
 def _png_chunk(kind: bytes, content: bytes) -> bytes:
     """PNG (ISO 15948), section 5.3."""
-    return b"".join(
-        [struct.pack(">I", len(content)), kind, content, struct.pack(">I", zlib.crc32(content, zlib.crc32(kind)))]
-    )
+    body = kind + content
+    return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
 
 
 def save_png(path: Path, image: Tensor, statement: Statement) -> None:

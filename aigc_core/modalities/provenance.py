@@ -61,7 +61,7 @@ class Provenance:
     @classmethod
     def of(cls, statement: Statement, stored: Tensor) -> Provenance:
         """What a file of just these samples, stored tensors of any shape, says."""
-        number = hashlib.sha256(stored.contiguous().numpy().tobytes()).hexdigest()[:32]  # its values number a file
+        number = hashlib.sha256(stored.contiguous().numpy()).hexdigest()[:32]  # its values number a file
         return cls(statement.request, statement.weights, DIGITAL_SOURCE_TYPE, aigc_label(number))
 
 

@@ -135,6 +135,19 @@ class SampleRequest(Config):
             for k, seed in enumerate(self.seeds())
         ]
 
+    def canonical_singles(self) -> list[str]:
+        """`canonical` of each of `singles`. What they share is encoded once, as a server asks for many."""
+        checkpoint = urlencode({"checkpoint": self.checkpoint}) if self.checkpoint else ""
+        shared: dict[str, object] = {"checkpoint": "", "seed": 0, "count": 1}
+        others = [
+            self.model_copy(update=shared | {"labels": join_entries([entry])}).canonical()
+            for entry in split_entries(self.labels)[: self.count]
+        ]
+        return [
+            "&".join(filter(None, (checkpoint, f"seed={seed}" if seed else "", others[k % len(others)])))
+            for k, seed in enumerate(self.seeds())
+        ]
+
 
 def is_known(name: str) -> bool:
     """Whether a request may carry a value of that name: a field, an edit, or an option of any family."""

@@ -16,7 +16,7 @@ from aigc_core.checkpoint.reference import CheckpointReference
 from aigc_core.cli import main
 from aigc_core.demo import header
 from aigc_core.demo.models import earlier_steps, find
-from aigc_core.demo.pictures import write_pictures
+from aigc_core.demo.pictures import pictures_of
 from aigc_core.hub.client import push
 from aigc_core.hub.resolve import resolve_reference
 from aigc_core.sampling.request import SampleRequest
@@ -117,7 +117,7 @@ def test_everything_works_below_a_folder_with_an_at_sign(
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "served"))
     request = SampleRequest(checkpoint=steps[0], seed=7)
     images = sample(toy_checkpoint(), request).images
-    assert Path(write_pictures(images.numpy(), [request], "")[0][0]).name == "one, two-seed-7.png"
+    assert Path(pictures_of(images.numpy(), request, "")[0][0]).name == "one, two-seed-7.png"
 
 
 def test_folders_of_one_name_are_models_of_their_own(tmp_path: Path) -> None:

@@ -85,6 +85,7 @@ def test_entries_of_any_names_are_read_back(names: tuple[str, ...]) -> None:
     request = SampleRequest(count=count, labels=join_entries(entries))
     again = SampleRequest.from_canonical(request.canonical())
     assert again == request and [single.labels for single in again.singles()] == entries
+    assert request.canonical_singles() == [single.canonical() for single in request.singles()]
     mix = mix_entry((entry, label + 1) for label, entry in enumerate(entries))
     weights = torch.arange(1.0, count + 1)
     assert torch.allclose(parse_labels(mix, names, count), weights / weights.sum())

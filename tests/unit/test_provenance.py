@@ -21,7 +21,7 @@ from PIL import Image, PngImagePlugin
 
 from aigc_core import AIGCError, Checkpoint, SampleRequest
 from aigc_core.cli import main
-from aigc_core.modalities.png import png_bytes, read_png, save_png
+from aigc_core.modalities.png import png_bytes, png_files, read_png, save_png
 from aigc_core.modalities.provenance import Provenance, Statement
 from aigc_core.sampling.edits import MAX_SEED
 from aigc_core.sampling.request import MAX_COUNT
@@ -338,6 +338,15 @@ def test_whatever_may_be_written_is_read_back(request: SampleRequest, colour: bo
     image = torch.arange(8 * 8 * 3, dtype=torch.uint8).reshape(3, 8, 8)[: 3 if colour else 1]
     pixels, provenance = read_png(io.BytesIO(png_bytes(image, Statement(request.canonical(), "abc"))))
     assert torch.equal(pixels, image) and SampleRequest.from_canonical(provenance.request) == request
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_many_files_are_each_the_one_of_their_image(channels: int) -> None:
+    images = torch.randint(256, (3, channels, 28, 28), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    statements = [Statement(f"seed={seed}", "abc") for seed in range(3)]
+    for file, image, statement in zip(png_files(images, statements), images, statements, strict=True):
+        pixels, provenance = read_png(io.BytesIO(file))
+        assert torch.equal(pixels, image) and provenance == Provenance.of(statement, image)
 
 
 def test_samples_of_the_library_are_saved_with_their_provenance(folder: Path, tmp_path: Path) -> None:

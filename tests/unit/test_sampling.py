@@ -167,6 +167,19 @@ def test_command_writes_every_format(folder: Path, tmp_path: Path, capsys: pytes
     assert said.err.splitlines() == ["5 images written to:", "60 frames written to:"]
 
 
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        SampleRequest(),
+        SampleRequest(checkpoint="a folder/ü&=", seed=2**32 - 2, count=5, labels="0, Bag,Shirt:0.5+Coat:0.5"),
+        SampleRequest(seed=3, count=4, prompt="Once & more", truncation=0.7, offsets={"pca0": -1.5}, mix_seed=0),
+        SampleRequest(checkpoint="a/b", count=2, labels="Bag,Coat,Shirt"),
+    ],
+)
+def test_the_strings_of_single_requests(wanted: SampleRequest) -> None:
+    assert wanted.canonical_singles() == [single.canonical() for single in wanted.singles()]
+
+
 def test_the_parts_of_a_request_make_the_same_images(folder: Path, tmp_path: Path) -> None:
     """Seeds that wrap, labels in turn; in a file as in parts."""
     whole = SampleRequest(seed=2**32 - 3, count=11, labels="Bag,Coat:2+Shirt,Coat", truncation=0.8)
