@@ -50,6 +50,9 @@ class TrainingConfig(Config):
         """`resolution` and `channels`, the shape of images, may stand beside the other settings."""
         if not isinstance(values, dict) or not {"resolution", "channels"} & values.keys():
             return values
+        shape = values.get("shape", {})
+        if not isinstance(shape, dict):
+            raise ValueError("shape must be an object")
         beside = {name: values[name] for name in ("resolution", "channels") if values.get(name) is not None}
         others = {name: value for name, value in values.items() if name not in ("resolution", "channels")}
-        return others | {"shape": values.get("shape", {}) | beside}
+        return others | {"shape": shape | beside}

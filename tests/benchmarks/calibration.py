@@ -24,6 +24,7 @@ from aigc_core.evaluation.evaluate import DEFAULT_NUM_SAMPLES, load_reference, s
 from aigc_core.evaluation.reference import Reference
 from aigc_core.evaluation.results import Protocol, Result
 from aigc_core.metrics.fid import Moments, fid_figures, frechet_distance
+from aigc_core.modalities.image import image_kind
 from aigc_core.pipeline import Checkpoint
 
 from .report import print_table
@@ -77,7 +78,7 @@ def main() -> None:
     rows = []
     for name, step in EARLIER.items():
         models = [Checkpoint.from_pretrained(f"{SHIPPED / name}{revision}") for revision in ("", f"@{step}")]
-        shape = models[0].config.image_shape
+        shape = image_kind(models[0].modality)
         reference = load_reference(models[0].config.dataset, None, None, shape.resolution, shape.channels)
         first, earlier = (sample_features(model, reference.extractor, arguments.pool).features for model in models)
         second = with_gap(first, earlier, reference.moments)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from aigc_core.config import Config
 from aigc_core.evaluation.results import Result
+from aigc_core.families.gan.generator import Generator
 from aigc_core.families.gan.networks import Architecture, ImageShape, register
 
 from .report import print_table
@@ -32,7 +33,7 @@ def _start_small(module: nn.Module) -> None:
         nn.init.normal_(module.weight, 1.0, 0.02)
 
 
-class PlainGenerator(nn.Module):
+class PlainGenerator(Generator):
     """Upsampling and 3 × 3 convolutions of 128, 64 and 1 channels; batch normalisation with an ε of 0.8."""
 
     def __init__(self, config: NoConfig, image_shape: ImageShape) -> None:

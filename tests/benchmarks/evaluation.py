@@ -26,8 +26,9 @@ from torch import Tensor
 from aigc_core.evaluation.evaluate import EVALUATION_BATCH_SIZE, evaluate, load_reference, sample_features
 from aigc_core.evaluation.results import SAMPLING_SEED
 from aigc_core.metrics.extractors import Extractor
+from aigc_core.modalities.image import image_kind
 from aigc_core.pipeline import Checkpoint
-from aigc_core.sampling.sample import draw_latents, generate, to_uint8
+from aigc_core.sampling.noise import draw_noise
 from tests.registered_extractor import register_with_torch_fidelity
 
 ROOT = Path(__file__).parents[2]
@@ -65,13 +66,13 @@ def timed(run: Callable[[], Any]) -> tuple[float, Any]:
 @torch.inference_mode()
 def draw(checkpoint: Checkpoint, latents: Tensor, labels: Tensor) -> Tensor:
     batches = zip(latents.split(EVALUATION_BATCH_SIZE), labels.split(EVALUATION_BATCH_SIZE))
-    return torch.cat([to_uint8(generate(checkpoint.model, z, y)) for z, y in batches])
+    return torch.cat([checkpoint.modality.to_stored(checkpoint.model(z, y)) for z, y in batches])
 
 
 @torch.inference_mode()
 def bare_passes(checkpoint: Checkpoint, extractor: Extractor, latents: Tensor, labels: Tensor) -> None:
     for z, y in zip(latents.split(EVALUATION_BATCH_SIZE), labels.split(EVALUATION_BATCH_SIZE)):
-        extractor.network(to_uint8(generate(checkpoint.model, z, y)))
+        extractor.network(checkpoint.modality.to_stored(checkpoint.model(z, y)))
 
 
 def main() -> None:
@@ -82,11 +83,10 @@ def main() -> None:
     count = arguments.num_samples
     loaded = Checkpoint.from_pretrained(arguments.checkpoint)
     # Without a folder nothing is written, and weights are hashed anew for each.
-    checkpoint = Checkpoint(loaded.config, loaded.generator)
-    shape = checkpoint.config.image_shape
-    latents, labels = draw_latents(
-        list(range(SAMPLING_SEED, SAMPLING_SEED + count)), checkpoint.model.latent_dim, shape.num_classes
-    )  # type: ignore[arg-type]
+    checkpoint = Checkpoint(loaded.config, loaded.model)
+    shape = image_kind(checkpoint.modality)
+    seeds = range(SAMPLING_SEED, SAMPLING_SEED + count)
+    latents, labels = draw_noise(seeds, checkpoint.model.noise_shape, checkpoint.config.num_classes)
 
     def fresh():
         return load_reference(checkpoint.config.dataset, None, None, shape.resolution, shape.channels)

@@ -14,7 +14,7 @@ from gradio_client import Client
 
 from aigc_core import Checkpoint
 from aigc_core.demo.generate import generate
-from aigc_core.sampling.sample import draw_latents
+from aigc_core.sampling.noise import draw_noise
 
 from .report import interleaved, medians, print_table
 from .start_up import ROOT, served_app
@@ -30,9 +30,7 @@ def main() -> None:
     with served_app() as address:
         client = Client(address, verbose=False)
         for count in (1, 16):
-            latents, labels = draw_latents(
-                list(range(count)), checkpoint.model.latent_dim, checkpoint.config.num_classes
-            )
+            latents, labels = draw_noise(range(count), checkpoint.model.noise_shape, checkpoint.config.num_classes)
             bare = torch.no_grad()(partial(checkpoint.model, latents, labels))
             in_server = partial(generate, arguments.checkpoint, seed=0, count=count)
             by_client = partial(client.predict, arguments.checkpoint, 0, count, api_name="/generate")

@@ -24,6 +24,7 @@ from aigc_core.metrics.fid import fid_figures
 from aigc_core.metrics.inception_score import inception_score
 from aigc_core.metrics.kid import kernel_distance
 from aigc_core.metrics.neighbours import neighbourhood_figures
+from aigc_core.modalities.image import image_kind
 from aigc_core.pipeline import Checkpoint
 
 from .report import print_table
@@ -52,7 +53,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=20)
     arguments = parser.parse_args()
     checkpoint = Checkpoint.from_pretrained(SHIPPED / arguments.model)
-    shape = checkpoint.config.image_shape
+    shape = image_kind(checkpoint.modality)
     reference = load_reference(checkpoint.config.dataset, None, None, shape.resolution, shape.channels)
     pool = sample_features(checkpoint, reference.extractor, DEFAULT_NUM_SAMPLES)
     target = measure(pool.features, pool.logits, reference)

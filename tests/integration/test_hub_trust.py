@@ -92,7 +92,10 @@ def test_a_repository_of_many_files_is_not_fetched(local_hub: LocalHub, files: d
         ({"auto_map": {"AutoModel": "modeling.Evil"}}, "unknown key 'auto_map'"),
         ({"architecture_config": {"latent_dim": 24, "generator_width": 10**9, "max_width": 10**9}}, ""),
         ({"architecture_config": {"latent_dim": 10**12}}, ""),
-        ({"image_shape": {"channels": 3, "resolution": 2**30}}, ""),
+        ({"shape": {"channels": 3, "resolution": 2**30}}, "'resolution' is wrong"),
+        ({"format_version": 1, "image_shape": {"channels": 3, "resolution": 2**30}}, "'resolution' is wrong"),
+        ({"modality": "os.system"}, "os.system"),
+        ({"family": "os.system"}, "os.system"),
     ],
 )
 def test_a_config_is_checked_before_anything_is_built(

@@ -30,6 +30,7 @@ from aigc_core.checkpoint.layout import WEIGHTS_FILE
 from aigc_core.cli import main
 from aigc_core.config import Config
 from aigc_core.families.base import Batch, StepState
+from aigc_core.families.gan.generator import Generator
 from aigc_core.families.gan.method import AdversarialTraining
 from aigc_core.families.gan.networks import Architecture, ImageShape, build_generator, get_architecture, register
 from aigc_core.families.gan.networks.mlp import MLPConfig
@@ -252,6 +253,7 @@ def test_a_checkpoint_knows_how_often_its_classes_occur(digits_folder: Path, tmp
         (["--preset", "mnist", "--set", "method_config.loss=none"], "'loss' is wrong"),
         (["--preset", "mnist", "--set", "architecture=gpt"], "no architecture named 'gpt'"),
         (["--preset", "mnist", "--set", "resolution=1000"], "'resolution' is wrong"),
+        (["--preset", "mnist", "--set", "shape=3"], "shape must be an object"),
         (["--preset", "mnist", "--set", "batch_size=1000000000"], "'batch_size' is wrong"),
         (["--preset", "mnist", "--set", "batch_size"], "key=value"),
         (["--preset", "mnist", "--set", "images=[1"], "not a value"),
@@ -423,7 +425,7 @@ def test_a_discriminator_that_has_won_is_told_once(
     assert capsys.readouterr().err.count("the discriminator has won") == 1
 
 
-class ConstantGenerator(nn.Module):
+class ConstantGenerator(Generator):
     """Draws the same image from any latent."""
 
     def __init__(self, config: Config, image_shape: ImageShape) -> None:
