@@ -60,20 +60,25 @@ class Registry(Generic[Item]):
         return iter(sorted(self._items))
 
     def _import_all(self) -> None:
-        if not self._complete:
-            self._complete = True
-            package = importlib.import_module(self._package)
-            for module in pkgutil.iter_modules(package.__path__):
-                importlib.import_module(f"{self._package}.{module.name}")
+        if self._complete:
+            return
+        self._complete = True  # what is imported may ask as well
+        package = importlib.import_module(self._package)
+        for module in pkgutil.iter_modules(package.__path__):
+            importlib.import_module(f"{self._package}.{module.name}")
+        try:
             load_plugins()
+        except AIGCError:
+            self._complete = False  # nobody is to be told later that there is no such thing
+            raise
 
 
 @cache
 def load_plugins() -> None:
     """Import what registers things from outside. Raises AIGCError if a named module cannot be imported."""
-    for name in filter(None, os.environ.get(PLUGINS_VARIABLE, "").split(",")):
+    for name in filter(None, map(str.strip, os.environ.get(PLUGINS_VARIABLE, "").split(","))):
         try:
-            importlib.import_module(name.strip())
+            importlib.import_module(name)
         except ImportError as error:
             raise AIGCError(f"{PLUGINS_VARIABLE} names '{name}', which cannot be imported ({error}).") from None
     for entry_point in entry_points(group=ENTRY_POINT_GROUP):

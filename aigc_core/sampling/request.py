@@ -64,6 +64,8 @@ class SampleRequest(Config):
     @classmethod
     def _as_text(cls, options: Mapping[str, Any]) -> dict[str, str]:
         texts = {name: _text(options[name]) for name in sorted(options)}
+        if taken := sorted(texts.keys() & cls.model_fields.keys() - {"options"}):
+            raise ValueError(f"'{taken[0]}' is no option but stands beside them")
         if len(texts) > MAX_OPTIONS or any(len(text) > MAX_VALUE_LENGTH for text in [*texts, *texts.values()]):
             raise ValueError("there are too many options, or too long ones")
         return texts
