@@ -84,12 +84,12 @@ def main() -> None:
     loaded = Checkpoint.from_pretrained(arguments.checkpoint)
     # Without a folder nothing is written, and weights are hashed anew for each.
     checkpoint = Checkpoint(loaded.config, loaded.model)
-    shape = image_kind(checkpoint.modality)
+    config, shape = checkpoint.config, image_kind(checkpoint.modality)
     seeds = range(SAMPLING_SEED, SAMPLING_SEED + count)
-    latents, labels = draw_noise(seeds, checkpoint.model.noise_shape, checkpoint.config.num_classes)
+    latents, labels = draw_noise(seeds, checkpoint.model.noise_shape, config.num_classes, config.class_shares)
 
     def fresh():
-        return load_reference(checkpoint.config.dataset, None, None, shape.resolution, shape.channels)
+        return load_reference(config.dataset, None, None, shape.resolution, shape.channels)
 
     extractor = fresh().extractor
     drawing, samples = timed(lambda: draw(checkpoint, latents, labels))

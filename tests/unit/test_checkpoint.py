@@ -16,10 +16,12 @@ from safetensors.torch import load_file, save_file
 
 from aigc_core import AIGCError, Checkpoint, SampleRequest
 from aigc_core.access import SHIPPED
+from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.checkpoint.folder import read_config, step_folders
-from aigc_core.checkpoint.layout import WEIGHTS_FILE
+from aigc_core.checkpoint.layout import CONFIG_FILE, WEIGHTS_FILE
 from aigc_core.files import atomic_directory, atomic_write
 from aigc_core.hub.resolve import resolve_reference
+from aigc_core.modalities.image import image_kind
 from aigc_core.sampling.sample import sample
 from tests.processes import assert_one_sentence, fill, run_cli, run_with_little_space
 from tests.toy_models import ARCHITECTURES, toy_checkpoint
@@ -150,11 +152,11 @@ def test_weights_that_are_not_finite(folder: Path, value: float) -> None:
     "values",
     [
         {"architecture": "unknown"}, {"architecture": "../dcgan"}, {"architecture": 3}, {"surprise": 1},
-        {"format_version": 2}, {"architecture_config": {"latent_dim": -1}}, {"architecture_config": {"new": 1}},
+        {"format_version": 3}, {"architecture_config": {"latent_dim": -1}}, {"architecture_config": {"new": 1}},
         {"architecture_config": {"generator_width": 10**12}}, {"step": -1}, {"step": "many"}, {"step": 1e400},
-        {"image_shape": {"channels": 2, "resolution": 28, "num_classes": 3}},
-        {"image_shape": {"channels": 1, "resolution": 30, "num_classes": 3}},
-        {"image_shape": {"channels": 1, "resolution": 1024, "num_classes": 10_000}},
+        {"shape": {"channels": 2, "resolution": 28}}, {"shape": {"channels": 1, "resolution": 30}},
+        {"shape": {"channels": 1, "resolution": 1024}, "num_classes": 10_000}, {"shape": {"channels": 1}},
+        {"num_classes": 4}, {"num_classes": -1}, {"modality": "smell"}, {"family": "unknown"}, {"format_version": 1},
         {"class_names": ["x" * 300]}, {"dataset": None},
         {"class_shares": [0.5, 0.5]}, {"class_shares": [0.5, 0.7, -0.2]}, {"class_shares": [1, 1, 1]},
         {"class_shares": [0.5, float("nan"), 0.5]},
@@ -198,7 +200,7 @@ def test_a_killed_writer_leaves_no_visible_folder(tmp_path: Path) -> None:
     toy_checkpoint().save_pretrained(tmp_path / "step-0000001")
     script = (
         "import sys, time; from pathlib import Path; from tests.toy_models import toy_checkpoint\n"
-        "from aigc_core.checkpoint.folder import atomic_directory\n"
+        "from aigc_core.files import atomic_directory\n"
         f"with atomic_directory(Path({str(tmp_path)!r}) / 'step-0000002') as folder:\n"
         "    toy_checkpoint().write_files(folder); print('written', flush=True); time.sleep(60)\n"
     )
@@ -254,6 +256,24 @@ def test_a_full_disk_is_told_from_other_faults(tmp_path: Path) -> None:
 
 def test_the_config_alone_can_be_read(folder: Path) -> None:
     assert read_config(folder).class_name(1) == "Bag" and read_config(folder).class_name(2) == "Coat"
+
+
+@pytest.mark.parametrize(
+    "path", sorted(SHIPPED.rglob(CONFIG_FILE)), ids=lambda path: str(path.parent.relative_to(SHIPPED))
+)
+def test_a_config_of_version_1_opens_as_version_2(path: Path) -> None:
+    """What it said of images is the modality's shape, and the rest is as it was."""
+    written = json.loads(path.read_text())
+    config = read_config(path.parent)
+    opened = config.model_dump(mode="json")
+    assert written.pop("format_version") == 1 and opened["format_version"] == 2 and opened["modality"] == "image"
+    image_shape = written.pop("image_shape")
+    assert opened["shape"] == {name: image_shape[name] for name in ("channels", "resolution")}
+    assert opened["num_classes"] == image_shape["num_classes"]
+    assert {name: opened[name] for name in written} == written
+    kind = image_kind(config.sample_kind)
+    assert (kind.channels, kind.resolution) == (image_shape["channels"], image_shape["resolution"])
+    assert CheckpointConfig.model_validate_json(config.as_json()) == config
 
 
 def test_what_ships_is_small_and_has_steps_to_compare() -> None:

@@ -13,6 +13,8 @@ from torch.nn import functional
 from aigc_core import AIGCError, Checkpoint
 from aigc_core.cli import main
 from aigc_core.config import Config
+from aigc_core.families.base import Condition
+from aigc_core.families.gan.generator import GANOptions, Generator
 from aigc_core.families.gan.method import AdversarialTraining
 from aigc_core.families.gan.networks import (
     Architecture,
@@ -33,7 +35,6 @@ from aigc_core.families.gan.networks.stylegan2 import (
 )
 from aigc_core.nn.resampling import downsample, low_pass, upsample
 from aigc_core.pipeline import train
-from aigc_core.sampling.sample import generate
 from aigc_core.training.presets import read_preset
 from aigc_core.training.recipe import TrainingConfig
 from tests.toy_models import spec_of
@@ -283,7 +284,7 @@ def test_resumed_training_equals_training_that_never_stopped(
     run(tmp_path / "parts", 12, False)
     torch.manual_seed(12345)  # another process would not have this one's random state either
     parts = run(tmp_path / "parts", 24, True)
-    states = [Checkpoint.from_pretrained(folder).generator.state_dict() for folder in (whole, parts)]
+    states = [Checkpoint.from_pretrained(folder).model.state_dict() for folder in (whole, parts)]
     assert all(torch.equal(tensor, states[1][key]) for key, tensor in states[0].items())
 
 
@@ -322,7 +323,7 @@ class OutsideConfig(Config):
     latent_dim: int = 5
 
 
-class OutsideGenerator(nn.Module):
+class OutsideGenerator(Generator):
     def __init__(self, config: OutsideConfig, image_shape: ImageShape) -> None:
         super().__init__()
         self.latent_dim = config.latent_dim
@@ -366,7 +367,7 @@ def test_an_architecture_from_outside_trains_and_samples(digits_folder: Path, tm
     ]
     assert main([*words, "--images", "64", *(f"--set={setting}" for setting in settings)]) == 0
     (newest,) = (tmp_path / "run").glob("step-*")
-    assert Checkpoint.from_pretrained(newest).generator.latent_dim == 7
+    assert Checkpoint.from_pretrained(newest).model.noise_shape == (7,)
     assert main(["sample", str(newest), "--num", "2", "--out", str(tmp_path / "samples.npz"), "--format", "npz"]) == 0
     assert numpy.load(tmp_path / "samples.npz")["samples"].shape == (2, 1, 28, 28)
 
@@ -580,7 +581,10 @@ def test_truncation_pulls_styles_to_their_mean() -> None:
         torch.testing.assert_close(generator.style_mean, expected)
         generator.eval()
         kept = generator.style_mean.clone()  # type: ignore[operator]
-        none, half, full = (generate(generator, latents, labels, truncation) for truncation in (0.0, 0.5, 1.0))
+        none, half, full = (
+            generator.generate(latents, Condition(labels), GANOptions(truncation=truncation))
+            for truncation in (0.0, 0.5, 1.0)
+        )
         assert torch.equal(generator.style_mean, kept), "eval mode moved the mean"  # type: ignore[arg-type]
         torch.testing.assert_close(full, generator(latents, labels))
     torch.testing.assert_close(none, none[:1].expand_as(none))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from accelerate import Accelerator
 
+from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.cli import main
 from aigc_core.config import parse_config
 from aigc_core.families.base import StepState, families
@@ -21,7 +22,6 @@ from aigc_core.families.schedule import Cosine
 from aigc_core.training.presets import command_for, preset_names, read_preset
 from aigc_core.training.presets.legacy import upgrade_recipe
 from aigc_core.training.recipe import TrainingConfig
-from tests.toy_models import spec_of
 
 ROOT = Path(__file__).parents[2]
 LARGE = {
@@ -99,15 +99,13 @@ def test_the_recipe_of_a_shipped_checkpoint_is_understood(path: Path, monkeypatc
     config: dict[str, Any] = json.loads(path.read_text())
     recipe = upgrade_recipe(config["recipe"])
     made = TrainingConfig(**recipe)
-    shape = ImageShape(**config["image_shape"])
+    spec = parse_config(CheckpointConfig, config, str(path)).spec
     asked: list[TrainingConfig] = []
     monkeypatch.setattr("aigc_core.pipeline.train", lambda config, *_, **__: asked.append(config))
     assert main(shlex.split(command_for(config["recipe"]))[3:]) == 0
     assert [each.model_dump() for each in asked] == [made.model_dump() | {"method_config": asked[0].method_config}]
     built = [
-        families["gan"].build_method(
-            made.method, config, spec_of(made.architecture, made.architecture_config, shape), Accelerator(cpu=True)
-        )
+        families["gan"].build_method(made.method, config, spec, Accelerator(cpu=True))
         for config in (made.method_config, asked[0].method_config)
     ]
     assert all(isinstance(method, GANTraining) for method in built)
