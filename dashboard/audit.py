@@ -43,7 +43,7 @@ if not audits:
 else:
     cells = grid(3)
     for name, figure in audits.items():
-        with next(cells).container(border=True):
+        with next(cells).container(border=True, height="stretch"):
             st.metric(title(name), f"{figure.value:.1%}", help=explained.get(name))
             st.caption(f"95 %: {figure.low:.1%} … {figure.high:.1%}")
             st.caption(as_text(t(FIGURES[name].caveat)))

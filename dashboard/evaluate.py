@@ -22,13 +22,15 @@ STATES = {
     "cancelled": ":gray-badge[:material/block: {}]",
 }
 
-queue = evaluation_queue()
-mine: list[Job] = st.session_state.setdefault("jobs", [])
+
+def own_jobs() -> list[Job]:
+    """The jobs that this visitor has added."""
+    return st.session_state.setdefault("jobs", [])
 
 
 def may_cancel(job: Job) -> bool:
     """Whoever added a job may end it; where no strangers are, anyone may."""
-    return any(job is own for own in mine) or "SPACE_ID" not in os.environ
+    return any(job is own for own in own_jobs()) or "SPACE_ID" not in os.environ
 
 
 def how_far(job: Job) -> str:
@@ -43,8 +45,11 @@ def how_far(job: Job) -> str:
     return t("{share} of the samples, about {minutes} min left", share=share, minutes=f"{seconds / 60:.0f}")
 
 
-def show_job(job: Job, place: int) -> None:
-    """A job's line: what, how far, and the way to end it. What others evaluate with their own rights stays unnamed."""
+def show_job(job: Job, place: int, named: dict[str, str]) -> None:
+    """A job's line: what, how far, and the way to end it. What others evaluate with their own rights stays unnamed.
+
+    `place`: in the queue; `named`: what the page calls checkpoints, by reference.
+    """
     row = st.container(border=True)
     visible = job.owner in (None, visitor_id())
     words = {
@@ -58,7 +63,9 @@ def show_job(job: Job, place: int) -> None:
     name = as_text(named.get(job.reference, job.reference)) if visible else t("another visitor's checkpoint")
     top.markdown(f"**{name}** {STATES[job.state].format(words[job.state])}", width="stretch")
     if job.open and may_cancel(job):
-        top.button(t("Cancel"), icon=":material/close:", key=f"cancel-{place}", on_click=queue.cancel, args=(job,))
+        top.button(
+            t("Cancel"), icon=":material/close:", key=f"cancel-{place}", on_click=evaluation_queue().cancel, args=(job,)
+        )
     if visible:
         count = t("{count} samples", count=f"{job.num_samples:,}")
         row.caption(as_text(" · ".join(filter(None, [count, job.against, job.extractor]))))
@@ -69,17 +76,18 @@ def show_job(job: Job, place: int) -> None:
 
 
 @st.fragment(run_every=1.0)
-def show_queue() -> None:
-    """The queue as it is now, the newest job first."""
-    ended = sum(not job.open for job in queue.jobs)
+def show_queue(named: dict[str, str]) -> None:
+    """The queue as it is now, the newest job first; checkpoints are `named` by reference."""
+    jobs = evaluation_queue().jobs
+    ended = sum(not job.open for job in jobs)
     if st.session_state.setdefault("ended", ended) != ended:
         # What has ended may have changed the list of checkpoints, which the rest of the page shows.
         st.session_state["ended"] = ended
         st.rerun()
-    if not queue.jobs:
+    if not jobs:
         st.caption(t("The queue is empty."))
-    for place, job in reversed(list(enumerate(queue.jobs))):
-        show_job(job, place)
+    for place, job in reversed(list(enumerate(jobs))):
+        show_job(job, place, named)
 
 
 head(
@@ -118,9 +126,9 @@ with st.form("evaluation"):
     if st.form_submit_button(t("Add to the queue"), type="primary", icon=":material/playlist_add:"):
         try:
             job = Job(candidate, num_samples, against or "", extractor or "", visitor_id())
-            queue.add(job, visitor_token())
-            mine.append(job)
+            evaluation_queue().add(job, visitor_token())
+            own_jobs().append(job)
         except AIGCError as error:
             st.warning(as_text(str(error)))
 st.subheader(t("Queue"), anchor=False)
-show_queue()
+show_queue(named)

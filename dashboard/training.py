@@ -19,6 +19,24 @@ def choose(chart: str) -> None:
         st.session_state["revision"] = points[0]["customdata"][0]
 
 
+def draw(name: str, points: list[tuple[Entry, Result]], at: str) -> None:
+    """The curve of a figure over the revisions that have it; the one at which samples are shown is marked."""
+    shown = [(entry.revision, result) for entry, result in points if name in result.figures]
+    st.plotly_chart(
+        curve(
+            name,
+            [result.images_seen for _, result in shown],
+            [result.figures[name] for _, result in shown],
+            [revision for revision, _ in shown],
+            at,
+        ),
+        key=f"curve-{name}",
+        on_select=lambda: choose(f"curve-{name}"),
+        selection_mode="points",
+        config=CONFIG,
+    )
+
+
 head(
     t("Training"),
     t("Figures of a model's revisions against the images seen, with bands of 95 %. Click a point to see its samples."),
@@ -48,25 +66,6 @@ st.caption(protocol_sentence(results[0].protocol))
 name_few_images(results[0])
 measured = [name for name in FIGURES if any(name in result.figures for result in results)]
 
-
-def draw(name: str) -> None:
-    """The curve of a figure, over the revisions that have it."""
-    shown = [(revision, result) for revision, result in zip(revisions, results) if name in result.figures]
-    st.plotly_chart(
-        curve(
-            name,
-            [result.images_seen for _, result in shown],
-            [result.figures[name] for _, result in shown],
-            [revision for revision, _ in shown],
-            at,
-        ),
-        key=f"curve-{name}",
-        on_select=lambda: choose(f"curve-{name}"),
-        selection_mode="points",
-        config=CONFIG,
-    )
-
-
 if st.session_state.get("revision", revisions[-1]) not in revisions:
     st.session_state["revision"] = revisions[-1]
 foremost = [name for name in FIRST if name in measured]
@@ -80,11 +79,11 @@ with left:
     show_samples(entry, range(seed, seed + 36), 6, caption)
 for cell, name in zip(first, foremost):
     with cell:
-        draw(name)
+        draw(name, points, at)
 name_caveats(measured)
 with right:
     others = grid(2)
     for name in measured:
         if name not in foremost:
             with next(others):
-                draw(name)
+                draw(name, points, at)
