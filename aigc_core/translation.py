@@ -3,6 +3,20 @@
 from __future__ import annotations
 
 CHINESE = {
+    # The names of metrics.
+    "FID": "FID",
+    "FID∞": "FID∞",
+    "KID": "KID",
+    "IS": "IS",
+    "Precision": "精确率",
+    "Recall": "召回率",
+    "Density": "密度",
+    "Coverage": "覆盖率",
+    "PPL": "PPL",
+    "Label agreement": "类别一致率",
+    "Memorisation": "记忆率",
+    "Mode coverage": "模式覆盖率",
+    "Class imbalance": "类别失衡",
     # What to know of each metric.
     "Biased upwards with few samples: the interval reaches down to what infinitely many would give. Never below 0.": (
         "样本少时偏高：区间向下延伸到样本无限多时的估计值。不小于 0。"

@@ -58,19 +58,6 @@ CHINESE = {
     "Protocol": "评测协议",
     "First seed": "起始种子",
     # The figures
-    "FID": "FID",
-    "FID∞": "FID∞",
-    "KID": "KID",
-    "IS": "IS",
-    "Precision": "精确率",
-    "Recall": "召回率",
-    "Density": "密度",
-    "Coverage": "覆盖率",
-    "PPL": "PPL",
-    "Label agreement": "类别一致率",
-    "Memorisation": "记忆率",
-    "Mode coverage": "模式覆盖率",
-    "Class imbalance": "类别失衡",
     "How far these figures can be trusted": "这些指标的可信程度",
     # The leaderboard
     "Figures with their 95 % intervals. A rank is one plus the number of checkpoints that are better beyond doubt, "

@@ -87,7 +87,8 @@ def figures(result: Result) -> str:
     for name, count in result.min_samples.items():
         rows[name] = f'<td colspan="2">{translated(NOT_MEASURED).format(count=f"{count:,}")}</td>'
     cells = "".join(
-        f"<tr><th>{kind.title} {ARROWS[kind.better]}</th>{row}<td>{html.escape(translated(kind.caveat))}</td></tr>"
+        f"<tr><th>{translated(kind.title)} {ARROWS[kind.better]}</th>{row}"
+        f'<td class="caveat">{html.escape(translated(kind.caveat))}</td></tr>'
         for name, row in rows.items()
         if (kind := FIGURES.get(name))
     )
@@ -102,7 +103,7 @@ def figures(result: Result) -> str:
     if not result.has_enough_images:
         note = f"{translated(FEW_IMAGES)} {note}"
     head = f"<tr><th></th><td></td><td>{word('interval')}</td><td></td></tr>"
-    return f'<table>{head}{cells}</table><p class="note">{html.escape(note)}</p>'
+    return f'<table class="figures">{head}{cells}</table><p class="note">{html.escape(note)}</p>'
 
 
 def copy_to_account(visitor: gr.OAuthToken, checkpoint: str, name: str) -> str:

@@ -37,7 +37,7 @@ class InvertTab:
     classes: gr.Dropdown
 
 
-def invert(
+def invert_file(
     checkpoint: str, picture: str | None, label: str | None = None, visitor: gr.OAuthToken | None = None
 ) -> Iterator[tuple[str, Any, tuple[Place, str]]]:
     """The image nearest to the one in the file `picture` so far, the losses, and its place, after each EVERY steps."""
@@ -63,7 +63,7 @@ def invert(
             raise AIGCError(error.sentence.replace(picture, Path(picture).name), **values) from None
 
 
-def invert_upload(
+def invert(
     checkpoint: str, picture: dict[str, Any] | None, label: str | None = None, visitor: gr.OAuthToken | None = None
 ) -> Iterator[tuple[str, Any, tuple[Place, str]]]:
     """Find the image of a model that is nearest to a picture.
@@ -77,19 +77,19 @@ def invert_upload(
         The nearest image so far, and the loss after each ten steps.
     """
     path = picture["path"] if picture else None
-    yield from invert(str(checkpoint), path, str(label or ""), visitor)
+    yield from invert_file(str(checkpoint), path, str(label or ""), visitor)
 
 
 def invert_drawing(
     visitor: gr.OAuthToken | None, checkpoint: str, drawing: dict[str, Any] | None, label: str | None
 ) -> Iterator[tuple[str, Any, tuple[Place, str]]]:
-    """`invert` for what was drawn."""
+    """`invert_file` for what was drawn."""
     path = None
     if drawing and drawing["composite"] is not None:
         with errors_shown(), translate_io_errors(Path("drawing.png")):
             path = str(served_folder() / "drawing.png")
             drawing["composite"].convert("RGB").save(path)
-    yield from invert(checkpoint, path, label, visitor)
+    yield from invert_file(checkpoint, path, label, visitor)
 
 
 def build(reference: gr.Textbox) -> InvertTab:
@@ -132,7 +132,7 @@ def build(reference: gr.Textbox) -> InvertTab:
     searches = [search_upload.click, search_drawing.click]
     gr.on(searches, lambda: gr.Column(visible=True), None, results, api_visibility="private")
     # Gradio does not open the file then: whether it can be read is for the core to say.
-    search_upload.click(invert_upload, [reference, upload, classes], outputs, api_name="invert", preprocess=False)
+    search_upload.click(invert, [reference, upload, classes], outputs, api_name="invert", preprocess=False)
     search_drawing.click(invert_drawing, [reference, drawing, classes], outputs, api_visibility="private")
     return InvertTab(found, to_explore, keep, classes)
 

@@ -149,11 +149,14 @@ button.dice { align-self: end; min-height: 42px; font-size: .95rem !important; f
   text-align: center; overflow-wrap: anywhere; }
 .sheet-label img { max-width: 48px; margin: auto; }
 
-#about-facts table { border: 0; width: 100%; font-size: .92rem; border-collapse: collapse; }
-#about-facts th { text-align: left; font-weight: 500; color: var(--body-text-color-subdued); padding: 7px 16px 7px 0;
-  white-space: nowrap; vertical-align: top; }
-#about-facts td { padding: 7px 16px 7px 0; font-variant-numeric: tabular-nums; }
-#about-facts th, #about-facts td { border: 0; border-bottom: 1px solid var(--border-color-primary); }
+#about-facts table { width: 100%; font-size: .92rem; border-collapse: collapse; }
+#about-facts table, #about-facts tr, #about-facts th, #about-facts td { border: 0; }
+#about-facts tr { border-bottom: 1px solid var(--border-color-primary); }
+#about-facts th, #about-facts td { padding: 7px 16px 7px 0; vertical-align: baseline; }
+#about-facts th { text-align: left; font-weight: 500; color: var(--body-text-color-subdued); white-space: nowrap; }
+#about-facts td { font-variant-numeric: tabular-nums; }
+#about-facts .figures td:not(.caveat, [colspan]) { white-space: nowrap; }
+#about-facts .caveat { font-size: .8rem; color: var(--body-text-color-subdued); padding-right: 0; }
 #about-samples img { width: 100%; height: auto; }
 #nearest img { width: 100%; height: 100%; object-fit: contain; }
 #about-facts h3 { margin: 22px 0 6px; font-size: 1rem; }
@@ -172,6 +175,13 @@ button.dice { align-self: end; min-height: 42px; font-size: .95rem !important; f
   .tab-container button { margin-right: 16px; font-size: .9rem; }
   #images .grid-container { grid-template-columns: repeat(4, minmax(0, 1fr)) !important; }
   .sheet-label { font-size: .56rem; }
+  #about-facts .figures, #about-facts .figures tbody { display: block; padding: 0; }
+  #about-facts .figures tr { display: grid; grid-template-columns: minmax(0, 1fr) auto minmax(10rem, auto); padding: 0;
+    margin: 0; }
+  #about-facts .figures th, #about-facts .figures td { margin: 0; padding-right: 10px; white-space: normal; }
+  #about-facts .figures td:last-child, #about-facts .figures td:nth-last-child(2) { padding-right: 0; }
+  #about-facts .figures td[colspan] { grid-column: span 2; }
+  #about-facts .figures .caveat { grid-column: 1 / -1; padding-top: 0; }
 }
 """
 

@@ -203,7 +203,8 @@ def test_a_picture_that_was_not_uploaded_is_not_opened(address: str) -> None:
 def test_fifty_visitors_at_once(address: str) -> None:
     with ThreadPoolExecutor(50) as pool:
         # One client each: calls that share one can lose an answer while its stream closes and opens again.
-        visitors = list(pool.map(lambda _: Client(address, verbose=False), range(50)))
+        patient = {"timeout": 300}
+        visitors = list(pool.map(lambda _: Client(address, verbose=False, httpx_kwargs=patient), range(50)))
         answers = list(pool.map(lambda seed: generated(visitors[seed], seed, 1)[0], range(50)))
     expected = Checkpoint.from_pretrained(ROOT / MODEL).sample(seed=0, count=50).images
     for paths, image in zip(answers, expected, strict=True):
@@ -343,6 +344,18 @@ def test_a_slider_changes_the_image_and_the_link_brings_it_back(address: str, br
     assert link == page.url
     other = opened(browser, link)
     assert torch.equal(first_image(other), after)
+
+
+def test_an_old_link_opens_beside_what_others_added_to_it(address: str, browser: Browser) -> None:
+    old = f"checkpoint={MODEL}&seed=40&count=16&labels=Sneaker&truncation=0.7&offset.pca0=2&tab=generate"
+    page = opened(browser, address, f"?utm_source=letter&{old}&fbclid=x")
+    expected = Checkpoint.from_pretrained(ROOT / MODEL).sample(
+        seed=40, count=1, labels="Sneaker", truncation=0.7, offsets={"pca0": 2}
+    )
+    assert (first_image(page) - torch.tensor(list(to_picture(expected.images[0]).getdata()))).abs().max() <= 1
+    expect(page.locator("#images img")).to_have_count(16)
+    expect(page.locator(".toast-body")).to_have_count(0)
+    assert "truncation=0.7" in page.url and "offset.pca0=2" in page.url and "letter" not in page.url
 
 
 def test_all_images_are_downloaded_as_a_zip_that_is_made_when_asked_for(

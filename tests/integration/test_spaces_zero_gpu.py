@@ -122,7 +122,7 @@ kept, _ = explore.keep_seeds(None, link, kept)
 explore.make_movie(None, kept, "spherical", 2)
 explore.interpolate(reference, 7, 2, "3", frames=2)
 mix.fit(None, reference, 7, mix.NOTHING_WANTED)
-steps = list(invert.invert(reference, pictures[0].path))
+steps = list(invert.invert_file(reference, pictures[0].path))
 assert len(steps) > 2 and len(steps[-1][1]) == len(steps)
 names = [name for name, *_ in spaces.calls]
 assert {"draw", "draw_around", "draw_movie", "approach"} <= set(names), names
