@@ -25,11 +25,14 @@ KEPT_BYTES = 2**28
 
 
 class Session(SessionState):
-    """A visitor's session without a copy of the whole page's config, which only deep links (not used here) read."""
+    """A visitor's session without the config of what the page shows, which only deep links (not used here) read."""
 
     def __init__(self, blocks: gr.Blocks) -> None:
         without_components: Any = SimpleNamespace(default_config=blocks.default_config, blocks={})
         super().__init__(without_components)
+
+    def _update_value_in_config(self, key: int, value: Any) -> None:
+        """What Gradio calls for each input and output of a call."""
 
 
 class Sessions(StateHolder):

@@ -63,7 +63,10 @@ def test_a_call_leaves_no_session_and_a_visitor_keeps_one_while_here() -> None:
     page._queue.pending_event_ids_session |= {"call": set(), "visitor": {"event"}}
     assert sessions["call"] is not sessions["call"] and "call" not in sessions
     visitor = sessions["visitor"]
-    assert sessions["visitor"] is visitor and not visitor.config_values
+    assert sessions["visitor"] is visitor
+    generate = next(function for function in page.fns.values() if function.api_name == "generate")
+    asyncio.run(page.preprocess_data(generate, ["checkpoints/mnist", *[0] * 11], visitor))
+    assert not visitor.config_values
     sessions.delete_all_expired_state()
     assert "visitor" in sessions and page._queue.pending_event_ids_session == {"visitor": {"event"}}
     visitor.is_closed = True
