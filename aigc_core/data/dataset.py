@@ -45,16 +45,10 @@ class Dataset:
     def _content_hash(self) -> str:
         digest = hashlib.sha256(repr(tuple(self.samples.shape)).encode())
         size = max(1, HASHED_BYTES // max(1, self.samples.shape[1:].numel()))
-        chunks = tqdm(
-            self.samples.split(size),
-            desc=f"hash of {self.name}",
-            total=-(-len(self) // size),
-            unit_scale=size,
-            unit=" samples",
-            leave=False,
-            delay=PATIENCE_SECONDS,
-        )
-        for samples in chunks:
-            digest.update(samples.numpy().tobytes())
+        name = f"hash of {self.name}"
+        with tqdm(total=len(self), desc=name, unit=" samples", leave=False, delay=PATIENCE_SECONDS) as bar:
+            for samples in self.samples.split(size):
+                digest.update(samples.numpy().tobytes())
+                bar.update(len(samples))
         digest.update(self.labels.numpy().tobytes())
         return digest.hexdigest()[:16]

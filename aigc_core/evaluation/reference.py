@@ -116,22 +116,17 @@ class Reference:
 
     @cached_property
     def _extracted(self) -> dict[str, Tensor]:
-        starts = tqdm(
-            range(0, len(self.data), CHUNK),
-            desc=f"features of {self.data.name}",
-            unit_scale=CHUNK,
-            unit=" images",
-            leave=False,
-            delay=PATIENCE_SECONDS,
-        )
-        chunks = []
-        for start in starts:
-            images = self.data.part(start, min(start + CHUNK, len(self.data)))
+        count, chunks = len(self.data), []
+        name = f"features of {self.data.name}"
+        with tqdm(total=count, desc=name, unit=" images", leave=False, delay=PATIENCE_SECONDS) as bar:
+            for start in range(0, count, CHUNK):
+                images = self.data.part(start, min(start + CHUNK, count))
 
-            def extract(images: Tensor | StreamedImages = images) -> dict[str, Tensor]:
-                return dict(zip(("features", "logits"), self.extractor.extract(images)))
+                def extract(images: Tensor | StreamedImages = images) -> dict[str, Tensor]:
+                    return dict(zip(("features", "logits"), self.extractor.extract(images)))
 
-            chunks.append(kept(f"{self._key}/{start}", extract))
+                chunks.append(kept(f"{self._key}/{start}", extract))
+                bar.update(len(images))
         return {name: torch.cat([chunk[name] for chunk in chunks]) for name in ("features", "logits")}
 
     @property

@@ -1,7 +1,8 @@
 """How much memory evaluating folders and writing samples takes, against the size and the number of images.
 
 Each row is a process of its own: its peak resident memory, and how much of that came on top of what it held when its
-libraries and its model were loaded. The features of all images, which have to be held, are part of it.
+libraries and its model were loaded. The features of all images, which have to be held, are part of it. With words, only
+rows whose names contain one of them are measured.
 """
 
 from __future__ import annotations
@@ -66,32 +67,43 @@ def child(words: list[str]) -> None:
     print(own / 1024, (own - before) / 1024, others / 1024)
 
 
-def rows() -> Iterator[tuple[str, str, str, str]]:
+def rows(words: list[str]) -> Iterator[tuple[str, str, str, str]]:
+    """The rows whose names contain one of the words, or all of them without any."""
+
+    def is_wanted(name: str) -> bool:
+        return not words or any(word in name for word in words)
+
     with tempfile.TemporaryDirectory() as scratch:
         for number, (side, count) in enumerate(FOLDERS):
+            name = f"`evaluate --folder`, {count:,} + {count:,} images of {side} × {side}"
+            if not is_wanted(name):
+                continue
             place = Path(scratch) / str(number)
             place.mkdir()
             ours, real = (write_folder(place / name, side, count, seed) for seed, name in enumerate(("ours", "real")))
-            words = ["evaluate", "--folder", str(ours), "--reference", str(real), "--extractor", EXTRACTOR]
-            peak, above, _ = peak_of([*words, "--metrics", "fid", "kid", "precision"], Path(scratch) / "cache")
-            name = f"`evaluate --folder`, {count:,} + {count:,} images of {side} × {side}"
+            command = ["evaluate", "--folder", str(ours), "--reference", str(real), "--extractor", EXTRACTOR]
+            peak, above, _ = peak_of([*command, "--metrics", "fid", "kid", "precision"], Path(scratch) / "cache")
             yield name, f"{peak:,.0f} MiB", f"{above:,.0f} MiB", "–"
         for kind, count in SAMPLES:
-            words = ["sample", CHECKPOINT, "--num", str(count), "--out", f"{scratch}/samples-{count}.{kind}"]
-            peak, above, others = peak_of(words, Path(scratch) / "cache")
+            name = f"`sample --num {count} --out samples.{kind}`"
+            if not is_wanted(name):
+                continue
+            command = ["sample", CHECKPOINT, "--num", str(count), "--out", f"{scratch}/samples-{count}.{kind}"]
+            peak, above, others = peak_of(command, Path(scratch) / "cache")
             encoder = f"{others:,.0f} MiB" if kind == "mp4" else "–"
-            yield f"`sample --num {count} --format {kind}`", f"{peak:,.0f} MiB", f"{above:,.0f} MiB", encoder
+            yield name, f"{peak:,.0f} MiB", f"{above:,.0f} MiB", encoder
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("words", nargs="*", help="parts of the names of the rows to measure")
     parser.add_argument("--child", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
         child(arguments.child)
         return
     head = ["command", "peak", "above libraries and model", "ffmpeg beside it"]
-    print_table(f"Peak memory, extractor `{EXTRACTOR}`, model `{CHECKPOINT}`", head, [*rows()])
+    print_table(f"Peak memory, extractor `{EXTRACTOR}`, model `{CHECKPOINT}`", head, [*rows(arguments.words)])
 
 
 if __name__ == "__main__":
