@@ -10,6 +10,7 @@ from accelerate.state import AcceleratorState
 from PIL import Image
 
 from tests.local_hub import LocalHub
+from tests.local_hub.client import connect_client
 
 hypothesis.settings.register_profile("however slow", deadline=None)
 hypothesis.settings.load_profile("however slow")
@@ -43,17 +44,8 @@ def local_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Local
 
     Other processes get `hub.environment(cache)`.
     """
-    cache = tmp_path / "hf"
     with LocalHub(tmp_path / "hub") as hub:
-        for name, value in hub.environment(cache).items():
-            monkeypatch.setenv(name, value)
-        # The client has read its settings from the environment when it was imported.
-        address = f"{hub.endpoint}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
-        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.endpoint)
-        monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", address)
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache / "hub"))
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+        connect_client(hub, tmp_path / "hf", monkeypatch)
         yield hub
 
 

@@ -236,15 +236,16 @@ def list_checkpoints(
             ]
         else:
             raise AIGCError(f"'{collection}' does not name a collection; write OWNER/NAME-ID.")
-    entries = [
-        HubEntry(
-            model.id,
-            model.sha or "",
-            model.last_modified.isoformat() if model.last_modified else "",
-            bool(model.private),
-        )
-        for model in models
-    ]
+        entries = [
+            HubEntry(
+                model.id,
+                model.sha or "",
+                model.last_modified.isoformat() if model.last_modified else "",
+                bool(model.private),
+            )
+            for model in models
+            if repo_name.fullmatch(model.id)
+        ]
     return sorted(entries, key=lambda entry: entry.updated, reverse=True)
 
 
@@ -266,11 +267,11 @@ def list_revisions(repo_id: str, token: str | None = None) -> list[Revision]:
     _checked_names(repo_id, "main")
     with faults_as_sentences(f"'{repo_id}'"):
         refs = _api(token).list_repo_refs(repo_id)
-    revisions = [
-        Revision(ref.name, ref.target_commit)
-        for ref in refs.branches + refs.tags
-        if revision_name.fullmatch(ref.name) and commit_hash.fullmatch(ref.target_commit)
-    ]
+        revisions = [
+            Revision(ref.name, ref.target_commit)
+            for ref in refs.branches + refs.tags
+            if revision_name.fullmatch(ref.name) and commit_hash.fullmatch(ref.target_commit)
+        ]
     if len(revisions) > MAX_LISTED:
         raise AIGCError(f"'{repo_id}' has over {MAX_LISTED:,} revisions; refused.")
     return sorted(revisions, key=lambda revision: revision.name)
@@ -330,8 +331,8 @@ def _checkpoint_files(api: HfApi, repo_id: str, revision: str) -> tuple[str, dic
     """The commit of a revision and its files that belong to a checkpoint: of which kind, and what the Hub lists."""
     with faults_as_sentences(f"'{repo_id}'"):
         info = api.model_info(repo_id, revision=revision, files_metadata=True)
-    commit = info.sha or ""
-    files = {file.rfilename: (kind, file) for file in info.siblings or [] if (kind := file_kind(file.rfilename))}
+        commit = info.sha if isinstance(info.sha, str) else ""
+        files = {file.rfilename: (kind, file) for file in info.siblings or [] if (kind := file_kind(file.rfilename))}
     if not commit_hash.fullmatch(commit):
         raise AIGCError(f"'{repo_id}': the Hub named no commit; try again later.")
     if CONFIG_FILE not in files:
@@ -341,7 +342,7 @@ def _checkpoint_files(api: HfApi, repo_id: str, revision: str) -> tuple[str, dic
     if len(files) > MAX_FILES:
         raise AIGCError(f"'{repo_id}' has over {MAX_FILES} files; refused.")
     for name, (kind, file) in files.items():
-        if file.size is None or file.size > kind.max_bytes:
+        if not isinstance(file.size, int) or file.size > kind.max_bytes:
             raise AIGCError(f"'{repo_id}': {name} is larger than {kind.max_bytes / 2**20:,.0f} MB; refused.")
     return commit, files
 

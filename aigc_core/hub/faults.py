@@ -22,8 +22,9 @@ def faults_as_sentences(what: str) -> Iterator[None]:
 
     try:
         yield
-    # RuntimeError and ValueError: how the client reports a failed upload and an answer that it cannot read.
-    except (HTTPError, OSError, RuntimeError, ValueError) as error:
+    # RuntimeError and ValueError: how the client reports a failed upload and an answer that it cannot read. The others:
+    # what it runs into where an answer is JSON of another form.
+    except (HTTPError, OSError, RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
         raise _as_sentence(what, error) from None
 
 
@@ -50,7 +51,7 @@ def _as_sentence(what: str, error: BaseException) -> AIGCError:
         )
     if isinstance(error, errors.HfHubHTTPError):
         return _status_as_sentence(what, error)
-    if isinstance(error, json.JSONDecodeError):
+    if isinstance(error, (json.JSONDecodeError, RecursionError, TypeError, LookupError, AttributeError)):
         return HubUnreachable(f"{what}: the answer is not the Hub's; check the network (a login page?) and try again.")
     if isinstance(error, ValueError):
         return AIGCError(f"{what}: {_one_line(str(error))}")

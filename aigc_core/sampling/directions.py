@@ -103,7 +103,8 @@ def kept_directions(checkpoint: StoredCheckpoint) -> Directions | None:
     """The directions of a checkpoint if they were found before; nothing is computed."""
     identity = checkpoint.weights_sha256
     if identity not in _known:
-        kept = (_read(place, identity) for place in _places(checkpoint, identity))
+        size = latent_model(checkpoint.model).first_layers()[0].shape[1]
+        kept = (_read(place, identity, size) for place in _places(checkpoint, identity))
         if directions := next((directions for directions in kept if directions), None):
             _known[identity] = directions
     return _known.get(identity)
@@ -129,8 +130,8 @@ def _found(checkpoint: StoredCheckpoint, identity: str, places: list[Path]) -> D
     return directions
 
 
-def _read(path: Path, identity: str) -> Directions | None:
-    """The directions kept in a file; None if there are none, or none of these weights."""
+def _read(path: Path, identity: str, size: int) -> Directions | None:
+    """The directions kept in a file; None if there are none, or none of these weights and codes of this size."""
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -139,8 +140,9 @@ def _read(path: Path, identity: str) -> Directions | None:
         return None
     names = tuple(metadata.get("names", "").split(","))
     shapes = [tuple(tensor.shape) for tensor in tensors.values()]
-    fitting = shapes == [(len(names), shapes[0][-1]), *[(len(names),)] * 3] and metadata.get("weights") == identity
-    return Directions(names, **tensors) if fitting and all(map(direction_name.fullmatch, names)) else None
+    fitting = shapes == [(len(names), size), *[(len(names),)] * 3] and metadata.get("weights") == identity
+    sound = all(tensor.dtype == torch.float32 and tensor.isfinite().all() for tensor in tensors.values())
+    return Directions(names, **tensors) if fitting and sound and all(map(direction_name.fullmatch, names)) else None
 
 
 def find_directions(model: LatentModel, num_classes: int) -> Directions:

@@ -70,6 +70,15 @@ class SampleRequest(Config):
             raise ValueError("there are too many options, or too long ones")
         return texts
 
+    @model_validator(mode="after")
+    def _of_text(self) -> SampleRequest:
+        """Strings from elsewhere may hold lone surrogates, which no query string can."""
+        try:
+            self.canonical()
+        except UnicodeEncodeError:
+            raise ValueError("it holds letters that are not Unicode text") from None
+        return self
+
     def canonical(self) -> str:
         """The request as a query string, keys in a fixed order and defaults of the fields left out."""
         return urlencode(self.model_dump(exclude_defaults=True, exclude={"options"}) | self.options)

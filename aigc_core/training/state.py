@@ -7,13 +7,23 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from aigc_core.config import Config, read_config_file
 from aigc_core.errors import AIGCError
 
 COUNTERS_FILE = "counters.json"
+
+
+class Counters(Config):
+    """How far a run has come: `step` and `images_seen` as in a checkpoint's config, `training_seconds` in seconds."""
+
+    step: int = Field(ge=0)
+    images_seen: int = Field(ge=0)
+    training_seconds: float = Field(ge=0)
 
 
 def save_training_state(
@@ -51,7 +61,7 @@ def load_training_state(
 
 
 def _load(folder: Path, modules: dict[str, nn.Module], optimizers: dict[str, torch.optim.Optimizer]) -> dict[str, Any]:
-    counters = json.loads((folder / COUNTERS_FILE).read_text())
+    counters = read_config_file(Counters, folder / COUNTERS_FILE, "begin a new run from a checkpoint")
     for name, module in modules.items():
         module.load_state_dict(load_file(folder / f"{name}.safetensors"))
     for name, optimizer in optimizers.items():
@@ -62,10 +72,14 @@ def _load(folder: Path, modules: dict[str, nn.Module], optimizers: dict[str, tor
             parameter = parameters[int(index)]
             # Fused optimisers walk through memory, so moments must lie in it as their weights do.
             shaped = value.shape == parameter.shape
+            if not shaped and value.numel() != 1:
+                raise ValueError(f"{key} has the shape {[*value.shape]}, and its weights {[*parameter.shape]}")
             value_in_place = torch.empty_like(parameter, requires_grad=False).copy_(value) if shaped else value
             state.setdefault(int(index), {})[field] = value_in_place
+        if len({frozenset(fields) for fields in state.values()}) > 1:
+            raise ValueError(f"{name}_optimizer.safetensors lacks part of what the optimiser keeps")
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    return {name: counters[name] for name in ("step", "images_seen", "training_seconds")}
+    return counters.model_dump()
 
 
 def _save(path: Path, tensors: dict[str, Tensor]) -> None:

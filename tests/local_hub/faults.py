@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 
 
@@ -18,7 +18,8 @@ class Fault(BaseModel):
 
     `status` with `headers` is answered instead; `silent` seconds pass before the answer; the connection is cut after
     `cut_after` bytes of the body, of the request if it has one and else of the answer; `damaged` flips the bits of the
-    answer's last byte.
+    answer's last byte. `body` is answered in place of the right one, each letter a byte; `added` headers replace those
+    of the answer.
     """
 
     pattern: str
@@ -27,6 +28,8 @@ class Fault(BaseModel):
     silent: float = 0
     cut_after: int | None = None
     damaged: bool = False
+    body: str | None = None
+    added: dict[str, str] = {}
     times: int | None = None
 
 
@@ -100,10 +103,16 @@ class Gate:
             while received <= fault.cut_after:
                 received += len((await receive()).get("body", b""))
             return receive.__self__.transport.abort()  # uvicorn's own connection: no answer at all
+        if fault.body is not None:
+            return await Response(fault.body.encode("latin-1"), 200)(scope, receive, send)
         sent = 0
 
         async def send_faultily(message: dict[str, Any]) -> None:
             nonlocal sent
+            if message["type"] == "http.response.start" and fault.added:
+                added = {name.lower().encode(): value.encode("latin-1") for name, value in fault.added.items()}
+                kept = [(name, value) for name, value in message["headers"] if name not in added]
+                message = {**message, "headers": [*kept, *added.items()]}
             body = message.get("body", b"")
             if fault.cut_after is not None and sent + len(body) > fault.cut_after:
                 await send({**message, "body": body[: fault.cut_after - sent], "more_body": True})
