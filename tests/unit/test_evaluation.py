@@ -334,7 +334,10 @@ def test_any_folder_against_any_folder(tmp_path: Path, capsys: pytest.CaptureFix
     assert ": better." in capsys.readouterr().out
     assert main(["compare", str(same), str(same), "--figure", "kid"]) == 0
     assert ": tie. No difference can be told" in capsys.readouterr().out
-    for name, sentence in (("nowhere", "There is no checkpoint"), (str(tmp_path), "is not a checkpoint of AIGC")):
+    for name, sentence in (
+        ("nowhere", "There is no folder 'nowhere' here; name a checkpoint"),
+        (str(tmp_path), "is not a checkpoint of AIGC"),
+    ):
         assert main(["compare", str(same), name]) == 2
         said = capsys.readouterr().err
         assert f"'{name}'" in said and sentence in said and said.count("\n") == 1
