@@ -10,12 +10,13 @@ import os
 import sys
 from importlib import import_module
 
+from .registry import load_plugins
 from .terminal import run_program
 
 COMMANDS = {
     "train": "train a generator from a preset",
-    "sample": "write samples of a checkpoint as PNG, NPZ, GIF or MP4",
-    "inspect": "read the provenance of a PNG and check that its pixels can be made again",
+    "sample": "write samples of a checkpoint as files, a grid, an NPZ, a GIF or an MP4",
+    "inspect": "read the provenance of a file and check that its content can be made again",
     "evaluate": "measure checkpoints or a folder of images",
     "compare": "say which of two or more checkpoints is better, and how surely",
     "push": "upload a checkpoint or a run to the Hugging Face Hub",
@@ -32,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # what the client logs of a fault, the sentence says better
 
     def command() -> int | None:
+        load_plugins()
         parser = argparse.ArgumentParser(prog="python -m aigc_core", description="Train, sample, evaluate and share.")
         subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
         for name, summary in COMMANDS.items():

@@ -9,12 +9,12 @@ from unicodedata import normalize
 
 from pydantic import Field, field_validator, model_validator
 
-from aigc_core import __version__
 from aigc_core.config import Config
 from aigc_core.data.datasets import public_name
 from aigc_core.errors import AIGCError
 from aigc_core.families.base import ModelSpec
 from aigc_core.modalities.base import Modality, build_modality
+from aigc_core.version import __version__
 
 from .layout import CONFIG_FILE, MAX_CONFIG_BYTES
 from .reference import published_reference

@@ -39,7 +39,7 @@ class FileKind:
 FILE_KINDS = (
     FileKind(CONFIG_FILE, MAX_CONFIG_BYTES, in_summary=True),
     FileKind(WEIGHTS_FILE, 4 * 2**30),
-    FileKind(SAMPLES_FILE, 64 * 2**20),
+    FileKind("samples.*", 64 * 2**20),
     FileKind(DIRECTIONS_FILE, 2**30),
     FileKind(CARD_FILE, 4 * 2**20),
     FileKind(f"{RESULTS_FOLDER}/*.json", 16 * 2**20, in_summary=True),

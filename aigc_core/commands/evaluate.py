@@ -29,7 +29,8 @@ from aigc_core.evaluation.reference import Reference
 from aigc_core.evaluation.results import ENOUGH_IMAGES, FEW_IMAGES, FIGURES, NOT_MEASURED, Result
 from aigc_core.hub.card import write_card
 from aigc_core.metrics.extractors import extractor_names
-from aigc_core.modalities.image import image_kind
+from aigc_core.modalities.base import modalities
+from aigc_core.modalities.image import ImageModality
 from aigc_core.pipeline import Checkpoint
 
 from ..device import best_device
@@ -95,20 +96,10 @@ def _evaluate(name: str, arguments: Namespace, references: dict[tuple[object, ..
     if arguments.progress == "json":
         print_start()
     checkpoint = Checkpoint.from_pretrained(name, device=best_device())
-    config = checkpoint.config
-    kind = image_kind(config.sample_kind)
-    size = kind.resolution, kind.channels
-    against = (arguments.reference or (config.dataset, config.data_hash), *size)
-    if against not in references:
-        references[against] = (
-            load_reference(arguments.reference, arguments.extractor, arguments.weights, *size)
-            if arguments.reference
-            else default_reference(config, arguments.extractor, arguments.weights)
-        )
     with _progress_shown(name, arguments) as show:
         result = evaluate(
             checkpoint,
-            reference=references[against],
+            reference=_reference_for(checkpoint, arguments, references),
             num_samples=arguments.num_samples,
             metrics=arguments.metrics,
             progress=show,
@@ -119,6 +110,24 @@ def _evaluate(name: str, arguments: Namespace, references: dict[tuple[object, ..
             write_card(checkpoint.path)
         except AIGCError as error:
             warnings.warn(f"The card is as it was: {error}", stacklevel=1)
+
+
+def _reference_for(
+    checkpoint: Checkpoint, arguments: Namespace, references: dict[tuple[object, ...], Reference]
+) -> Reference | str | None:
+    """What images are held to, loaded once for all checkpoints of one size; other samples are held to what is named."""
+    kind, config = checkpoint.modality, checkpoint.config
+    if not isinstance(kind, ImageModality):
+        return arguments.reference
+    size = kind.resolution, kind.channels
+    against = (arguments.reference or (config.dataset, config.data_hash), *size)
+    if against not in references:
+        references[against] = (
+            load_reference(arguments.reference, arguments.extractor, arguments.weights, *size)
+            if arguments.reference
+            else default_reference(config, arguments.extractor, arguments.weights)
+        )
+    return references[against]
 
 
 @contextmanager
@@ -164,7 +173,8 @@ def _expanded(name: str) -> list[str]:
 def _print(name: str, result: Result, arguments: Namespace) -> None:
     print(json.dumps(result.model_dump(mode="json")) if arguments.json else as_text(name, result), flush=True)
     protocol = result.protocol
-    for count, what in ((protocol.num_samples, "samples"), (protocol.num_reference, "real images")):
+    counts = ((protocol.num_samples, "samples"), (protocol.num_reference, "real images"))
+    for count, what in counts if protocol.extractor else ():
         if count < ENOUGH_IMAGES:
             warnings.warn(
                 f"{count} {what} are few; use {ENOUGH_IMAGES:,} or more. {FEW_IMAGES}",
@@ -174,7 +184,9 @@ def _print(name: str, result: Result, arguments: Namespace) -> None:
     for figure in wanted:
         if count := result.min_samples.get(figure):
             warnings.warn(f"{figure} was not measured; it needs at least {count:,} samples.", stacklevel=1)
-        elif figure not in result.figures and figure != "memorisation":  # of which `evaluate` has said why
+        elif (
+            figure not in result.figures and figure != "memorisation" and protocol.extractor
+        ):  # of which `evaluate` has said why
             warnings.warn(f"{figure} was not measured; it needs {FIGURES[figure].needs}.", stacklevel=1)
 
 
@@ -182,8 +194,9 @@ def as_text(name: str, result: Result) -> str:
     """A result as lines for a terminal."""
     protocol = result.protocol
     lines = [
-        f"{name}: {protocol.num_samples:,} samples against {protocol.num_reference:,} images of {protocol.dataset} "
-        f"({protocol.split}), {protocol.extractor}, {result.seconds} s"
+        f"{name}: {protocol.num_samples:,} samples against {protocol.num_reference:,} "
+        f"{modalities[protocol.modality].plural} of {protocol.dataset} ({protocol.split}), "
+        f"{protocol.extractor or 'as they are'}, {result.seconds} s"
     ]
     for key, figure in result.figures.items():
         lines.append(f"  {FIGURES[key].title:16} {figure.value:8.4f}   [{figure.low:.4f}, {figure.high:.4f}]")

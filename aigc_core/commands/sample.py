@@ -14,7 +14,7 @@ import torch
 from aigc_core.batching import images_that_fit
 from aigc_core.data.image_files import MAX_PIXELS
 from aigc_core.files import atomic_write
-from aigc_core.modalities.image import image_grid, image_kind
+from aigc_core.modalities.image import ImageModality, image_grid, image_kind
 from aigc_core.modalities.png import save_png
 from aigc_core.modalities.provenance import Statement
 from aigc_core.pipeline import Checkpoint
@@ -38,7 +38,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--num", default="16", help="how many images; image k has seed + k")
     parser.add_argument("--out", required=True, help="a folder, or a file: a grid where it is a .png")
     parser.add_argument("--label", default="", help="classes by number or name: 3; Bag,Coat; Bag:0.7+Coat:0.3; 3\\+")
-    parser.add_argument("--truncation", default="1", help="0 to 1; smaller is closer to the average image")
+    parser.add_argument("--prompt", default="", help="what each sample begins with, for models that take it")
+    parser.add_argument("--truncation", help="0 to 1; smaller is closer to the average image")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="another option of the model's family"
+    )
     parser.add_argument("--format", choices=FORMATS, help="gif and mp4 lead through the seeds and back")
     parser.add_argument(
         "--interpolate", choices=CURVES, help="the way between the seeds: as a strip in a .png, or as gif or mp4"
@@ -51,7 +55,8 @@ def run(arguments: Namespace) -> int:
         "seed": arguments.seed,
         "count": arguments.num,
         "labels": arguments.label,
-        "truncation": arguments.truncation,
+        "prompt": arguments.prompt,
+        "options": _options(arguments),
     }
     request = parse_config(SampleRequest, values, "Sample request")
     out = Path(arguments.out)
@@ -64,7 +69,12 @@ def run(arguments: Namespace) -> int:
     if arguments.interpolate and kind == "npz":
         raise AIGCError("--interpolate makes a png, gif or mp4; an npz holds the samples of seeds.")
     checkpoint = Checkpoint.from_pretrained(arguments.checkpoint, device=best_device())
-    shape = image_kind(checkpoint.modality)
+    if not isinstance(checkpoint.modality, ImageModality):
+        if arguments.format or arguments.interpolate:
+            raise AIGCError(f"--format and --interpolate are for images, not for {checkpoint.modality.name}.")
+        sample(checkpoint, request).save(out)
+        return _say(request.count, "sample", out)
+    request, shape = request.normalised(checkpoint.model), checkpoint.modality
     pixels = shape.channels * shape.resolution**2
     parts = request.parts(images_that_fit(4 * pixels, at_most=1024))
     if kind == "png" and not arguments.interpolate:
@@ -88,6 +98,17 @@ def run(arguments: Namespace) -> int:
     with atomic_write(file) as unfinished:
         _write_npz(unfinished, checkpoint, request.count, parts)
     return _say(request.count, "image", file)
+
+
+def _options(arguments: Namespace) -> dict[str, str]:
+    """The options of the model's family, by name. Raises AIGCError for one without a value."""
+    options = {} if arguments.truncation is None else {"truncation": arguments.truncation}
+    for setting in arguments.set:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise AIGCError(f"--set takes name=value, not '{setting}'.")
+        options[name] = value
+    return options
 
 
 def _say(count: int, what: str, path: Path) -> int:

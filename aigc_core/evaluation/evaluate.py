@@ -19,7 +19,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from aigc_core import __version__
 from aigc_core.batching import batch_size
 from aigc_core.checkpoint.checkpoint import StoredCheckpoint
 from aigc_core.checkpoint.config import CheckpointConfig
@@ -39,10 +38,11 @@ from aigc_core.metrics.label_agreement import label_agreement
 from aigc_core.metrics.memorisation import AUDITED, Resemblance, memorised_share, resemblance
 from aigc_core.metrics.neighbours import MIN_IMAGES, neighbourhood_figures
 from aigc_core.metrics.path_length import PATHS, path_ends, path_length
-from aigc_core.modalities.image import image_grid, image_kind
+from aigc_core.modalities.image import ImageModality, image_grid, image_kind
 from aigc_core.modalities.png import to_picture
 from aigc_core.sampling.noise import draw_noise
 from aigc_core.sampling.sample import BATCH_SIZE
+from aigc_core.version import __version__
 
 from .reference import CHUNK, DENSITY_NEIGHBOURHOOD, NEIGHBOURHOOD, Reference, kept, load_measured, split_reference
 from .results import (
@@ -57,6 +57,7 @@ from .results import (
     read_results,
     write_result,
 )
+from .stored import evaluate_stored
 from .training_set import check_may_be_read, load_training_set
 
 DEFAULT_NUM_SAMPLES = 10_000
@@ -106,6 +107,11 @@ def evaluate(
     the checkpoint was trained on; a warning says why it was not, or that the result or the cache cannot be written.
     Raises AIGCError when data or extractor cannot be had.
     """
+    if not isinstance(checkpoint.modality, ImageModality) and not isinstance(reference, Reference):
+        result = evaluate_stored(checkpoint, reference, num_samples, metrics, progress)
+        if checkpoint.path is not None:
+            _keep(result, checkpoint.path)
+        return result
     started = time.perf_counter()
     kind = image_kind(checkpoint.modality)
     if not reference:

@@ -11,14 +11,15 @@ import hashlib
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, field_validator
 
 from aigc_core.checkpoint.layout import RESULTS_FOLDER
 from aigc_core.config import Config, read_config_file
 from aigc_core.files import atomic_write
-from aigc_core.metrics import balance, fid, inception_score, kid, label_agreement, memorisation, neighbours, path_length
-from aigc_core.metrics.estimate import Figure, MetricInfo
+from aigc_core.metrics.catalogue import FIGURES
+from aigc_core.metrics.estimate import Figure
 from aigc_core.metrics.neighbours import MIN_IMAGES
 
 SAMPLING_SEED = 1_000_000
@@ -29,34 +30,25 @@ FEW_IMAGES = "With few images intervals are wide, and few real ones bias FID upw
 NOT_MEASURED = "not measured: needs at least {count} samples"
 NOT_KEPT = "The result is not kept: "
 """What a warning begins with where a result could be measured and not written."""
-FIGURES: dict[str, MetricInfo] = {
-    **fid.METRICS,
-    **kid.METRICS,
-    **inception_score.METRICS,
-    **neighbours.METRICS,
-    **path_length.METRICS,
-    **label_agreement.METRICS,
-    **memorisation.METRICS,
-    **balance.METRICS,
-}
-"""What can be measured, in the order in which it is shown."""
 
 
 class Protocol(Config):
     """What was measured against what. Two results may be ranked only when their protocols' ids are equal.
 
-    `num_reference`: how many real images. `resolution`, `channels`: what they were converted to. `seed`: that of the
-    first sample (it says nothing where images come from a folder). `neighbourhood`, `density_neighbourhood`: k of
-    precision and recall, and of density and coverage. `path_distance`: what PPL measures steps by.
+    `num_reference`: how many real samples. `resolution`, `channels`: what images were converted to; `modality` and
+    `shape`: what samples are, if they are no images. `extractor` is empty where the samples themselves were compared.
+    `seed`: that of the first sample (it says nothing where samples come from a folder). `neighbourhood`,
+    `density_neighbourhood`: k of precision and recall, and of density and coverage. `path_distance`: what PPL measures
+    steps by.
     """
 
     dataset: str
     dataset_hash: str
     split: str = "test"
-    resolution: int
-    channels: int
-    extractor: str
-    extractor_hash: str
+    resolution: int = 0
+    channels: int = 0
+    extractor: str = ""
+    extractor_hash: str = ""
     num_reference: int
     num_samples: int = Field(ge=MIN_IMAGES, le=1_000_000)
     seed: int = SAMPLING_SEED
@@ -64,11 +56,16 @@ class Protocol(Config):
     neighbourhood: int = 3
     density_neighbourhood: int = 5
     path_distance: str = "extractor features"
+    modality: str = "image"
+    shape: dict[str, Any] = {}
 
     @property
     def id(self) -> str:
         """10 hexadecimal digits of the protocol's content."""
-        return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()[:10]
+        # Images were the only kind once, and their ids stay as they are.
+        unsaid = {"modality", "shape"} if self.modality == "image" else set()
+        content = self.model_dump(mode="json", exclude=unsaid)
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:10]
 
 
 class ClassResult(Config):

@@ -24,13 +24,12 @@ from aigc_core.checkpoint.layout import CARD_FILE, SAMPLES_FILE
 from aigc_core.errors import AIGCError
 from aigc_core.evaluation.results import FEW_IMAGES, FIGURES, NOT_MEASURED, Result, precision_and_coverage, read_results
 from aigc_core.files import atomic_write
+from aigc_core.modalities.base import modalities
 from aigc_core.training.presets import command_for
 
 BEGIN = "<!-- AIGC Studio: begin. What is between these marks is replaced; the rest of the card is yours. -->"
 END = "<!-- AIGC Studio: end. -->"
-TAGS = ["aigc-studio", "gan"]
-TASK = "unconditional-image-generation"
-"""The Hub's task that fits best: it has none for class labels as input."""
+TAG = "aigc-studio"
 HUB_DATASETS = {
     "mnist": "ylecun/mnist",
     "fashion-mnist": "zalando-datasets/fashion_mnist",
@@ -96,11 +95,13 @@ def card_body(path: Path) -> str:
 
 def _merge(metadata: CardData, config: CheckpointConfig, results: list[Result]) -> None:
     """Add what the library knows to a card's metadata; what is there already stays, but for the library's results."""
-    kind = "class-conditional-image-generation" if config.num_classes else TASK
+    task = config.sample_kind.hub_task  # the Hub has none for class labels as input
+    by_class = config.modality == "image" and config.num_classes
+    kind = "class-conditional-image-generation" if by_class else task
     # The licence of the weights is their owner's choice, made in the card.
-    for name, value in {"license": "unknown", "library_name": "aigc-studio", "pipeline_tag": TASK}.items():
+    for name, value in {"license": "unknown", "library_name": "aigc-studio", "pipeline_tag": task}.items():
         metadata[name] = metadata.get(name, value)
-    metadata["tags"] = _united(metadata.get("tags"), [*TAGS, config.architecture, kind])
+    metadata["tags"] = _united(metadata.get("tags"), [TAG, config.family, config.architecture, kind])
     known = [HUB_DATASETS[config.dataset]] if config.dataset in HUB_DATASETS else []
     metadata["datasets"] = _united(metadata.get("datasets"), known)
     entries = [
@@ -123,7 +124,7 @@ def _eval_results(result: Result) -> list[EvalResult]:
     protocol = result.protocol
     return [
         EvalResult(
-            task_type=TASK,
+            task_type=modalities[protocol.modality].hub_task,
             dataset_type=HUB_DATASETS.get(protocol.dataset, protocol.dataset),
             dataset_name=protocol.dataset,
             dataset_split=protocol.split,
@@ -146,30 +147,33 @@ def _opening(config: CheckpointConfig) -> str:
     names = f" ({', '.join(config.class_names)})" if config.class_names else ""
     return (
         f"# {_title(config)}\n\nDraws {config.sample_kind.describe()}, {classes}{names}. "
-        f"Trained with AIGC Studio for {config.step:,} steps on {config.images_seen:,} images "
+        f"Trained with AIGC Studio for {config.step:,} steps on {config.images_seen:,} {config.sample_kind.plural} "
         f"({config.training_seconds / 60:.0f} minutes)."
     )
 
 
-def _use(reference: str) -> str:
+def _use(reference: str, modality: str = "image") -> str:
+    images = "images = checkpoint.sample(seed=7, count=16).images  # uint8 [16, channels, height, width]"
+    samples = 'checkpoint.sample(seed=7, count=16).save("samples")  # a file a sample'
     return (
         "## Use\n\n```python\nfrom aigc_core import Checkpoint\n\n"
         f'checkpoint = Checkpoint.from_pretrained("{reference}")  # or the path of a folder\n'
-        "images = checkpoint.sample(seed=7, count=16).images  # uint8 [16, channels, height, width]\n```"
+        f"{images if modality == 'image' else samples}\n```"
     )
 
 
 def _text(folder: Path, config: CheckpointConfig, results: list[Result], reference: str) -> str:
-    parts = [_opening(config)]
-    if (folder / SAMPLES_FILE).is_file():
-        parts.append(f"![Samples of seeds 0 and up]({SAMPLES_FILE})")
-    parts += [_use(reference), _data(config)]
+    parts, preview = [_opening(config)], config.sample_kind.preview_file
+    if (folder / preview).is_file():
+        embedded = "!" if config.modality == "image" else ""
+        parts.append(f"{embedded}[Samples of seeds 0 and up]({preview})")
+    parts += [_use(reference, config.modality), _data(config)]
     if config.recipe:
         parts.append(_training(config))
     parts += [_figures(result) for result in results]
     shares = precision_and_coverage(results)
     shortfall = SHORTFALL.format(**shares) if shares else ""
-    parts.append(f"## Limits\n\n{shortfall}{LIMITS}")
+    parts.append(f"## Limits\n\n{shortfall}{LIMITS.replace('Images', config.sample_kind.plural.capitalize())}")
     return "\n\n".join(parts) + "\n"
 
 

@@ -36,13 +36,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 
-from aigc_core import __version__
 from aigc_core.access import open_to_strangers
 from aigc_core.checkpoint import layout
 from aigc_core.checkpoint.folder import local_checkpoint, missing_checkpoint, read_config, step_folders
 from aigc_core.checkpoint.layout import CARD_FILE, CONFIG_FILE, MAX_CONFIG_BYTES, WEIGHTS_FILE, FileKind, file_kind
 from aigc_core.checkpoint.reference import MAIN, CheckpointReference, repo_name
 from aigc_core.errors import AIGCError
+from aigc_core.version import __version__
 
 from .faults import HubUnreachable, faults_as_sentences
 

@@ -23,10 +23,14 @@ from .provenance import Provenance, Statement
 class Modality(Config):
     """One shape of one kind of sample: what `config.json` keeps as `modality` and `shape`.
 
-    `suffix`: of the files it writes. `preview_file`: what a checkpoint keeps to show itself by.
+    `plural`: what several samples are called. `suffix`: of the files it writes. `preview_file`: what a checkpoint keeps
+    to show itself by. `hub_task`: the Hub's task for models of such samples
+    (https://huggingface.co/docs/hub/models-tasks).
     """
 
     name: ClassVar[str]
+    plural: ClassVar[str]
+    hub_task: ClassVar[str]
     suffix: ClassVar[str]
     preview_file: ClassVar[str]
 

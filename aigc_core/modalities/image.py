@@ -50,6 +50,8 @@ class ImageModality(Modality):
     """Images of `channels` × `resolution` × `resolution` values."""
 
     name: ClassVar[str] = "image"
+    plural: ClassVar[str] = "images"
+    hub_task: ClassVar[str] = "unconditional-image-generation"
     suffix: ClassVar[str] = ".png"
     preview_file: ClassVar[str] = "samples.png"
     channels: Channels

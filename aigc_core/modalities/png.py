@@ -58,7 +58,7 @@ def png_files(images: Tensor, statements: Sequence[Statement]) -> list[bytes]:
         packet = XMP_KEYWORD.encode() + bytes(5) + xmp_packet(provenance).encode()
         label = b"AIGC\0" + json.dumps({"AIGC": provenance.aigc}).encode()
         texts = _png_chunk(b"iTXt", packet) + _png_chunk(b"tEXt", label)
-        files.append(begin + texts + _png_chunk(b"IDAT", zlib.compress(filtered, level=1)) + end)
+        files.append(begin + texts + _png_chunk(b"IDAT", zlib.compress(filtered.data, level=1)) + end)
     return files
 
 

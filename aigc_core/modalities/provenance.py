@@ -19,8 +19,8 @@ from xml.sax.saxutils import escape
 
 from torch import Tensor
 
-from aigc_core import __version__
 from aigc_core.errors import AIGCError
+from aigc_core.version import __version__
 
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 NAME_SPACES = {
@@ -61,7 +61,7 @@ class Provenance:
     @classmethod
     def of(cls, statement: Statement, stored: Tensor) -> Provenance:
         """What a file of just these samples, stored tensors of any shape, says."""
-        number = hashlib.sha256(stored.contiguous().numpy()).hexdigest()[:32]  # its values number a file
+        number = hashlib.sha256(stored.contiguous().numpy().data).hexdigest()[:32]  # its values number a file
         return cls(statement.request, statement.weights, DIGITAL_SOURCE_TYPE, aigc_label(number))
 
 

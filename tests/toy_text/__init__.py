@@ -6,9 +6,8 @@ Named in AIGC_PLUGINS, this brings a modality, a family with its training method
 
 from pathlib import Path
 
-from aigc_core.metrics.base import metrics
-
 from aigc_core.families.base import families
+from aigc_core.metrics.catalogue import register_metric
 from aigc_core.modalities.base import modalities
 from aigc_core.training.presets import add_presets
 
@@ -18,5 +17,5 @@ from .modality import ToyText
 
 modalities.register(ToyText.name, ToyText)
 families.register("toy-autoregressive", TOY_AUTOREGRESSIVE)
-metrics.register("bigram_overlap", BIGRAM_OVERLAP)
+register_metric("bigram_overlap", BIGRAM_OVERLAP)
 add_presets(Path(__file__).parent / "presets")

@@ -24,6 +24,8 @@ class ToyText(Modality):
     """Texts of at most `length` characters of the `vocabulary`: tokens int64 [N, length], character k being k + 1."""
 
     name: ClassVar[str] = "toy-text"
+    plural: ClassVar[str] = "texts"
+    hub_task: ClassVar[str] = "text-generation"
     suffix: ClassVar[str] = ".txt"
     preview_file: ClassVar[str] = "samples.txt"
     vocabulary: str

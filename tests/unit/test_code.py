@@ -1,4 +1,4 @@
-"""The code keeps its own rules: lint, format, types."""
+"""The code keeps its own rules: lint, format, types, and imports that run one way."""
 
 import subprocess
 import sys
@@ -16,3 +16,10 @@ def test_checks_pass(words: list[str]) -> None:
         [sys.executable, "-m", *words, *options], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_imports_run_one_way() -> None:
+    """The layers are named in pyproject.toml."""
+    command = Path(sys.executable).with_name("lint-imports")
+    result = subprocess.run([command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0 and "1 kept" in result.stdout, result.stdout + result.stderr

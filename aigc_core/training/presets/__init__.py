@@ -14,32 +14,43 @@ import yaml
 from aigc_core.config import parse_config
 from aigc_core.data.datasets import is_registered
 from aigc_core.errors import AIGCError
+from aigc_core.registry import load_plugins
 from aigc_core.training.recipe import TrainingConfig
 
 from .legacy import upgrade_recipe
 
-FOLDER = Path(__file__).parent
+_folders = [Path(__file__).parent]
 OPTIONS = ("data", "images", "seconds", "parent", "seed")
 """The settings that have an option of their own; `--set` changes the others."""
 
 
+def add_presets(folder: Path) -> None:
+    """Make the presets of another folder known, for a plugin that brings its own."""
+    _folders.append(folder)
+
+
 def preset_names() -> list[str]:
     """The names `--preset` takes."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    load_plugins()
+    return sorted(path.stem for folder in _folders for path in folder.glob("*.yaml"))
 
 
 def preset_summary(name: str) -> str:
     """What a preset is for: the first line of its file."""
-    with (FOLDER / f"{name}.yaml").open(encoding="utf-8") as file:
+    with _path(name).open(encoding="utf-8") as file:
         return file.readline().removeprefix("#").strip()
 
 
 def read_preset(name: str) -> dict[str, Any]:
     """A preset's settings. Raises AIGCError, naming those there are, if there is no such preset."""
-    path = FOLDER / f"{name}.yaml"
+    return yaml.safe_load(_path(name).read_text(encoding="utf-8")) | {"preset": name}
+
+
+def _path(name: str) -> Path:
     if name not in preset_names():
         raise AIGCError(f"There is no preset '{name}'; there are {', '.join(preset_names())}.")
-    return yaml.safe_load(path.read_text(encoding="utf-8")) | {"preset": name}
+    paths = (folder / f"{name}.yaml" for folder in _folders)
+    return next(path for path in paths if path.is_file())
 
 
 def apply_setting(settings: dict[str, Any], setting: str) -> None:
@@ -68,13 +79,13 @@ def _parse(key: str, text: str) -> Any:
 
 
 def command_for(recipe: dict[str, Any]) -> str:
-    """The command line that trains by a recipe, as a checkpoint keeps it; a folder of pictures is called PICTURES.
+    """The command line that trains by a recipe, as a checkpoint keeps it; data of one's own is called PICTURES or DATA.
 
     Raises AIGCError if the recipe is none of this version, or came from no preset.
     """
     preset, made = read_preset(str(recipe.get("preset"))), upgrade_recipe(recipe)
     if not is_registered(str(made.get("data"))):
-        made["data"] = "PICTURES"
+        made["data"] = "PICTURES" if made.get("modality", "image") == "image" else "DATA"
     plain, wanted = (
         parse_config(TrainingConfig, settings, "The recipe").model_dump(mode="json") for settings in (preset, made)
     )

@@ -1,0 +1,89 @@
+"""Checkpoints whose samples no extractor sees: measured by metrics that compare the stored samples themselves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+
+import torch
+from torch import Tensor
+
+from aigc_core.checkpoint.checkpoint import StoredCheckpoint
+from aigc_core.config import parse_config
+from aigc_core.data.datasets import public_name
+from aigc_core.errors import AIGCError
+from aigc_core.metrics.catalogue import stored_metrics
+from aigc_core.metrics.estimate import Sizes
+from aigc_core.sampling.request import SampleRequest
+from aigc_core.sampling.sample import sample
+
+from .results import SAMPLING_SEED, Protocol, Result
+from .training_set import check_may_be_read
+
+CHUNK = 1000
+"""So many samples are drawn between two reports of progress."""
+
+
+def evaluate_stored(
+    checkpoint: StoredCheckpoint,
+    reference: str | None,
+    num_samples: int,
+    metrics: Collection[str],
+    progress: Callable[[float], None],
+) -> Result:
+    """Measure a checkpoint against real samples: `reference`, or those it was trained on.
+
+    Raises AIGCError where there are no real samples, none of these metrics are of its modality, or samples are few.
+    """
+    started = time.perf_counter()
+    config, modality = checkpoint.config, checkpoint.modality
+    known = stored_metrics(modality.name)
+    if not known:
+        raise AIGCError(f"Nothing can be measured of samples of the kind '{modality.name}' yet.")
+    name = reference or config.dataset
+    check_may_be_read(name)
+    real = modality.load_split(name, "train")
+    if not reference and config.data_hash and real.content_hash() != config.data_hash:
+        raise AIGCError(f"'{name}' holds other samples than those it was trained on; name real ones with --reference.")
+    sizes = Sizes(features=0, classes=0, real=len(real))
+    min_samples = {
+        metric: count
+        for metric, known_metric in known.items()
+        if metric in metrics and (count := known_metric.info.min_samples(sizes)) > num_samples
+    }
+    protocol = parse_config(
+        Protocol,
+        {
+            "dataset": public_name(real.name),
+            "dataset_hash": real.content_hash(),
+            "split": "train",
+            "num_reference": len(real),
+            "num_samples": num_samples,
+            "modality": modality.name,
+            "shape": modality.model_dump(mode="json"),
+        },
+        "Evaluation",
+    )
+    stored = _draw(checkpoint, num_samples, progress)
+    figures = {
+        metric: known_metric.compute(stored, real.samples)
+        for metric, known_metric in known.items()
+        if metric in metrics and metric not in min_samples
+    }
+    return Result(
+        protocol=protocol,
+        figures=figures,
+        min_samples=min_samples,
+        step=config.step,
+        images_seen=config.images_seen,
+        seconds=round(time.perf_counter() - started, 2),
+        device=str(checkpoint.model.device),
+    )
+
+
+def _draw(checkpoint: StoredCheckpoint, num_samples: int, progress: Callable[[float], None]) -> Tensor:
+    parts = []
+    for request in SampleRequest(seed=SAMPLING_SEED, count=num_samples).parts(CHUNK):
+        parts.append(sample(checkpoint, request).stored)
+        progress((request.seed + request.count - SAMPLING_SEED) / num_samples)
+    return torch.cat(parts)

@@ -1,0 +1,53 @@
+"""Everything that can be measured, in the order in which it is shown, and how more of it comes from outside.
+
+Most metrics compare what an extractor sees of samples and real images. A metric of stored samples compares the samples
+themselves, of any modality: a plugin registers it here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from aigc_core.errors import AIGCError
+
+from . import balance, fid, inception_score, kid, label_agreement, memorisation, neighbours, path_length
+from .estimate import Figure, MetricInfo
+
+
+@dataclass(frozen=True)
+class StoredMetric:
+    """`compute` makes an estimate of N samples and M real ones, both stored tensors of the `modality`."""
+
+    info: MetricInfo
+    modality: str
+    compute: Callable[[Tensor, Tensor], Figure]
+
+
+FIGURES: dict[str, MetricInfo] = {
+    **fid.METRICS,
+    **kid.METRICS,
+    **inception_score.METRICS,
+    **neighbours.METRICS,
+    **path_length.METRICS,
+    **label_agreement.METRICS,
+    **memorisation.METRICS,
+    **balance.METRICS,
+}
+"""How each is shown and read."""
+
+_stored: dict[str, StoredMetric] = {}
+
+
+def register_metric(name: str, metric: StoredMetric) -> None:
+    """Make a metric of stored samples known under its name. Raises AIGCError if the name is taken."""
+    if FIGURES.setdefault(name, metric.info) is not metric.info:
+        raise AIGCError(f"There is another metric named '{name}' already; choose another name.")
+    _stored[name] = metric
+
+
+def stored_metrics(modality: str) -> dict[str, StoredMetric]:
+    """The metrics of stored samples of a modality, by name."""
+    return {name: metric for name, metric in _stored.items() if metric.modality == modality}

@@ -1,0 +1,29 @@
+"""How many of the pairs of neighbouring characters in the samples stand in the real texts, too."""
+
+from __future__ import annotations
+
+import numpy
+from torch import Tensor
+
+from aigc_core.metrics.catalogue import StoredMetric
+from aigc_core.metrics.estimate import Figure, MetricInfo, group_influences
+
+from .modality import END, ToyText
+
+
+def bigram_overlap(samples: Tensor, real: Tensor) -> Figure:
+    """The mean share, over samples [N, T], of each one's pairs that occur in real ones [M, T]."""
+    known = {pair for row in real.tolist() for pair in _pairs(row)}
+    shares = numpy.array([numpy.mean([pair in known for pair in _pairs(row)] or [True]) for row in samples.tolist()])
+    return Figure.of_groups(float(shares.mean()), group_influences(shares - shares.mean())).within(0.0, 1.0)
+
+
+def _pairs(row: list[int]) -> list[tuple[int, int]]:
+    return [pair for pair in zip(row, row[1:]) if END not in pair]
+
+
+BIGRAM_OVERLAP = StoredMetric(
+    MetricInfo("Bigram overlap", "higher", "texts", "Unbiased for any number of samples. From 0 to 1.", highest=1.0),
+    ToyText.name,
+    bigram_overlap,
+)
