@@ -42,7 +42,9 @@ class CheckpointReference:
 
     def __str__(self) -> str:
         """The text that `parse` reads as this reference."""
-        plain = not self.revision and _split(self.location) == (self.location, "")
+        head, at, tail = self.location.rpartition("@")
+        looks_split = bool(at) and "/" not in tail and _spelling_here(head) != ""
+        plain = not self.revision and _split(self.location) == (self.location, "") and not looks_split
         return self.location if plain else f"{self.location}@{self.revision}"
 
     @property

@@ -66,6 +66,7 @@ def test_what_is_location_and_what_revision(here: Path, text: str, location: str
 @example("x@main", "")
 @example("x@step-1@", "step-2")
 @example("x@", "")
+@example("/@1", "")
 def test_references_are_read_back(location: str, revision: str) -> None:
     reference = CheckpointReference(location, revision)
     assert CheckpointReference.parse(str(reference)) == reference

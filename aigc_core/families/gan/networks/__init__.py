@@ -5,17 +5,10 @@ outside the package calls `register` in the same way.
 
 The contract all architectures keep:
 
-- `generator(latents, labels)`: latents float32 [N, latent_dim], standard normal; labels float32
-  [N, num_classes], rows of class weights that sum to one (one-hot for a pure class; [N, 0] without classes)
-  → images float [N, channels, resolution, resolution] in about [-1, 1]. It has the attribute `latent_dim: int`
-  and draws no random numbers when in eval mode.
+- The generator is a `Generator`, or a `StyleGenerator` where it has an intermediate latent space W (see
+  `aigc_core.families.gan.generator`).
 - `discriminator(images, labels)`: images as above → logits [N]; what it can do beyond that it declares by inheriting
   from the classes of `aigc_core.families.gan.discriminator`.
-- Optional, for generators with an intermediate latent space (StyleGAN's W): `mapping(latents, labels)` → styles
-  [N, num_layers, style_dim], `synthesis(styles)` → images, and the buffer `style_mean` [style_dim], the moving
-  average of styles, towards which truncation pulls.
-- `first_layers()`: the linear maps that read the latents (or styles), as a list of 2-D weights [out, latent_dim]
-  (or [out, style_dim]), for closed-form factorisation (SeFa).
 """
 
 from __future__ import annotations
