@@ -18,8 +18,7 @@ from aigc_core import AIGCError
 from aigc_core.checkpoint.folder import read_config, step_folders
 from aigc_core.cli import main
 from aigc_core.pipeline import train
-
-from .test_training import ONE_THREAD, command, config
+from tests.small_runs import ONE_THREAD, command, config
 
 ROOT = Path(__file__).parents[2]
 

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import random
 import re
 import shlex
@@ -41,47 +40,8 @@ from aigc_core.training.ema import ExponentialMovingAverage
 from aigc_core.training.loop import mixed_precision
 from aigc_core.training.recipe import TrainingConfig
 from tests.processes import assert_one_sentence, fill, run_with_little_space
+from tests.small_runs import ONE_THREAD, command, config
 from tests.toy_models import spec_of
-
-SETTINGS = {
-    "architecture": "dcgan",
-    "architecture_config.generator_width": 4,
-    "architecture_config.discriminator_width": 4,
-    "architecture_config.latent_dim": 8,
-    "method": "adversarial",
-    "method_config.r1.gamma": 1.0,
-    "method_config.r1.interval": 8,
-    "batch_size": 8,
-    "resolution": 28,
-    "channels": 1,
-    "checkpoint_images": 80,
-    "horizontal_flip": "true",
-    "method_config.augmentation": "ada",
-    "method_config.feature_matching.weight": 0.1,
-}
-
-
-def command(data: Path, out: Path, images: int, *more: str) -> list[str]:
-    settings = [f"--set={key}={value}" for key, value in SETTINGS.items()]
-    start = [sys.executable, "-m", "aigc_core", "train", "--preset", "folder", "--data", str(data), "--out", str(out)]
-    return [*start, "--images", str(images), *settings, *more]
-
-
-ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
-
-
-def config(data: Path, **changes: object) -> TrainingConfig:
-    values = {
-        "data": str(data),
-        "resolution": 28,
-        "channels": 1,
-        "architecture": "mlp",
-        "method_config": {"r1": {"gamma": 1.0}},
-        "images": 160,
-        "batch_size": 8,
-        "checkpoint_images": 80,
-    }
-    return TrainingConfig(**(values | changes))  # type: ignore[arg-type]
 
 
 def test_killed_runs_resume_to_the_same_weights(digits_folder: Path, tmp_path: Path) -> None:
