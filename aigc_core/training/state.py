@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from aigc_core.config import Config, read_config_file
+from aigc_core.config import Config, parse_config
 from aigc_core.errors import AIGCError
 
 COUNTERS_FILE = "counters.json"
@@ -55,13 +55,13 @@ def load_training_state(
         raise AIGCError(f"'{folder}' cannot be resumed: {missing[0]} is missing.")
     try:
         return _load(folder, modules, optimizers)
-    except (SafetensorError, OSError, RuntimeError, ValueError, KeyError, IndexError) as error:
+    except (AIGCError, SafetensorError, OSError, RuntimeError, ValueError, KeyError, IndexError) as error:
         reason = str(error).strip().splitlines()[0].rstrip(".:")
         raise AIGCError(f"'{folder}' cannot be resumed, as it is damaged or of another recipe ({reason}).") from None
 
 
 def _load(folder: Path, modules: dict[str, nn.Module], optimizers: dict[str, torch.optim.Optimizer]) -> dict[str, Any]:
-    counters = read_config_file(Counters, folder / COUNTERS_FILE, "begin a new run from a checkpoint")
+    counters = parse_config(Counters, json.loads((folder / COUNTERS_FILE).read_text()), COUNTERS_FILE)
     for name, module in modules.items():
         module.load_state_dict(load_file(folder / f"{name}.safetensors"))
     for name, optimizer in optimizers.items():
