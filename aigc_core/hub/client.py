@@ -392,11 +392,11 @@ def _note_commit(folder: Path, revision: str) -> None:
 
 def _noted_revisions(repo_id: str) -> list[Revision]:
     """The revisions of which the cache knows the commit, by name."""
-    from huggingface_hub import scan_cache_dir
+    from huggingface_hub import constants, scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 
     try:
-        repositories = scan_cache_dir().repos
+        repositories = scan_cache_dir(constants.HF_HUB_CACHE).repos
     except CacheNotFound:
         return []
     commits = [

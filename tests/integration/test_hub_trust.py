@@ -66,17 +66,17 @@ def test_a_file_too_large_is_not_fetched(local_hub: LocalHub, files: dict[str, b
 def test_a_new_kind_of_file_is_one_entry_of_the_layout(
     local_hub: LocalHub, files: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "toy" / "samples.txt").write_text("A text.")
+    (tmp_path / "toy" / "vocabulary.txt").write_text("A text.")
     push(tmp_path / "toy", "ada/before")
-    assert "samples.txt" not in local_hub.files("ada/before")
-    kind = FileKind("samples.txt", 7, in_summary=True)
+    assert "vocabulary.txt" not in local_hub.files("ada/before")
+    kind = FileKind("vocabulary.txt", 7, in_summary=True)
     monkeypatch.setattr(layout, "FILE_KINDS", (*layout.FILE_KINDS, kind))
     push(tmp_path / "toy", "ada/toy")
     (revision,) = read_revisions("ada/toy")
-    assert revision.folder and (revision.folder / "samples.txt").read_text() == "A text."
-    assert (pull("ada/toy") / "samples.txt").read_text() == "A text."
-    local_hub.add("ada/toy", {"samples.txt": b"A longer text."})
-    assert "samples.txt is larger than" in refusal(lambda: pull("ada/toy"))
+    assert revision.folder and (revision.folder / "vocabulary.txt").read_text() == "A text."
+    assert (pull("ada/toy") / "vocabulary.txt").read_text() == "A text."
+    local_hub.add("ada/toy", {"vocabulary.txt": b"A longer text."})
+    assert "vocabulary.txt is larger than" in refusal(lambda: pull("ada/toy"))
 
 
 def test_a_repository_of_many_files_is_not_fetched(local_hub: LocalHub, files: dict[str, bytes]) -> None:

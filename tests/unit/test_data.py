@@ -246,7 +246,7 @@ def test_content_hash_sees_a_pixel_and_a_label() -> None:
     images[2, 0, 1, 1] = 1
     labels[0] = 1
     hashes = {
-        each.content_hash() for each in (dataset, replace(dataset, images=images), replace(dataset, labels=labels))
+        each.content_hash() for each in (dataset, replace(dataset, samples=images), replace(dataset, labels=labels))
     }
     assert len(hashes) == 3
 
