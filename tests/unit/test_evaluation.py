@@ -271,7 +271,7 @@ def test_the_reference_is_measured_once_for_all_checkpoints(tmp_path: Path, monk
         checkpoint_of(data, tmp_path / f"model{seed}", seed)
     loads = []
     monkeypatch.setattr(
-        "aigc_core.evaluation.training_set.load_dataset",
+        "aigc_core.evaluation.reference.load_dataset",
         lambda *rest, **more: loads.append(1) or load_dataset(*rest, **more),
     )
     words = ["evaluate", str(tmp_path / "model1"), str(tmp_path / "model2"), "--extractor", "mnist-classifier"]
