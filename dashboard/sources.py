@@ -11,7 +11,7 @@ from page import as_text
 from PIL import Image
 
 from aigc_core import AIGCError, Checkpoint
-from aigc_core.modalities.image import image_grid
+from aigc_core.modalities.image import image_grid, image_kind
 from aigc_core.modalities.png import to_picture
 from aigc_core.sampling.interpolation import enlarge
 from aigc_core.sampling.request import SampleRequest
@@ -98,6 +98,7 @@ def entries() -> list[Entry]:
 def _grid(reference: str, folder: str, seeds: tuple[int, ...], columns: int, _token: str | None) -> Image.Image:
     """`folder` stands for the commit, so that a revision that moved is sampled again."""
     checkpoint = Checkpoint.from_pretrained(reference, token=_token)
+    image_kind(checkpoint.modality)  # other kinds of samples have no grid yet
     images = torch.cat([sample(checkpoint, SampleRequest(seed=seed)).images for seed in seeds])
     return to_picture(image_grid(enlarge(images, max(64, images.shape[-1])), columns))
 
