@@ -29,6 +29,7 @@ from aigc_core.errors import AIGCError
 from aigc_core.families.base import Condition
 from aigc_core.files import atomic_write
 from aigc_core.metrics.balance import class_imbalance, class_shares, mode_coverage
+from aigc_core.metrics.catalogue import too_few_samples
 from aigc_core.metrics.estimate import Figure, Sizes
 from aigc_core.metrics.extractors import Extractor, default_extractor, load_extractor
 from aigc_core.metrics.fid import Moments, fid_figures
@@ -122,7 +123,7 @@ def evaluate(
     sampled = sample_features(checkpoint, reference.extractor, num_samples, progress)
     conditional = bool(checkpoint.config.num_classes) and checkpoint.config.class_names == reference.data.class_names
     asked = sampled.labels if conditional else None
-    min_samples = too_few_samples(sampled, reference, metrics)
+    min_samples = _too_few(sampled, reference, metrics)
     metrics = [name for name in metrics if name not in min_samples]
     figures = _figures(sampled, reference, asked, metrics)
     neighbours, picture = (), None
@@ -187,7 +188,7 @@ def evaluate_folder(
     protocol = _protocol(real, len(data))
     seen = Reference(data, "train", real.extractor)
     sampled = Sampled(seen.features, seen.logits, torch.zeros(len(data), 0))
-    min_samples = too_few_samples(sampled, real, metrics)
+    min_samples = _too_few(sampled, real, metrics)
     metrics = [name for name in metrics if name not in min_samples]
     result = Result(
         protocol=protocol,
@@ -245,11 +246,10 @@ def _asked(figures: dict[str, Figure], metrics: Collection[str]) -> dict[str, Fi
     return {name: figures[name] for name in FIGURES if name in figures and name in metrics}
 
 
-def too_few_samples(sampled: Sampled, reference: Reference, metrics: Collection[str]) -> dict[str, int]:
+def _too_few(sampled: Sampled, reference: Reference, metrics: Collection[str]) -> dict[str, int]:
     """The metrics that so few samples cannot measure, each with the number of samples that it needs."""
     sizes = Sizes(sampled.features.shape[1], sampled.logits.shape[1], len(reference.data))
-    needed = {name: FIGURES[name].min_samples(sizes) for name in FIGURES if name in metrics}
-    return {name: count for name, count in needed.items() if count > len(sampled.features)}
+    return too_few_samples(len(sampled.features), sizes, metrics)
 
 
 def _earlier(checkpoint: StoredCheckpoint, protocol: Protocol) -> Result | None:
@@ -438,7 +438,7 @@ def _classes(sampled: Sampled, reference: Reference, asked: Tensor | None) -> di
         rows = asked.argmax(1) == label if asked is not None else torch.zeros(0, dtype=torch.bool)
         if asked is not None and min(int(rows.sum()), len(real)) >= MIN_IMAGES:
             own = Sampled(sampled.features[rows], sampled.logits[rows], asked[rows])
-            if not too_few_samples(own, reference, ["fid"]):
+            if not _too_few(own, reference, ["fid"]):
                 fid = fid_figures(own.features, real, Moments.of(real), extrapolate=False)["fid"]
                 # No one compares classes across results: their influences would only fill the file.
                 fid = fid.model_copy(update={"influences": ()})

@@ -12,7 +12,7 @@ from aigc_core.checkpoint.checkpoint import StoredCheckpoint
 from aigc_core.config import parse_config
 from aigc_core.data.datasets import public_name
 from aigc_core.errors import AIGCError
-from aigc_core.metrics.catalogue import stored_metrics
+from aigc_core.metrics.catalogue import stored_metrics, too_few_samples
 from aigc_core.metrics.estimate import Sizes
 from aigc_core.sampling.request import SampleRequest
 from aigc_core.sampling.sample import sample
@@ -45,12 +45,8 @@ def evaluate_stored(
     real = modality.load_split(name, "train")
     if not reference and config.data_hash and real.content_hash() != config.data_hash:
         raise AIGCError(f"'{name}' holds other samples than those it was trained on; name real ones with --reference.")
-    sizes = Sizes(features=0, classes=0, real=len(real))
-    min_samples = {
-        metric: count
-        for metric, known_metric in known.items()
-        if metric in metrics and (count := known_metric.info.min_samples(sizes)) > num_samples
-    }
+    asked = known.keys() & set(metrics)
+    min_samples = too_few_samples(num_samples, Sizes(features=0, classes=0, real=len(real)), asked)
     protocol = parse_config(
         Protocol,
         {
@@ -68,7 +64,7 @@ def evaluate_stored(
     figures = {
         metric: known_metric.compute(stored, real.samples)
         for metric, known_metric in known.items()
-        if metric in metrics and metric not in min_samples
+        if metric in asked and metric not in min_samples
     }
     return Result(
         protocol=protocol,

@@ -6,7 +6,7 @@ themselves, of any modality: a plugin registers it here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -14,7 +14,7 @@ from torch import Tensor
 from aigc_core.errors import AIGCError
 
 from . import balance, fid, inception_score, kid, label_agreement, memorisation, neighbours, path_length
-from .estimate import Figure, MetricInfo
+from .estimate import Figure, MetricInfo, Sizes
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,12 @@ def register_metric(name: str, metric: StoredMetric) -> None:
     if FIGURES.setdefault(name, metric.info) is not metric.info:
         raise AIGCError(f"There is another metric named '{name}' already; choose another name.")
     _stored[name] = metric
+
+
+def too_few_samples(count: int, sizes: Sizes, metrics: Collection[str]) -> dict[str, int]:
+    """The metrics that `count` samples are too few for, each with the number of samples that it needs."""
+    needed = {name: FIGURES[name].min_samples(sizes) for name in FIGURES if name in metrics}
+    return {name: least for name, least in needed.items() if least > count}
 
 
 def stored_metrics(modality: str) -> dict[str, StoredMetric]:
