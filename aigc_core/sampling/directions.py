@@ -152,21 +152,23 @@ def find_directions(model: LatentModel, num_classes: int) -> Directions:
         noise, classes = draw_noise(range(ACTIVATION_SAMPLES), model.noise_shape, num_classes)
         noise, condition = noise.to(device), Condition(classes.to(device))
         codes = _codes(model, noise, condition)
-        sefa_vectors, sefa_shares = closed_form_factorisation(model.first_layers())
+        sefa_vectors, sefa_shares = (
+            found[:KIND_COUNT].to(device) for found in closed_form_factorisation(model.first_layers())
+        )
         if isinstance(model, StyleModel):
             styles = codes[:, 0]
             pca_vectors, pca_shares = principal_components(styles)
-            vectors = torch.cat([sefa_vectors[:KIND_COUNT].to(device), pca_vectors[:KIND_COUNT]])
+            vectors = torch.cat([sefa_vectors, pca_vectors])
             deviations = (styles @ vectors.T).std(0)
         else:
             activations = _first_nonlinear_activations(model, codes, condition)
             pca_vectors, pca_shares = latent_components(activations, codes[: len(activations)])
-            vectors = torch.cat([sefa_vectors[:KIND_COUNT].to(device), pca_vectors[:KIND_COUNT]])
+            vectors = torch.cat([sefa_vectors, pca_vectors])
             deviations = torch.ones(len(vectors), device=device)
         rows = slice(EFFECT_SAMPLES)
         effects = _effects(model, codes[rows], condition[rows], deviations[:, None] * vectors)
-        shares = torch.cat([sefa_shares[:KIND_COUNT].to(device), pca_shares[:KIND_COUNT]])
-        counts = {"sefa": len(sefa_vectors[:KIND_COUNT]), "pca": len(pca_vectors[:KIND_COUNT])}
+        shares = torch.cat([sefa_shares, pca_shares])
+        counts = {"sefa": len(sefa_vectors), "pca": len(pca_vectors)}
     names = tuple(f"{kind}{index}" for kind, count in counts.items() for index in range(count))
     return Directions(names, vectors.cpu(), deviations.cpu(), shares.cpu(), effects.cpu())
 
