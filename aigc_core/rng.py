@@ -10,6 +10,9 @@ import numpy
 import torch
 from torch import Tensor
 
+MAX_SEED = 2**32 - 1
+"""The largest seed that a recipe or a request may name."""
+
 
 def seeded_generator(*key: int) -> torch.Generator:
     """A CPU generator whose stream is determined by the whole numbers of `key`, independent between keys."""

@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from aigc_core.evaluation.results import FEW_IMAGES, FIGURES, NOT_MEASURED, Protocol, Result
 from aigc_core.metrics.estimate import Figure
-from aigc_core.sampling.edits import MAX_SEED
+from aigc_core.rng import MAX_SEED
 from aigc_core.serving.leaderboard import Entry, labels
 
 Option = TypeVar("Option", str, int)

@@ -11,9 +11,9 @@ from pydantic import Field, field_validator
 from torch import Tensor
 
 from aigc_core.config import Config, parse_config
+from aigc_core.rng import MAX_SEED
 
 OFFSET = "offset."
-MAX_SEED = 2**32 - 1
 
 
 class LatentEdits(Config):

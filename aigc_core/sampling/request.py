@@ -15,9 +15,10 @@ from pydantic import Field, field_validator, model_validator
 
 from aigc_core.config import Config, parse_config
 from aigc_core.errors import AIGCError
-from aigc_core.families.base import Capability, Model, SamplerOptions, families
+from aigc_core.families.base import Capability, Model, SamplerOptions, families, latent_model
+from aigc_core.rng import MAX_SEED
 
-from .edits import MAX_SEED, OFFSET, LatentEdits
+from .edits import OFFSET, LatentEdits
 from .labels import join_entries, split_entries
 
 MAX_COUNT = 65_536
@@ -107,11 +108,9 @@ class SampleRequest(Config):
 
     def edits_of(self, model: Model) -> LatentEdits:
         """The edits of latents. Raises AIGCError for a wrong value, and for edits of a model without latents."""
-        edits = LatentEdits.of_options(
-            {name: value for name, value in self.options.items() if LatentEdits.is_edit(name)}
-        )
-        if edits != LatentEdits() and Capability.LATENT not in model.capabilities:
-            raise AIGCError("This model has no smooth latent space, so its samples cannot be moved or mixed.")
+        edits = LatentEdits.of_options(self.options)
+        if edits != LatentEdits():
+            latent_model(model)
         return edits
 
     def normalised(self, model: Model) -> SampleRequest:

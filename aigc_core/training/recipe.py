@@ -8,8 +8,7 @@ from pydantic import Field, model_validator
 
 from aigc_core.config import Config
 from aigc_core.families.schedule import NonNegativeSchedule
-
-MAX_SEED = 2**32 - 1
+from aigc_core.rng import MAX_SEED
 
 
 class TrainingConfig(Config):

@@ -23,7 +23,7 @@ from aigc_core import AIGCError, Checkpoint, SampleRequest
 from aigc_core.cli import main
 from aigc_core.modalities.png import png_bytes, png_files, read_png, save_png
 from aigc_core.modalities.provenance import Provenance, Statement
-from aigc_core.sampling.edits import MAX_SEED
+from aigc_core.rng import MAX_SEED
 from aigc_core.sampling.request import MAX_COUNT
 from aigc_core.sampling.sample import sample
 from tests.processes import assert_one_sentence, run_cli

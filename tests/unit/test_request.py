@@ -13,7 +13,8 @@ from aigc_core import AIGCError, SampleRequest
 from aigc_core.config import parse_config
 from aigc_core.families.base import Capability, LatentModel, Model, SamplerOptions
 from aigc_core.families.gan.generator import GANOptions
-from aigc_core.sampling.edits import MAX_SEED, LatentEdits
+from aigc_core.rng import MAX_SEED
+from aigc_core.sampling.edits import LatentEdits
 from aigc_core.sampling.request import MAX_COUNT, is_known
 
 
