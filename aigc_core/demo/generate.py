@@ -13,7 +13,7 @@ from pydantic import Field
 
 from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.families.base import StyleModel
-from aigc_core.families.gan.generator import GANOptions
+from aigc_core.families.gan.generator import GANOptions, truncation_of
 from aigc_core.sampling.edits import LatentEdits
 from aigc_core.sampling.labels import class_entries, join_entries, split_entries
 from aigc_core.sampling.request import SampleRequest, is_known
@@ -226,7 +226,6 @@ def controls_for(request: SampleRequest, token: str | None = None) -> list[Any]:
     model = checkpoint.model
     layers = model.num_layers if isinstance(model, StyleModel) else 0
     options, edits = request.options_of(model), request.edits_of(model)
-    truncation = options.truncation if isinstance(options, GANOptions) else 1.0
     names = strongest_directions(request.checkpoint, NUM_DIRECTIONS, token)
     sliders = [
         gr.Slider(label=direction_label(rank + 1, name), value=edits.offsets.get(name, 0.0), visible=True)
@@ -240,7 +239,7 @@ def controls_for(request: SampleRequest, token: str | None = None) -> list[Any]:
         gr.Dropdown(
             choices=choices, value=split_entries(request.labels) if request.labels else [], visible=bool(choices)
         ),
-        gr.Slider(value=truncation, info=text("truncation_w" if layers else "truncation_z")),
+        gr.Slider(value=truncation_of(options), info=text("truncation_w" if layers else "truncation_z")),
         *sliders,
         gr.Number(value=edits.mix_seed, visible=layers > 0),
         gr.Slider(value=edits.mix_layer, maximum=max(layers, 2) - 1, visible=layers > 0),
