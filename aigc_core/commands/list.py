@@ -6,7 +6,8 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from aigc_core.checkpoint.reference import CheckpointReference
-from aigc_core.hub.client import TAG, list_checkpoints, list_revisions
+from aigc_core.hub import TAG
+from aigc_core.hub.client import list_checkpoints, list_revisions
 
 
 def add_arguments(parser: ArgumentParser) -> None:

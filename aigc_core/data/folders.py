@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from aigc_core.errors import AIGCError
 
+from .dataset import PATIENCE_SECONDS
 from .image_files import image_size, read_image, readable_suffixes
 from .streaming import StreamedImages
 
@@ -24,8 +25,6 @@ DECODING_THREADS = min(8, os.cpu_count() or 1)
 PREFETCHED_BYTES = 256 * 2**20
 NAMED = 5
 """So many files, or kinds of files, are named in a sentence; the others are counted."""
-PATIENCE_SECONDS = 2
-"""What takes longer shows its progress."""
 REMEDIES = {
     suffix: remedy
     for remedy, suffixes in {
