@@ -22,6 +22,15 @@ from tests.local_hub import LocalHub
 from tests.toy_models import toy_checkpoint
 
 
+def trained_layer() -> tuple[nn.Linear, torch.optim.Adam]:
+    """A layer after one step of its optimiser."""
+    module = nn.Linear(2, 1)
+    optimizer = torch.optim.Adam(module.parameters())
+    module(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    return module, optimizer
+
+
 def test_an_error_is_one_line_that_can_be_encoded() -> None:
     for error in (AIGCError("a\nb \udcff"), AIGCError("{name} is {count:,}", name="a\r\nb \udcff", count=1000)):
         assert len(str(error).splitlines()) == 1 and str(error).encode().startswith(b"a b ?")
@@ -39,10 +48,7 @@ def test_a_request_holds_only_text_that_its_query_string_can_hold(fields: dict) 
     ["[]", "7", "null", '{"step": "x", "images_seen": 1, "training_seconds": 1}', '{"step": -1}', "[" * 100_000],
 )
 def test_counters_that_are_none_are_refused(counters: str, tmp_path: Path) -> None:
-    module = nn.Linear(2, 1)
-    optimizer = torch.optim.Adam(module.parameters())
-    module(torch.ones(1, 2)).sum().backward()
-    optimizer.step()
+    module, optimizer = trained_layer()
     folder = tmp_path / "state"
     good = {"step": 1, "images_seen": 64, "training_seconds": 0.5}
     save_training_state(folder, {"model": module}, {"model": optimizer}, good)
@@ -54,10 +60,7 @@ def test_counters_that_are_none_are_refused(counters: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("lacking", [{"0.exp_avg": None}, {"0.exp_avg": torch.zeros(7)}])
 def test_an_optimiser_of_other_weights_is_refused(lacking: dict, tmp_path: Path) -> None:
-    module = nn.Linear(2, 1)
-    optimizer = torch.optim.Adam(module.parameters())
-    module(torch.ones(1, 2)).sum().backward()
-    optimizer.step()
+    module, optimizer = trained_layer()
     folder = tmp_path / "state"
     save_training_state(
         folder, {"model": module}, {"model": optimizer}, {"step": 1, "images_seen": 64, "training_seconds": 0.5}
