@@ -196,11 +196,11 @@ def test_class_names_that_no_checkpoint_can_hold_are_found_first(
     names: list[bytes], sentence: str, tmp_path: Path
 ) -> None:
     data, run = folder_with_classes(tmp_path / "data", names), tmp_path / "run"
-    words = ["--set=architecture=mlp", "--set=architecture_config={}", "--set=method_config={}", "--track=trackio"][:3]
+    words = ["--set=architecture=mlp", "--set=architecture_config={}", "--set=method_config={}"]
     process = start(*command(data, run, 1_000_000, *words, "--set=checkpoint_images=1000000"))
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 2, errors[-2000:]
-    assert sentence in errors and errors.count("\n") == 1
+    assert sentence in errors.splitlines()[-1] and "Traceback" not in errors
     assert not (run / "training").exists(), "it had begun to train"
 
 
