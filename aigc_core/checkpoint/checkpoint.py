@@ -64,6 +64,22 @@ class StoredCheckpoint:
         (folder / CONFIG_FILE).write_text(self.config.as_json())
         save_file(self._weights(), folder / WEIGHTS_FILE, metadata={"format": "pt"})
 
+    def write_rounded(self, folder: Path) -> None:
+        """Write the same at half the size: weights float32 are rounded to float16, and read as float32 again.
+
+        The config remembers the weights that were rounded. Tensors that float16 cannot hold (beyond ±65,504) stay.
+        """
+        config, before = self.config, self.weights_sha256
+        rounded = {name: _rounded(tensor) for name, tensor in self._weights().items()}
+        save_file(rounded, folder / WEIGHTS_FILE, metadata={"format": "pt"})
+        if hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest() != before:
+            config = config.model_copy(update={"rounded_from": (*config.rounded_from, before)})
+        (folder / CONFIG_FILE).write_text(config.as_json())
+
+    def was_made_by(self, weights: str) -> bool:
+        """Whether the SHA-256 is that of these weights, or of those that they were rounded from."""
+        return weights in (self.weights_sha256, *self.config.rounded_from)
+
     @cached_property
     def weights_sha256(self) -> str:
         """What identifies the weights: the SHA-256 of `model.safetensors` in hexadecimal, as the Hub shows it."""
@@ -72,6 +88,12 @@ class StoredCheckpoint:
 
     def _weights(self) -> dict[str, Tensor]:
         return {name: tensor.detach().cpu().contiguous() for name, tensor in self.model.state_dict().items()}
+
+
+def _rounded(tensor: Tensor) -> Tensor:
+    if tensor.dtype != torch.float32 or tensor.abs().max() > torch.finfo(torch.float16).max:
+        return tensor
+    return tensor.half()
 
 
 def _load_model(config: CheckpointConfig, weights: Path) -> Model:
@@ -90,6 +112,9 @@ def _load_model(config: CheckpointConfig, weights: Path) -> Model:
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
         _compare(weights, shapes, {name: tuple(tensor.shape) for name, tensor in expected.items()})
         tensors = load_file(weights)
+        tensors = {
+            name: tensor.float() if tensor.dtype == torch.float16 else tensor for name, tensor in tensors.items()
+        }
         types = {name: tensor.dtype for name, tensor in tensors.items()}
         _compare(weights, types, {name: tensor.dtype for name, tensor in expected.items()})
     except SafetensorError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 from unicodedata import normalize
 
 from pydantic import Field, field_validator, model_validator
@@ -29,6 +29,7 @@ class CheckpointConfig(Config):
     the model; `data_hash` is the hash of its content as it was trained on (`content_hash`), empty in checkpoints
     from before there was one. `recipe` is the training configuration as it was used, `images_seen` counts real samples
     shown to the training method, `step` its steps, `parent` names the checkpoint or commit training started from.
+    `rounded_from`: the SHA-256 of the weights float32 that these were rounded from, so that what those made is known.
 
     Version 1 knew GANs of images alone and held `image_shape` in place of `modality`, `shape` and `num_classes`.
     """
@@ -51,6 +52,7 @@ class CheckpointConfig(Config):
     training_seconds: float = Field(default=0, ge=0)
     library_version: str = __version__
     parent: str | None = None
+    rounded_from: tuple[Annotated[str, Field(pattern="^[0-9a-f]{64}$")], ...] = Field(default=(), max_length=8)
 
     @model_validator(mode="before")
     @classmethod

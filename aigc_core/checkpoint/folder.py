@@ -1,7 +1,7 @@
 """Checkpoint folders ⇄ objects: a folder is a Hub repository, byte for byte.
 
     config.json         what the model is and how it was made
-    model.safetensors   the generator's averaged (EMA) weights
+    model.safetensors   the averaged (EMA) weights of what draws samples
     samples.png         a grid of samples
     eval/*.json         results of evaluations
     directions.safetensors   found latent directions, once computed

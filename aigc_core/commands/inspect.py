@@ -34,7 +34,7 @@ def run(arguments: Namespace) -> int:
     if not reference:
         raise AIGCError("This file does not say where its model is; name it with --checkpoint.")
     checkpoint = Checkpoint.from_pretrained(reference)
-    if checkpoint.weights_sha256 != provenance.weights:
+    if not checkpoint.was_made_by(provenance.weights):
         raise AIGCError(
             f"This was made with other weights than those of '{reference}', whose sha256 is "
             f"{checkpoint.weights_sha256}; name the right model with --checkpoint."

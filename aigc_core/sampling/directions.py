@@ -104,7 +104,7 @@ def kept_directions(checkpoint: StoredCheckpoint) -> Directions | None:
     identity = checkpoint.weights_sha256
     if identity not in _known:
         size = latent_model(checkpoint.model).first_layers()[0].shape[1]
-        kept = (_read(place, identity, size) for place in _places(checkpoint, identity))
+        kept = (_read(place, checkpoint, size) for place in _places(checkpoint, identity))
         if directions := next((directions for directions in kept if directions), None):
             _known[identity] = directions
     return _known.get(identity)
@@ -130,7 +130,7 @@ def _found(checkpoint: StoredCheckpoint, identity: str, places: list[Path]) -> D
     return directions
 
 
-def _read(path: Path, identity: str, size: int) -> Directions | None:
+def _read(path: Path, checkpoint: StoredCheckpoint, size: int) -> Directions | None:
     """The directions kept in a file; None if there are none, or none of these weights and codes of this size."""
     try:
         with safe_open(path, framework="pt") as file:
@@ -140,7 +140,8 @@ def _read(path: Path, identity: str, size: int) -> Directions | None:
         return None
     names = tuple(metadata.get("names", "").split(","))
     shapes = [tuple(tensor.shape) for tensor in tensors.values()]
-    fitting = shapes == [(len(names), size), *[(len(names),)] * 3] and metadata.get("weights") == identity
+    of_these_weights = checkpoint.was_made_by(metadata.get("weights", ""))
+    fitting = shapes == [(len(names), size), *[(len(names),)] * 3] and of_these_weights
     sound = all(tensor.dtype == torch.float32 and tensor.isfinite().all() for tensor in tensors.values())
     return Directions(names, **tensors) if fitting and sound and all(map(direction_name.fullmatch, names)) else None
 

@@ -21,6 +21,7 @@ from PIL import Image, PngImagePlugin
 
 from aigc_core import AIGCError, Checkpoint, SampleRequest
 from aigc_core.cli import main
+from aigc_core.modalities.image import TOLERANCE
 from aigc_core.modalities.png import png_bytes, png_files, read_png, save_png
 from aigc_core.modalities.provenance import Provenance, Statement
 from aigc_core.rng import MAX_SEED
@@ -105,6 +106,30 @@ def test_inspect_sees_changed_pixels_and_other_weights(folder: Path, tmp_path: P
     assert_one_sentence(
         run_cli("inspect", str(tmp_path / "changed.png"), "--checkpoint", str(tmp_path / "other")), "other weights"
     )
+
+
+def test_what_was_made_before_weights_were_rounded_is_known(folder: Path, tmp_path: Path) -> None:
+    samples = Checkpoint.from_pretrained(folder).sample(seed=3, count=9)
+    samples.save(tmp_path / "before.png")
+    size, weights = (folder / "model.safetensors").stat().st_size, samples.checkpoint.weights_sha256
+    run = tmp_path / "run"
+    run.mkdir()
+    shutil.copytree(folder, run / "step-0000001")
+    for source, shipped in ((run, tmp_path / "shipped"), (tmp_path / "shipped", tmp_path / "again")):
+        assert main(["export", str(source), str(shipped), "--float16"]) == 0
+        rounded = Checkpoint.from_pretrained(shipped)
+        assert (shipped / "model.safetensors").stat().st_size < 0.6 * size
+        assert rounded.config.rounded_from == (weights,) and rounded.weights_sha256 != weights
+        assert {tensor.dtype for tensor in rounded.model.parameters()} == {torch.float32}
+        assert (rounded.sample(seed=3, count=9).images.int() - samples.images.int()).abs().max() <= TOLERANCE
+        assert inspect(tmp_path / "before.png", "--checkpoint", str(shipped)) == 0
+
+
+def test_values_beyond_half_precision_are_not_rounded(tmp_path: Path) -> None:
+    checkpoint = toy_checkpoint()
+    checkpoint.model.get_parameter("stem.weight")[0] = 1e5
+    checkpoint.write_rounded(tmp_path)
+    assert Checkpoint.from_pretrained(tmp_path).model.get_parameter("stem.weight")[0].eq(1e5).all()
 
 
 def test_files_that_are_not_ours(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
