@@ -17,6 +17,7 @@ CHINESE = {
     "Memorisation": "记忆率",
     "Mode coverage": "模式覆盖率",
     "Class imbalance": "类别失衡",
+    "Bits per dimension": "每维比特数",
     # What to know of each metric.
     "Biased upwards with few samples: the interval reaches down to what infinitely many would give. Never below 0.": (
         "样本少时偏高：区间向下延伸到样本无限多时的估计值。不小于 0。"
@@ -45,6 +46,9 @@ CHINESE = {
     "Biased upwards with few samples, whose classes chance alone unbalances: the interval reaches down to what "
     "infinitely many may give. From 0 to 1.": (
         "样本少时偏高，因为偶然就会使类别失衡：区间向下延伸到样本无限多时可能的值。取值从 0 到 1。"
+    ),
+    "Of the real samples, 2,000 at most; of a VAE an upper bound. A model may be good at this and draw poor samples.": (
+        "对最多 2,000 个真实样本测量；对 VAE 是上界。该值好的模型，样本仍可能不佳。"
     ),
     "not measured: needs at least {count} samples": "未测量：至少需要 {count} 个样本",
     "With few images intervals are wide, and few real ones bias FID upwards beyond its interval.": (

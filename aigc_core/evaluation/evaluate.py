@@ -29,6 +29,7 @@ from aigc_core.errors import AIGCError
 from aigc_core.families.base import Condition
 from aigc_core.files import atomic_write
 from aigc_core.metrics.balance import class_imbalance, class_shares, mode_coverage
+from aigc_core.metrics.bits_per_dimension import bits_per_dimension
 from aigc_core.metrics.catalogue import too_few_samples
 from aigc_core.metrics.estimate import Figure, Sizes
 from aigc_core.metrics.extractors import Extractor, default_extractor, load_extractor
@@ -45,6 +46,7 @@ from aigc_core.sampling.noise import draw_noise
 from aigc_core.sampling.sample import BATCH_SIZE
 from aigc_core.version import __version__
 
+from .likelihood import real_sample_bits
 from .reference import CHUNK, DENSITY_NEIGHBOURHOOD, NEIGHBOURHOOD, Reference, kept, load_measured, split_reference
 from .results import (
     FIGURES,
@@ -126,6 +128,9 @@ def evaluate(
     min_samples = _too_few(sampled, reference, metrics)
     metrics = [name for name in metrics if name not in min_samples]
     figures = _figures(sampled, reference, asked, metrics)
+    if "bits_per_dimension" in metrics:
+        bits = real_sample_bits(checkpoint, reference.data, SAMPLING_SEED)
+        figures |= {} if bits is None else {"bits_per_dimension": bits_per_dimension(bits)}
     neighbours, picture = (), None
     training = _training_reference(checkpoint.config, reference) if "memorisation" in metrics else None
     if training is not None:

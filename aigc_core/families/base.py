@@ -35,6 +35,10 @@ class Capability(StrEnum):
     """The codes are one style a layer (`StyleModel`): style mixing."""
     PROMPT = "prompt"
     """A sample goes on from a beginning that the request gives."""
+    ENCODER = "encoder"
+    """Real samples are turned into codes in one pass (`EncodingModel`): reconstruction, inversion at once."""
+    LIKELIHOOD = "likelihood"
+    """Real samples have a likelihood, or a bound of it (`LikelihoodModel`): bits per dimension."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +141,34 @@ class StyleModel(LatentModel):
     @property
     def code_centre(self) -> Tensor:
         return self.style_mean
+
+
+class EncodingModel(LatentModel):
+    """A model with latents whose encoder finds the codes of real samples in one pass."""
+
+    capabilities: ClassVar[frozenset[Capability]] = frozenset({Capability.LATENT, Capability.ENCODER})
+
+    def encode_samples(self, samples: Tensor, condition: Condition) -> Tensor:
+        """The most likely codes float [N, …] of samples in model space [N, …]."""
+        raise NotImplementedError
+
+
+class LikelihoodModel(Model):
+    """A model that says how likely real samples are; a subclass adds LIKELIHOOD to its capabilities.
+
+    `likelihood_is_exact`: whether `bits_per_dimension` is the likelihood itself rather than an upper bound or an
+    estimate of it.
+    """
+
+    likelihood_is_exact: ClassVar[bool]
+
+    def bits_per_dimension(self, samples: Tensor, condition: Condition, noise: Tensor) -> Tensor:
+        """−log₂ p(sample) / number of values, float [N], of samples in model space [N, …] as they are stored: of 8-bit
+        images, the probability of these very values.
+
+        `noise`: standard-normal [N, *noise_shape], one row a sample, for what has to be estimated; the rest ignores it.
+        """
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)

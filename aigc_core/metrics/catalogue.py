@@ -13,7 +13,17 @@ from torch import Tensor
 
 from aigc_core.errors import AIGCError
 
-from . import balance, fid, inception_score, kid, label_agreement, memorisation, neighbours, path_length
+from . import (
+    balance,
+    bits_per_dimension,
+    fid,
+    inception_score,
+    kid,
+    label_agreement,
+    memorisation,
+    neighbours,
+    path_length,
+)
 from .estimate import Figure, MetricInfo, Sizes
 
 
@@ -35,6 +45,7 @@ FIGURES: dict[str, MetricInfo] = {
     **label_agreement.METRICS,
     **memorisation.METRICS,
     **balance.METRICS,
+    **bits_per_dimension.METRICS,
 }
 """How each is shown and read."""
 

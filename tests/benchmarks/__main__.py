@@ -23,6 +23,7 @@ WITHIN_AN_HOUR = (
     "neighbours",
     "calibration",
     "memory",
+    "rounding",
 )
 HOURS_LONG = ("equal_time", "stability", "scarce_data")
 

@@ -1,0 +1,26 @@
+"""How many bits a real sample takes, a value, when it is coded by the model (Theis et al. 2016, section 3.1)."""
+
+from __future__ import annotations
+
+import numpy
+from torch import Tensor
+
+from .estimate import Figure, MetricInfo, group_influences
+
+MAX_SAMPLES = 2000
+"""So many real samples at most are looked at, spread over the data."""
+METRICS = {
+    "bits_per_dimension": MetricInfo(
+        "Bits per dimension",
+        "lower",
+        "a model with a likelihood",
+        f"Of the real samples, {MAX_SAMPLES:,} at most; of a VAE an upper bound. A model may be good at this and draw "
+        "poor samples.",
+    ),
+}
+
+
+def bits_per_dimension(bits: Tensor) -> Figure:
+    """The mean of the bits per dimension float [N] of real samples."""
+    values = bits.double().numpy()
+    return Figure.of_groups(float(values.mean()), group_influences(numpy.asarray(values - values.mean())))
