@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from aigc_core.access import SHIPPED
 from aigc_core.checkpoint.layout import CONFIG_FILE
-from aigc_core.families.base import Condition
+from aigc_core.families.base import Condition, SamplerOptions
 from aigc_core.sampling.edits import LatentEdits
 from aigc_core.sampling.request import SampleRequest
 from aigc_core.sampling.sample import render, request_codes, sample_all
@@ -39,13 +39,15 @@ class Place:
     """Where an image lies in a checkpoint's latent space.
 
     codes: float32 [1, ...] and labels: float32 [1, num_classes], as `sampling.render` takes them. request: the
-    canonical request that makes the image, or empty if none does (it was inverted from a picture).
+    canonical request that makes the image, or empty if none does (it was inverted from a picture). options: how the
+    codes are decoded; None for the model's defaults.
     """
 
     checkpoint: str
     codes: np.ndarray
     labels: np.ndarray
     request: str = ""
+    options: SamplerOptions | None = None
 
 
 def on_gpu(duration: Callable[..., int]) -> Callable[[Any], Any]:
@@ -104,15 +106,17 @@ def draw_around(
         request = ""
         if start.request:
             request = _moved(SampleRequest.from_canonical(start.request), step).canonical()
-        places.append(Place(start.checkpoint, moved.astype(np.float32), start.labels, request))
-    return render(checkpoint, *_stacked(places)).numpy(), places
+        places.append(replace(start, codes=moved.astype(np.float32), request=request))
+    return render(checkpoint, *_stacked(places), start.options).numpy(), places
 
 
 def locate(request: str, token: str | None = None) -> Place:
     """The place of the (first) image of a canonical request."""
     single = SampleRequest.from_canonical(request).singles()[0]
-    codes, condition = request_codes(load(single.checkpoint, token), single)
-    return Place(single.checkpoint, codes.cpu().numpy(), condition.classes.numpy(), single.canonical())
+    checkpoint = load(single.checkpoint, token)
+    codes, condition = request_codes(checkpoint, single)
+    options = single.options_of(checkpoint.model)
+    return Place(single.checkpoint, codes.cpu().numpy(), condition.classes.numpy(), single.canonical(), options)
 
 
 def _moved(request: SampleRequest, step: dict[str, float]) -> SampleRequest:
@@ -139,7 +143,8 @@ def draw_movie(
     checkpoint = load(found[0].checkpoint, token)
     codes, condition = _stacked(found)
     codes = codes.to(checkpoint.model.device)
-    return np.stack([frame.numpy() for frame in interpolate_codes(checkpoint, codes, condition, frames, curve)])
+    movie = interpolate_codes(checkpoint, codes, condition, frames, curve, options=found[0].options)
+    return np.stack([frame.numpy() for frame in movie])
 
 
 @on_gpu(lambda *_: INVERSION_SECONDS)

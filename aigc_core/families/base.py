@@ -104,12 +104,13 @@ class LatentModel(Model):
         """Codes float [N, …] of noise float32 [N, *noise_shape]."""
         raise NotImplementedError
 
-    def decode(self, codes: Tensor, condition: Condition) -> Tensor:
-        """Samples in model space of codes as `encode` returns them."""
+    def decode(self, codes: Tensor, condition: Condition, options: SamplerOptions) -> Tensor:
+        """Samples in model space of codes as `encode` returns them; options may bear on either, such as a truncation on
+        the codes and the number of steps on how they are decoded."""
         raise NotImplementedError
 
     def generate(self, noise: Tensor, condition: Condition, options: SamplerOptions) -> Tensor:
-        return self.decode(self.encode(noise, condition, options), condition)
+        return self.decode(self.encode(noise, condition, options), condition, options)
 
     @property
     def code_centre(self) -> Tensor:

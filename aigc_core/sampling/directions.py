@@ -229,8 +229,9 @@ def _codes(model: LatentModel, noise: Tensor, condition: Condition) -> Tensor:
 
 def _effects(model: LatentModel, codes: Tensor, condition: Condition, steps: Tensor) -> Tensor:
     """[n]: the mean of |G(c + step) − G(c − step)| / 2 over values and codes, in levels of 255."""
-    changes = [model.decode(codes + step, condition) - model.decode(codes - step, condition) for step in steps]
-    return torch.stack([127.5 * change.abs().mean() / 2 for change in changes])
+    options = model.options_type()
+    ends = ([model.decode(codes + sign * step, condition, options) for sign in (1, -1)] for step in steps)
+    return torch.stack([127.5 * (ahead - behind).abs().mean() / 2 for ahead, behind in ends])
 
 
 def _first_nonlinear_activations(model: LatentModel, codes: Tensor, condition: Condition) -> Tensor:
@@ -275,7 +276,7 @@ def _outputs(
 
     hooks = [layer.register_forward_hook(keep) for layer in layers]
     try:
-        model.decode(codes, condition)
+        model.decode(codes, condition, model.options_type())
     finally:
         for hook in hooks:
             hook.remove()

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from aigc_core.checkpoint.checkpoint import StoredCheckpoint
 from aigc_core.errors import AIGCError
-from aigc_core.families.base import Condition, latent_model
+from aigc_core.families.base import Condition, SamplerOptions, latent_model
 from aigc_core.files import atomic_write
 from aigc_core.modalities.png import to_picture
 from aigc_core.modalities.provenance import DIGITAL_SOURCE_TYPE, aigc_label
@@ -48,13 +48,15 @@ def interpolate(
 
     `frames` lie between two of them; with `loop` the way leads back to the first (N = requests · frames), else it
     ends at the last (N = (requests − 1) · frames + 1). Codes, which carry truncation and offsets, go along
-    `curve`, in W about its mean; class weights are mixed linearly. Raises AIGCError for fewer than two requests.
+    `curve`, in W about its mean; class weights are mixed linearly. All are decoded with the options of the first
+    request. Raises AIGCError for fewer than two requests.
     """
     stops = [request_codes(checkpoint, request.model_copy(update={"count": 1})) for request in requests]
     if not stops:
         raise AIGCError(TOO_FEW)
     condition = Condition(torch.cat([stop.classes for _, stop in stops]))
-    return interpolate_codes(checkpoint, torch.cat([codes for codes, _ in stops]), condition, frames, curve, loop)
+    codes, options = torch.cat([codes for codes, _ in stops]), requests[0].options_of(checkpoint.model)
+    return interpolate_codes(checkpoint, codes, condition, frames, curve, loop, options)
 
 
 def interpolate_codes(
@@ -64,18 +66,25 @@ def interpolate_codes(
     frames: int = 20,
     curve: Curve = "spherical",
     loop: bool = True,
+    options: SamplerOptions | None = None,
 ) -> Iterator[Tensor]:
-    """As `interpolate`, through codes float32 [N, ...] and what they are to be, as `render` takes them."""
+    """As `interpolate`, through codes float32 [N, ...], what they are to be and options, as `render` takes them."""
     stops = len(codes)
     if stops < 2:
         raise AIGCError(TOO_FEW)
     if not 1 <= frames <= MAX_FRAMES // stops:
         raise AIGCError(f"An interpolation has at least 1 and in all at most {MAX_FRAMES} frames.")
-    return _frames(checkpoint, codes, condition, frames, curve, loop)
+    return _frames(checkpoint, codes, condition, frames, curve, loop, options)
 
 
 def _frames(
-    checkpoint: StoredCheckpoint, codes: Tensor, condition: Condition, frames: int, curve: Curve, loop: bool
+    checkpoint: StoredCheckpoint,
+    codes: Tensor,
+    condition: Condition,
+    frames: int,
+    curve: Curve,
+    loop: bool,
+    options: SamplerOptions | None,
 ) -> Iterator[Tensor]:
     stops = len(codes)
     centre = latent_model(checkpoint.model).code_centre
@@ -88,7 +97,7 @@ def _frames(
         shares = share.view(-1, *[1] * (codes.ndim - 1))
         path = centre + along(codes[start] - centre, codes[end] - centre, shares)
         classes = torch.lerp(condition.classes[start], condition.classes[end], share.cpu()[:, None])
-        yield from render(checkpoint, path, Condition(classes))
+        yield from render(checkpoint, path, Condition(classes), options)
 
 
 def slerp(start: Tensor, end: Tensor, share: Tensor) -> Tensor:

@@ -110,7 +110,7 @@ def _best_candidates(
     codes = torch.cat([model.encode(z, Condition(y), options) for z, y in batches])
     losses = torch.cat(
         [
-            pyramid_loss(model.decode(c, Condition(y)).float(), target)
+            pyramid_loss(model.decode(c, Condition(y), options).float(), target)
             for c, y in zip(codes.split(BATCH_SIZE), labels.split(BATCH_SIZE))
         ]
     )
@@ -135,14 +135,14 @@ def _descend(
     free = fixed is None and labels.shape[1] > 0 and not has_styles
     logits = 4 * labels
     parameters = [moved, logits] if free else [moved]
-    optimizer = torch.optim.Adam(parameters, lr=LEARNING_RATE)
+    optimizer, options = torch.optim.Adam(parameters, lr=LEARNING_RATE), model.options_type()
     for step in range(steps + 1):
         with torch.enable_grad():
             for parameter in parameters:
                 parameter.requires_grad_()
             current = codes + deviations * moved
             mixed = logits.softmax(1) if free else labels
-            images = model.decode(current, Condition(mixed)).float()
+            images = model.decode(current, Condition(mixed), options).float()
             losses = pyramid_loss(images, target)
             gradients = torch.autograd.grad(losses.sum(), parameters)
         best = int(losses.argmin())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import torch
@@ -74,7 +75,7 @@ def sample(checkpoint: StoredCheckpoint, request: SampleRequest) -> Samples:
     request = request.normalised(checkpoint.model)
     if isinstance(checkpoint.model, LatentModel):
         codes, condition = request_codes(checkpoint, request)
-        stored = render(checkpoint, codes, condition)
+        stored = render(checkpoint, codes, condition, request.options_of(checkpoint.model))
     else:
         noise, condition = request_noise(checkpoint, request)
         stored = generate(checkpoint, noise, condition, request.options_of(checkpoint.model))
@@ -82,11 +83,16 @@ def sample(checkpoint: StoredCheckpoint, request: SampleRequest) -> Samples:
 
 
 def sample_all(checkpoint: StoredCheckpoint, requests: Sequence[SampleRequest]) -> Tensor:
-    """The stored samples [N, …] of several requests to one checkpoint, decoded together where it has latents."""
+    """The stored samples [N, …] of several requests to one checkpoint, decoded together where it has latents and
+    neighbours have the same options."""
     if not isinstance(checkpoint.model, LatentModel):
         return torch.cat([sample(checkpoint, request).stored for request in requests])
-    codes, conditions = zip(*(request_codes(checkpoint, request) for request in requests))
-    return render(checkpoint, torch.cat(codes), Condition(torch.cat([each.classes for each in conditions])))
+    stored = []
+    for options, group in groupby(requests, lambda request: request.options_of(checkpoint.model)):
+        codes, conditions = zip(*(request_codes(checkpoint, request) for request in group))
+        condition = Condition(torch.cat([each.classes for each in conditions]))
+        stored.append(render(checkpoint, torch.cat(codes), condition, options))
+    return torch.cat(stored)
 
 
 def request_noise(checkpoint: StoredCheckpoint, request: SampleRequest) -> tuple[Tensor, Condition]:
@@ -162,12 +168,18 @@ def _edited_codes(
 
 
 @torch.no_grad()
-def render(checkpoint: StoredCheckpoint, codes: Tensor, condition: Condition) -> Tensor:
-    """Stored samples [N, …] on the CPU of codes, decoded in batches on the model's device."""
+def render(
+    checkpoint: StoredCheckpoint, codes: Tensor, condition: Condition, options: SamplerOptions | None = None
+) -> Tensor:
+    """Stored samples [N, …] on the CPU of codes, decoded in batches on the model's device.
+
+    `options`: how they are decoded; None for the model's defaults.
+    """
     model = latent_model(checkpoint.model)
+    chosen = model.options_type() if options is None else options
 
     def draw(rows: slice) -> Tensor:
-        generated = model.decode(codes[rows].to(model.device), condition[rows].to(model.device))
+        generated = model.decode(codes[rows].to(model.device), condition[rows].to(model.device), chosen)
         return checkpoint.modality.to_stored(generated).cpu()
 
     return _in_batches(model, draw, len(codes))

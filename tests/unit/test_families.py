@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from aigc_core import AIGCError, Checkpoint, SampleRequest
@@ -20,6 +21,7 @@ from aigc_core.families.base import (
 )
 from aigc_core.families.gan.generator import GANOptions
 from aigc_core.modalities.image import ImageModality
+from aigc_core.sampling.interpolation import interpolate
 from aigc_core.sampling.noise import draw_noise
 from aigc_core.sampling.sample import sample, sample_all
 from tests.toy_models import ARCHITECTURES, toy_checkpoint
@@ -48,7 +50,7 @@ class Doubled(LatentModel):
     def encode(self, noise: Tensor, condition: Condition, options: SamplerOptions) -> Tensor:
         return 2 * noise
 
-    def decode(self, codes: Tensor, condition: Condition) -> Tensor:
+    def decode(self, codes: Tensor, condition: Condition, options: SamplerOptions) -> Tensor:
         return codes + condition.classes.sum(1, keepdim=True)
 
 
@@ -69,7 +71,7 @@ def test_networks_of_gans_keep_the_contract(architecture: str, truncation: float
     with torch.no_grad():
         codes = model.encode(noise, condition, options)
         generated = model.generate(noise, condition, options)
-        assert torch.equal(generated, model.decode(codes, condition))
+        assert torch.equal(generated, model.decode(codes, condition, options))
     side = checkpoint.config.shape["resolution"]
     assert generated.shape == (3, checkpoint.config.shape["channels"], side, side)
     assert all(layer.ndim == 2 and layer.shape[1] == codes.shape[-1] for layer in model.first_layers())
@@ -98,6 +100,43 @@ def test_a_model_without_latents_is_sampled_from_its_noise() -> None:
         latent_model(checkpoint.model)
     with pytest.raises(AIGCError, match="unknown key 'truncation'"):
         sample(checkpoint, SampleRequest(truncation=0.5))
+
+
+class BrightnessOptions(SamplerOptions):
+    brightness: float = Field(default=0.0, ge=-1, le=1)
+
+
+class Bright(LatentModel):
+    """Codes are noise, and all that its option bears on is how they are decoded."""
+
+    options_type = BrightnessOptions
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.contrast = nn.Parameter(torch.tensor(0.1))
+
+    @property
+    def noise_shape(self) -> tuple[int, ...]:
+        return (784,)
+
+    def encode(self, noise: Tensor, condition: Condition, options: SamplerOptions) -> Tensor:
+        return noise
+
+    def decode(self, codes: Tensor, condition: Condition, options: SamplerOptions) -> Tensor:
+        assert isinstance(options, BrightnessOptions)
+        return (self.contrast * codes + options.brightness).view(-1, 1, 28, 28)
+
+
+def test_options_reach_the_decoding_wherever_samples_are_decoded() -> None:
+    checkpoint = Checkpoint(toy_checkpoint("mlp").config, Bright().eval().requires_grad_(False))
+    requests = [SampleRequest(seed=seed, brightness=bright) for seed, bright in ((1, 0.5), (2, 0.5), (3, -0.25))]
+    noise = torch.cat([torch.randn(1, 784, generator=torch.Generator().manual_seed(seed)) for seed in (1, 2, 3)])
+    light = torch.tensor([0.5, 0.5, -0.25])[:, None]
+    expected = KIND.to_stored((0.1 * noise + light).view(-1, 1, 28, 28))
+    assert torch.equal(sample_all(checkpoint, requests), expected)
+    assert torch.equal(torch.cat([sample(checkpoint, request).stored for request in requests]), expected)
+    first, *_, last = interpolate(checkpoint, requests[:2], frames=2, loop=False)
+    assert torch.equal(torch.stack([first, last]), expected[:2])
 
 
 def test_conditions_can_be_taken_apart() -> None:

@@ -38,7 +38,7 @@ class Generator(LatentModel):
     def encode(self, noise: Tensor, condition: Condition, options: SamplerOptions) -> Tensor:
         return truncation_of(options) * noise
 
-    def decode(self, codes: Tensor, condition: Condition) -> Tensor:
+    def decode(self, codes: Tensor, condition: Condition, options: SamplerOptions) -> Tensor:
         return self(codes, condition.classes)
 
 
@@ -58,5 +58,5 @@ class StyleGenerator(Generator, StyleModel):
     def encode(self, noise: Tensor, condition: Condition, options: SamplerOptions) -> Tensor:
         return torch.lerp(self.style_mean, self.mapping(noise, condition.classes), truncation_of(options))
 
-    def decode(self, codes: Tensor, condition: Condition) -> Tensor:
+    def decode(self, codes: Tensor, condition: Condition, options: SamplerOptions) -> Tensor:
         return self.synthesis(codes)
