@@ -1,0 +1,95 @@
+"""The networks of a VAE: strided convolutions down to a Gaussian of latents, transposed ones up to a mean image.
+
+Classes, where there are any, enter both beside what the linear layer reads.
+"""
+
+from __future__ import annotations
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from aigc_core.config import Config
+from aigc_core.errors import AIGCError
+from aigc_core.families.base import ModelSpec
+from aigc_core.modalities.image import ImageModality
+
+
+class ConvolutionalConfig(Config):
+    """`width`: channels at half the image's resolution; they double with every halving, up to `max_width`.
+
+    `refinements`: 3 × 3 convolutions with a skip connection at each resolution but the image's.
+    """
+
+    latent_dim: int = Field(default=32, ge=1, le=4096)
+    width: int = Field(default=32, ge=1, le=2048)
+    max_width: int = Field(default=256, ge=1, le=8192)
+    refinements: int = Field(default=1, ge=0, le=8)
+
+
+class Shape:
+    """What the networks are built for, and their widths from the lowest resolution to the highest hidden one."""
+
+    def __init__(self, config: ConvolutionalConfig, spec: ModelSpec) -> None:
+        kind = spec.modality
+        if not isinstance(kind, ImageModality):
+            raise AIGCError("The networks of VAEs draw images, not {kind}.", kind=kind.name)
+        self.channels, self.num_classes = kind.channels, spec.num_classes
+        self.stem_side = 7 if kind.resolution == 28 else 4
+        halvings = (kind.resolution // self.stem_side).bit_length() - 1
+        self.widths = [min(config.max_width, config.width * 2**level) for level in reversed(range(halvings))]
+        self.stem_size = self.widths[0] * self.stem_side**2
+
+
+class Refinement(nn.Module):
+    """maps [N, C, H, W] → the same shape: a residual block of two convolutions (He et al. 2016)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.SiLU(), nn.Conv2d(width, width, 3, 1, 1), nn.SiLU(), nn.Conv2d(width, width, 3, 1, 1)
+        )
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return maps + self.layers(maps)
+
+
+class Encoder(nn.Module):
+    """images [N, C, R, R], classes [N, K] → means and log variances of the latents, [N, latent_dim] each."""
+
+    def __init__(self, config: ConvolutionalConfig, spec: ModelSpec) -> None:
+        super().__init__()
+        shape = Shape(config, spec)
+        layers: list[nn.Module] = []
+        widths = [shape.channels, *reversed(shape.widths)]
+        for width, next_width in zip(widths, widths[1:]):
+            layers += [nn.SiLU()] if layers else []
+            layers.append(nn.Conv2d(width, next_width, 4, 2, 1))
+            layers += [Refinement(next_width) for _ in range(config.refinements)]
+        self.layers = nn.Sequential(*layers, nn.SiLU(), nn.Flatten())
+        self.to_gaussian = nn.Linear(shape.stem_size + shape.num_classes, 2 * config.latent_dim)
+
+    def forward(self, images: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
+        mean, log_variance = self.to_gaussian(torch.cat([self.layers(images), classes], 1)).chunk(2, 1)
+        # Beyond these bounds exp() says nothing more and may overflow.
+        return mean, log_variance.clamp(-20, 10)
+
+
+class Decoder(nn.Module):
+    """latents [N, latent_dim], classes [N, K] → mean images [N, C, R, R]."""
+
+    def __init__(self, config: ConvolutionalConfig, spec: ModelSpec) -> None:
+        super().__init__()
+        shape = Shape(config, spec)
+        self.latent_dim, self.stem_shape = config.latent_dim, (shape.widths[0], shape.stem_side, shape.stem_side)
+        self.stem = nn.Linear(config.latent_dim + shape.num_classes, shape.stem_size)
+        layers: list[nn.Module] = []
+        widths = [*shape.widths, shape.channels]
+        for width, next_width in zip(widths, widths[1:]):
+            layers += [Refinement(width) for _ in range(config.refinements)]
+            layers += [nn.SiLU(), nn.ConvTranspose2d(width, next_width, 4, 2, 1)]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, latents: Tensor, classes: Tensor) -> Tensor:
+        stem = self.stem(torch.cat([latents, classes], 1)).unflatten(1, self.stem_shape)
+        return self.layers(stem.contiguous(memory_format=torch.channels_last))
