@@ -84,7 +84,7 @@ def test_eight_images_are_learnt_by_heart() -> None:
     vae = overfit(images)
     condition = Condition(torch.eye(2)[torch.arange(8) % 2])
     with torch.no_grad():
-        again = vae.decode(vae.encode_samples(images, condition), condition)
+        again = vae.decode(vae.encode_samples(images, condition), condition, VAEOptions())
     assert (again - images).square().mean() < 0.05 * images.square().mean()
 
 

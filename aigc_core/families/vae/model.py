@@ -53,7 +53,7 @@ class VAE(EncodingModel, LikelihoodModel):
     def encode(self, noise: Tensor, condition: Condition, options: SamplerOptions) -> Tensor:
         return noise * (options.temperature if isinstance(options, VAEOptions) else 1.0)
 
-    def decode(self, codes: Tensor, condition: Condition) -> Tensor:
+    def decode(self, codes: Tensor, condition: Condition, options: SamplerOptions) -> Tensor:
         return self.decoder(codes, condition.classes)
 
     def encode_samples(self, samples: Tensor, condition: Condition) -> Tensor:
