@@ -208,7 +208,9 @@ def port_to_serve(host: str, wanted: int | None) -> int:
     address = host.removeprefix("[").removesuffix("]")
     first = INITIAL_PORT_VALUE if wanted is None else wanted
     if first >= 2**16:
-        raise AIGCError(f"GRADIO_SERVER_PORT is {first}, but ports end at {2**16 - 1}; choose another one.")
+        raise AIGCError(
+            "GRADIO_SERVER_PORT is {first}, but ports end at {last}; choose another one.", first=first, last=2**16 - 1
+        )
     for number in range(first, min(first + TRY_NUM_PORTS, 2**16)):
         try:
             family, kind, *_, place = socket.getaddrinfo(address, number, type=socket.SOCK_STREAM)[0]
@@ -220,12 +222,17 @@ def port_to_serve(host: str, wanted: int | None) -> int:
             if error.errno == EADDRINUSE:
                 continue
             raise AIGCError(
-                f"Port {number} of '{host}' cannot be listened to ({error.strerror}); choose another --host or --port."
+                "Port {number} of '{host}' cannot be listened to ({reason}); choose another --host or --port.",
+                number=number,
+                host=host,
+                reason=error.strerror,
             ) from None
         if wanted not in (None, number):
-            raise AIGCError(f"Port {wanted} is in use; {number} is free: add --port {number}.")
+            raise AIGCError(
+                "Port {wanted} is in use; {number} is free: add --port {number}.", wanted=wanted, number=number
+            )
         return number
-    raise AIGCError(f"Port {first} and those after it are in use; choose another --port.")
+    raise AIGCError("Port {first} and those after it are in use; choose another --port.", first=first)
 
 
 def main() -> None:

@@ -31,7 +31,9 @@ def parse_config(config_type: type[ConfigType], values: Any, where: str) -> Conf
         key = ".".join(str(part) for part in first["loc"]) or "the whole"
         if first["type"] == "extra_forbidden":
             known = ", ".join(sorted(config_type.model_fields))
-            raise AIGCError(f"{where}: unknown key '{key}'; known keys are {known}.") from None
+            raise AIGCError(
+                "{where}: unknown key '{key}'; known keys are {known}.", where=where, key=key, known=known
+            ) from None
         raise AIGCError(
             "{where}: '{key}' is wrong: {reason}.", where=where, key=key, reason=first["msg"].lower()
         ) from None
@@ -45,5 +47,7 @@ def read_config_file(config_type: type[ConfigType], path: Path, remedy: str) -> 
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise AIGCError(f"'{path}' is not valid JSON ({error}); {remedy}.") from None
+        raise AIGCError(
+            "'{path}' is not valid JSON ({error}); {remedy}.", path=path, error=error, remedy=remedy
+        ) from None
     return parse_config(config_type, values, f"'{path}'")

@@ -38,7 +38,9 @@ class Registry(Generic[Item]):
     def register(self, name: str, item: Item) -> Item:
         """Make a thing known under its name and return it. Raises AIGCError if the name is taken by another one."""
         if self._items.setdefault(name, item) is not item:
-            raise AIGCError(f"There is another {self.kind} named '{name}' already; choose another name.")
+            raise AIGCError(
+                "There is another {kind} named '{name}' already; choose another name.", kind=self.kind, name=name
+            )
         return item
 
     def __getitem__(self, name: str) -> Item:
@@ -80,6 +82,11 @@ def load_plugins() -> None:
         try:
             importlib.import_module(name)
         except ImportError as error:
-            raise AIGCError(f"{PLUGINS_VARIABLE} names '{name}', which cannot be imported ({error}).") from None
+            raise AIGCError(
+                "{variable} names '{name}', which cannot be imported ({error}).",
+                variable=PLUGINS_VARIABLE,
+                name=name,
+                error=error,
+            ) from None
     for entry_point in entry_points(group=ENTRY_POINT_GROUP):
         entry_point.load()

@@ -51,13 +51,13 @@ def assemble(app: str, folder: Path, models: list[str], hardware: str) -> None:
     Raises AIGCError if the folder is not empty or a file of the list is a link.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise AIGCError(f"'{folder}' is not empty; name a new folder.")
+        raise AIGCError("'{folder}' is not empty; name a new folder.", folder=folder)
     sources = {path.relative_to(ROOT): path for pattern in FILES[app] for path in ROOT.glob(pattern)}
     own = ROOT / "spaces" / app
     sources |= {path.relative_to(own): path for path in own.iterdir() if path.is_file()}
     for name, source in sorted(sources.items()):
         if source.is_symlink():
-            raise AIGCError(f"'{source}' is a link; put the file itself there.")
+            raise AIGCError("'{source}' is a link; put the file itself there.", source=source)
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, folder / name)
     if models:
@@ -99,8 +99,10 @@ def deploy(
                 is_private = api.model_info(model).private
             if is_private and TOKEN_VARIABLE not in os.environ:
                 raise AIGCError(
-                    f"'{model}' is private: put a token that may only read it into the environment variable "
-                    f"{TOKEN_VARIABLE}; it becomes a secret of the Space, and visitors can open all that it may read."
+                    "'{model}' is private: put a token that may only read it into the environment variable "
+                    "{variable}; it becomes a secret of the Space, and visitors can open all that it may read.",
+                    model=model,
+                    variable=TOKEN_VARIABLE,
                 )
         if space is None:
             with faults_as_sentences(f"Creating the Space '{repo_id}' on {hardware}"):
@@ -144,7 +146,9 @@ def check_hardware(app: str, hardware: str, sleep: int | None) -> None:
     if app == "dashboard" and hardware == "zero-a10g":
         raise AIGCError("ZeroGPU runs Gradio only, so not the dashboard; choose --hardware cpu-basic or a GPU.")
     if sleep is not None and hardware in ("cpu-basic", "zero-a10g"):
-        raise AIGCError(f"{hardware} goes to sleep by its own rules; --sleep is for hardware that is paid for.")
+        raise AIGCError(
+            "{hardware} goes to sleep by its own rules; --sleep is for hardware that is paid for.", hardware=hardware
+        )
 
 
 def _existing_space(api: Any, app: str, repo_id: str) -> Any:
@@ -159,7 +163,7 @@ def _existing_space(api: Any, app: str, repo_id: str) -> Any:
     files = {file.rfilename for file in space.siblings or []}
     ours = space.sdk == SDK[app] and TAG in ((space.card_data or {}).get("tags") or [])
     if not ours and files - {".gitattributes", "README.md"}:
-        raise AIGCError(f"The name '{repo_id}' is taken by another Space; choose another one.")
+        raise AIGCError("The name '{repo_id}' is taken by another Space; choose another one.", repo_id=repo_id)
     return space
 
 
@@ -174,14 +178,21 @@ def _wait(api: Any, repo_id: str, changed: bool) -> str:
         try:
             runtime = api.wait_for_space(repo_id, timeout=BUILD_SECONDS, poll_interval=2)
         except TimeoutError:
-            raise AIGCError(f"{address} is still being built; run the same command again to go on waiting.") from None
+            raise AIGCError(
+                "{address} is still being built; run the same command again to go on waiting.", address=address
+            ) from None
         if runtime.stage in ("BUILD_ERROR", "RUNTIME_ERROR"):
             lines = list(api.fetch_space_logs(repo_id, build=runtime.stage == "BUILD_ERROR"))
             print("".join(line.rstrip("\n") + "\n" for line in lines[-LOG_LINES:]), end="", file=sys.stderr)
     if runtime.stage in ("RUNNING", "PAUSED", "STOPPED"):
         return address
     reason = runtime.raw.get("errorMessage") or "its log's last lines are above"
-    raise AIGCError(f"{address} does not run ({runtime.stage}): {reason}. Run the same command again once it is fixed.")
+    raise AIGCError(
+        "{address} does not run ({stage}): {reason}. Run the same command again once it is fixed.",
+        address=address,
+        stage=runtime.stage,
+        reason=reason,
+    )
 
 
 def main(words: list[str] | None = None) -> None:

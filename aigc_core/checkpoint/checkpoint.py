@@ -98,15 +98,25 @@ def _rounded(tensor: Tensor) -> Tensor:
 
 def _load_model(config: CheckpointConfig, weights: Path) -> Model:
     if not weights.is_file():
-        raise AIGCError(f"'{weights.parent}' is not a complete checkpoint: {WEIGHTS_FILE} is missing.")
+        raise AIGCError(
+            "'{folder}' is not a complete checkpoint: {weights_file} is missing.",
+            folder=weights.parent,
+            weights_file=WEIGHTS_FILE,
+        )
     try:
         with torch.device("meta"):
             model = families[config.family].build_model(config.spec)
     except RuntimeError as error:
-        raise AIGCError(f"'{weights.parent}' describes a network that cannot be built: {error}.") from None
+        raise AIGCError(
+            "'{folder}' describes a network that cannot be built: {error}.", folder=weights.parent, error=error
+        ) from None
     expected = model.state_dict()
     if sum(tensor.numel() for tensor in expected.values()) > MAX_PARAMETERS:
-        raise AIGCError(f"'{weights.parent}' describes a network of over {MAX_PARAMETERS:,} parameters; refused.")
+        raise AIGCError(
+            "'{folder}' describes a network of over {limit:,} parameters; refused.",
+            folder=weights.parent,
+            limit=MAX_PARAMETERS,
+        )
     try:
         with safe_open(weights, framework="pt") as file:
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
@@ -118,10 +128,16 @@ def _load_model(config: CheckpointConfig, weights: Path) -> Model:
         types = {name: tensor.dtype for name, tensor in tensors.items()}
         _compare(weights, types, {name: tensor.dtype for name, tensor in expected.items()})
     except SafetensorError as error:
-        raise AIGCError(f"'{weights}' is damaged or not a safetensors file ({error}); fetch it again.") from None
+        raise AIGCError(
+            "'{weights}' is damaged or not a safetensors file ({error}); fetch it again.", weights=weights, error=error
+        ) from None
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise AIGCError(f"'{weights}' has values that are not finite (tensor '{name}'): training had diverged.")
+            raise AIGCError(
+                "'{weights}' has values that are not finite (tensor '{name}'): training had diverged.",
+                weights=weights,
+                name=name,
+            )
     model.load_state_dict(tensors, assign=True)
     return model
 
@@ -131,6 +147,10 @@ def _compare(weights: Path, found: dict[str, Any], expected: dict[str, Any]) -> 
     for name in sorted(set(found) | set(expected)):
         if found.get(name) != expected.get(name):
             raise AIGCError(
-                f"'{weights}' does not fit its config: tensor '{name}' is {found.get(name, 'missing')} in the file "
-                f"and {expected.get(name, 'absent')} in the network."
+                "'{weights}' does not fit its config: tensor '{name}' is {found} in the file and {expected} in the "
+                "network.",
+                weights=weights,
+                name=name,
+                found=found.get(name, "missing"),
+                expected=expected.get(name, "absent"),
             )

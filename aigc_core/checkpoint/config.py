@@ -103,8 +103,12 @@ class CheckpointConfig(Config):
         text = json.dumps(self.model_dump(mode="json"), indent=2) + "\n"
         if len(text) > MAX_CONFIG_BYTES:
             raise AIGCError(
-                f"{CONFIG_FILE} would be {len(text):,} bytes long, and at most {MAX_CONFIG_BYTES:,} are opened: there "
-                f"are {len(self.class_names):,} class names; shorten them, or do without by --set conditional=false."
+                "{config_file} would be {size:,} bytes long, and at most {limit:,} are opened: there are {count:,} "
+                "class names; shorten them, or do without by --set conditional=false.",
+                config_file=CONFIG_FILE,
+                size=len(text),
+                limit=MAX_CONFIG_BYTES,
+                count=len(self.class_names),
             )
         return text
 

@@ -56,7 +56,12 @@ def missing_checkpoint(reference: CheckpointReference) -> AIGCError:
     path, name = Path(reference.location), str(reference)[:200]
     try:
         if path.expanduser().is_file():
-            return AIGCError(f"'{name}' is a file; a checkpoint is a folder with {CONFIG_FILE} and {WEIGHTS_FILE}.")
+            return AIGCError(
+                "'{name}' is a file; a checkpoint is a folder with {config_file} and {weights_file}.",
+                name=name,
+                config_file=CONFIG_FILE,
+                weights_file=WEIGHTS_FILE,
+            )
         beside = [folder for folder in path.expanduser().parent.iterdir() if folder.is_dir()]
         known = {folder.name for folder in beside if (folder / CONFIG_FILE).is_file() or step_folders(folder)}
     except (OSError, ValueError, RuntimeError):  # the folder around it is missing, too, or cannot be read
@@ -84,10 +89,14 @@ def read_config(folder: Path) -> CheckpointConfig:
         pickles = [p.name for p in sorted(folder.iterdir()) if p.suffix in PICKLE_SUFFIXES]
         if pickles:
             raise AIGCError(
-                f"'{folder}' holds {pickles[0]}, a pickle, which can run code when opened and is never read here; "
-                f"a checkpoint has {CONFIG_FILE} and {WEIGHTS_FILE}."
+                "'{folder}' holds {pickle}, a pickle, which can run code when opened and is never read here; a "
+                "checkpoint has {config_file} and {weights_file}.",
+                folder=folder,
+                pickle=pickles[0],
+                config_file=CONFIG_FILE,
+                weights_file=WEIGHTS_FILE,
             )
         raise AIGCError("'{name}' is not a checkpoint of AIGC Studio: it has no {file}.", name=folder, file=CONFIG_FILE)
     if path.stat().st_size > MAX_CONFIG_BYTES:
-        raise AIGCError(f"'{path}' is too large to be a checkpoint's config.")
+        raise AIGCError("'{path}' is too large to be a checkpoint's config.", path=path)
     return read_config_file(CheckpointConfig, path, "fetch the checkpoint again")

@@ -35,7 +35,9 @@ def run(arguments: Namespace) -> int:
         members = [*ours, *theirs]
         shared = set.intersection(*({*member} for member in members))
         if not shared:
-            raise AIGCError(f"'{first}' and '{second}' share no protocol; evaluate both in the same way.")
+            raise AIGCError(
+                "'{first}' and '{second}' share no protocol; evaluate both in the same way.", first=first, second=second
+            )
         for protocol in sorted(shared):
             a, b = ([member[protocol] for member in group] for group in (ours, theirs))
             verdict = compare(a, b, arguments.figure)
@@ -51,7 +53,9 @@ def _group(name: str) -> list[dict[str, Result]]:
     if len(members) > 1:
         seeds = {read_config(folder).recipe.get("seed", 0) for _, folder in members}
         if len(seeds) < len(members):
-            raise AIGCError(f"'{name}' is no group: its members must come from runs with different training seeds.")
+            raise AIGCError(
+                "'{name}' is no group: its members must come from runs with different training seeds.", name=name
+            )
     return [_results(reference, folder) for reference, folder in members]
 
 
@@ -59,5 +63,7 @@ def _results(reference: str, folder: Path) -> dict[str, Result]:
     results = {result.protocol.id: result for result in read_results(folder)}
     if not results:
         read_config(folder)  # first of all, it is to be a checkpoint
-        raise AIGCError(f"'{reference}' has not been evaluated; run: python -m aigc_core evaluate {reference}")
+        raise AIGCError(
+            "'{reference}' has not been evaluated; run: python -m aigc_core evaluate {reference}", reference=reference
+        )
     return results

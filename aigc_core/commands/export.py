@@ -26,12 +26,12 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     source, destination = Path(arguments.run_folder), Path(arguments.destination)
     if not source.is_dir():
-        raise AIGCError(f"There is no folder '{source}'.")
+        raise AIGCError("There is no folder '{source}'.", source=source)
     newest = resolve_reference(source)
     if destination.exists() and not (destination / CONFIG_FILE).is_file():
-        raise AIGCError(f"'{destination}' exists and is not a checkpoint; name a new folder.")
+        raise AIGCError("'{destination}' exists and is not a checkpoint; name a new folder.", destination=destination)
     if newest.resolve().is_relative_to(destination.resolve()):
-        raise AIGCError(f"'{destination}' holds what is to be exported; name another folder.")
+        raise AIGCError("'{destination}' holds what is to be exported; name another folder.", destination=destination)
     earlier = [step for step in step_folders(source) if step != newest]
     count = max(0, min(arguments.steps, len(earlier)))
     kept = [earlier[round(k * (len(earlier) - 1) / max(count - 1, 1))] for k in range(count)]

@@ -36,8 +36,10 @@ def run(arguments: Namespace) -> int:
     checkpoint = Checkpoint.from_pretrained(reference)
     if not checkpoint.was_made_by(provenance.weights):
         raise AIGCError(
-            f"This was made with other weights than those of '{reference}', whose sha256 is "
-            f"{checkpoint.weights_sha256}; name the right model with --checkpoint."
+            "This was made with other weights than those of '{reference}', whose sha256 is {sha256}; name the right "
+            "model with --checkpoint.",
+            reference=reference,
+            sha256=checkpoint.weights_sha256,
         )
     print(checkpoint.modality.verify(file, lambda: sample(checkpoint, request).stored, request.count))
     return 0

@@ -62,16 +62,22 @@ def run(arguments: Namespace) -> int:
     out = Path(arguments.out)
     suffix = out.suffix.removeprefix(".").lower()
     if suffix in FORMATS and arguments.format not in (None, suffix):
-        raise AIGCError(f"--out {out} and --format {arguments.format} contradict each other.")
+        raise AIGCError("--out {out} and --format {format} contradict each other.", out=out, format=arguments.format)
     if suffix in OTHER_PICTURES:
-        raise AIGCError(f"--out {out}: samples are written as {', '.join(FORMATS)}, which say where they come from.")
+        raise AIGCError(
+            "--out {out}: samples are written as {formats}, which say where they come from.",
+            out=out,
+            formats=", ".join(FORMATS),
+        )
     kind = arguments.format or (suffix if suffix in FORMATS else "png")
     if arguments.interpolate and kind == "npz":
         raise AIGCError("--interpolate makes a png, gif or mp4; an npz holds the samples of seeds.")
     checkpoint = Checkpoint.from_pretrained(arguments.checkpoint, device=best_device())
     if not isinstance(checkpoint.modality, ImageModality):
         if arguments.format or arguments.interpolate:
-            raise AIGCError(f"--format and --interpolate are for images, not for {checkpoint.modality.name}.")
+            raise AIGCError(
+                "--format and --interpolate are for images, not for {modality}.", modality=checkpoint.modality.name
+            )
         sample(checkpoint, request).save(out)
         return _say(request.count, "sample", out)
     request, shape = request.normalised(checkpoint.model), checkpoint.modality
@@ -106,7 +112,7 @@ def _options(arguments: Namespace) -> dict[str, str]:
     for setting in arguments.set:
         name, equals, value = setting.partition("=")
         if not equals:
-            raise AIGCError(f"--set takes name=value, not '{setting}'.")
+            raise AIGCError("--set takes name=value, not '{setting}'.", setting=setting)
         options[name] = value
     return options
 
@@ -123,8 +129,11 @@ def _check_grid(checkpoint: Checkpoint, count: int) -> None:
     pixels = count * image_kind(checkpoint.modality).resolution ** 2
     if pixels > MAX_PIXELS:
         raise AIGCError(
-            f"{count} images make a picture of {pixels // 1_000_000} million pixels, and one may have "
-            f"{MAX_PIXELS // 1_000_000}; make fewer, or name a folder instead of a file."
+            "{count} images make a picture of {megapixels} million pixels, and one may have {limit}; make fewer, or "
+            "name a folder instead of a file.",
+            count=count,
+            megapixels=pixels // 1_000_000,
+            limit=MAX_PIXELS // 1_000_000,
         )
 
 

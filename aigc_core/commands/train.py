@@ -51,7 +51,7 @@ def run(arguments: Namespace) -> int:
     elif arguments.resume:
         settings = upgrade_recipe(read_config(newest_checkpoint(out)).recipe)
     else:
-        raise AIGCError(f"Choose a --preset: {', '.join(preset_names())}.")
+        raise AIGCError("Choose a --preset: {known}.", known=", ".join(preset_names()))
     if arguments.images is not None:
         settings.pop("seconds", None)
     for name in OPTIONS:

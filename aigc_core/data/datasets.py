@@ -149,11 +149,13 @@ def load_dataset(
     Raises AIGCError when there is no such set, folder or class, or nothing readable in it.
     """
     if resolution is not None and not 1 <= resolution <= 4096:
-        raise AIGCError(f"The resolution {resolution} is not possible; choose one between 1 and 4096.")
+        raise AIGCError(
+            "The resolution {resolution} is not possible; choose one between 1 and 4096.", resolution=resolution
+        )
     if channels not in (None, 1, 3):
-        raise AIGCError(f"Images have 1 channel (grey) or 3 (colour), not {channels}.")
+        raise AIGCError("Images have 1 channel (grey) or 3 (colour), not {channels}.", channels=channels)
     if limit is not None and limit < 1:
-        raise AIGCError(f"A data set cannot be limited to {limit} images.")
+        raise AIGCError("A data set cannot be limited to {limit} images.", limit=limit)
     set_name, colon, classes = name.partition(":")
     if set_name in _named:
         dataset = _load_named(set_name, split)
@@ -169,11 +171,12 @@ def load_dataset(
     folder = Path(name).expanduser()
     if not name or not folder.is_dir():
         raise AIGCError(
-            f"There is no data set or folder '{name}'; give --data a folder of images or one of "
-            f"{', '.join(dataset_names())}."
+            "There is no data set or folder '{name}'; give --data a folder of images or one of {known}.",
+            name=name,
+            known=", ".join(dataset_names()),
         )
     if split != "train":
-        raise AIGCError(f"The folder '{name}' has only the split train, not '{split}'.")
+        raise AIGCError("The folder '{name}' has only the split train, not '{split}'.", name=name, split=split)
     return _load_folder(folder, resolution, channels or 3, limit, max_bytes, check)
 
 
@@ -198,7 +201,9 @@ def _of_classes(dataset: ImageDataset, chosen: list[str]) -> ImageDataset:
     for name in chosen:
         if name not in dataset.class_names:
             known = ", ".join(escape(name, ",") for name in dataset.class_names) or "none"
-            raise AIGCError(f"'{dataset.name}' has no class '{name}'; it has {known}.")
+            raise AIGCError(
+                "'{dataset}' has no class '{name}'; it has {known}.", dataset=dataset.name, name=name, known=known
+            )
     numbers = torch.tensor([dataset.class_names.index(name) for name in chosen])
     found, new_labels = (dataset.labels.unsqueeze(1) == numbers).max(1)
     kept = replace(dataset, labels=new_labels, class_names=tuple(chosen) if len(chosen) > 1 else ())
@@ -256,7 +261,9 @@ def _classes(folder: Path, paths: list[Path]) -> tuple[list[Path], Tensor, tuple
 def _load_named(name: str, split: str) -> ImageDataset:
     named = _named[name]
     if split not in named.splits:
-        raise AIGCError(f"'{name}' has the splits {', '.join(named.splits)}, not '{split}'.")
+        raise AIGCError(
+            "'{name}' has the splits {splits}, not '{split}'.", name=name, splits=", ".join(named.splits), split=split
+        )
     found = _find_named(name, split)
     if found is None and named.torchvision_class:
         try:
@@ -264,13 +271,15 @@ def _load_named(name: str, split: str) -> ImageDataset:
         except (OSError, RuntimeError) as error:
             reason = str(error).strip().splitlines()[-1]
             raise AIGCError(
-                f"'{name}' is not on this machine and could not be downloaded ({reason}); try "
-                f"`python -m aigc_core data {name}`, which knows other sources, or put its files into "
-                f"'{data_folder() / named.folder}'."
+                "'{name}' is not on this machine and could not be downloaded ({reason}); try `python -m aigc_core "
+                "data {name}`, which knows other sources, or put its files into '{folder}'.",
+                name=name,
+                reason=reason,
+                folder=data_folder() / named.folder,
             ) from None
         found = _find_named(name, split)
     if found is None:
-        raise AIGCError(f"'{name}' is not on this machine; fetch it with `python -m aigc_core data {name}`.")
+        raise AIGCError("'{name}' is not on this machine; fetch it with `python -m aigc_core data {name}`.", name=name)
     return ImageDataset(name, *found, named.class_names, named.licence, named.source)
 
 
@@ -284,7 +293,7 @@ def _find_named(name: str, split: str) -> tuple[Tensor, Tensor] | None:
                 if file.metadata() == _metadata(named):
                     return file.get_tensor("images"), file.get_tensor("labels")
         except SafetensorError as error:
-            raise AIGCError(f"'{stored}' is damaged ({error}); delete it.") from None
+            raise AIGCError("'{stored}' is damaged ({error}); delete it.", stored=stored, error=error) from None
     for folder in filter(None, (stored.parent, named.system_folder)):
         try:
             images, labels = named.read(folder, split)
@@ -294,8 +303,11 @@ def _find_named(name: str, split: str) -> tuple[Tensor, Tensor] | None:
             continue
         except (AIGCError, OSError, EOFError, ValueError, KeyError, IndexError, struct.error, zlib.error) as error:
             raise AIGCError(
-                f"The files of '{name}' in '{folder}' are damaged ({error}); delete them and run "
-                f"`python -m aigc_core data {name}`."
+                "The files of '{name}' in '{folder}' are damaged ({error}); delete them and run `python -m aigc_core "
+                "data {name}`.",
+                name=name,
+                folder=folder,
+                error=error,
             ) from None
         with suppress(AIGCError):  # a read-only folder only costs time
             _store(name, split, images, labels)
@@ -323,7 +335,9 @@ def prepare_dataset(name: str) -> None:
     Raises AIGCError when nothing works, with what was tried.
     """
     if name not in _named:
-        raise AIGCError(f"There is no data set '{name}'; there are {', '.join(dataset_names())}.")
+        raise AIGCError(
+            "There is no data set '{name}'; there are {known}.", name=name, known=", ".join(dataset_names())
+        )
     named, tried = _named[name], []
     if all(_find_named(name, split) for split in named.splits):
         return
@@ -339,12 +353,17 @@ def prepare_dataset(name: str) -> None:
             except (OSError, RuntimeError, subprocess.SubprocessError, tarfile.TarError) as error:
                 if disk_is_full(error):
                     raise AIGCError(
-                        f"The disk is too full for '{name}' in '{data_folder()}'; free some space."
+                        "The disk is too full for '{name}' in '{folder}'; free some space.",
+                        name=name,
+                        folder=data_folder(),
                     ) from None
                 tried.append(where)
     raise AIGCError(
-        f"'{name}' could not be fetched by {' nor by '.join(tried)}; check the network and that the program is there, "
-        f"or put the unpacked files into '{data_folder() / named.folder}'."
+        "'{name}' could not be fetched by {sources}; check the network and that the program is there, or put the "
+        "unpacked files into '{folder}'.",
+        name=name,
+        sources=" nor by ".join(tried),
+        folder=data_folder() / named.folder,
     )
 
 

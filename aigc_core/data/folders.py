@@ -53,7 +53,7 @@ def image_paths(folder: Path) -> list[Path]:
 def _listed(folder: Path) -> tuple[list[Path], Counter[str]]:
     """The image files and, by kind, how many others there are."""
     if not folder.is_dir():
-        raise AIGCError(f"There is no folder '{folder}'.")
+        raise AIGCError("There is no folder '{folder}'.", folder=folder)
     suffixes = readable_suffixes()
     paths: list[Path] = []
     ignored: Counter[str] = Counter()
@@ -87,7 +87,7 @@ def _listed(folder: Path) -> tuple[list[Path], Counter[str]]:
                 ignored[path.suffix.lower() or "files without a suffix"] += 1
     if not paths:
         found = f"; it has {_kinds(ignored)}" if ignored else "; it should hold PNG, JPEG or WebP files"
-        raise AIGCError(f"There is no image in '{folder}' that can be read here{found}.")
+        raise AIGCError("There is no image in '{folder}' that can be read here{found}.", folder=folder, found=found)
     return sorted(paths), ignored
 
 
@@ -120,7 +120,7 @@ def common_side(folder: Path, paths: Sequence[Path] | None = None) -> int:
         found = list(threads.map(size_of, paths))
     sizes = {path: size for path, size in zip(paths, found) if isinstance(size, tuple)}
     if not sizes:
-        raise AIGCError(f"No image in '{folder}' can be read: {found[0]}")
+        raise AIGCError("No image in '{folder}' can be read: {error}", folder=folder, error=found[0])
     counts = Counter(min(size) for size in sizes.values())
     middle = median(counts.elements())
     common = max(counts, key=lambda side: (counts[side], -abs(side - middle), side))
@@ -161,7 +161,7 @@ def decode_all(
     readable = [index for index, error in enumerate(errors) if not error]
     broken = [error for error in errors if error]
     if not readable:
-        raise AIGCError(f"No image in '{folder}' can be read: {broken[0]}")
+        raise AIGCError("No image in '{folder}' can be read: {error}", folder=folder, error=broken[0])
     if broken:
         named = " ".join(broken[:NAMED]) + (f" And {len(broken) - NAMED} more." if len(broken) > NAMED else "")
         warnings.warn(f"{len(broken)} of {len(paths)} images were left out: {named}", stacklevel=2)

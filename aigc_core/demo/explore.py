@@ -233,7 +233,7 @@ def interpolate(
         values = {"checkpoint": checkpoint, "seed": seed, "count": count, "labels": labels, "truncation": truncation}
         request = parse_config(SampleRequest, values, "Request")
         if not 2 <= request.count <= MAX_KEPT:
-            raise AIGCError(f"Request: 'count' is wrong: a movie leads through 2 to {MAX_KEPT} images.")
+            raise AIGCError("Request: 'count' is wrong: a movie leads through 2 to {limit} images.", limit=MAX_KEPT)
         if not (isinstance(frames, int) and 1 <= frames <= 60):
             raise AIGCError("Request: 'frames' is wrong: it is a whole number from 1 to 60.")
         if curve not in ("linear", "spherical") or format not in ("mp4", "gif"):

@@ -49,11 +49,12 @@ def compare(first: Result | Sequence[Result], second: Result | Sequence[Result],
     protocols = {result.protocol.id for group in groups for result in group}
     if len(protocols) > 1:
         raise AIGCError(
-            f"These results follow different protocols ({' and '.join(sorted(protocols))}) and cannot be ranked; "
-            "evaluate all in the same way."
+            "These results follow different protocols ({protocols}) and cannot be ranked; evaluate all in the same "
+            "way.",
+            protocols=" and ".join(sorted(protocols)),
         )
     if any(figure not in result.figures for group in groups for result in group):
-        raise AIGCError(f"All results need the figure '{figure}'.")
+        raise AIGCError("All results need the figure '{figure}'.", figure=figure)
     a, b = ([result.figures[figure] for result in group] for group in groups)
     if len(a) == len(b) == 1:
         difference, deviation, freedom = (float(table[0, 1]) for table in _differences([a[0], b[0]]))

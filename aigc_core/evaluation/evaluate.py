@@ -211,7 +211,10 @@ def _measured_side(folder: Path, real: Path, common: int) -> int:
     """The side in pixels at which two folders are compared, the first's images being mostly of the side `common`."""
     if common < MIN_SIDE:
         raise AIGCError(
-            f"Most images in '{folder}' are only {common} pixels high or wide; those measured need {MIN_SIDE} at least."
+            "Most images in '{folder}' are only {common} pixels high or wide; those measured need {minimum} at least.",
+            folder=folder,
+            common=common,
+            minimum=MIN_SIDE,
         )
     resolution = min(common, MAX_SIDE)
     for each, side in ((folder, common), (real, common_side(real))):
@@ -290,7 +293,9 @@ def default_reference(config: CheckpointConfig, extractor: str | None, weights: 
     try:
         data = load_training_set(config)
     except AIGCError as error:
-        raise AIGCError(f"There is nothing to compare with: {error} Name real images with --reference.") from None
+        raise AIGCError(
+            "There is nothing to compare with: {error} Name real images with --reference.", error=error
+        ) from None
     if config.recipe.get("data_limit") is not None:
         data = load_measured(config.dataset, "train", resolution, channels)
     return Reference(data, "train", extracted_by)
@@ -299,7 +304,12 @@ def default_reference(config: CheckpointConfig, extractor: str | None, weights: 
 def _protocol(reference: Reference, num_samples: int) -> Protocol:
     for count, what in ((num_samples, "samples"), (len(reference.data), "real images")):
         if count < MIN_IMAGES:
-            raise AIGCError(f"An evaluation needs {MIN_IMAGES} {what} at least, better thousands, not {count}.")
+            raise AIGCError(
+                "An evaluation needs {minimum} {what} at least, better thousands, not {count}.",
+                minimum=MIN_IMAGES,
+                what=what,
+                count=count,
+            )
     values = {
         "dataset": public_name(reference.data.name),
         "dataset_hash": reference.content_hash,

@@ -39,12 +39,14 @@ def evaluate_stored(
     config, modality = checkpoint.config, checkpoint.modality
     known = stored_metrics(modality.name)
     if not known:
-        raise AIGCError(f"Nothing can be measured of samples of the kind '{modality.name}' yet.")
+        raise AIGCError("Nothing can be measured of samples of the kind '{modality}' yet.", modality=modality.name)
     name = reference or config.dataset
     check_may_be_read(name)
     real = modality.load_split(name, "train")
     if not reference and config.data_hash and real.content_hash() != config.data_hash:
-        raise AIGCError(f"'{name}' holds other samples than those it was trained on; name real ones with --reference.")
+        raise AIGCError(
+            "'{name}' holds other samples than those it was trained on; name real ones with --reference.", name=name
+        )
     asked = known.keys() & set(metrics)
     min_samples = too_few_samples(num_samples, Sizes(features=0, classes=0, real=len(real)), asked)
     protocol = parse_config(

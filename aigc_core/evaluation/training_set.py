@@ -54,4 +54,8 @@ def load_training_set(config: CheckpointConfig) -> ImageDataset:
 def check_may_be_read(dataset: str) -> None:
     """Raise AIGCError for a folder of the machine's, if this is open to strangers."""
     if open_to_strangers() and not is_registered(dataset):
-        raise AIGCError(f"'{dataset}' cannot be read here; name one of the data sets {', '.join(dataset_names())}.")
+        raise AIGCError(
+            "'{dataset}' cannot be read here; name one of the data sets {known}.",
+            dataset=dataset,
+            known=", ".join(dataset_names()),
+        )

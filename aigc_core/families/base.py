@@ -256,7 +256,9 @@ class Family:
     ) -> TrainingMethod:
         """A way to train a model with fresh weights. Raises AIGCError if the family has none of that name."""
         if name not in self.methods:
-            raise AIGCError(f"There is no training method '{name}'; there are {', '.join(self.methods)}.")
+            raise AIGCError(
+                "There is no training method '{name}'; there are {known}.", name=name, known=", ".join(self.methods)
+            )
         return self.methods[name](config, spec, accelerator)
 
 

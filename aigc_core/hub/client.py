@@ -201,14 +201,19 @@ def push(
         raise missing_checkpoint(reference)
     read_config(newest)
     if commit_hash.fullmatch(_checked_names(repo_id, revision or "main")):
-        raise AIGCError(f"A checkpoint is pushed to a branch such as step-0001000, not to a commit ('{revision}').")
+        raise AIGCError(
+            "A checkpoint is pushed to a branch such as step-0001000, not to a commit ('{revision}').",
+            revision=revision,
+        )
     api = _api(token)
     claims = _benchmark_claims(api, newest, benchmark) if benchmark else None
     with faults_as_sentences(f"'{repo_id}'"):
         # None leaves the choice to the settings of an organisation.
         api.create_repo(repo_id, private=private or None, exist_ok=True)
         if private and not api.model_info(repo_id).private:
-            raise AIGCError(f"'{repo_id}' exists and is public, so nothing was uploaded; choose another name.")
+            raise AIGCError(
+                "'{repo_id}' exists and is public, so nothing was uploaded; choose another name.", repo_id=repo_id
+            )
         if revision is None and folder.is_dir():
             for step in step_folders(folder):
                 _push_folder(api, step, repo_id, step.name)
@@ -235,7 +240,7 @@ def list_checkpoints(
                 if model and tag in (model.tags or []) and (owner is None or model.id.startswith(f"{owner}/"))
             ]
         else:
-            raise AIGCError(f"'{collection}' does not name a collection; write OWNER/NAME-ID.")
+            raise AIGCError("'{collection}' does not name a collection; write OWNER/NAME-ID.", collection=collection)
         entries = [
             HubEntry(
                 model.id,
@@ -273,7 +278,7 @@ def list_revisions(repo_id: str, token: str | None = None) -> list[Revision]:
             if revision_name.fullmatch(ref.name) and commit_hash.fullmatch(ref.target_commit)
         ]
     if len(revisions) > MAX_LISTED:
-        raise AIGCError(f"'{repo_id}' has over {MAX_LISTED:,} revisions; refused.")
+        raise AIGCError("'{repo_id}' has over {limit:,} revisions; refused.", repo_id=repo_id, limit=MAX_LISTED)
     return sorted(revisions, key=lambda revision: revision.name)
 
 
@@ -282,7 +287,7 @@ def _checked_names(repo_id: str, revision: str) -> str:
     if not repo_name.fullmatch(repo_id):
         raise AIGCError("'{name}' is not a name on the Hub; write OWNER/NAME.", name=repo_id)
     if not revision_name.fullmatch(revision):
-        raise AIGCError(f"'{revision}' is not the name of a revision.")
+        raise AIGCError("'{revision}' is not the name of a revision.", revision=revision)
     return revision
 
 
@@ -334,16 +339,21 @@ def _checkpoint_files(api: HfApi, repo_id: str, revision: str) -> tuple[str, dic
         commit = info.sha if isinstance(info.sha, str) else ""
         files = {file.rfilename: (kind, file) for file in info.siblings or [] if (kind := file_kind(file.rfilename))}
     if not commit_hash.fullmatch(commit):
-        raise AIGCError(f"'{repo_id}': the Hub named no commit; try again later.")
+        raise AIGCError("'{repo_id}': the Hub named no commit; try again later.", repo_id=repo_id)
     if CONFIG_FILE not in files:
         raise AIGCError(
             "'{name}' is not a checkpoint of AIGC Studio: it has no {file}.", name=repo_id, file=CONFIG_FILE
         )
     if len(files) > MAX_FILES:
-        raise AIGCError(f"'{repo_id}' has over {MAX_FILES} files; refused.")
+        raise AIGCError("'{repo_id}' has over {limit} files; refused.", repo_id=repo_id, limit=MAX_FILES)
     for name, (kind, file) in files.items():
         if not isinstance(file.size, int) or file.size > kind.max_bytes:
-            raise AIGCError(f"'{repo_id}': {name} is larger than {kind.max_bytes / 2**20:,.0f} MB; refused.")
+            raise AIGCError(
+                "'{repo_id}': {name} is larger than {megabytes:,.0f} MB; refused.",
+                repo_id=repo_id,
+                name=name,
+                megabytes=kind.max_bytes / 2**20,
+            )
     return commit, files
 
 
@@ -370,7 +380,9 @@ def _fetch(api: HfApi, repo_id: str, commit: str, file: Any) -> Path:
     if hasher.hexdigest() != expected:
         path.resolve().unlink()
         path.unlink(missing_ok=True)
-        raise AIGCError(f"'{repo_id}': {file.rfilename} arrived damaged (its hash is wrong); pull again.")
+        raise AIGCError(
+            "'{repo_id}': {file} arrived damaged (its hash is wrong); pull again.", repo_id=repo_id, file=file.rfilename
+        )
     return path
 
 
@@ -475,15 +487,17 @@ def _benchmark_claims(api: HfApi, folder: Path, benchmark: str) -> str:
         entries.append({"dataset": {"id": benchmark, "task_id": task["id"]}, "value": value.value, "notes": notes})
     if not entries:
         raise AIGCError(
-            f"None of the tasks of '{benchmark}' ({', '.join(task['id'] for task in tasks)}) ends in the name of a "
-            f"figure that this checkpoint has on its data; evaluate it first, or push without --benchmark."
+            "None of the tasks of '{benchmark}' ({tasks}) ends in the name of a figure that this checkpoint has on "
+            "its data; evaluate it first, or push without --benchmark.",
+            benchmark=benchmark,
+            tasks=", ".join(task["id"] for task in tasks),
         )
     return yaml.safe_dump(entries, sort_keys=False, allow_unicode=True)
 
 
 def _benchmark_tasks(api: HfApi, benchmark: str) -> list[dict[str, str]]:
     """The tasks of a data set's eval.yaml, each with its id."""
-    no_tasks = AIGCError(f"'{benchmark}' is not a benchmark: it has no eval.yaml that lists tasks.")
+    no_tasks = AIGCError("'{benchmark}' is not a benchmark: it has no eval.yaml that lists tasks.", benchmark=benchmark)
     with faults_as_sentences(f"'{benchmark}'"):
         found = api.get_paths_info(benchmark, ["eval.yaml"], repo_type="dataset")
         if not found or getattr(found[0], "size", MAX_CONFIG_BYTES) >= MAX_CONFIG_BYTES:

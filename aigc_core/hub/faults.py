@@ -38,11 +38,11 @@ def _as_sentence(what: str, error: BaseException) -> AIGCError:
             "{what}: not in the cache, and HF_HUB_OFFLINE forbids to ask the Hub; unset it.", what=what
         )
     if isinstance(error, errors.LocalTokenNotFoundError):
-        return AIGCError(f"{what}: no token was found; log in with `hf auth login`.")
+        return AIGCError("{what}: no token was found; log in with `hf auth login`.", what=what)
     if isinstance(error, errors.HFValidationError):
-        return AIGCError(f"{what}: this is not a name on the Hub; write OWNER/NAME.")
+        return AIGCError("{what}: this is not a name on the Hub; write OWNER/NAME.", what=what)
     if isinstance(error, errors.GatedRepoError):
-        return AIGCError(f"{what}: its owner asks you to accept conditions on its page on the Hub first.")
+        return AIGCError("{what}: its owner asks you to accept conditions on its page on the Hub first.", what=what)
     if isinstance(error, errors.RevisionNotFoundError):
         return AIGCError("{what}: there is no such revision on the Hub.", what=what)
     if isinstance(error, errors.RepositoryNotFoundError):
@@ -52,11 +52,17 @@ def _as_sentence(what: str, error: BaseException) -> AIGCError:
     if isinstance(error, errors.HfHubHTTPError):
         return _status_as_sentence(what, error)
     if isinstance(error, (json.JSONDecodeError, RecursionError, TypeError, LookupError, AttributeError)):
-        return HubUnreachable(f"{what}: the answer is not the Hub's; check the network (a login page?) and try again.")
+        return HubUnreachable(
+            "{what}: the answer is not the Hub's; check the network (a login page?) and try again.", what=what
+        )
     if isinstance(error, ValueError):
-        return AIGCError(f"{what}: {_one_line(str(error))}")
+        return AIGCError("{what}: {reason}", what=what, reason=_one_line(str(error)))
     if isinstance(error, OSError) and error.errno and not isinstance(error, (ConnectionError, TimeoutError)):
-        return AIGCError(f"{what}: the cache or a file cannot be used ({error.strerror}); see to it and try again.")
+        return AIGCError(
+            "{what}: the cache or a file cannot be used ({reason}); see to it and try again.",
+            what=what,
+            reason=error.strerror,
+        )
     return HubUnreachable(
         "{what}: the connection to the Hub failed ({kind}); try again to go on.", what=what, kind=type(error).__name__
     )
@@ -74,7 +80,9 @@ def _status_as_sentence(what: str, error: Any) -> AIGCError:
             r"(\d+)$", headers.get("Retry-After", "")
         )
         wait = told and told[1]
-        return AIGCError(f"{what}: too many requests; try again in {f'{wait} seconds' if wait else 'a while'}.")
+        return AIGCError(
+            "{what}: too many requests; try again in {wait}.", what=what, wait=f"{wait} seconds" if wait else "a while"
+        )
     said = f" (the Hub says: {_one_line(error.server_message)})" if error.server_message else ""
     meaning = {
         401: "the token is missing or wrong; log in with `hf auth login`",
@@ -83,7 +91,7 @@ def _status_as_sentence(what: str, error: Any) -> AIGCError:
         404: "there is no such thing on the Hub, or the token may not see it",
         409: "the name is taken, or it was changed at the same time; choose another name or try again",
     }.get(status, f"the Hub refused with status {status}{said}")
-    return AIGCError(f"{what}: {meaning}.")
+    return AIGCError("{what}: {meaning}.", what=what, meaning=meaning)
 
 
 def _one_line(text: str) -> str:

@@ -55,7 +55,7 @@ _stored: dict[str, StoredMetric] = {}
 def register_metric(name: str, metric: StoredMetric) -> None:
     """Make a metric of stored samples known under its name. Raises AIGCError if the name is taken."""
     if FIGURES.setdefault(name, metric.info) is not metric.info:
-        raise AIGCError(f"There is another metric named '{name}' already; choose another name.")
+        raise AIGCError("There is another metric named '{name}' already; choose another name.", name=name)
     _stored[name] = metric
 
 

@@ -61,7 +61,7 @@ class Modality(Config):
 
     def mirrored(self, samples: Tensor) -> Tensor:
         """Samples in model space [N, …] seen in a mirror. Raises AIGCError where that makes no sense."""
-        raise AIGCError(f"horizontal_flip is for images; {self.name} has no mirror image.")
+        raise AIGCError("horizontal_flip is for images; {name} has no mirror image.", name=self.name)
 
     def has_collapsed(self, stored: Tensor) -> bool:
         """Whether different seeds gave all but the same samples [N, …]."""

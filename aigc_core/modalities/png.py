@@ -83,7 +83,7 @@ def read_png(file: Path | BinaryIO) -> tuple[Tensor, Provenance]:
     """
     name = getattr(file, "name", "the file")
     if what := _other_file(file):
-        raise AIGCError(f"'{name}' {what}.")
+        raise AIGCError("'{name}' {what}.", name=name, what=what)
     with opened(file, ["PNG"]) as picture:
         picture.load()  # Pillow bounds what texts may inflate to
         packet = str(picture.info.get(XMP_KEYWORD, ""))

@@ -130,7 +130,7 @@ def parse_packet(packet: str, name: str) -> Provenance:
     try:
         properties = _properties(packet)
         if not {_qualified("studio:Request"), _qualified("studio:Weights")} & properties.keys():
-            raise AIGCError(f"'{name}' does not say that AIGC Studio made it: the file carries no request.")
+            raise AIGCError("'{name}' does not say that AIGC Studio made it: the file carries no request.", name=name)
         label = json.loads(properties[_qualified("TC260:AIGC")])
         return Provenance(
             properties.get(_qualified("studio:Request"), ""),  # editors may drop an empty property
@@ -139,7 +139,7 @@ def parse_packet(packet: str, name: str) -> Provenance:
             {str(key): str(value) for key, value in label.items()},
         )
     except (ElementTree.ParseError, KeyError, ValueError, RecursionError, AttributeError):
-        raise AIGCError(f"What '{name}' says of where it comes from is damaged.") from None
+        raise AIGCError("What '{name}' says of where it comes from is damaged.", name=name) from None
 
 
 class _WithoutDoctype(ElementTree.TreeBuilder):

@@ -136,7 +136,11 @@ def request_codes(checkpoint: StoredCheckpoint, request: SampleRequest) -> tuple
         if not isinstance(model, StyleModel):
             raise AIGCError("This model has no styles to mix; style mixing needs a model such as 'stylegan2'.")
         if edits.mix_layer >= model.num_layers:
-            raise AIGCError(f"There is no layer {edits.mix_layer} to mix from; layers are 0 to {model.num_layers - 1}.")
+            raise AIGCError(
+                "There is no layer {mix_layer} to mix from; layers are 0 to {last}.",
+                mix_layer=edits.mix_layer,
+                last=model.num_layers - 1,
+            )
         other = request.model_copy(update={"seed": edits.mix_seed, "count": 1})
         noise, drawn = request_noise(checkpoint, other)
         mixed = condition if request.labels else Condition(drawn.classes.expand(request.count, -1))

@@ -133,7 +133,9 @@ def _read_repository(repo_id: str, token: str | None) -> list[Entry]:
 def _read_repositories(source: str, token: str | None, **which: str) -> list[Entry]:
     names = [found.repo_id for found in list_checkpoints(**which, token=token)]
     if not names:
-        raise AIGCError(f"'{source}' is no folder here, and the Hub shows no checkpoints for it; check the name.")
+        raise AIGCError(
+            "'{source}' is no folder here, and the Hub shows no checkpoints for it; check the name.", source=source
+        )
 
     def read(repo_id: str) -> list[Entry]:
         try:

@@ -80,13 +80,13 @@ class EvaluationQueue:
         """
         check_reference(job.reference)
         if job.reference.startswith("-"):
-            raise AIGCError(f"'{job.reference}' is not the name of a checkpoint.")
+            raise AIGCError("'{reference}' is not the name of a checkpoint.", reference=job.reference)
         with self._changed:
             waiting = [other for other in self.jobs if other.open]
             if any(other.asks == job.asks for other in waiting):
-                raise AIGCError(f"'{job.reference}' is in the queue already.")
+                raise AIGCError("'{reference}' is in the queue already.", reference=job.reference)
             if len(waiting) >= MAX_OPEN:
-                raise AIGCError(f"The queue is full ({MAX_OPEN} evaluations); try again later.")
+                raise AIGCError("The queue is full ({limit} evaluations); try again later.", limit=MAX_OPEN)
             self.jobs = [*self.jobs[-MAX_SHOWN:], job]
             if token is not None:
                 self._tokens[job] = token

@@ -60,7 +60,9 @@ def _acquire(lock: FileLock, folder: Path) -> None:
             lock.acquire(timeout=PATIENCE_SECONDS)
         except Timeout:
             raise AIGCError(
-                f"'{folder}' is in use: {_owner(folder)} trains into it; wait for it, stop it, or choose another --out."
+                "'{folder}' is in use: {owner} trains into it; wait for it, stop it, or choose another --out.",
+                folder=folder,
+                owner=_owner(folder),
             ) from None
     try:
         started = datetime.now(UTC).isoformat(" ", "seconds")

@@ -78,7 +78,9 @@ def train(
     folder = Path(folder)
     for tracker in trackers:
         if tracker not in map(str, get_available_trackers()):
-            raise AIGCError(f"The tracker '{tracker}' is a package of its own; run `pip install {tracker}` first.")
+            raise AIGCError(
+                "The tracker '{tracker}' is a package of its own; run `pip install {tracker}` first.", tracker=tracker
+            )
     check_names(folder, ())
     if resume:
         newest_checkpoint(folder)
@@ -96,7 +98,8 @@ def train(
             raise Interrupted(what_was_saved(folder, run.total["step"] if run else 0)) from None
         except torch.OutOfMemoryError:
             raise AIGCError(
-                f"The device has too little memory for batches of {config.batch_size}; lower batch_size or the widths."
+                "The device has too little memory for batches of {batch_size}; lower batch_size or the widths.",
+                batch_size=config.batch_size,
             ) from None
 
 
@@ -116,7 +119,9 @@ class Run:
         self.config, self.folder, self.accelerator, self.hooks = config, folder, accelerator, hooks
         earlier = newest_checkpoint(folder) if resume else None
         if step_folders(folder) and not resume:
-            raise AIGCError(f"'{folder}' already holds a run; continue it with --resume or choose another --out.")
+            raise AIGCError(
+                "'{folder}' already holds a run; continue it with --resume or choose another --out.", folder=folder
+            )
         made = read_config(earlier) if earlier else None
         if made:
             earlier_recipe = parse_config(
@@ -127,7 +132,11 @@ class Run:
             keep_freed_memory(2**30)
         processes = accelerator.num_processes
         if config.batch_size % processes:
-            raise AIGCError(f"The batch size {config.batch_size} cannot be shared among {processes} processes.")
+            raise AIGCError(
+                "The batch size {batch_size} cannot be shared among {processes} processes.",
+                batch_size=config.batch_size,
+                processes=processes,
+            )
         # A run goes on with the shape it began with, where its recipe leaves that to the data.
         shape = config.shape or (made.shape if made else {})
         self.modality, self.dataset = modalities[config.modality].load(config.data, shape, config.data_limit)
@@ -306,8 +315,10 @@ class Run:
     def _diverged(self) -> AIGCError:
         kept = step_folders(self.folder) if self.folder.is_dir() else []
         return AIGCError(
-            f"Training diverged before step {self.step}: losses or weights are not finite numbers. The last good "
-            f"checkpoint is {kept[-1] if kept else 'none yet'}; try a lower learning rate or a stronger penalty."
+            "Training diverged before step {step}: losses or weights are not finite numbers. The last good checkpoint "
+            "is {checkpoint}; try a lower learning rate or a stronger penalty.",
+            step=self.step,
+            checkpoint=kept[-1] if kept else "none yet",
         )
 
     def _class_shares(self) -> Tensor:
@@ -340,7 +351,11 @@ class Run:
         made, ours = parent.config, self._checkpoint_config(self.total)
         for setting in ("family", "architecture", "architecture_config", "modality", "shape", "num_classes"):
             if getattr(made, setting) != getattr(ours, setting):
-                raise AIGCError(f"'{self.config.parent}' has another {setting} than the new run; change one of them.")
+                raise AIGCError(
+                    "'{parent}' has another {setting} than the new run; change one of them.",
+                    parent=self.config.parent,
+                    setting=setting,
+                )
         self.method.model.load_state_dict(parent.model.state_dict())
         self.inherited = {name: getattr(made, name) for name in self.inherited}
 

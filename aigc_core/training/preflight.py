@@ -15,12 +15,12 @@ from aigc_core.files import translate_io_errors
 def check_names(folder: Path, class_names: tuple[str, ...]) -> None:
     """Raise AIGCError for a run's folder or a class whose name is not text: files on a disk may have any bytes."""
     if not _is_text(str(folder)):
-        raise AIGCError(f"The name {os.fsencode(folder)} is not UTF-8; choose another --out.")
+        raise AIGCError("The name {name} is not UTF-8; choose another --out.", name=os.fsencode(folder))
     for name in class_names:
         if not _is_text(name):
             raise AIGCError(
-                f"The name of the class {os.fsencode(name)} is not UTF-8, so no checkpoint can hold it; rename its "
-                "folder."
+                "The name of the class {name} is not UTF-8, so no checkpoint can hold it; rename its folder.",
+                name=os.fsencode(name),
             )
 
 

@@ -26,7 +26,7 @@ def newest_checkpoint(folder: Path) -> Path:
     """What a run is resumed from. Raises AIGCError if there is no run in the folder."""
     saved = step_folders(folder) if folder.is_dir() else []
     if not saved:
-        raise AIGCError(f"There is no run in '{folder}' to resume; leave out --resume to begin one.")
+        raise AIGCError("There is no run in '{folder}' to resume; leave out --resume to begin one.", folder=folder)
     return saved[-1]
 
 
@@ -61,8 +61,10 @@ def _refuse_differences(folder: Path, before: Mapping[str, Any], now: Mapping[st
     ]
     if differences:
         raise AIGCError(
-            f"'{folder}' is resumed with the settings and the data it began with, but {'; '.join(differences)}. Leave "
-            f"these as they were, or begin a new run from it with --parent {folder} and another --out."
+            "'{folder}' is resumed with the settings and the data it began with, but {differences}. Leave these as "
+            "they were, or begin a new run from it with --parent {folder} and another --out.",
+            folder=folder,
+            differences="; ".join(differences),
         )
 
 

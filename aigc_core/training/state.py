@@ -52,12 +52,16 @@ def load_training_state(
     """
     files = [f"{name}.safetensors" for name in (*modules, *(f"{name}_optimizer" for name in optimizers))]
     if missing := [name for name in (COUNTERS_FILE, *files) if not (folder / name).is_file()]:
-        raise AIGCError(f"'{folder}' cannot be resumed: {missing[0]} is missing.")
+        raise AIGCError("'{folder}' cannot be resumed: {missing} is missing.", folder=folder, missing=missing[0])
     try:
         return _load(folder, modules, optimizers)
     except (AIGCError, SafetensorError, OSError, RuntimeError, ValueError, KeyError, IndexError) as error:
         reason = str(error).strip().splitlines()[0].rstrip(".:")
-        raise AIGCError(f"'{folder}' cannot be resumed, as it is damaged or of another recipe ({reason}).") from None
+        raise AIGCError(
+            "'{folder}' cannot be resumed, as it is damaged or of another recipe ({reason}).",
+            folder=folder,
+            reason=reason,
+        ) from None
 
 
 def _load(folder: Path, modules: dict[str, nn.Module], optimizers: dict[str, torch.optim.Optimizer]) -> dict[str, Any]:

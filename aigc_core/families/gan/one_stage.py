@@ -30,7 +30,9 @@ class OneStageTraining(GANTraining):
             raise AIGCError("one_stage needs the loss non_saturating, wasserstein or relativistic.")
         for part in self.parts:
             if not part.one_stage:
-                raise AIGCError(f"one_stage cannot train with {part.name}; leave it out or use the method adversarial.")
+                raise AIGCError(
+                    "one_stage cannot train with {name}; leave it out or use the method adversarial.", name=part.name
+                )
         if self.batch_coupled:
             raise AIGCError("one_stage needs a discriminator that judges every image by itself.")
 

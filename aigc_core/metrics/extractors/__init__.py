@@ -59,7 +59,9 @@ class Extractor:
         """The same of one batch, left on the device of the images."""
         if images.shape[1] > self.channels:
             raise AIGCError(
-                f"The extractor '{self.name}' reads grey images, and these have {images.shape[1]} channels."
+                "The extractor '{name}' reads grey images, and these have {channels} channels.",
+                name=self.name,
+                channels=images.shape[1],
             )
         if next(self.network.parameters()).device != images.device:
             self.network.to(images.device)
@@ -84,7 +86,9 @@ def default_extractor(dataset: str) -> str:
     name = f"{dataset}-classifier"
     if name not in _loaders:
         raise AIGCError(
-            f"No extractor was trained on '{dataset}'; choose one with --extractor: {', '.join(extractor_names())}."
+            "No extractor was trained on '{dataset}'; choose one with --extractor: {known}.",
+            dataset=dataset,
+            known=", ".join(extractor_names()),
         )
     return name
 
@@ -95,9 +99,11 @@ def load_extractor(name: str, weights: Path | None = None) -> Extractor:
     Raises AIGCError, naming those there are, if there is none, and when the weights cannot be had or do not fit.
     """
     if name not in _loaders:
-        raise AIGCError(f"There is no extractor '{name}'; there are {', '.join(extractor_names())}.")
+        raise AIGCError(
+            "There is no extractor '{name}'; there are {known}.", name=name, known=", ".join(extractor_names())
+        )
     if weights is not None and not weights.is_file():
-        raise AIGCError(f"There is no file '{weights}' with weights for '{name}'.")
+        raise AIGCError("There is no file '{weights}' with weights for '{name}'.", weights=weights, name=name)
     return _loaders[name](weights)
 
 

@@ -46,8 +46,13 @@ def downloaded(name: str, url: str, hash_prefix: str | None = None) -> Path:
             torch.hub.download_url_to_file(url, str(path), hash_prefix)
         except (OSError, RuntimeError) as error:
             raise AIGCError(
-                f"'{name}' needs the weights {file_name}, which could not be downloaded ({error}); fetch {url} "
-                f"elsewhere and give it with --weights FILE, or put it into '{path.parent}'."
+                "'{name}' needs the weights {file_name}, which could not be downloaded ({error}); fetch {url} "
+                "elsewhere and give it with --weights FILE, or put it into '{folder}'.",
+                name=name,
+                file_name=file_name,
+                error=error,
+                url=url,
+                folder=path.parent,
             ) from None
     return path
 
@@ -67,7 +72,13 @@ def _load(name: str, weights: Path | None) -> Extractor:
         network = FidelityNetwork(name, path)
     except (RuntimeError, KeyError, ValueError, EOFError, OSError, pickle.UnpicklingError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise AIGCError(f"'{path}' does not hold weights of '{name}' ({reason}); fetch {url}.") from None
+        raise AIGCError(
+            "'{path}' does not hold weights of '{name}' ({reason}); fetch {url}.",
+            path=path,
+            name=name,
+            reason=reason,
+            url=url,
+        ) from None
     return Extractor(name, hash_of_weights(path), network, channels=3)
 
 

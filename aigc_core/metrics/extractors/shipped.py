@@ -22,7 +22,12 @@ def _load(dataset: str, weights: Path | None) -> Extractor:
         classifier.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise AIGCError(f"'{path}' does not hold weights of '{dataset}-classifier' ({reason}).") from None
+        raise AIGCError(
+            "'{path}' does not hold weights of '{dataset}-classifier' ({reason}).",
+            path=path,
+            dataset=dataset,
+            reason=reason,
+        ) from None
     return Extractor(f"{dataset}-classifier", hash_of_weights(path), classifier, card["channels"], dataset)
 
 

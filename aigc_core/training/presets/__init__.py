@@ -48,7 +48,7 @@ def read_preset(name: str) -> dict[str, Any]:
 
 def _path(name: str) -> Path:
     if name not in preset_names():
-        raise AIGCError(f"There is no preset '{name}'; there are {', '.join(preset_names())}.")
+        raise AIGCError("There is no preset '{name}'; there are {known}.", name=name, known=", ".join(preset_names()))
     paths = (folder / f"{name}.yaml" for folder in _folders)
     return next(path for path in paths if path.is_file())
 
@@ -57,14 +57,14 @@ def apply_setting(settings: dict[str, Any], setting: str) -> None:
     """Apply one `key=value`, where key may be dotted (`method_config.r1.gamma=2`) and value is YAML."""
     key, equals, value = setting.partition("=")
     if not equals:
-        raise AIGCError(f"--set takes key=value, not '{setting}'.")
+        raise AIGCError("--set takes key=value, not '{setting}'.", setting=setting)
     *path, last = key.split(".")
     for part in path:
         if settings.get(part) is None:
             settings[part] = {}
         settings = settings[part]
         if not isinstance(settings, dict):
-            raise AIGCError(f"--set {key}: '{part}' has no settings of its own.")
+            raise AIGCError("--set {key}: '{part}' has no settings of its own.", key=key, part=part)
     settings[last] = _parse(key, value)
 
 
@@ -75,7 +75,7 @@ def _parse(key: str, text: str) -> Any:
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError:
-        raise AIGCError(f"--set {key}: '{text}' is not a value.") from None
+        raise AIGCError("--set {key}: '{text}' is not a value.", key=key, text=text) from None
 
 
 def command_for(recipe: dict[str, Any]) -> str:

@@ -51,7 +51,7 @@ def register(name: str) -> Callable[[type[AugmentationType]], type[AugmentationT
 
     def add(augmentation: type[AugmentationType]) -> type[AugmentationType]:
         if _augmentations.setdefault(name, augmentation) is not augmentation:
-            raise AIGCError(f"An augmentation named '{name}' is registered already; choose another name.")
+            raise AIGCError("An augmentation named '{name}' is registered already; choose another name.", name=name)
         return augmentation
 
     return add
@@ -60,7 +60,9 @@ def register(name: str) -> Callable[[type[AugmentationType]], type[AugmentationT
 def build_augmentation(name: str, config: dict[str, Any]) -> Augmentation:
     """The augmentation of that name. Raises AIGCError for an unknown name or setting."""
     if name not in _augmentations:
-        raise AIGCError(f"There is no augmentation '{name}'; there are {', '.join(_augmentations)}.")
+        raise AIGCError(
+            "There is no augmentation '{name}'; there are {known}.", name=name, known=", ".join(_augmentations)
+        )
     augmentation = _augmentations[name]
     return augmentation(parse_config(augmentation.config_type, config, "augmentation_config"))
 

@@ -54,7 +54,7 @@ def image_shape_of(spec: ModelSpec) -> ImageShape:
     """What networks are built for. Raises AIGCError if samples are no images."""
     kind = spec.modality
     if not isinstance(kind, ImageModality):
-        raise AIGCError(f"The networks of GANs draw images, not {kind.name}.")
+        raise AIGCError("The networks of GANs draw images, not {kind}.", kind=kind.name)
     return ImageShape(channels=kind.channels, resolution=kind.resolution, num_classes=spec.num_classes)
 
 
@@ -77,14 +77,16 @@ _architectures: dict[str, Architecture] = {}
 def register(architecture: Architecture) -> None:
     """Make an architecture known under its name. Raises AIGCError if the name is taken by another one."""
     if _architectures.setdefault(architecture.name, architecture) != architecture:
-        raise AIGCError(f"An architecture named '{architecture.name}' is registered already; choose another name.")
+        raise AIGCError(
+            "An architecture named '{name}' is registered already; choose another name.", name=architecture.name
+        )
 
 
 def get_architecture(name: str) -> Architecture:
     """The architecture of that name. Raises AIGCError, naming those there are, if there is none."""
     if name not in _architectures:
         known = ", ".join(sorted(_architectures))
-        raise AIGCError(f"There is no architecture named '{name}'; known ones are {known}.")
+        raise AIGCError("There is no architecture named '{name}'; known ones are {known}.", name=name, known=known)
     return _architectures[name]
 
 

@@ -64,8 +64,11 @@ def _check_attention(config: ResNetConfig, image_shape: ImageShape) -> None:
     if config.attention_resolution not in {0, *both}:
         sides = ", ".join(str(side) for side in sorted(both))
         raise AIGCError(
-            f"attention_resolution {config.attention_resolution} is not the side of maps of both networks; at "
-            f"{image_shape.resolution} pixels choose one of {sides}, or 0 for no attention."
+            "attention_resolution {attention_resolution} is not the side of maps of both networks; at {resolution} "
+            "pixels choose one of {sides}, or 0 for no attention.",
+            attention_resolution=config.attention_resolution,
+            resolution=image_shape.resolution,
+            sides=sides,
         )
 
 

@@ -90,7 +90,7 @@ ConfigType = TypeVar("ConfigType", bound=Config)
 def register(part: type[Part]) -> type[Part]:
     """Make a part known under its name. Raises AIGCError if the name is taken by another one."""
     if _parts.setdefault(part.name, part) is not part:
-        raise AIGCError(f"A part named '{part.name}' is registered already; choose another name.")
+        raise AIGCError("A part named '{name}' is registered already; choose another name.", name=part.name)
     return part
 
 
