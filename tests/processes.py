@@ -1,8 +1,9 @@
-"""Other processes that tests start: the command line, servers, and commands on a full disk."""
+"""The command line, in this process and as one of its own; servers, and commands on a full disk."""
 
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -10,8 +11,12 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import pytest
+
+from aigc_core.cli import main
 
 ROOT = Path(__file__).parents[1]
 
@@ -25,19 +30,34 @@ def run_cli(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess
     )  # fmt: skip
 
 
+def run_here(capsys: pytest.CaptureFixture[str], *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in this process: the same, without the seconds that importing torch takes."""
+    capsys.readouterr()
+    return subprocess.CompletedProcess(words, main(list(words)), *capsys.readouterr())
+
+
 def assert_one_sentence(result: subprocess.CompletedProcess[str], *words: str) -> None:
-    """The command failed with exit status 2 and one line on stderr."""
+    """The command failed with exit status 2 and one sentence, its last line on stderr.
+
+    Where reading took long, there has been a progress bar.
+    """
     lines = [line for line in result.stderr.splitlines() if line.startswith("error:")]
     assert result.returncode == 2, result.stderr
-    assert len(lines) == 1 and "Traceback" not in result.stderr, result.stderr
+    assert lines == result.stderr.splitlines()[-1:] and "Traceback" not in result.stderr, result.stderr
     assert all(word in lines[0] for word in words), lines[0]
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port of this machine that nobody listens on.
+
+    It lies below those that the system gives to whoever asks for any, so that neither a connection nor another test
+    gets it before the server that it is for.
+    """
+    while True:
+        port = 20_000 + secrets.randbelow(10_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @contextmanager

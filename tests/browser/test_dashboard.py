@@ -17,7 +17,6 @@ from tests.processes import answering, free_port
 from tests.toy_results import evaluated_run
 
 ROOT = Path(__file__).parents[2]
-expect.set_options(timeout=60_000)
 RUNS = {"alpha": [4.0, 3.0, 2.0], "beta": [4.5, 3.5, 2.05], "gamma": [9.0, 8.0, 7.5, 7.0]}
 PAGES = {"": "Leaderboard", "compare": "Compare", "training": "Training", "audit": "Audit", "evaluate": "Evaluate"}
 ADDED = "add=ada%2Falpha&add=ada%2Fbeta&add=ada%2Fgamma"
@@ -112,12 +111,12 @@ def test_the_leaderboard_shows_and_exports_what_was_pushed(address: str, browser
 
 def test_a_late_source_appears_when_it_comes(address: str, hub: LocalHub, browser: Browser) -> None:
     hub.add("ada/late", hub.files("ada/gamma"))
-    with hub.fault("GET /api/models/ada/late", silent=10, times=1):
+    with hub.fault("GET /api/models/ada/late", silent=50, times=1):
         page = visit(browser, f"{address}/?add=ada%2Flate")
         expect(page.get_by_text("Still reading: ada/late")).to_be_visible()
-        expect(page.locator("[data-testid=stDataFrame]").first).to_be_visible()
-        assert [row[1] for row in cells(table_of(page, "toy"))] == ["ada/late"]
-        expect(page.get_by_text("Still reading")).to_have_count(0)
+    expect(page.locator("[data-testid=stDataFrame]").first).to_be_visible()
+    assert [row[1] for row in cells(table_of(page, "toy"))] == ["ada/late"]
+    expect(page.get_by_text("Still reading")).to_have_count(0)
 
 
 def test_a_click_on_a_heading_sorts_by_number(address: str, browser: Browser) -> None:

@@ -3,8 +3,10 @@
 import asyncio
 import json
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from gradio.routes import App
@@ -19,22 +21,28 @@ from ..benchmarks.load import Connection, Visitor, measure, started
 from ..processes import ROOT
 
 
-def test_a_cold_start_takes_forty_callers_at_once_without_an_error() -> None:
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[int, psutil.Process, Path]]:
+    """An app that has been asked for nothing when the first test gets it."""
     with started("app.py", "--port") as address:
-        measured = asyncio.run(measure(address, "generate", clients=40, seconds=1, pause=0))
-        assert not measured.errors and len(measured.waits) >= 40
-        (files, archive, link), *_ = asyncio.run(
-            Connection(address[0]).call("generate", "checkpoints/mnist", 3, 2, "", 1, 0, 0, 0, 0, None, 0, "")
-        )
-        assert archive is None and "seed=3" in link
-        expected = Checkpoint.from_pretrained(ROOT / "checkpoints/mnist").sample(seed=3, count=2).images
-        for file, image in zip(files, expected, strict=True):
-            assert (read_png(Path(file["path"]))[0].int() - image.int()).abs().max() <= 1
-            status, content = asyncio.run(Connection(address[0]).request(f"/gradio_api/file={file['path']}"))
-            assert status == 200 and content == Path(file["path"]).read_bytes()
+        yield address
 
 
-def test_those_who_wait_are_told_where_they_are() -> None:
+def test_a_cold_start_takes_forty_callers_at_once_without_an_error(server: tuple[int, psutil.Process, Path]) -> None:
+    measured = asyncio.run(measure(server, "generate", clients=40, seconds=1, pause=0))
+    assert not measured.errors and len(measured.waits) >= 40
+    (files, archive, link), *_ = asyncio.run(
+        Connection(server[0]).call("generate", "checkpoints/mnist", 3, 2, "", 1, 0, 0, 0, 0, None, 0, "")
+    )
+    assert archive is None and "seed=3" in link
+    expected = Checkpoint.from_pretrained(ROOT / "checkpoints/mnist").sample(seed=3, count=2).images
+    for file, image in zip(files, expected, strict=True):
+        assert (read_png(Path(file["path"]))[0].int() - image.int()).abs().max() <= 1
+        status, content = asyncio.run(Connection(server[0]).request(f"/gradio_api/file={file['path']}"))
+        assert status == 200 and content == Path(file["path"]).read_bytes()
+
+
+def test_those_who_wait_are_told_where_they_are(server: tuple[int, psutil.Process, Path]) -> None:
     """The page shows what these messages say."""
 
     async def ranks(port: int) -> list[int]:
@@ -52,8 +60,7 @@ def test_those_who_wait_are_told_where_they_are() -> None:
         messages = [json.loads(line[6:]) for line in stream.split(b"\n\n") if line]
         return [message["rank"] for message in messages if message["msg"] == "estimation"]
 
-    with started("app.py", "--port") as address:
-        assert max(asyncio.run(ranks(address[0]))) > 0
+    assert max(asyncio.run(ranks(server[0]))) > 0
 
 
 def test_a_call_leaves_no_session_and_a_visitor_keeps_one_while_here() -> None:

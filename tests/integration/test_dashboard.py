@@ -4,6 +4,7 @@ import ast
 import json
 import re
 import sys
+import time
 from pathlib import Path
 from unicodedata import normalize
 
@@ -90,13 +91,13 @@ def test_a_silent_source_holds_nothing_up(local_hub: LocalHub, tmp_path: Path) -
     for name in ("late", "gone"):
         push(evaluated_run(tmp_path / name, [3.0]), f"ada/{name}")
     st.cache_resource.clear()
-    with local_hub.fault("GET /api/models/ada/late", silent=15), local_hub.fault("ada/gone", silent=15, status=503):
+    with local_hub.fault("GET /api/models/ada/late", silent=50), local_hub.fault("ada/gone", silent=50, status=503):
         page = open_dashboard(add=["ada/late", "ada/gone"])
         assert len(page.dataframe) > 0 and "Still reading: ada/late, ada/gone" in page.info[0].value.replace("\\", "")
         waiting = open_dashboard(add=["ada/late"], figures="FID")
         assert not waiting.dataframe and "Still reading" in waiting.info[0].value
-        while any("Still reading" in info.value for info in page.info):
-            page.run()
+    while any("Still reading" in info.value for info in page.info):
+        page.run()
     assert any("ada/late" in list(table.value["checkpoint"]) for table in page.dataframe)
     assert "the Hub has a fault of its own" in page.warning[0].value
     assert any("ada/late" in list(table.value["checkpoint"]) for table in waiting.run().dataframe)
@@ -184,6 +185,7 @@ def test_an_evaluation_from_the_page_ends_on_the_leaderboard(digits_folder: Path
     page.button(key="FormSubmitter:evaluation-Add to the queue").click().run()
     while not any("**mine**" in text.value and "done" in text.value for text in page.markdown):
         assert not page.exception and not page.error
+        time.sleep(0.5)
         page.run()
     (result,) = read_results(mine)
     table = next(t.value for t in open_dashboard(add=str(mine)).dataframe if "mine" in list(t.value["checkpoint"]))
@@ -198,6 +200,7 @@ def test_an_evaluation_from_the_page_says_what_went_wrong(tmp_path: Path) -> Non
     page.button(key="FormSubmitter:evaluation-Add to the queue").click().run()
     assert not page.exception
     while not page.error:
+        time.sleep(0.5)
         page.run()
     assert "No extractor was trained on 'nowhere'" in page.error[0].value
     assert any("**mine**" in text.value and "failed" in text.value for text in page.markdown)

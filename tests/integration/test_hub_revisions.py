@@ -113,7 +113,7 @@ def test_a_repository_that_does_not_answer_holds_up_no_other(local_hub: LocalHub
         read_revisions("ada/silent")
         read.append("ada/silent")
 
-    with local_hub.fault("GET /api/models/ada/silent/revision/", silent=10, status=500):
+    with local_hub.fault("GET /api/models/ada/silent/revision/", silent=50, status=500):
         silent = [threading.Thread(target=read_silent) for _ in range(2)]
         for thread in silent:
             thread.start()
@@ -121,6 +121,6 @@ def test_a_repository_that_does_not_answer_holds_up_no_other(local_hub: LocalHub
             threading.Event().wait(0.01)
         assert all(revision.folder for revision in read_revisions("ada/run"))
         read.append("ada/run")
-        for thread in silent:
-            thread.join()
+    for thread in silent:
+        thread.join()
     assert read == ["ada/run", "ada/silent", "ada/silent"]

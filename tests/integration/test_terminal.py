@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+import app
 from aigc_core.cli import COMMANDS, main
+from aigc_core.terminal import run_program
 from tests.local_hub import LocalHub
 from tests.toy_models import toy_checkpoint
 
@@ -69,8 +71,16 @@ def test_programs_run_in_any_encoding(words: list[str], status: int, tmp_path: P
             capture_output=True, check=False, timeout=300,
         )  # fmt: skip
         assert result.returncode == status and b"Traceback" not in result.stderr, result.stderr.decode(encoding)
-        if "--dry-run" in words:
-            break  # the folder is written now
+        if "--dry-run" in words or "app.py" in words:
+            break  # the folder is written now, and the app takes long to start
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_the_app_refuses_in_any_encoding(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["app.py", "--host", "没有"])
+    with narrow_terminal(encoding) as written:
+        assert run_program(app.main) == 2
+    assert b"'??'" in written.getvalue()
 
 
 def test_a_busy_port_of_the_local_hub_is_a_sentence(local_hub: LocalHub) -> None:

@@ -39,7 +39,7 @@ from aigc_core.rng import ShuffledStream, StepDraws
 from aigc_core.training.ema import ExponentialMovingAverage
 from aigc_core.training.loop import mixed_precision
 from aigc_core.training.recipe import TrainingConfig
-from tests.processes import assert_one_sentence, fill, run_with_little_space
+from tests.processes import assert_one_sentence, fill, run_here, run_with_little_space
 from tests.small_runs import ONE_THREAD, command, config
 from tests.toy_models import spec_of
 
@@ -237,9 +237,7 @@ def test_wrong_settings_end_in_a_sentence(
 ) -> None:
     data = [] if "--data" in words else ["--data", str(digits_folder), "--set", "resolution=28"]
     out = [] if "--out" in words else ["--out", str(tmp_path / "run")]
-    assert main(["train", *data, *words, *out]) == 2
-    error = capsys.readouterr().err
-    assert sentence in error and error.count("\n") == 1
+    assert_one_sentence(run_here(capsys, "train", *data, *words, *out), sentence)
 
 
 def test_every_preset_is_valid() -> None:

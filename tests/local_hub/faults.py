@@ -16,10 +16,10 @@ from pydantic import BaseModel
 class Fault(BaseModel):
     """What happens to requests whose "METHOD /path" matches `pattern`, the next `times` times or always.
 
-    `status` with `headers` is answered instead; `silent` seconds pass before the answer; the connection is cut after
-    `cut_after` bytes of the body, of the request if it has one and else of the answer; `damaged` flips the bits of the
-    answer's last byte. `body` is answered in place of the right one, each letter a byte; `added` headers replace those
-    of the answer.
+    `status` with `headers` is answered instead; `silent` seconds pass before the answer, fewer if the fault is removed
+    meanwhile; the connection is cut after `cut_after` bytes of the body, of the request if it has one and else of the
+    answer; `damaged` flips the bits of the answer's last byte. `body` is answered in place of the right one, each
+    letter a byte; `added` headers replace those of the answer.
     """
 
     pattern: str
@@ -93,7 +93,10 @@ class Gate:
             return await self.app(scope, receive, send)
         if fault.times is not None:
             fault.times -= 1
-        await asyncio.sleep(fault.silent)
+        loop = asyncio.get_running_loop()
+        end = loop.time() + fault.silent
+        while fault in self.faults and (left := end - loop.time()) > 0:
+            await asyncio.sleep(min(left, 0.05))
         if fault.status is not None:
             said = fault.headers.get("X-Error-Message", "A fault that was asked for")
             refusal = JSONResponse({"error": said}, fault.status, fault.headers)

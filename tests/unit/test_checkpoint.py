@@ -24,7 +24,7 @@ from aigc_core.files import atomic_directory, atomic_write
 from aigc_core.hub.resolve import resolve_reference
 from aigc_core.modalities.image import image_kind
 from aigc_core.sampling.sample import sample
-from tests.processes import assert_one_sentence, fill, run_cli, run_with_little_space
+from tests.processes import assert_one_sentence, fill, run_cli, run_here, run_with_little_space
 from tests.toy_models import ARCHITECTURES, toy_checkpoint
 
 ROOT = Path(__file__).parents[2]
@@ -178,13 +178,14 @@ def test_configs_that_are_no_config(folder: Path, content: bytes) -> None:
     assert_refused(folder, "config.json")
 
 
-def test_bad_checkpoints_on_the_command_line(folder: Path, tmp_path: Path) -> None:
+def test_bad_checkpoints_on_the_command_line(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["sample", str(folder), "--out", str(tmp_path / "x.png")]
     weights = folder / "model.safetensors"
     whole = weights.read_bytes()
     weights.write_bytes(whole[: len(whole) // 2])
-    assert_one_sentence(run_cli("sample", str(folder), "--out", str(tmp_path / "x.png")), "damaged")
+    assert_one_sentence(run_here(capsys, *words), "damaged")
     change_config(folder, architecture="unknown")
-    assert_one_sentence(run_cli("sample", str(folder), "--out", str(tmp_path / "x.png")), "no architecture")
+    assert_one_sentence(run_cli(*words), "no architecture")
     assert not (tmp_path / "x.png").exists()
 
 

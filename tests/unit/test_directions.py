@@ -31,6 +31,7 @@ from tests.toy_models import ARCHITECTURES, toy_checkpoint
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(directions, "_known", {})
+    monkeypatch.setattr(directions, "ACTIVATION_SAMPLES", 1024)
     return tmp_path / "cache"
 
 

@@ -27,7 +27,7 @@ from aigc_core.modalities.provenance import Provenance, Statement
 from aigc_core.rng import MAX_SEED
 from aigc_core.sampling.request import MAX_COUNT
 from aigc_core.sampling.sample import sample
-from tests.processes import assert_one_sentence, run_cli
+from tests.processes import assert_one_sentence, run_cli, run_here
 from tests.toy_models import toy_checkpoint
 
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -93,18 +93,21 @@ def test_inspect_recognises_images_and_grids(folder: Path, tmp_path: Path, capsy
     assert result.returncode == 0 and "AI-generated: yes" in result.stdout and "match" in result.stdout
 
 
-def test_inspect_sees_changed_pixels_and_other_weights(folder: Path, tmp_path: Path) -> None:
+def test_inspect_sees_changed_pixels_and_other_weights(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     checkpoint = Checkpoint.from_pretrained(folder)
     request = SampleRequest(checkpoint=str(folder), seed=3)
     image = sample(checkpoint, request).images[0]
     image[0, 10, 10] ^= 128
     save_png(tmp_path / "changed.png", image, Statement(request.canonical(), checkpoint.weights_sha256))
-    assert_one_sentence(run_cli("inspect", str(tmp_path / "changed.png")), "do not match")
+    assert_one_sentence(run_here(capsys, "inspect", str(tmp_path / "changed.png")), "do not match")
     other = toy_checkpoint()
     other.model.get_parameter("stem.weight").mul_(1.01)
     other.save_pretrained(tmp_path / "other")
     assert_one_sentence(
-        run_cli("inspect", str(tmp_path / "changed.png"), "--checkpoint", str(tmp_path / "other")), "other weights"
+        run_here(capsys, "inspect", str(tmp_path / "changed.png"), "--checkpoint", str(tmp_path / "other")),
+        "other weights",
     )
 
 

@@ -17,7 +17,7 @@ from aigc_core.config import parse_config
 from aigc_core.modalities.image import image_grid
 from aigc_core.sampling.noise import draw_noise
 from aigc_core.sampling.sample import sample
-from tests.processes import assert_one_sentence, run_cli
+from tests.processes import assert_one_sentence, run_cli, run_here
 from tests.toy_models import ARCHITECTURES, toy_checkpoint
 
 ROOT = Path(__file__).parents[2]
@@ -193,11 +193,13 @@ def test_the_parts_of_a_request_make_the_same_images(folder: Path, tmp_path: Pat
     assert torch.equal(labels, sample(checkpoint, whole).labels)
 
 
-def test_a_grid_that_could_not_be_opened_again_is_refused(folder: Path, tmp_path: Path) -> None:
+def test_a_grid_that_could_not_be_opened_again_is_refused(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = ["sample", str(folder), "--num", "65000", "--out", str(tmp_path / "grid.png")]
-    assert_one_sentence(run_cli(*words), "make a picture of 50 million pixels")
+    assert_one_sentence(run_here(capsys, *words), "make a picture of 50 million pixels")
     words = ["sample", str(folder), "--num", "20000", "--interpolate", "linear", "--out", str(tmp_path / "strip.png")]
-    assert_one_sentence(run_cli(*words), "name a folder")
+    assert_one_sentence(run_here(capsys, *words), "name a folder")
 
 
 @pytest.mark.parametrize("curve", ["linear", "spherical"])
@@ -242,8 +244,8 @@ def test_bad_input_on_the_command_line(folder: Path, tmp_path: Path, capsys: pyt
         assert main(["sample", str(folder), "--out", out, *words]) == 2
         message = capsys.readouterr().err
         assert expected in message and message.count("\n") == 1
-    assert_one_sentence(run_cli("sample", str(folder), "--out", out, "--seed", "abc"), "seed")
-    assert_one_sentence(run_cli("sample", str(folder), "--out", out, "--label", "Hat"), "no class")
-    assert_one_sentence(run_cli("sample", "../nothing here", "--out", out), "no folder")
+    assert_one_sentence(run_here(capsys, "sample", str(folder), "--out", out, "--seed", "abc"), "seed")
+    assert_one_sentence(run_here(capsys, "sample", str(folder), "--out", out, "--label", "Hat"), "no class")
+    assert_one_sentence(run_here(capsys, "sample", "../nothing here", "--out", out), "no folder")
     assert_one_sentence(run_cli("sample", str(folder), "--num", "1", "--out", str(tmp_path / "x.mp4")), "two images")
     assert list(tmp_path.iterdir()) == []
