@@ -99,8 +99,12 @@ class ImageModality(Modality):
         expected = (-(-count // columns) * self.resolution, columns * self.resolution)
         if expected != (height, width):
             raise AIGCError(
-                "The pixels do not match: the request makes "
-                f"{expected[1]:,} × {expected[0]:,}, the file has {width:,} × {height:,}."
+                "The pixels do not match: the request makes {expected_width:,} × {expected_height:,}, the file has "
+                "{width:,} × {height:,}.",
+                expected_width=expected[1],
+                expected_height=expected[0],
+                width=width,
+                height=height,
             )
         if len(pixels) == 4:
             raise AIGCError("The pixels do not match: some are transparent; the image was changed after it was made.")
@@ -108,8 +112,10 @@ class ImageModality(Modality):
         differences = (image_grid(draw(), columns).int() - pixels.int()).abs()
         if differences.max() > TOLERANCE:
             raise AIGCError(
-                f"The pixels do not match: {(differences > TOLERANCE).float().mean():.1%} of the values differ, by "
-                f"up to {differences.max()} of 255; the image was changed after it was made."
+                "The pixels do not match: {share:.1%} of the values differ, by up to {largest} of 255; the image was "
+                "changed after it was made.",
+                share=(differences > TOLERANCE).float().mean().item(),
+                largest=int(differences.max()),
             )
         return "pixels: made again, and they match" + (
             f", to within {differences.max()} of 255" if differences.any() else ""
@@ -133,7 +139,9 @@ def image_grid(images: Tensor, columns: int) -> Tensor:
 def image_kind(modality: Modality) -> ImageModality:
     """The modality, if it is that of images. Raises AIGCError if it is another."""
     if not isinstance(modality, ImageModality):
-        raise AIGCError(f"This is for models of images, and this one's samples are of the kind '{modality.name}'.")
+        raise AIGCError(
+            "This is for models of images, and this one's samples are of the kind '{modality}'.", modality=modality.name
+        )
     return modality
 
 

@@ -73,7 +73,7 @@ def interpolate_codes(
     if stops < 2:
         raise AIGCError(TOO_FEW)
     if not 1 <= frames <= MAX_FRAMES // stops:
-        raise AIGCError(f"An interpolation has at least 1 and in all at most {MAX_FRAMES} frames.")
+        raise AIGCError("An interpolation has at least 1 and in all at most {limit} frames.", limit=MAX_FRAMES)
     return _frames(checkpoint, codes, condition, frames, curve, loop, options)
 
 
