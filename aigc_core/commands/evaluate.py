@@ -28,12 +28,12 @@ from aigc_core.evaluation.progress import ProgressLines, print_start
 from aigc_core.evaluation.reference import Reference
 from aigc_core.evaluation.results import ENOUGH_IMAGES, FEW_IMAGES, FIGURES, NOT_MEASURED, Result
 from aigc_core.hub.card import write_card
+from aigc_core.loading import load_checkpoint
 from aigc_core.metrics.extractors import extractor_names
 from aigc_core.modalities.base import modalities
 from aigc_core.modalities.image import ImageModality
 from aigc_core.pipeline import Checkpoint
 
-from ..device import best_device
 from ..errors import AIGCError
 
 
@@ -95,7 +95,7 @@ def _evaluate(name: str, arguments: Namespace, references: dict[tuple[object, ..
     """Measure and print one checkpoint, then renew its card; `references` are those that earlier ones were held to."""
     if arguments.progress == "json":
         print_start()
-    checkpoint = Checkpoint.from_pretrained(name, device=best_device())
+    checkpoint = load_checkpoint(name)
     with _progress_shown(name, arguments) as show:
         result = evaluate(
             checkpoint,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from aigc_core.loading import load_checkpoint
 from aigc_core.modalities.base import modalities
 from aigc_core.modalities.provenance import DIGITAL_SOURCE_TYPE, Provenance
-from aigc_core.pipeline import Checkpoint
 from aigc_core.sampling.request import SampleRequest
 from aigc_core.sampling.sample import sample
 
@@ -33,7 +33,7 @@ def run(arguments: Namespace) -> int:
     reference = arguments.checkpoint or request.checkpoint
     if not reference:
         raise AIGCError("This file does not say where its model is; name it with --checkpoint.")
-    checkpoint = Checkpoint.from_pretrained(reference)
+    checkpoint = load_checkpoint(reference, device="cpu")
     if not checkpoint.was_made_by(provenance.weights):
         raise AIGCError(
             "This was made with other weights than those of '{reference}', whose sha256 is {sha256}; name the right "

@@ -14,6 +14,7 @@ import torch
 from aigc_core.batching import images_that_fit
 from aigc_core.data.image_files import MAX_PIXELS
 from aigc_core.files import atomic_write
+from aigc_core.loading import load_checkpoint
 from aigc_core.modalities.image import ImageModality, image_grid, image_kind
 from aigc_core.modalities.png import save_png
 from aigc_core.modalities.provenance import Statement
@@ -23,7 +24,6 @@ from aigc_core.sampling.request import SampleRequest
 from aigc_core.sampling.sample import sample
 
 from ..config import parse_config
-from ..device import best_device
 from ..errors import AIGCError
 
 FORMATS = ("png", "npz", "gif", "mp4")
@@ -72,7 +72,7 @@ def run(arguments: Namespace) -> int:
     kind = arguments.format or (suffix if suffix in FORMATS else "png")
     if arguments.interpolate and kind == "npz":
         raise AIGCError("--interpolate makes a png, gif or mp4; an npz holds the samples of seeds.")
-    checkpoint = Checkpoint.from_pretrained(arguments.checkpoint, device=best_device())
+    checkpoint = load_checkpoint(arguments.checkpoint)
     if not isinstance(checkpoint.modality, ImageModality):
         if arguments.format or arguments.interpolate:
             raise AIGCError(

@@ -12,12 +12,12 @@ import gradio as gr
 
 from aigc_core.checkpoint.layout import CARD_FILE, SAMPLES_FILE
 from aigc_core.files import translate_io_errors
+from aigc_core.loading import find_checkpoint, load_checkpoint
 from aigc_core.modalities.base import Modality
 from aigc_core.modalities.image import ImageModality
 from aigc_core.pipeline import Checkpoint
 
 from .language import text, translated, word
-from .models import find, load
 from .pictures import served_folder
 from .visitor import errors_shown, token_of
 
@@ -34,7 +34,7 @@ def about(visitor: gr.OAuthToken | None, reference: str) -> tuple[str, str, str 
 
     with errors_shown():
         token = token_of(visitor)
-        folder, loaded = find(reference, token), load(reference, token)
+        folder, loaded = find_checkpoint(reference, token), load_checkpoint(reference, token)
         results = read_results(folder)
         card, samples = folder / CARD_FILE, folder / SAMPLES_FILE
         with translate_io_errors(Path(SAMPLES_FILE)):
@@ -111,7 +111,7 @@ def copy_to_account(visitor: gr.OAuthToken, checkpoint: str, name: str) -> str:
     from aigc_core.hub.client import push
 
     with errors_shown():
-        address = push(find(checkpoint, visitor.token), name, private=True, token=visitor.token)
+        address = push(find_checkpoint(checkpoint, visitor.token), name, private=True, token=visitor.token)
     return f"[{name}]({address})"
 
 

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import gradio as gr
 import torch
 
+from aigc_core.loading import load_checkpoint
 from aigc_core.sampling.edits import LatentEdits
 from aigc_core.sampling.interpolation import write_movie
 from aigc_core.sampling.request import SampleRequest
@@ -21,7 +22,6 @@ from ..errors import AIGCError
 from .generate import GenerateTab, direction_label, request_of_link
 from .inference import Place, draw_around, draw_movie, strongest_directions
 from .language import text, word
-from .models import load
 from .pictures import data_uri, served_folder, sheet, sheet_html
 from .visitor import errors_shown, token_of
 
@@ -82,7 +82,7 @@ def draw_chart(
         half = SIDE // 2
         ticks = [round(reach * tick / half, 3) for tick in range(-half, half + 1)]
         images, places = draw_around(centre, [{x: across, y: up} for up in reversed(ticks) for across in ticks], token)
-        weights = load(places[0].checkpoint, token).weights_sha256
+        weights = load_checkpoint(places[0].checkpoint, token).weights_sha256
     pictures = [data_uri(image, place.request, weights) for image, place in zip(images, places)]
     chart = Chart(places, pictures)
     titles = [f"{across:+g} / {up:+g}" for up in reversed(ticks) for across in ticks]
@@ -165,7 +165,7 @@ def keep_seeds(visitor: gr.OAuthToken | None, link: str, kept: Kept) -> tuple[Ke
         shown = ""
         for single in request.model_copy(update={"seed": random.randrange(1_000_000), "count": 4}).singles():
             images, places = draw_around(single.canonical(), [{}], token)
-            weights = load(request.checkpoint, token).weights_sha256
+            weights = load_checkpoint(request.checkpoint, token).weights_sha256
             kept, shown = kept_with(kept, places[0], data_uri(images[0], places[0].request, weights))
     return kept, shown
 

@@ -14,6 +14,7 @@ from pydantic import Field
 from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.families.base import StyleModel
 from aigc_core.families.gan.generator import GANOptions, truncation_of
+from aigc_core.loading import load_checkpoint
 from aigc_core.sampling.edits import LatentEdits
 from aigc_core.sampling.labels import class_entries, join_entries, split_entries
 from aigc_core.sampling.request import SampleRequest, is_known
@@ -21,7 +22,6 @@ from aigc_core.sampling.request import SampleRequest, is_known
 from ..config import parse_config
 from .inference import draw, strongest_directions
 from .language import text
-from .models import load
 from .pictures import Picture, as_data_uri, pictures_of, sheet, sheet_html, write_archive, write_pictures
 from .visitor import errors_shown, token_of
 
@@ -181,7 +181,7 @@ def zip_of_link(visitor: gr.OAuthToken | None, link: str) -> str:
 
 def _draw_pictures(request: SampleRequest, token: str | None) -> list[Picture]:
     images = draw([request.canonical()], token)
-    return pictures_of(images, request, load(request.checkpoint, token).weights_sha256)
+    return pictures_of(images, request, load_checkpoint(request.checkpoint, token).weights_sha256)
 
 
 def show(
@@ -221,7 +221,7 @@ def controls_for(request: SampleRequest, token: str | None = None) -> list[Any]:
 
     Raises AIGCError if the model cannot be loaded.
     """
-    checkpoint = load(request.checkpoint, token)
+    checkpoint = load_checkpoint(request.checkpoint, token)
     choices = class_choices(checkpoint.config)
     model = checkpoint.model
     layers = model.num_layers if isinstance(model, StyleModel) else 0

@@ -19,11 +19,10 @@ from torch import Tensor
 from aigc_core.access import SHIPPED
 from aigc_core.checkpoint.layout import CONFIG_FILE
 from aigc_core.families.base import Condition, SamplerOptions
+from aigc_core.loading import load_checkpoint
 from aigc_core.sampling.edits import LatentEdits
 from aigc_core.sampling.request import SampleRequest
 from aigc_core.sampling.sample import render, request_codes, sample_all
-
-from .models import load
 
 if TYPE_CHECKING:
     from aigc_core.sampling.directions import Directions
@@ -68,7 +67,7 @@ def place_shipped_models() -> None:
     """On ZeroGPU: what lies on "cuda" before the app starts is moved to the GPU fastest (Hugging Face, ZeroGPU)."""
     if os.environ.get("SPACES_ZERO_GPU"):
         for config in sorted(SHIPPED.glob(f"*/{CONFIG_FILE}")):
-            load(f"{SHIPPED.name}/{config.parent.name}")
+            load_checkpoint(f"{SHIPPED.name}/{config.parent.name}")
 
 
 def seconds_for(images: int) -> int:
@@ -84,7 +83,7 @@ def _seconds_of_requests(requests: list[str], *_: Any) -> int:
 def draw(requests: list[str], token: str | None = None) -> np.ndarray:
     """Stored samples [N, …] of canonical requests to one checkpoint."""
     parsed = [SampleRequest.from_canonical(request) for request in requests]
-    return sample_all(load(parsed[0].checkpoint, token), parsed).numpy()
+    return sample_all(load_checkpoint(parsed[0].checkpoint, token), parsed).numpy()
 
 
 @on_gpu(lambda centre, steps, *_: seconds_for(len(steps)))
@@ -98,7 +97,7 @@ def draw_around(
     from aigc_core.sampling.directions import load_directions
 
     start = locate(centre, token) if isinstance(centre, str) else centre
-    checkpoint = load(start.checkpoint, token)
+    checkpoint = load_checkpoint(start.checkpoint, token)
     known = load_directions(checkpoint)
     places = []
     for step in steps:
@@ -113,7 +112,7 @@ def draw_around(
 def locate(request: str, token: str | None = None) -> Place:
     """The place of the (first) image of a canonical request."""
     single = SampleRequest.from_canonical(request).singles()[0]
-    checkpoint = load(single.checkpoint, token)
+    checkpoint = load_checkpoint(single.checkpoint, token)
     codes, condition = request_codes(checkpoint, single)
     options = single.options_of(checkpoint.model)
     return Place(single.checkpoint, codes.cpu().numpy(), condition.classes.numpy(), single.canonical(), options)
@@ -140,7 +139,7 @@ def draw_movie(
     from aigc_core.sampling.interpolation import interpolate_codes
 
     found = [locate(place, token) if isinstance(place, str) else place for place in places]
-    checkpoint = load(found[0].checkpoint, token)
+    checkpoint = load_checkpoint(found[0].checkpoint, token)
     codes, condition = _stacked(found)
     codes = codes.to(checkpoint.model.device)
     movie = interpolate_codes(checkpoint, codes, condition, frames, curve, options=found[0].options)
@@ -154,7 +153,7 @@ def approach(
     """Step, loss, image uint8 [C, R, R] and place of an inversion, after every so many steps."""
     from aigc_core.sampling.inversion import invert
 
-    for state in invert(load(reference, token), picture, label):
+    for state in invert(load_checkpoint(reference, token), picture, label):
         if state.step % every == 0:
             place = Place(reference, state.codes.numpy(), state.labels.numpy())
             yield state.step, state.loss, state.image.numpy(), place
@@ -167,7 +166,7 @@ def strongest_directions(reference: str, number: int, token: str | None = None) 
     """
     from aigc_core.sampling.directions import kept_directions
 
-    known = kept_directions(load(reference, token)) or _find_directions(reference, token)
+    known = kept_directions(load_checkpoint(reference, token)) or _find_directions(reference, token)
     return known.strongest(number)
 
 
@@ -175,7 +174,7 @@ def strongest_directions(reference: str, number: int, token: str | None = None) 
 def _find_directions(reference: str, token: str | None) -> Directions:
     from aigc_core.sampling.directions import load_directions
 
-    return load_directions(load(reference, token))
+    return load_directions(load_checkpoint(reference, token))
 
 
 def _stacked(places: list[Place]) -> tuple[Tensor, Condition]:

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from aigc_core.files import translate_io_errors
+from aigc_core.loading import load_checkpoint
 from aigc_core.modalities.png import png_bytes
 from aigc_core.modalities.provenance import Statement
 
@@ -19,7 +20,6 @@ from ..errors import AIGCError
 from .generate import class_choices
 from .inference import Place, approach
 from .language import text, word
-from .models import load
 from .pictures import data_uri, served_folder
 from .visitor import errors_shown, token_of
 
@@ -47,7 +47,7 @@ def invert_file(
         if not picture:
             raise AIGCError(word("picture_first"))
         token = token_of(visitor)
-        weights = load(checkpoint, token).weights_sha256
+        weights = load_checkpoint(checkpoint, token).weights_sha256
         curve, folder = [], served_folder()
         try:
             for step, loss, image, place in approach(checkpoint, Path(picture), label or "", EVERY, token):
@@ -140,7 +140,7 @@ def build(reference: gr.Textbox) -> InvertTab:
 def fit(visitor: gr.OAuthToken | None, reference: str) -> list[Any]:
     """The classes of a model to stay in."""
     with errors_shown():
-        choices = class_choices(load(reference, token_of(visitor)).config)
+        choices = class_choices(load_checkpoint(reference, token_of(visitor)).config)
     return [gr.Dropdown(choices=[("", ""), *choices], value="", visible=bool(choices))]
 
 

@@ -12,6 +12,7 @@ import gradio as gr
 
 from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.families.base import StyleModel
+from aigc_core.loading import load_checkpoint
 from aigc_core.sampling.edits import LatentEdits
 from aigc_core.sampling.labels import ClassIndex, class_entries, class_in, mix_entry, split_mix
 from aigc_core.sampling.request import SampleRequest
@@ -21,7 +22,6 @@ from ..errors import AIGCError
 from .generate import class_choices
 from .inference import draw
 from .language import text, word
-from .models import load
 from .pictures import data_uri, sheet, sheet_html
 from .visitor import errors_shown, token_of
 
@@ -69,7 +69,7 @@ def fit(visitor: gr.OAuthToken | None, reference: str, seed: float, wanted: Want
     `wanted`: a blend and a layer to begin with, if the model has them; they are wanted once.
     """
     with errors_shown():
-        checkpoint = load(reference, token_of(visitor))
+        checkpoint = load_checkpoint(reference, token_of(visitor))
     choices = class_choices(checkpoint.config)
     model = checkpoint.model
     layers = model.num_layers if isinstance(model, StyleModel) else 2
@@ -137,7 +137,7 @@ def request_of_blend(reference: str, seed: float, chosen: list[str], *weights: f
 def pairs(visitor: gr.OAuthToken | None, reference: str, seed: float) -> str:
     """A sheet of one seed in every pair of classes, half and half; the diagonal holds the pure ones."""
     with errors_shown():
-        config = load(reference, token_of(visitor)).config
+        config = load_checkpoint(reference, token_of(visitor)).config
         classes = class_choices(config)[:MAX_PAIRED]
         values = {"checkpoint": reference, "seed": seed}
         labels = [mix_entry([(a, 1), (b, 1)]) for _, a in classes for _, b in classes]
@@ -167,7 +167,7 @@ def style_matrix(visitor: gr.OAuthToken | None, reference: str, seed: float, lay
 def _pictures(requests: list[SampleRequest], visitor: gr.OAuthToken | None) -> list[str]:
     token = token_of(visitor)
     names = [request.canonical() for request in requests]
-    weights = load(requests[0].checkpoint, token).weights_sha256
+    weights = load_checkpoint(requests[0].checkpoint, token).weights_sha256
     return [data_uri(image, name, weights) for image, name in zip(draw(names, token), names)]
 
 
@@ -216,7 +216,7 @@ def build(reference: gr.Textbox) -> MixTab:
 def reseed(visitor: gr.OAuthToken | None, reference: str, seed: float, chosen: list[str], *rest: float) -> list[str]:
     """All sheets of another seed."""
     with errors_shown():
-        checkpoint = load(reference, token_of(visitor))
+        checkpoint = load_checkpoint(reference, token_of(visitor))
     *weights, layer = rest
     classes = checkpoint.config.num_classes
     return [

@@ -25,6 +25,7 @@ from aigc_core.commands import inspect
 from aigc_core.config import parse_config
 from aigc_core.demo import models
 from aigc_core.hub.card import write_card
+from aigc_core.loading import find_checkpoint
 from aigc_core.modalities.image import ImageModality
 from aigc_core.pipeline import Checkpoint
 from aigc_core.sampling.labels import class_entries, join_entries, parse_labels, split_entries
@@ -106,7 +107,7 @@ class Names(Target):
         labels([entry]), model_names([entry])
         try_each(
             public=lambda: Checkpoint.from_pretrained(text),
-            app=lambda: models.find(text),
+            app=lambda: find_checkpoint(text),
             steps=lambda: models.earlier_steps(text),
         )
 
@@ -150,7 +151,7 @@ class Names(Target):
             assert inspect.run(Namespace(file=str(room / "samples.png"), checkpoint=None)) == 0
         (entry,) = collect([str(made)])
         assert not entry.problem and entry.config == checkpoint.config, entry.problem
-        assert models.find(str(made)) == made
+        assert find_checkpoint(str(made)) == made
 
 
 def _fits_a_disk(name: str) -> bool:

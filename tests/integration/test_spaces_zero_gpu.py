@@ -172,8 +172,8 @@ import sys
 sys.path.insert(0, sys.argv[1])
 import app, spaces
 from aigc_core.demo.inference import draw
-from aigc_core.demo.models import load
-checkpoint = load("checkpoints/mnist")
+from aigc_core.loading import load_checkpoint
+checkpoint = load_checkpoint("checkpoints/mnist")
 assert "site-packages" in spaces.__file__
 assert {parameter.device.type for parameter in checkpoint.model.parameters()} == {"cuda"}
 assert hasattr(draw, "zerogpu")

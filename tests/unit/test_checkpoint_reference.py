@@ -15,10 +15,11 @@ from aigc_core.access import check_reference
 from aigc_core.checkpoint.reference import CheckpointReference
 from aigc_core.cli import main
 from aigc_core.demo import header
-from aigc_core.demo.models import earlier_steps, find
+from aigc_core.demo.models import earlier_steps
 from aigc_core.demo.pictures import pictures_of
 from aigc_core.hub.client import push
 from aigc_core.hub.resolve import resolve_reference
+from aigc_core.loading import find_checkpoint
 from aigc_core.sampling.request import SampleRequest
 from aigc_core.sampling.sample import sample
 from aigc_core.serving.leaderboard import collect, labels, model_names
@@ -110,7 +111,7 @@ def test_everything_works_below_a_folder_with_an_at_sign(
     assert list(labels(entries).values()) == ["one, two@step-0000001", "one, two@step-0000002"]
     assert main(["compare", *steps]) == 0 and "worse" in capsys.readouterr().out
     assert earlier_steps(str(run)) == ["step-0000001", "step-0000002"]
-    assert find(steps[0]) == run / "step-0000001"
+    assert find_checkpoint(steps[0]) == run / "step-0000001"
     model, step, reference = header.chosen(steps[0], None)
     assert (model.value, step.value, reference) == (str(run), "step-0000001", steps[0])
     assert header.reference_of(str(run), "step-0000002") == steps[1]
