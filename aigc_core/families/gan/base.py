@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from aigc_core.config import Config, parse_config
 from aigc_core.families.base import Batch, Model, ModelSpec, StepState, TrainingMethod
 from aigc_core.families.compile import maybe_compile
+from aigc_core.families.gradients import average_gradients
 
 from .augmentation import build_augmentation
 from .discriminator import is_batch_coupled
@@ -152,19 +153,11 @@ class GANTraining(TrainingMethod):
 
     def descend(self, name: str, output: Tensor, gradients: Tensor | None = None) -> None:
         """One optimiser step of the network of that name on the gradients of `output`, or on its product with
-        `gradients` where it is no scalar, averaged over all processes.
-
-        The networks are not wrapped in DistributedDataParallel: its hooks do not work with autograd.grad, which the
-        penalties need.
-        """
+        `gradients` where it is no scalar, averaged over all processes."""
         network, optimizer = self.modules[name], self._adams[name]
         optimizer.zero_grad(set_to_none=True)
         output.backward(gradients)
-        if self.accelerator.num_processes > 1:
-            own = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
-            average = self.accelerator.reduce(torch.cat([gradient.flatten() for gradient in own]), "mean")
-            for gradient, part in zip(own, average.split([gradient.numel() for gradient in own])):  # type: ignore[union-attr]
-                gradient.copy_(part.view_as(gradient))
+        average_gradients(network, self.accelerator)
         optimizer.step()
 
     def after_discriminator_step(self, real: Verdict, fake: Verdict) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from aigc_core.config import Config, parse_config
 from aigc_core.families.base import Batch, ModelSpec, StepState, TrainingMethod
+from aigc_core.families.gradients import average_gradients
 from aigc_core.families.schedule import LinearDecay, NonNegativeSchedule, value_at
 
 from .model import VAE, build_vae
@@ -76,9 +77,7 @@ class ELBOTraining(TrainingMethod):
         """One step of Adam on the gradients of a loss, averaged over all processes."""
         self.adam.zero_grad(set_to_none=True)
         loss.backward()
-        if self.accelerator.num_processes > 1:
-            for parameter in self.vae.parameters():
-                parameter.grad = self.accelerator.reduce(parameter.grad, "mean")
+        average_gradients(self.vae, self.accelerator)
         for group in self.adam.param_groups:
             group["lr"] = learning_rate
         self.adam.step()

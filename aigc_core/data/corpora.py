@@ -1,0 +1,101 @@
+"""Collections of documents: a text file, a folder of them, or a named set."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from aigc_core.errors import AIGCError
+from aigc_core.registry import Registry
+
+SUFFIXES = (".txt", ".md", ".py")
+MAX_BYTES = 2**28
+TEST_SHARE = 0.1
+SPLITS = ("train", "test")
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Documents and their classes, by number; no names where there are none."""
+
+    name: str
+    documents: list[str]
+    labels: list[int]
+    class_names: tuple[str, ...] = ()
+    licence: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class NamedCorpus:
+    """`read` gives all documents and raises AIGCError where they are not on this machine; `fetch` puts them there."""
+
+    read: Callable[[], Corpus]
+    fetch: Callable[[], None] = lambda: None
+
+
+named_corpora: Registry[NamedCorpus] = Registry("corpus", "aigc_core.data.named_corpora")
+
+
+def load_corpus(name: str, split: str, limit: int | None = None) -> Corpus:
+    """The documents of a split, or the first `limit` of them.
+
+    A document belongs to the test split by a hash of its text, a tenth of all; a collection of one document is cut, and
+    its last tenth is the test split. Raises AIGCError where there are no such data, or none that are text.
+    """
+    corpus = named_corpora[name].read() if name in named_corpora else _read(Path(name).expanduser())
+    if len(corpus.documents) == 1:
+        (text,) = corpus.documents
+        cut = round(len(text) * (1 - TEST_SHARE))
+        pairs = [(text[:cut] if split == "train" else text[cut:], corpus.labels[0])]
+    else:
+        pairs = [
+            (document, label)
+            for document, label in zip(corpus.documents, corpus.labels)
+            if _is_test(document) == (split == "test")
+        ]
+    pairs = pairs[:limit]
+    if not any(document for document, _ in pairs):
+        raise AIGCError("'{name}' has too little text for a split '{split}'.", name=name, split=split)
+    documents, labels = [document for document, _ in pairs], [label for _, label in pairs]
+    return Corpus(corpus.name, documents, labels, corpus.class_names, corpus.licence, corpus.source)
+
+
+def _is_test(document: str) -> bool:
+    return hashlib.sha256(document.encode(errors="replace")).digest()[0] < 256 * TEST_SHARE
+
+
+def _read(path: Path) -> Corpus:
+    if path.is_file():
+        files = [path]
+    elif path.is_dir():
+        files = [file for file in sorted(path.rglob("*")) if file.suffix.lower() in SUFFIXES and file.is_file()]
+        if not files:
+            raise AIGCError("'{name}' holds no {kinds} files.", name=path, kinds=", ".join(SUFFIXES))
+    else:
+        raise AIGCError("There is no file or folder '{name}'.", name=path)
+    documents = list(_texts(files))
+    return Corpus(str(path), documents, [0] * len(documents), source="text files")
+
+
+def _texts(files: Iterable[Path]) -> Iterable[str]:
+    """The text of each file. Raises AIGCError for one that is no text in UTF-8, and where all are too large."""
+    total = 0
+    for file in files:
+        total += file.stat().st_size
+        if total > MAX_BYTES:
+            raise AIGCError("The texts are over {most:,} bytes in all; name fewer files.", most=MAX_BYTES)
+        try:
+            text = file.read_bytes().decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise AIGCError(
+                "'{name}' is not a text in UTF-8 (byte {position:,}); convert it or leave it out.",
+                name=file,
+                position=error.start,
+            ) from None
+        if "\0" in text:
+            raise AIGCError("'{name}' is not a text: it has zero bytes.", name=file)
+        if text.strip():
+            yield text.replace("\r\n", "\n")

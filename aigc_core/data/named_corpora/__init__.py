@@ -1,0 +1,1 @@
+"""Named collections of texts, one file each."""

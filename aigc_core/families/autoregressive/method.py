@@ -1,0 +1,77 @@
+"""Training an autoregressive model by maximum likelihood: each token's cross-entropy given those before it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from pydantic import Field
+from torch import Tensor, nn
+
+from aigc_core.config import Config, parse_config
+from aigc_core.families.base import Batch, Condition, ModelSpec, StepState, TrainingMethod
+from aigc_core.families.gradients import average_gradients
+from aigc_core.families.schedule import LinearDecay, NonNegativeSchedule, value_at
+
+from .model import AutoregressiveModel, build_model
+
+
+class LikelihoodConfig(Config):
+    """AdamW's settings (Loshchilov & Hutter 2019); `weight_decay` is that of matrices.
+
+    The rate grows in a straight line over the first `warmup_steps`; gradients longer than `max_gradient_norm` are
+    shortened to it.
+    """
+
+    learning_rate: NonNegativeSchedule = LinearDecay(value=1e-3, decay_from=0.3)
+    betas: tuple[float, float] = (0.9, 0.95)
+    weight_decay: float = Field(default=0.1, ge=0)
+    warmup_steps: int = Field(default=100, ge=0)
+    max_gradient_norm: float = Field(default=1.0, gt=0)
+
+
+class LikelihoodTraining(TrainingMethod):
+    """Descends the mean of −log p over the tokens of a batch."""
+
+    def __init__(self, config: Mapping[str, Any], spec: ModelSpec, accelerator: Accelerator) -> None:
+        self.config = parse_config(LikelihoodConfig, dict(config), "method_config")
+        self.accelerator = accelerator
+        self.network = build_model(spec).to(accelerator.device)
+        matrices = [weight for weight in self.network.parameters() if weight.ndim >= 2]
+        others = [weight for weight in self.network.parameters() if weight.ndim < 2]
+        groups = [
+            {"params": matrices, "weight_decay": self.config.weight_decay},
+            {"params": others, "weight_decay": 0.0},
+        ]
+        self.adam = torch.optim.AdamW(groups, betas=self.config.betas, fused=True)
+
+    @property
+    def model(self) -> AutoregressiveModel:
+        return self.network
+
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        return {"model": self.network}
+
+    @property
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        return {"model": self.adam}
+
+    def step(self, batch: Batch, state: StepState) -> dict[str, Tensor]:
+        """Train on one batch; what is measured: the loss in nats and in bits a token."""
+        tokens = self.network.space.to_tokens(batch.samples)
+        with self.accelerator.autocast():
+            nats, counted = self.network.losses(tokens, Condition(batch.classes))
+        loss = (nats * counted).sum() / counted.sum()
+        self.adam.zero_grad(set_to_none=True)
+        loss.backward()
+        average_gradients(self.network, self.accelerator)
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.config.max_gradient_norm)
+        warmth = min(1.0, (state.step + 1) / (self.config.warmup_steps + 1))
+        for group in self.adam.param_groups:
+            group["lr"] = warmth * value_at(self.config.learning_rate, state)
+        self.adam.step()
+        return {"loss": loss.detach(), "bits_per_token": loss.detach() / math.log(2)}

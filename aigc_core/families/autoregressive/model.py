@@ -1,0 +1,124 @@
+"""A Transformer over tokens as a model: token t is the inverse CDF of its distribution at Φ(noise t)."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from aigc_core.config import parse_config
+from aigc_core.errors import AIGCError
+from aigc_core.families.base import Capability, Condition, LikelihoodModel, ModelSpec, SamplerOptions
+from aigc_core.nn.inverse_cdf import choose, uniform_of
+from aigc_core.nn.transformer import Cache, Transformer, TransformerConfig
+
+from .tokens import TokenSpace, token_space
+
+ROWS = 32
+"""So many samples are always drawn together, the last ones repeated where there are fewer: how a product of matrices is
+rounded depends on their shapes, and a token may hang on the last digit."""
+
+
+class AutoregressiveOptions(SamplerOptions):
+    """`temperature` divides the logits, 0 takes the likeliest token; `top_k` likeliest tokens are left, 0 for all, and
+    of these the fewest that have the probability `top_p` together."""
+
+    temperature: float = Field(default=1.0, ge=0, le=5)
+    top_k: int = Field(default=0, ge=0, le=100_000)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+
+
+class AutoregressiveModel(LikelihoodModel):
+    """p(x | y) = Π p(token t | tokens before t, y), the factors by a Transformer.
+
+    Position t reads the token before it, and the first one an embedding of the classes.
+    """
+
+    options_type = AutoregressiveOptions
+    likelihood_is_exact = True
+    capabilities: ClassVar[frozenset[Capability]] = frozenset({Capability.PROMPT, Capability.LIKELIHOOD})
+
+    def __init__(self, config: TransformerConfig, space: TokenSpace, num_classes: int) -> None:
+        super().__init__()
+        self.space = space
+        self.embedding = nn.Embedding(space.vocabulary, config.width)
+        self.start = nn.Parameter(torch.zeros(config.width))
+        self.class_embedding = nn.Linear(num_classes, config.width, bias=False) if num_classes else None
+        self.transformer = Transformer(config)
+        self.to_logits = nn.Linear(config.width, space.vocabulary, bias=False)
+        nn.init.normal_(self.embedding.weight, std=0.02)
+        nn.init.normal_(self.to_logits.weight, std=0.02)
+        if self.class_embedding is not None:
+            nn.init.normal_(self.class_embedding.weight, std=0.02)
+
+    @property
+    def noise_shape(self) -> tuple[int, ...]:
+        return (self.space.length,)
+
+    def forward(self, tokens: Tensor, condition: Condition) -> Tensor:
+        """Logits [N, T, vocabulary] of tokens int64 [N, T], each given those before it."""
+        embeddings = torch.cat([self.first(condition)[:, None], self.embedding(tokens[:, :-1])], 1)
+        return self.to_logits(self.transformer(embeddings))
+
+    def first(self, condition: Condition) -> Tensor:
+        """What the first position reads, [N, width]."""
+        start = self.start.expand(len(condition), -1)
+        return start if self.class_embedding is None else start + self.class_embedding(condition.classes)
+
+    def losses(self, tokens: Tensor, condition: Condition) -> tuple[Tensor, Tensor]:
+        """−log p in nats of each token, [N, T], and which of them count: those up to and with the first end."""
+        nats = cross_entropy(self(tokens, condition).flatten(0, 1).float(), tokens.flatten(), reduction="none")
+        counted = torch.ones_like(tokens, dtype=torch.bool)
+        if self.space.end is not None:
+            ended = tokens == self.space.end
+            counted = ended.cumsum(1) - ended.int() == 0
+        return nats.view_as(tokens), counted
+
+    def bits_per_dimension(self, samples: Tensor, condition: Condition, noise: Tensor) -> Tensor:
+        """Bits per token; of texts, the end counts as one."""
+        nats, counted = self.losses(self.space.to_tokens(samples), condition)
+        return (nats * counted).sum(1) / counted.sum(1) / math.log(2)
+
+    def generate(self, noise: Tensor, condition: Condition, options: SamplerOptions) -> Tensor:
+        rows = torch.arange(-(-len(noise) // ROWS) * ROWS).clamp(max=len(noise) - 1).to(noise.device)
+        parts = [self._generate(noise[part], condition[part], options) for part in rows.split(ROWS)]
+        return self.space.from_tokens(torch.cat(parts)[: len(noise)])
+
+    def _generate(self, noise: Tensor, condition: Condition, options: SamplerOptions) -> Tensor:
+        """Tokens int64 [N, length] of noise [N, length]."""
+        assert isinstance(options, AutoregressiveOptions)
+        uniform, space = uniform_of(noise), self.space
+        tokens = torch.full(noise.shape, space.end or 0, device=noise.device)
+        prompt = tokens[:, :0] if condition.prompt is None else condition.prompt.expand(len(noise), -1)
+        begun = prompt.shape[1]
+        if begun >= space.length:
+            raise AIGCError(
+                "The prompt has {count} tokens, and a sample {most}; shorten it.", count=begun, most=space.length
+            )
+        tokens[:, :begun] = prompt
+        ended = torch.zeros(len(noise), dtype=torch.bool)
+        cache = Cache(self.transformer, len(noise), space.length)
+        inputs = torch.cat([self.first(condition)[:, None], self.embedding(prompt)], 1)
+        for position in range(begun, space.length):
+            logits = self.to_logits(self.transformer(inputs, cache)[:, -1])
+            chosen = choose(logits, uniform[:, position], options.temperature, options.top_k, options.top_p)
+            if space.end is not None:
+                chosen = chosen.masked_fill(ended, space.end)
+                ended |= chosen == space.end
+            tokens[:, position] = chosen.to(tokens.device)
+            if ended.all():
+                break
+            inputs = self.embedding(tokens[:, position, None])
+        return tokens
+
+
+def build_model(spec: ModelSpec) -> AutoregressiveModel:
+    """A model with fresh weights. Raises AIGCError for another architecture, or settings or samples that do not fit."""
+    if spec.architecture != "transformer":
+        raise AIGCError("There is no autoregressive model '{name}'; there are transformer.", name=spec.architecture)
+    settings = parse_config(TransformerConfig, dict(spec.architecture_config), "architecture_config")
+    return AutoregressiveModel(settings, token_space(spec.modality), spec.num_classes)

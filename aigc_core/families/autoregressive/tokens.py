@@ -1,0 +1,79 @@
+"""How samples in model space are read as tokens: texts are tokens already, of images each value is one."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from aigc_core.errors import AIGCError
+from aigc_core.modalities.base import Modality
+from aigc_core.modalities.image import ImageModality
+from aigc_core.modalities.text import END, TextModality
+
+LEVELS = 256
+MAX_TOKENS = 4096
+
+
+class TokenSpace(Protocol):
+    """`vocabulary`: how many tokens there are; `length`: how many a sample has. `end`: the token that ends a sample and
+    fills the rest of its row; None where all are as long."""
+
+    vocabulary: int
+    length: int
+    end: int | None
+
+    def to_tokens(self, samples: Tensor) -> Tensor:
+        """Samples in model space [N, …] → tokens int64 [N, length]."""
+        ...
+
+    def from_tokens(self, tokens: Tensor) -> Tensor:
+        """Tokens int64 [N, length] → samples in model space [N, …]."""
+        ...
+
+
+class TextTokens:
+    """Those of a tokenizer."""
+
+    end: int | None = END
+
+    def __init__(self, text: TextModality) -> None:
+        self.vocabulary, self.length = text.vocabulary_size, text.length
+
+    def to_tokens(self, samples: Tensor) -> Tensor:
+        return samples
+
+    def from_tokens(self, tokens: Tensor) -> Tensor:
+        return tokens
+
+
+class PixelTokens:
+    """The 256 levels of an image's values, channel by channel, row by row (van den Oord et al. 2016)."""
+
+    end: int | None = None
+
+    def __init__(self, image: ImageModality) -> None:
+        self.shape = (image.channels, image.resolution, image.resolution)
+        self.vocabulary, self.length = LEVELS, image.channels * image.resolution**2
+        if self.length > MAX_TOKENS:
+            raise AIGCError(
+                "An image of {count:,} values is too long for a model of single values; it takes {most:,} at most.",
+                count=self.length,
+                most=MAX_TOKENS,
+            )
+
+    def to_tokens(self, samples: Tensor) -> Tensor:
+        return samples.flatten(1).add(1).mul(127.5).round().clamp(0, LEVELS - 1).to(torch.int64)
+
+    def from_tokens(self, tokens: Tensor) -> Tensor:
+        return (tokens.float() / 127.5 - 1).view(-1, *self.shape)
+
+
+def token_space(modality: Modality) -> TokenSpace:
+    """How samples of a modality are read. Raises AIGCError where they cannot be."""
+    if isinstance(modality, TextModality):
+        return TextTokens(modality)
+    if isinstance(modality, ImageModality):
+        return PixelTokens(modality)
+    raise AIGCError("Autoregressive models draw texts and images, not {kind}.", kind=modality.name)

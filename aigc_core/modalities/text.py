@@ -1,0 +1,177 @@
+"""Texts: tokens int64 [N, T], filed as plain text with what they are in a JSON file beside them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from aigc_core.config import Config, parse_config
+from aigc_core.data.corpora import Corpus, load_corpus
+from aigc_core.data.dataset import Dataset
+from aigc_core.errors import AIGCError
+from aigc_core.files import atomic_write
+
+from .base import Modality, modalities
+from .provenance import Provenance, Statement
+
+END = 0
+"""The token that ends a text and fills the rest of its row."""
+BYTES = 256
+SEPARATOR = "\n\n"
+"""Between the texts of one file."""
+MAX_VOCABULARY = 20_000
+Tokenizer = Literal["characters", "bytes"]
+
+
+class TextSettings(Config):
+    """What a recipe may say of the shape: a token is a character that occurs in the data, or a byte of UTF-8.
+
+    Documents of more than `length` − 1 tokens are read in windows that overlap by half.
+    """
+
+    tokenizer: Tokenizer = "characters"
+    length: int = Field(default=256, ge=2, le=4096)
+
+
+class TextModality(Modality):
+    """Texts of at most `length` tokens. Of characters, token k is character k − 1 of the `vocabulary`; of bytes, byte
+    k − 1."""
+
+    name: ClassVar[str] = "text"
+    plural: ClassVar[str] = "texts"
+    hub_task: ClassVar[str] = "text-generation"
+    suffix: ClassVar[str] = ".txt"
+    preview_file: ClassVar[str] = "samples.txt"
+    tokenizer: Tokenizer = "characters"
+    vocabulary: str = Field(default="", max_length=MAX_VOCABULARY)
+    length: int = Field(ge=2, le=4096)
+
+    @model_validator(mode="after")
+    def _each_once(self) -> TextModality:
+        if len(set(self.vocabulary)) < len(self.vocabulary):
+            raise ValueError("a character occurs twice in the vocabulary")
+        return self
+
+    @property
+    def vocabulary_size(self) -> int:
+        """How many tokens there are, the end included."""
+        return 1 + (BYTES if self.tokenizer == "bytes" else len(self.vocabulary))
+
+    @classmethod
+    def load(cls, data: str, settings: Mapping[str, Any], limit: int | None = None) -> tuple[Self, Dataset]:
+        known = {name: value for name, value in settings.items() if name != "vocabulary"}
+        wanted = parse_config(TextSettings, known, "The shape of texts")
+        corpus = load_corpus(data, "train", limit)
+        vocabulary = ""
+        if wanted.tokenizer == "characters":
+            vocabulary = settings.get("vocabulary") or "".join(sorted(set().union(*corpus.documents)))
+            if len(vocabulary) > MAX_VOCABULARY:
+                raise AIGCError(
+                    "'{name}' has {count:,} different characters, and a model at most {most:,}; use "
+                    "--set shape.tokenizer=bytes.",
+                    name=data,
+                    count=len(vocabulary),
+                    most=MAX_VOCABULARY,
+                )
+        shape = {"tokenizer": wanted.tokenizer, "vocabulary": vocabulary, "length": wanted.length}
+        text = parse_config(cls, shape, f"Texts of '{data}'")
+        return text, text._dataset(corpus)
+
+    def load_split(self, data: str, split: str, limit: int | None = None) -> Dataset:
+        return self._dataset(load_corpus(data, split, limit))
+
+    def _dataset(self, corpus: Corpus) -> Dataset:
+        rows, labels = [], []
+        for document, label in zip(corpus.documents, corpus.labels):
+            tokens = torch.tensor(self.tokens_of(document, skip_unknown=True) + [END])
+            starts = range(0, max(1, len(tokens) - self.length // 2), max(1, self.length // 2))
+            windows = [tokens[start : start + self.length] for start in starts]
+            rows += [torch.nn.functional.pad(window, (0, self.length - len(window)), value=END) for window in windows]
+            labels += [label] * len(windows)
+        classes = torch.tensor(labels, dtype=torch.int64)
+        return Dataset(corpus.name, torch.stack(rows), classes, corpus.class_names, corpus.licence, corpus.source)
+
+    def tokens_of(self, text: str, skip_unknown: bool = False) -> list[int]:
+        """The tokens of a text. Raises AIGCError for characters that are not in the vocabulary, unless those are to be
+        left out."""
+        if self.tokenizer == "bytes":
+            return [byte + 1 for byte in text.encode()]
+        number = {character: k + 1 for k, character in enumerate(self.vocabulary)}
+        unknown = sorted(set(text) - number.keys())
+        if unknown and not skip_unknown:
+            raise AIGCError(
+                "The model has not learnt these characters: {characters}; leave them out.",
+                characters="".join(unknown[:20]),
+            )
+        return [number[character] for character in text if character in number]
+
+    def texts(self, stored: Tensor) -> list[str]:
+        """What tokens int64 [N, T] say; bytes that are no UTF-8 become the replacement character."""
+        return [self._text(row[: row.index(END)] if END in row else row) for row in stored.tolist()]
+
+    def _text(self, tokens: list[int]) -> str:
+        if self.tokenizer == "bytes":
+            return bytes(token - 1 for token in tokens).decode(errors="replace")
+        return "".join(self.vocabulary[token - 1] for token in tokens)
+
+    def encode_prompt(self, text: str) -> Tensor:
+        tokens = self.tokens_of(text)
+        if len(tokens) >= self.length:
+            raise AIGCError(
+                "The prompt has {count:,} tokens, and a text {most:,} at most; shorten it.",
+                count=len(tokens),
+                most=self.length,
+            )
+        return torch.tensor(tokens, dtype=torch.int64)
+
+    def to_model(self, stored: Tensor) -> Tensor:
+        return stored
+
+    def to_stored(self, generated: Tensor) -> Tensor:
+        return generated
+
+    def has_collapsed(self, stored: Tensor) -> bool:
+        return len(stored) > 1 and bool((stored == stored[:1]).all())
+
+    def describe(self) -> str:
+        return f"texts of up to {self.length} {self.tokenizer}"
+
+    def write(self, path: Path, stored: Tensor, statement: Statement, columns: int = 0) -> None:
+        with atomic_write(path) as unfinished:
+            unfinished.write_text(self._joined(stored), encoding="utf-8", newline="\n")
+        with atomic_write(sidecar(path)) as unfinished:
+            unfinished.write_text(json.dumps(vars(Provenance.of(statement, stored)), indent=2), encoding="utf-8")
+
+    def _joined(self, stored: Tensor) -> str:
+        return SEPARATOR.join(self.texts(stored)) + "\n"
+
+    @classmethod
+    def read_provenance(cls, path: Path) -> Provenance:
+        beside = sidecar(path)
+        if not beside.is_file():
+            raise AIGCError(
+                "'{name}' does not say where it comes from: there is no '{beside}'.", name=path, beside=beside
+            )
+        try:
+            return Provenance(**json.loads(beside.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError, RecursionError):
+            raise AIGCError("What '{name}' says of where it comes from is damaged.", name=path) from None
+
+    def verify(self, path: Path, draw: Callable[[], Tensor], count: int) -> str:
+        if path.read_text(encoding="utf-8", errors="replace") != self._joined(draw()):
+            raise AIGCError("The text does not match: it was changed after it was made.")
+        return "text: made again, and it matches"
+
+
+def sidecar(path: Path) -> Path:
+    """The file that says where a text comes from."""
+    return path.with_name(path.name + ".json")
+
+
+modalities.register(TextModality.name, TextModality)

@@ -1,0 +1,250 @@
+"""Texts and the models that draw them: tokens, likelihood, sampling, files, and what is refused."""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+from pathlib import Path
+
+import pytest
+import torch
+from accelerate import Accelerator
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from aigc_core import AIGCError, Checkpoint
+from aigc_core.cli import main
+from aigc_core.data.named_corpora.poems import form_of, lines_of
+from aigc_core.families.autoregressive.model import AutoregressiveModel, AutoregressiveOptions, build_model
+from aigc_core.families.base import Batch, Condition, ModelSpec, StepState, families
+from aigc_core.modalities.base import Modality
+from aigc_core.modalities.image import ImageModality
+from aigc_core.modalities.text import END, TextModality
+from aigc_core.rng import StepDraws
+
+TINY = {"depth": 1, "width": 16, "heads": 2}
+SENTENCES = ("the cat sat on the mat", "a dog ran in the sun", "one bird sang on the tree")
+
+
+def spec(modality: Modality, num_classes: int = 0, **config: object) -> ModelSpec:
+    return ModelSpec("transformer", TINY | config, modality, num_classes)
+
+
+def text(vocabulary: str = "ab", length: int = 3) -> TextModality:
+    return TextModality(vocabulary=vocabulary, length=length)
+
+
+def model(modality: Modality, num_classes: int = 0, **config: object) -> AutoregressiveModel:
+    """With random weights, also where a block begins as the identity."""
+    torch.manual_seed(0)
+    made = build_model(spec(modality, num_classes, **config)).eval().requires_grad_(False)
+    for parameter in made.parameters():
+        if parameter.ndim == 2:
+            torch.nn.init.normal_(parameter, std=0.5)
+    return made
+
+
+def drawn(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+# Tokens
+
+
+@given(st.text(max_size=40))
+def test_texts_are_read_back_from_their_tokens(written: str) -> None:
+    characters = TextModality(vocabulary="".join(sorted(set(written))), length=50)
+    octets = TextModality(tokenizer="bytes", length=200)
+    for kind in (characters, octets):
+        if kind is octets and any("\ud800" <= character <= "\udfff" for character in written):
+            continue
+        tokens = torch.tensor([kind.tokens_of(written) + [END, END]])
+        assert kind.texts(tokens) == [written] and tokens.max() < kind.vocabulary_size
+
+
+def test_long_documents_are_read_in_windows_that_overlap(tmp_path: Path) -> None:
+    (tmp_path / "long.txt").write_text("".join(chr(97 + k % 26) for k in range(100)))
+    kind, dataset = TextModality.load(str(tmp_path / "long.txt"), {"length": 20})
+    texts = kind.texts(dataset.samples)
+    assert texts[0] == "abcdefghijklmnopqrst" and texts[1].startswith("klmnopqrst")
+    held_out = kind.texts(kind.load_split(str(tmp_path / "long.txt"), "test").samples)
+    assert held_out == ["mnopqrstuv"], "the last tenth"
+
+
+def test_documents_are_in_one_split(tmp_path: Path) -> None:
+    for number in range(60):
+        (tmp_path / f"{number}.txt").write_text(f"document {number}")
+    kind, dataset = TextModality.load(str(tmp_path), {"length": 20})
+    train, held_out = set(kind.texts(dataset.samples)), set(kind.texts(kind.load_split(str(tmp_path), "test").samples))
+    assert len(train) + len(held_out) == 60 and not train & held_out and len(held_out) >= 2
+
+
+def test_forms_of_poems() -> None:
+    quatrain = "白日依山盡，黃河入海流。\n欲窮千里目，更上一層樓。"
+    assert form_of(lines_of(quatrain)) == "五言絕句"
+    assert form_of(lines_of(quatrain + "\n白日依山盡。")) is None and form_of(["白日依山盡", "黃河入海"] * 2) is None
+
+
+# Models
+
+
+def test_all_outcomes_together_are_certain() -> None:
+    kind = text()
+    made, condition = model(kind, num_classes=2), torch.tensor([[0.3, 0.7]])
+    outcomes = [row for row in product(range(3), repeat=3) if END not in row or set(row[row.index(END) :]) == {END}]
+    tokens = torch.tensor(outcomes)
+    nats, counted = made.losses(tokens, Condition(condition.expand(len(tokens), -1)))
+    assert (-(nats * counted).sum(1)).exp().sum().item() == pytest.approx(1, abs=1e-5)
+    bits = made.bits_per_dimension(tokens, Condition(condition.expand(len(tokens), -1)), drawn(len(tokens), 3))
+    torch.testing.assert_close(bits, (nats * counted).sum(1) / counted.sum(1) / math.log(2))
+
+
+def test_images_are_drawn_by_grey_levels() -> None:
+    made = model(ImageModality(channels=1, resolution=28))
+    images = torch.arange(256).repeat(4)[:784].view(1, 1, 28, 28) / 127.5 - 1
+    assert torch.equal(made.space.from_tokens(made.space.to_tokens(images)), images)
+    with pytest.raises(AIGCError, match="too long"):
+        model(ImageModality(channels=3, resolution=64))
+
+
+def test_a_thousand_seeds_alone_and_together() -> None:
+    """Also as the first and the last of a batch; and in the middle of what another prompt begins."""
+    kind = text("abcdefgh", length=12)
+    made = model(kind, num_classes=2, depth=2)
+    noise, condition = drawn(1000, 12), Condition(torch.eye(2)[torch.arange(1000) % 2])
+    together = made.generate(noise, condition, AutoregressiveOptions(temperature=0.9))
+    halves = [made.generate(noise[part], condition[part], AutoregressiveOptions(temperature=0.9)) for part in
+              (slice(0, 7), slice(7, 500), slice(500, 1000))]  # fmt: skip
+    assert torch.equal(together, torch.cat(halves))
+    for k in range(0, 1000, 29):
+        alone = made.generate(noise[[k]], condition[slice(k, k + 1)], AutoregressiveOptions(temperature=0.9))
+        assert torch.equal(alone, together[[k]])
+    assert len(set(map(tuple, together.tolist()))) > 500
+
+
+def test_a_prompt_is_kept_and_conditions_the_rest() -> None:
+    kind = text("abcdefgh", length=12)
+    made, noise = model(kind), drawn(40, 12)
+    prompt = kind.encode_prompt("abc")
+    prompted = made.generate(noise, Condition(torch.zeros(40, 0), prompt), AutoregressiveOptions())
+    assert (prompted[:, :3] == prompt).all()
+    # The model's own beginning as the prompt leads to the same text.
+    free = made.generate(noise, Condition(torch.zeros(40, 0)), AutoregressiveOptions())
+    row = int((free[:, :3] != END).all(1).nonzero()[0])
+    again = made.generate(noise[[row]], Condition(torch.zeros(1, 0), free[row, :3]), AutoregressiveOptions())
+    assert torch.equal(again[0], free[row])
+
+
+def test_sentences_are_learnt_by_heart() -> None:
+    kind = TextModality(vocabulary="".join(sorted(set("".join(SENTENCES)))), length=26)
+    accelerator = Accelerator(cpu=True)
+    method = families["autoregressive"].build_method(
+        "likelihood",
+        {"learning_rate": 3e-3, "warmup_steps": 0, "weight_decay": 0},
+        spec(kind, 3, width=32),
+        accelerator,
+    )
+    rows = torch.zeros(3, 26, dtype=torch.int64)
+    for row, sentence in zip(rows, SENTENCES):
+        row[: len(sentence)] = torch.tensor(kind.tokens_of(sentence))
+    for step in range(200):
+        draws = StepDraws(0, step, 3, 0, 1, torch.device("cpu"))
+        method.step(Batch(rows, torch.eye(3)), StepState(step, 0.0, step * 3, draws))
+    with torch.no_grad():
+        tokens = method.model.eval().generate(
+            drawn(3, 26), Condition(torch.eye(3)), AutoregressiveOptions(temperature=0)
+        )
+    assert kind.texts(tokens) == list(SENTENCES)
+
+
+# From the command line
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("text")
+    (folder / "lines.txt").write_text("\n".join(SENTENCES * 40))
+    words = ["--set=shape.length=32", '--set=architecture_config={"depth": 1, "width": 16, "heads": 2}']
+    words += [
+        "--set=batch_size=4",
+        "--set=checkpoint_images=40",
+        "--images=80",
+        "--set=method_config.learning_rate=1e-3",
+    ]
+    command = ["train", "--preset", "text", "--data", str(folder / "lines.txt"), "--out", str(folder / "run"), *words]
+    assert main(command) == 0
+    return folder / "run"
+
+
+def test_trained_sampled_and_made_again(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--num", "3", "--prompt", "the", "--set", "top_k=5"]
+    assert main(["sample", str(run), "--seed", "4", *words, "--out", str(tmp_path / "each")]) == 0
+    files = sorted((tmp_path / "each").glob("*.txt"))
+    assert len(files) == 3 and all(file.read_bytes().startswith(b"the") for file in files)
+    capsys.readouterr()
+    assert main(["inspect", str(files[0])]) == 0
+    assert "made again, and it matches" in capsys.readouterr().out
+    files[0].write_text(files[0].read_text(encoding="utf-8", errors="replace") + "!")
+    assert main(["inspect", str(files[0])]) == 2
+    assert "changed after it was made" in capsys.readouterr().err
+
+
+def test_resumed_to_the_bit(run: Path, tmp_path: Path) -> None:
+    recipe = Checkpoint.from_pretrained(run).config.recipe
+    words = [f"--set=shape.length={recipe['shape']['length']}", "--set=checkpoint_images=40", "--set=batch_size=4"]
+    words += ["--set=method_config.learning_rate=1e-3"]  # what a share of the run decides would differ
+    words += ['--set=architecture_config={"depth": 1, "width": 16, "heads": 2}']
+    command = ["train", "--preset", "text", "--data", recipe["data"], "--out", str(tmp_path / "run"), *words]
+    assert main([*command, "--images", "40"]) == 0
+    assert main(["train", "--out", str(tmp_path / "run"), "--resume", "--images", "80"]) == 0
+    ours, theirs = (Checkpoint.from_pretrained(folder).model.state_dict() for folder in (tmp_path / "run", run))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("empty.txt", b"", "too little text"),
+        ("latin.txt", "caf\xe9".encode("latin-1") * 50, "is not a text in UTF-8 (byte 3)"),
+        ("binary.txt", b"\0\1\2" * 50, "zero bytes"),
+        ("missing/", b"", "holds no .txt, .md, .py files"),
+    ],
+)
+def test_data_that_are_no_texts(
+    name: str, content: bytes, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / name
+    if name.endswith("/"):
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+    assert main(["train", "--preset", "text", "--data", str(path), "--out", str(tmp_path / "run")]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--prompt", "x" * 5000], "The prompt has 5,000 tokens"),
+        (["--prompt", "x" * 10**6], "at most 10000 characters"),
+        (["--set", "temperature=nan"], "temperature"),
+        (["--set", "top_p=0"], "top_p"),
+        (["--set", "top_k=-1"], "top_k"),
+        (["--set", "truncation=0.5"], "truncation"),
+    ],
+)
+def test_requests_that_make_no_sense(
+    words: list[str], sentence: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sample", str(run), *words, "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert sentence in error and error.count("\n") == 1 and len(error) < 2000
+
+
+def test_characters_that_were_not_learnt() -> None:
+    with pytest.raises(AIGCError, match="not learnt these characters: xyz"):
+        text().encode_prompt("abzyx")
