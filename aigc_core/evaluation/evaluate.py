@@ -129,7 +129,7 @@ def evaluate(
     metrics = [name for name in metrics if name not in min_samples]
     figures = _figures(sampled, reference, asked, metrics)
     if "bits_per_dimension" in metrics:
-        bits = real_sample_bits(checkpoint, reference.data, SAMPLING_SEED)
+        bits, _ = real_sample_bits(checkpoint, reference.data, SAMPLING_SEED)
         figures |= {} if bits is None else {"bits_per_dimension": bits_per_dimension(bits)}
     neighbours, picture = (), None
     training = _training_reference(checkpoint.config, reference) if "memorisation" in metrics else None

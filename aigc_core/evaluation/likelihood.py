@@ -17,16 +17,16 @@ LIKELIHOOD_BATCH_SIZE = 100
 
 
 @torch.inference_mode()
-def real_sample_bits(checkpoint: StoredCheckpoint, data: Dataset, seed: int) -> Tensor | None:
-    """Bits per dimension float [M] of at most MAX_SAMPLES real samples, spread over the data.
+def real_sample_bits(checkpoint: StoredCheckpoint, data: Dataset, seed: int) -> tuple[Tensor | None, Tensor]:
+    """Bits per dimension float [M] of at most MAX_SAMPLES real samples, spread over the data, and their rows int64 [M].
 
-    None of a model without a likelihood, and of one whose classes are not those of the data. What has to be estimated
-    takes its noise from the seeds from `seed` on.
+    None for the bits of a model without a likelihood, and of one whose classes are not those of the data. What has to
+    be estimated takes its noise from the seeds from `seed` on.
     """
     model, config = checkpoint.model, checkpoint.config
-    if not isinstance(model, LikelihoodModel) or (config.num_classes and config.class_names != data.class_names):
-        return None
     rows = torch.linspace(0, len(data) - 1, min(MAX_SAMPLES, len(data))).round().long()
+    if not isinstance(model, LikelihoodModel) or (config.num_classes and config.class_names != data.class_names):
+        return None, rows
 
     def bits(part: slice) -> Tensor:
         stored, labels = data.batch(rows[part])
@@ -36,4 +36,4 @@ def real_sample_bits(checkpoint: StoredCheckpoint, data: Dataset, seed: int) -> 
         return model.bits_per_dimension(samples, Condition(classes).to(model.device), noise.to(model.device)).cpu()
 
     size = batch_size(model, lambda number: bits(slice(number)), min(LIKELIHOOD_BATCH_SIZE, len(rows)), "likelihood")
-    return torch.cat([bits(slice(start, start + size)) for start in range(0, len(rows), size)])
+    return torch.cat([bits(slice(start, start + size)) for start in range(0, len(rows), size)]), rows

@@ -14,9 +14,11 @@ from aigc_core.data.datasets import public_name
 from aigc_core.errors import AIGCError
 from aigc_core.metrics.catalogue import stored_metrics, too_few_samples
 from aigc_core.metrics.estimate import Sizes
+from aigc_core.metrics.stored import Comparison
 from aigc_core.sampling.request import SampleRequest
 from aigc_core.sampling.sample import sample
 
+from .likelihood import real_sample_bits
 from .results import SAMPLING_SEED, Protocol, Result
 from .training_set import check_may_be_read
 
@@ -42,8 +44,8 @@ def evaluate_stored(
         raise AIGCError("Nothing can be measured of samples of the kind '{modality}' yet.", modality=modality.name)
     name = reference or config.dataset
     check_may_be_read(name)
-    real = modality.load_split(name, "train")
-    if not reference and config.data_hash and real.content_hash() != config.data_hash:
+    training, real = (modality.load_split(name, split) for split in ("train", "test"))
+    if not reference and config.data_hash and training.content_hash() != config.data_hash:
         raise AIGCError(
             "'{name}' holds other samples than those it was trained on; name real ones with --reference.", name=name
         )
@@ -54,7 +56,7 @@ def evaluate_stored(
         {
             "dataset": public_name(real.name),
             "dataset_hash": real.content_hash(),
-            "split": "train",
+            "split": "test",
             "num_reference": len(real),
             "num_samples": num_samples,
             "modality": modality.name,
@@ -63,10 +65,12 @@ def evaluate_stored(
         "Evaluation",
     )
     stored = _draw(checkpoint, num_samples, progress)
+    bits, rows = real_sample_bits(checkpoint, real, SAMPLING_SEED)
+    compared = Comparison(stored, real.samples, training.samples, modality, bits, real.samples[rows])
     figures = {
-        metric: known_metric.compute(stored, real.samples)
+        metric: figure
         for metric, known_metric in known.items()
-        if metric in asked and metric not in min_samples
+        if metric in asked and metric not in min_samples and (figure := known_metric.compute(compared)) is not None
     }
     return Result(
         protocol=protocol,

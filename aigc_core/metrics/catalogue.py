@@ -6,10 +6,7 @@ themselves, of any modality: a plugin registers it here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
-
-from torch import Tensor
+from collections.abc import Collection
 
 from aigc_core.errors import AIGCError
 
@@ -23,18 +20,10 @@ from . import (
     memorisation,
     neighbours,
     path_length,
+    texts,  # noqa: F401  (they register themselves)
 )
-from .estimate import Figure, MetricInfo, Sizes
-
-
-@dataclass(frozen=True)
-class StoredMetric:
-    """`compute` makes an estimate of N samples and M real ones, both stored tensors of the `modality`."""
-
-    info: MetricInfo
-    modality: str
-    compute: Callable[[Tensor, Tensor], Figure]
-
+from .estimate import MetricInfo, Sizes
+from .stored import StoredMetric, stored_by_name
 
 FIGURES: dict[str, MetricInfo] = {
     **fid.METRICS,
@@ -46,17 +35,16 @@ FIGURES: dict[str, MetricInfo] = {
     **memorisation.METRICS,
     **balance.METRICS,
     **bits_per_dimension.METRICS,
+    **{name: metric.info for name, metric in stored_by_name.items()},
 }
 """How each is shown and read."""
-
-_stored: dict[str, StoredMetric] = {}
 
 
 def register_metric(name: str, metric: StoredMetric) -> None:
     """Make a metric of stored samples known under its name. Raises AIGCError if the name is taken."""
     if FIGURES.setdefault(name, metric.info) is not metric.info:
         raise AIGCError("There is another metric named '{name}' already; choose another name.", name=name)
-    _stored[name] = metric
+    stored_by_name[name] = metric
 
 
 def too_few_samples(count: int, sizes: Sizes, metrics: Collection[str]) -> dict[str, int]:
@@ -67,4 +55,4 @@ def too_few_samples(count: int, sizes: Sizes, metrics: Collection[str]) -> dict[
 
 def stored_metrics(modality: str) -> dict[str, StoredMetric]:
     """The metrics of stored samples of a modality, by name."""
-    return {name: metric for name, metric in _stored.items() if metric.modality == modality}
+    return {name: metric for name, metric in stored_by_name.items() if metric.modality == modality}

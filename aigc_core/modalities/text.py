@@ -169,6 +169,15 @@ class TextModality(Modality):
         return "text: made again, and it matches"
 
 
+def text_kind(modality: Modality) -> TextModality:
+    """The modality, if it is that of texts. Raises AIGCError if it is another."""
+    if not isinstance(modality, TextModality):
+        raise AIGCError(
+            "This is for models of texts, and this one's samples are of the kind '{kind}'.", kind=modality.name
+        )
+    return modality
+
+
 def sidecar(path: Path) -> Path:
     """The file that says where a text comes from."""
     return path.with_name(path.name + ".json")

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import numpy
-from torch import Tensor
 
-from aigc_core.metrics.catalogue import StoredMetric
 from aigc_core.metrics.estimate import Figure, MetricInfo, group_influences
+from aigc_core.metrics.stored import Comparison, StoredMetric
 
 from .modality import END, ToyText
 
 
-def bigram_overlap(samples: Tensor, real: Tensor) -> Figure:
-    """The mean share, over samples [N, T], of each one's pairs that occur in real ones [M, T]."""
-    known = {pair for row in real.tolist() for pair in _pairs(row)}
-    shares = numpy.array([numpy.mean([pair in known for pair in _pairs(row)] or [True]) for row in samples.tolist()])
+def bigram_overlap(compared: Comparison) -> Figure:
+    """The mean share, over samples, of each one's pairs that occur in real ones."""
+    known = {pair for row in compared.real.tolist() for pair in _pairs(row)}
+    pairs = map(_pairs, compared.samples.tolist())
+    shares = numpy.array([numpy.mean([pair in known for pair in each] or [True]) for each in pairs])
     return Figure.of_groups(float(shares.mean()), group_influences(shares - shares.mean())).within(0.0, 1.0)
 
 

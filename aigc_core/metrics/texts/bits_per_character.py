@@ -1,0 +1,38 @@
+"""How many bits a character of real texts takes when they are coded by the model."""
+
+from __future__ import annotations
+
+import numpy
+
+from aigc_core.metrics.estimate import GROUPS, Figure, MetricInfo
+from aigc_core.metrics.stored import Comparison, StoredMetric, stored_by_name
+from aigc_core.modalities.text import END, text_kind
+
+
+def bits_per_character(compared: Comparison) -> Figure | None:
+    """All bits of the real texts over all their characters; the end of a text costs bits and is no character.
+
+    Neighbouring texts may be parts of one document, so the error is that of groups of neighbours.
+    """
+    if compared.bits is None or compared.bits_of is None:
+        return None
+    ended = compared.bits_of == END
+    tokens = (ended.cumsum(1) - ended.int() == 0).sum(1)
+    bits = (compared.bits.double() * tokens).numpy()
+    characters = numpy.array([len(text) for text in text_kind(compared.modality).texts(compared.bits_of)], dtype=float)
+    value = bits.sum() / characters.sum()
+    effects = (bits - value * characters) / characters.mean()
+    groups = numpy.array([part.mean() for part in numpy.array_split(effects, min(GROUPS, len(effects)))])
+    return Figure.of_groups(float(value), groups).within(0.0, float("inf"))
+
+
+stored_by_name["bits_per_character"] = StoredMetric(
+    MetricInfo(
+        "Bits per character",
+        "lower",
+        "a model with a likelihood",
+        "Of texts that the model did not learn from. A model may be good at this and write poor texts.",
+    ),
+    "text",
+    bits_per_character,
+)
