@@ -22,7 +22,7 @@ from gradio.http_server import INITIAL_PORT_VALUE, LOCALHOST_NAME, TRY_NUM_PORTS
 from aigc_core import AIGCError, SampleRequest
 from aigc_core.demo import about, explore, generate, header, invert, mix
 from aigc_core.demo.inference import place_shipped_models
-from aigc_core.demo.language import text, told, word
+from aigc_core.demo.language import t, text
 from aigc_core.demo.models import default_model, offered_models
 from aigc_core.demo.server import queued, serve
 from aigc_core.demo.theme import HEAD, Studio
@@ -89,7 +89,7 @@ def state_of_address(
     tab = request.query_params.get("tab")
     tab = tab if tab in TABS else TABS[0]
     with errors_shown():
-        progress(0.3, desc=word("opening"))
+        progress(0.3, desc=t("Opening the model"))
         wanted = SampleRequest(checkpoint=default_model(), seed=generate.SEED, count=generate.COUNT)
         if "checkpoint" in request.query_params:
             try:
@@ -97,7 +97,7 @@ def state_of_address(
                 where = explore.where_of(request.query_params) + mix.where_of(request.query_params)
                 return [*where, tab, gr.Tabs(selected=tab), *restored(shared, visitor)]
             except AIGCError as error:
-                gr.Warning(told(error))
+                gr.Warning(t(error.sentence))
         return [*explore.where_of({}), *mix.where_of({}), tab, gr.Tabs(selected=tab), *restored(wanted, visitor)]
 
 
@@ -107,7 +107,7 @@ def restore(
 ) -> list[Any]:  # fmt: skip
     """The state of a canonical request, shown in Generate."""
     with errors_shown():
-        progress(0.3, desc=word("opening"))
+        progress(0.3, desc=t("Opening the model"))
         state = restored(SampleRequest.from_canonical(canonical), visitor)
     return [TABS[0], gr.Tabs(selected=TABS[0]), *state]
 
@@ -118,7 +118,7 @@ def change_model(
 ) -> list[Any]:  # fmt: skip
     """The state of another model or step: the same seeds, and everything else as it is at first."""
     with errors_shown():
-        progress(0.3, desc=word("opening"))
+        progress(0.3, desc=t("Opening the model"))
         wanted = generate.request_of(header.reference_of(model, step), seed, count, "", 1, ())
         return restored(wanted, visitor)
 
@@ -130,15 +130,15 @@ def build() -> gr.Blocks:
         reference = head.reference
         open_tab = gr.Textbox(TABS[0], visible=False)
         with gr.Tabs(selected=TABS[0]) as tabs:
-            with gr.Tab(text("generate"), id="generate") as generate_tab:
+            with gr.Tab(text("Generate"), id="generate") as generate_tab:
                 creating = generate.build(reference)
-            with gr.Tab(text("explore"), id="explore") as explore_tab:
+            with gr.Tab(text("Explore"), id="explore") as explore_tab:
                 exploring = explore.build(creating)
-            with gr.Tab(text("mix"), id="mix") as mix_tab:
+            with gr.Tab(text("Mix"), id="mix") as mix_tab:
                 mixing = mix.build(reference)
-            with gr.Tab(text("invert"), id="invert") as invert_tab:
+            with gr.Tab(text("Invert"), id="invert") as invert_tab:
                 inverting = invert.build(reference)
-            with gr.Tab(text("about"), id="about") as about_tab:
+            with gr.Tab(text("About this model"), id="about") as about_tab:
                 telling = about.build(reference)
         views = {
             "explore": View(

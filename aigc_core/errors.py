@@ -1,19 +1,43 @@
-"""The one exception for everything a user can cause."""
+"""The one exception for everything a user can cause, and sentences that can be translated."""
+
+from __future__ import annotations
+
+
+class Sentence(str):
+    """English for users, or a part of a sentence, that `aigc_core.translation` has in other languages.
+
+    `template` is the key there; it may have {names} that `values` fill. To everything else this is the filled text.
+    """
+
+    template: str
+    values: dict[str, object]
+
+    def __new__(cls, template: str, /, **values: object) -> Sentence:
+        sentence = super().__new__(cls, template.format(**values) if values else template)
+        sentence.template, sentence.values = template, values
+        return sentence
 
 
 class AIGCError(Exception):
     """Carries one sentence that says what was wrong and what to do; shown to the user as it is, or translated.
 
     `sentence` may have {names} that `values` fill. Both may quote what others wrote: line ends in it become
-    spaces, and lone surrogates, which stand for bytes that are not UTF-8, question marks.
+    spaces, and lone surrogates, which stand for bytes that are not UTF-8, question marks. A value that is a Sentence or
+    an AIGCError is translated, too.
     """
 
-    def __init__(self, sentence: str, **values: object) -> None:
-        self.values = {
-            name: value if isinstance(value, int | float) else _line(value) for name, value in values.items()
-        }
-        self.sentence = sentence if values else _line(sentence)
-        super().__init__(sentence.format(**self.values) if values else self.sentence)
+    def __init__(self, sentence: str, /, **values: object) -> None:
+        self.sentence = Sentence(
+            sentence if values else _line(sentence), **{name: _clean(value) for name, value in values.items()}
+        )
+        super().__init__(str(self.sentence))
+
+
+def _clean(value: object) -> object:
+    """Numbers and sentences as they are, the sentence of an error, and anything else as one line of text."""
+    if isinstance(value, AIGCError):
+        return value.sentence
+    return value if isinstance(value, int | float | Sentence) else _line(value)
 
 
 def _line(value: object) -> str:

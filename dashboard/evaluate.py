@@ -129,6 +129,6 @@ with st.form("evaluation"):
             evaluation_queue().add(job, visitor_token())
             own_jobs().append(job)
         except AIGCError as error:
-            st.warning(as_text(str(error)))
+            st.warning(as_text(t(error.sentence)))
 st.subheader(t("Queue"), anchor=False)
 show_queue(named)

@@ -90,7 +90,7 @@ def entries() -> list[Entry]:
         heading = t("Not shown, for a reason: {count}", count=len(broken))
         with st.expander(heading, icon=":material/warning:", expanded=len(broken) <= MAX_BROKEN):
             for entry in broken:
-                st.warning(f"**{as_text(entry.reference)}**: {as_text(entry.problem)}")
+                st.warning(f"**{as_text(entry.reference)}**: {as_text(t(entry.problem))}")
     return [entry for entry in found.values() if not entry.problem]
 
 
@@ -109,6 +109,6 @@ def show_samples(entry: Entry, seeds: Sequence[int], columns: int, caption: str)
         try:
             grid = _grid(entry.reference, str(entry.folder), tuple(seeds), columns, visitor_token())
         except AIGCError as error:
-            st.warning(f"**{as_text(caption)}**: {as_text(str(error))}")
+            st.warning(f"**{as_text(caption)}**: {as_text(t(error.sentence))}")
         else:
             st.image(grid, caption=as_text(caption), width="stretch", alt=caption)

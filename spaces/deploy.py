@@ -25,6 +25,7 @@ from aigc_core.terminal import run_program  # noqa: E402
 CORE = [
     "LICENSE",
     "aigc_core/**/*.py",
+    "aigc_core/locale/*/LC_MESSAGES/*.po",
     "aigc_core/training/presets/*.yaml",
     "aigc_core/metrics/weights/*.safetensors",
     "aigc_core/metrics/weights/*.json",

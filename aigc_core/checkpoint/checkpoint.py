@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save, save_file
 from torch import Tensor
 
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.families.base import Model, families
 from aigc_core.files import atomic_directory
 from aigc_core.modalities.base import Modality
@@ -151,6 +151,6 @@ def _compare(weights: Path, found: dict[str, Any], expected: dict[str, Any]) -> 
                 "network.",
                 weights=weights,
                 name=name,
-                found=found.get(name, "missing"),
-                expected=expected.get(name, "absent"),
+                found=found.get(name, Sentence("missing")),
+                expected=expected.get(name, Sentence("absent")),
             )

@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from aigc_core.config import read_config_file
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 
 from .config import CheckpointConfig
 from .layout import CONFIG_FILE, MAX_CONFIG_BYTES, WEIGHTS_FILE
@@ -99,4 +99,4 @@ def read_config(folder: Path) -> CheckpointConfig:
         raise AIGCError("'{name}' is not a checkpoint of AIGC Studio: it has no {file}.", name=folder, file=CONFIG_FILE)
     if path.stat().st_size > MAX_CONFIG_BYTES:
         raise AIGCError("'{path}' is too large to be a checkpoint's config.", path=path)
-    return read_config_file(CheckpointConfig, path, "fetch the checkpoint again")
+    return read_config_file(CheckpointConfig, path, Sentence("fetch the checkpoint again"))

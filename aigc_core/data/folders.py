@@ -86,8 +86,16 @@ def _listed(folder: Path) -> tuple[list[Path], Counter[str]]:
             else:
                 ignored[path.suffix.lower() or "files without a suffix"] += 1
     if not paths:
-        found = f"; it has {_kinds(ignored)}" if ignored else "; it should hold PNG, JPEG or WebP files"
-        raise AIGCError("There is no image in '{folder}' that can be read here{found}.", folder=folder, found=found)
+        if ignored:
+            raise AIGCError(
+                "There is no image in '{folder}' that can be read here; it has {kinds}.",
+                folder=folder,
+                kinds=_kinds(ignored),
+            )
+        raise AIGCError(
+            "There is no image in '{folder}' that can be read here; it should hold PNG, JPEG or WebP files.",
+            folder=folder,
+        )
     return sorted(paths), ignored
 
 
@@ -149,7 +157,7 @@ def decode_all(
         try:
             image = read_image(paths[index], resolution, channels)
         except AIGCError as error:
-            return str(error)
+            return error.sentence
         if keep:
             images[index] = image
         return ""

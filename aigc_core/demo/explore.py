@@ -21,7 +21,7 @@ from ..config import parse_config
 from ..errors import AIGCError
 from .generate import GenerateTab, direction_label, request_of_link
 from .inference import Place, draw_around, draw_movie, strongest_directions
-from .language import text, word
+from .language import text
 from .pictures import data_uri, served_folder, sheet, sheet_html
 from .visitor import errors_shown, token_of
 
@@ -76,9 +76,9 @@ def draw_chart(
     with errors_shown():
         token = token_of(visitor)
         if not centre:
-            raise AIGCError(word("no_image_yet"))
+            raise AIGCError("Generate an image first; the map is drawn around it.")
         if not x or not y or x == y:
-            raise AIGCError(word("two_directions"))
+            raise AIGCError("Choose two different directions for the map.")
         half = SIDE // 2
         ticks = [round(reach * tick / half, 3) for tick in range(-half, half + 1)]
         images, places = draw_around(centre, [{x: across, y: up} for up in reversed(ticks) for across in ticks], token)
@@ -142,7 +142,7 @@ def keep(chart: Chart | None, kept: Kept) -> tuple[Kept, str]:
     """The chosen place joins those that were kept."""
     with errors_shown():
         if chart is None:
-            raise AIGCError(word("click_first"))
+            raise AIGCError("Click on the map first.")
     return kept_with(kept, chart.place, chart.pictures[chart.chosen])
 
 
@@ -177,7 +177,7 @@ def make_movie(
     """A looping movie through the kept places: the MP4 to show, and both files to download."""
     with errors_shown():
         if len(kept) < 2:
-            raise AIGCError(word("keep_two"))
+            raise AIGCError("Keep at least two images for a movie.")
         progress(0.1, desc="")
         places: list[Place | str] = [place for place, _ in kept]
         drawn = torch.from_numpy(draw_movie(places, int(frames), curve, token_of(visitor)))
@@ -197,7 +197,7 @@ def keep_found(found: tuple[Place, str] | None, kept: Kept) -> tuple[Kept, str]:
     """A place that was found by inversion joins those that were kept."""
     with errors_shown():
         if found is None:
-            raise AIGCError(word("search_first"))
+            raise AIGCError("Find the nearest image first.")
     return kept_with(kept, *found)
 
 
@@ -205,7 +205,7 @@ def request_of_choice(chart: Chart | None) -> str:
     """The canonical request of the chosen place."""
     with errors_shown():
         if chart is None or not chart.place.request:
-            raise AIGCError(word("no_seed"))
+            raise AIGCError("This image was not made from a seed, so Generate cannot show it; keep it for the movie.")
     return chart.place.request
 
 
@@ -257,40 +257,46 @@ def build(generate_tab: GenerateTab) -> ExploreTab:
     centre, chart_state, kept_state = gr.State(""), gr.State(None), gr.State([])
     address = gr.Textbox(visible=False)
     address.change(None, address, None, js=NOTE_MAP, api_visibility="private")
-    gr.Markdown(text("explore_lead"), elem_classes="lead")
+    gr.Markdown(
+        text(
+            "A map of the latent plane. The middle is your image; left and right, up and down follow two directions. "
+            "Click a picture to look at it, then keep it or make it the new middle."
+        ),
+        elem_classes="lead",
+    )
     with gr.Row(elem_classes="wide"):
         with gr.Column(scale=6, min_width=300, elem_classes="stage"):
             plane = sheet("map")
         with gr.Column(scale=4, min_width=290, elem_classes="controls"):
             with gr.Row():
-                x = gr.Dropdown([], label=text("axis_x"), min_width=130, allow_custom_value=True)
-                y = gr.Dropdown([], label=text("axis_y"), min_width=130, allow_custom_value=True)
-            reach = gr.Slider(1, 6, REACH, step=0.5, label=text("reach"))
+                x = gr.Dropdown([], label=text("Left to right"), min_width=130, allow_custom_value=True)
+                y = gr.Dropdown([], label=text("Bottom to top"), min_width=130, allow_custom_value=True)
+            reach = gr.Slider(1, 6, REACH, step=0.5, label=text("Reach (standard deviations)"))
             with gr.Row():
-                seed = gr.Number(None, label=text("seed"), min_width=110)
-                dice = gr.Button(text("dice"), min_width=110, elem_classes="dice")
+                seed = gr.Number(None, label=text("Seed"), min_width=110)
+                dice = gr.Button(text("🎲 New seed"), min_width=110, elem_classes="dice")
             with gr.Row(equal_height=True):
                 large = gr.HTML(elem_classes="pixels", elem_id="chosen", min_width=130)
                 with gr.Column(min_width=140, elem_classes="controls"):
                     caption = gr.Markdown(elem_classes="caption", elem_id="place")
-                    keep_it = gr.Button(text("keep"), variant="primary", size="sm", elem_id="keep")
-                    centre_it = gr.Button(text("centre"), size="sm")
-                    open_it = gr.Button(text("open_in_generate"), size="sm")
-    gr.Markdown(text("movie_heading"), elem_classes="section")
+                    keep_it = gr.Button(text("Keep for the movie"), variant="primary", size="sm", elem_id="keep")
+                    centre_it = gr.Button(text("Make it the middle"), size="sm")
+                    open_it = gr.Button(text("Open in Generate"), size="sm")
+    gr.Markdown(text("### Movie between kept images"), elem_classes="section")
     with gr.Row(elem_classes="wide"):
         with gr.Column(scale=6, min_width=300, elem_classes="stage"):
-            gr.Markdown(text("kept"), elem_classes="caption")
+            gr.Markdown(text("KEPT — CLICK TO REMOVE"), elem_classes="caption")
             kept_sheet = sheet("kept")
             with gr.Row():
-                more = gr.Button(text("keep_seeds"), size="sm", min_width=140)
-                film = gr.Button(text("make_movie"), variant="primary", size="sm", min_width=140, elem_id="film")
+                more = gr.Button(text("Add four new seeds"), size="sm", min_width=140)
+                film = gr.Button(text("Make the movie"), variant="primary", size="sm", min_width=140, elem_id="film")
             with gr.Row():
                 curve = gr.Radio(
                     [(text("spherical"), "spherical"), (text("linear"), "linear")],
                     value="spherical",
-                    label=text("curve"),
+                    label=text("Path"),
                 )
-                frames = gr.Slider(5, 60, FRAMES, step=1, label=text("frames"))
+                frames = gr.Slider(5, 60, FRAMES, step=1, label=text("Frames between two images"))
         with gr.Column(scale=4, min_width=290, elem_classes="stage"):
             movie = gr.Video(
                 show_label=False,

@@ -20,6 +20,7 @@ from aigc_core.sampling.labels import class_entries, join_entries, split_entries
 from aigc_core.sampling.request import SampleRequest, is_known
 
 from ..config import parse_config
+from ..errors import Sentence
 from .inference import draw, strongest_directions
 from .language import text
 from .pictures import Picture, as_data_uri, pictures_of, sheet, sheet_html, write_archive, write_pictures
@@ -30,14 +31,14 @@ NUM_DIRECTIONS = 4
 REACH = 4
 MAX_REMEMBERED = 16
 SEED, COUNT = 7, 16
-EXAMPLES = {
-    "example_sneakers": "checkpoint=checkpoints/fashion-mnist&seed=40&count=16&labels=Sneaker",
-    "example_blend": "checkpoint=checkpoints/fashion-mnist&seed=3&count=9"
+EXAMPLES: dict[str, str] = {
+    Sentence("Sixteen sneakers"): "checkpoint=checkpoints/fashion-mnist&seed=40&count=16&labels=Sneaker",
+    Sentence("From bag to T-shirt"): "checkpoint=checkpoints/fashion-mnist&seed=3&count=9"
     "&labels=Bag:1%2BT-shirt/top:0,Bag:0.5%2BT-shirt/top:0.5,Bag:0%2BT-shirt/top:1",
-    "example_digits": "checkpoint=checkpoints/mnist&seed=100&count=30&labels=0,1,2,3,4,5,6,7,8,9",
-    "example_photographs": "checkpoint=checkpoints/cifar10&seed=20&count=24&labels=horse,ship,truck",
-    "example_smileys": "checkpoint=checkpoints/emoji&seed=40&count=16",
-    "example_classroom": "checkpoint=checkpoints/mnist-mlp&seed=1&count=16",
+    Sentence("Digits in order"): "checkpoint=checkpoints/mnist&seed=100&count=30&labels=0,1,2,3,4,5,6,7,8,9",
+    Sentence("Horses, ships, trucks"): "checkpoint=checkpoints/cifar10&seed=20&count=24&labels=horse,ship,truck",
+    Sentence("A page of smileys"): "checkpoint=checkpoints/emoji&seed=40&count=16",
+    Sentence("The classroom GAN"): "checkpoint=checkpoints/mnist-mlp&seed=1&count=16",
 }
 # The address bar follows, so that the page can be reloaded or shared as it is.
 FOLLOW = """request => {
@@ -213,7 +214,7 @@ def class_choices(config: CheckpointConfig) -> list[tuple[str, str]]:
 
 def direction_label(rank: int, name: str) -> str:
     """What a visitor reads of a direction, counted from 1, the strongest first; its name in requests is last."""
-    return f"{text('direction')} {rank} · {name}"
+    return f"{text('Direction')} {rank} · {name}"
 
 
 def controls_for(request: SampleRequest, token: str | None = None) -> list[Any]:
@@ -233,13 +234,18 @@ def controls_for(request: SampleRequest, token: str | None = None) -> list[Any]:
     ]
     sliders += [gr.Slider(visible=False, value=0)] * (NUM_DIRECTIONS - len(sliders))
     others = ",".join(f"{name}={value:.12g}" for name, value in edits.offsets.items() if name not in names)
+    truncation_info = text(
+        "in W · 1: full variety · less: nearer the average"
+        if layers
+        else "in Z · 1: full variety · less: nearer the average"
+    )
     return [
         request.seed,
         request.count,
         gr.Dropdown(
             choices=choices, value=split_entries(request.labels) if request.labels else [], visible=bool(choices)
         ),
-        gr.Slider(value=truncation_of(options), info=text("truncation_w" if layers else "truncation_z")),
+        gr.Slider(value=truncation_of(options), info=truncation_info),
         *sliders,
         gr.Number(value=edits.mix_seed, visible=layers > 0),
         gr.Slider(value=edits.mix_layer, maximum=max(layers, 2) - 1, visible=layers > 0),
@@ -252,27 +258,40 @@ def build(reference: gr.Textbox) -> GenerateTab:
     with gr.Row(elem_classes="wide"):
         with gr.Column(scale=4, min_width=290, elem_classes="controls"):
             with gr.Row():
-                seed = gr.Number(SEED, label=text("seed"), min_width=130, elem_id="seed")
-                dice = gr.Button(text("dice"), min_width=120, elem_id="dice", elem_classes="dice")
-            count = gr.Slider(1, MAX_COUNT, COUNT, step=1, label=text("count"))
+                seed = gr.Number(SEED, label=text("Seed"), min_width=130, elem_id="seed")
+                dice = gr.Button(text("🎲 New seed"), min_width=120, elem_id="dice", elem_classes="dice")
+            count = gr.Slider(1, MAX_COUNT, COUNT, step=1, label=text("Images"))
             classes = gr.Dropdown(
-                [], multiselect=True, allow_custom_value=True, label=text("classes"), info=text("classes_info")
+                [],
+                multiselect=True,
+                allow_custom_value=True,
+                label=text("Classes"),
+                info=text("none: any · several: in turn · a blend: Bag:0.7+Coat:0.3"),
             )
-            truncation = gr.Slider(0, 1, 1, step=0.01, label=text("truncation"), info=text("truncation_z"))
-            gr.Markdown(text("directions"), elem_classes="caption")
+            truncation = gr.Slider(
+                0,
+                1,
+                1,
+                step=0.01,
+                label=text("Truncation"),
+                info=text("in Z · 1: full variety · less: nearer the average"),
+            )
+            gr.Markdown(text("LATENT DIRECTIONS, THE STRONGEST FIRST"), elem_classes="caption")
             sliders = [
                 gr.Slider(-REACH, REACH, 0, step=0.1, label=direction_label(rank + 1, "…"))
                 for rank in range(NUM_DIRECTIONS)
             ]
             with gr.Row():
-                mix_seed = gr.Number(None, label=text("mix_seed"), visible=False, min_width=120)
-                mix_layer = gr.Slider(0, 1, 0, step=1, label=text("mix_layer"), visible=False, min_width=120)
-            others = gr.Textbox(label=text("others"), info=text("others_info"), visible=False)
-            start = gr.Button(text("generate"), variant="primary", elem_id="generate")
+                mix_seed = gr.Number(None, label=text("Styles from seed"), visible=False, min_width=120)
+                mix_layer = gr.Slider(0, 1, 0, step=1, label=text("from layer"), visible=False, min_width=120)
+            others = gr.Textbox(
+                label=text("Other directions"), info=text("by name, in standard deviations"), visible=False
+            )
+            start = gr.Button(text("Generate"), variant="primary", elem_id="generate")
             past = gr.BrowserState([], storage_key="aigc-studio-history", secret="aigc-studio")
-            gr.Markdown(text("history"), elem_classes="caption")
+            gr.Markdown(text("HISTORY — CLICK TO COME BACK"), elem_classes="caption")
             history = sheet("history")
-            gr.Markdown(text("examples"), elem_classes="caption")
+            gr.Markdown(text("START FROM AN EXAMPLE"), elem_classes="caption")
             with gr.Row(elem_classes="chips"):
                 examples = {name: gr.Button(text(name), size="sm", min_width=130) for name in EXAMPLES}
         with gr.Column(scale=9, min_width=300, elem_classes="stage first"):
@@ -281,10 +300,12 @@ def build(reference: gr.Textbox) -> GenerateTab:
                 buttons=["download", "fullscreen"], interactive=False,
             )  # fmt: skip
             with gr.Row():
-                pack = gr.Button(text("zip"), size="sm", min_width=120, elem_id="pack")
+                pack = gr.Button(text("Download all (zip)"), size="sm", min_width=120, elem_id="pack")
                 packed = gr.DownloadButton(visible="hidden", elem_id="archive")
-                to_explore = gr.Button(text("to_explore"), size="sm", min_width=120)
-            link = gr.Textbox(label=text("link"), interactive=False, buttons=["copy"], elem_id="link")
+                to_explore = gr.Button(text("Explore around the first image"), size="sm", min_width=120)
+            link = gr.Textbox(
+                label=text("Link to exactly these images"), interactive=False, buttons=["copy"], elem_id="link"
+            )
     controls = [seed, count, classes, truncation, *sliders, mix_seed, mix_layer, others]
     tab = GenerateTab(controls, [gallery, link, gr.State("")], to_explore, examples, past, history)
     inputs: Any = [reference, *controls]

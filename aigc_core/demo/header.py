@@ -11,7 +11,7 @@ import gradio as gr
 from aigc_core.access import SHIPPED
 from aigc_core.checkpoint.reference import CheckpointReference, step_number
 
-from .language import text, word
+from .language import t, text
 from .models import earlier_steps, offered_models
 from .theme import BRAND
 
@@ -31,9 +31,9 @@ def build() -> Masthead:
     with gr.Row(elem_id="header"):
         gr.HTML(f"{BRAND}<h1>AIGC Studio</h1>", elem_id="brand", scale=6, min_width=220)
         model = gr.Dropdown(
-            model_choices(), label=text("model"), allow_custom_value=True, scale=3, min_width=200, elem_id="model"
+            model_choices(), label=text("Model"), allow_custom_value=True, scale=3, min_width=200, elem_id="model"
         )
-        step = gr.Dropdown([], label=text("step"), scale=2, min_width=130, elem_id="step", interactive=True)
+        step = gr.Dropdown([], label=text("Training step"), scale=2, min_width=130, elem_id="step", interactive=True)
         if "OAUTH_CLIENT_ID" in os.environ:
             gr.LoginButton(size="sm", scale=1, min_width=160)
     return Masthead(model, step, reference)
@@ -49,7 +49,7 @@ def chosen(reference: str, token: str | None) -> list[Any]:
     named = CheckpointReference.parse(reference)
     model, step = str(replace(named, revision="")), named.revision
     steps = earlier_steps(model, token)
-    choices = [(word("final"), "")] + [(f"{step_number(name):,}", name) for name in reversed(steps)]
+    choices = [(t("final"), "")] + [(f"{step_number(name):,}", name) for name in reversed(steps)]
     if step and step not in steps:
         choices.append((step, step))
     return [

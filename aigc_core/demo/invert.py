@@ -19,7 +19,7 @@ from aigc_core.modalities.provenance import Statement
 from ..errors import AIGCError
 from .generate import class_choices
 from .inference import Place, approach
-from .language import text, word
+from .language import text
 from .pictures import data_uri, served_folder
 from .visitor import errors_shown, token_of
 
@@ -45,7 +45,7 @@ def invert_file(
 
     with errors_shown():
         if not picture:
-            raise AIGCError(word("picture_first"))
+            raise AIGCError("Upload or draw a picture first.")
         token = token_of(visitor)
         weights = load_checkpoint(checkpoint, token).weights_sha256
         curve, folder = [], served_folder()
@@ -59,8 +59,11 @@ def invert_file(
                 yield str(path), pandas.DataFrame(curve), found
         except AIGCError as error:
             # Where the upload lies on the server is nobody's business.
-            values = {name: str(value).replace(picture, Path(picture).name) for name, value in error.values.items()}
-            raise AIGCError(error.sentence.replace(picture, Path(picture).name), **values) from None
+            values = {
+                name: value.replace(picture, Path(picture).name) if isinstance(value, str) else value
+                for name, value in error.sentence.values.items()
+            }
+            raise AIGCError(error.sentence.template, **values) from None
 
 
 def invert(
@@ -95,16 +98,20 @@ def invert_drawing(
 def build(reference: gr.Textbox) -> InvertTab:
     """The tab's components and the events that stay inside it."""
     found = gr.State(None)
-    gr.Markdown(text("invert_lead"), elem_classes="lead")
+    gr.Markdown(
+        text("Give a picture, and the search finds the nearest image that this model can draw."), elem_classes="lead"
+    )
     with gr.Row(elem_classes="wide"):
         with gr.Column(scale=5, min_width=290, elem_classes="controls"):
-            classes = gr.Dropdown([], label=text("stay_in_class"), info=text("stay_info"), allow_custom_value=True)
-            with gr.Tab(text("upload")):
+            classes = gr.Dropdown(
+                [], label=text("Class"), info=text("none: the search chooses"), allow_custom_value=True
+            )
+            with gr.Tab(text("Upload")):
                 upload = gr.Image(
                     show_label=False, sources=["upload", "clipboard", "webcam"], height=CANVAS, elem_id="upload"
                 )
-                search_upload = gr.Button(text("search"), variant="primary", elem_id="search")
-            with gr.Tab(text("draw")):
+                search_upload = gr.Button(text("Find the nearest image"), variant="primary", elem_id="search")
+            with gr.Tab(text("Draw")):
                 black = Image.new("RGB", (CANVAS, CANVAS))
                 drawing = gr.Sketchpad(
                     {"background": black, "layers": [], "composite": black},  # type: ignore[arg-type]
@@ -112,22 +119,22 @@ def build(reference: gr.Textbox) -> InvertTab:
                     layers=False, transforms=(), elem_id="sketch",
                     brush=gr.Brush(default_size=22, colors=["#ffffff", "#9a9a9a", "#d9482f", "#f2c230", "#3b7dd8"]),
                 )  # fmt: skip
-                search_drawing = gr.Button(text("search"), variant="primary")
+                search_drawing = gr.Button(text("Find the nearest image"), variant="primary")
         with gr.Column(scale=6, min_width=290, elem_classes="stage", visible=False) as results:
             with gr.Row():
                 with gr.Column(min_width=180):
-                    gr.Markdown(text("nearest"), elem_classes="caption")
+                    gr.Markdown(text("NEAREST IMAGE"), elem_classes="caption")
                     nearest = gr.Image(
                         show_label=False, interactive=False, height=CANVAS, elem_id="nearest", buttons=["download"]
                     )
                 with gr.Column(min_width=180):
-                    gr.Markdown(text("loss"), elem_classes="caption")
+                    gr.Markdown(text("LOSS, STEP BY STEP"), elem_classes="caption")
                     loss = gr.LinePlot(
                         x="step", y="loss", show_label=False, height=CANVAS, y_lim=[0, None], buttons=[], elem_id="loss"
                     )
             with gr.Row():
-                to_explore = gr.Button(text("explore_around"), size="sm", elem_id="invert-explore")
-                keep = gr.Button(text("keep"), size="sm")
+                to_explore = gr.Button(text("Explore around it"), size="sm", elem_id="invert-explore")
+                keep = gr.Button(text("Keep for the movie"), size="sm")
     outputs = [nearest, loss, found]
     searches = [search_upload.click, search_drawing.click]
     gr.on(searches, lambda: gr.Column(visible=True), None, results, api_visibility="private")
@@ -148,5 +155,5 @@ def place_found(found: tuple[Place, str] | None) -> Place:
     """Where the nearest image lies."""
     with errors_shown():
         if found is None:
-            raise AIGCError(word("search_first"))
+            raise AIGCError("Find the nearest image first.")
     return found[0]

@@ -21,7 +21,7 @@ from ..config import parse_config
 from ..errors import AIGCError
 from .generate import class_choices
 from .inference import draw
-from .language import text, word
+from .language import text
 from .pictures import data_uri, sheet, sheet_html
 from .visitor import errors_shown, token_of
 
@@ -114,7 +114,7 @@ def blend_label(chosen: Sequence[str], weights: Sequence[float]) -> str:
     """The label of a request that blends classes. Raises AIGCError if nothing is left to blend."""
     parts = [(entry, weight) for entry, weight in zip(chosen, weights) if weight > 0]
     if not parts:
-        raise AIGCError(word("one_class"))
+        raise AIGCError("Choose at least one class, and give it a weight above 0.")
     return mix_entry(parts)
 
 
@@ -174,27 +174,38 @@ def _pictures(requests: list[SampleRequest], visitor: gr.OAuthToken | None) -> l
 def build(reference: gr.Textbox) -> MixTab:
     """The tab's components and the events that stay inside it."""
     with gr.Row(elem_classes="wide"):
-        seed = gr.Number(SEED, label=text("seed"), min_width=120, scale=0)
-        dice = gr.Button(text("dice"), min_width=140, scale=0, elem_classes="dice")
-    gr.Markdown(text("classes_heading"), elem_classes="section")
-    no_classes = gr.Markdown(text("no_classes"), visible=False, elem_classes="lead")
+        seed = gr.Number(SEED, label=text("Seed"), min_width=120, scale=0)
+        dice = gr.Button(text("🎲 New seed"), min_width=140, scale=0, elem_classes="dice")
+    gr.Markdown(text("### Classes"), elem_classes="section")
+    no_classes = gr.Markdown(
+        text("This model has no classes, so there are none to mix."), visible=False, elem_classes="lead"
+    )
     with gr.Column(visible=True) as class_part, gr.Row(elem_classes="wide"):
         with gr.Column(scale=5, min_width=290, elem_classes="controls"):
-            gr.Markdown(text("blend_lead"), elem_classes="lead")
+            gr.Markdown(text("Weigh two to four classes against each other."), elem_classes="lead")
             chosen = gr.Dropdown(
-                [], multiselect=True, max_choices=MAX_BLENDED, label=text("blended"), elem_id="blended"
+                [], multiselect=True, max_choices=MAX_BLENDED, label=text("Classes in the blend"), elem_id="blended"
             )
             weights = [gr.Slider(0, 1, 1, step=0.01, visible=False) for _ in range(MAX_BLENDED)]
             blended = sheet("blend")
-            use = gr.Button(text("open_in_generate"), size="sm", elem_id="blend-to-generate")
+            use = gr.Button(text("Open in Generate"), size="sm", elem_id="blend-to-generate")
         with gr.Column(scale=6, min_width=300, elem_classes="stage"):
-            gr.Markdown(text("pairs_lead"), elem_classes="lead")
+            gr.Markdown(text("One seed in every pair of classes, half and half."), elem_classes="lead")
             matrix = sheet("pairs")
-    gr.Markdown(text("styles_heading"), elem_classes="section")
-    no_styles = gr.Markdown(text("no_styles"), visible=False, elem_classes="lead")
+    gr.Markdown(text("### Styles"), elem_classes="section")
+    no_styles = gr.Markdown(
+        text(
+            "This model has no styles to mix: its latent goes straight into the image. A model of the architecture "
+            "`stylegan2` has."
+        ),
+        visible=False,
+        elem_classes="lead",
+    )
     with gr.Column(visible=False) as style_part:
-        gr.Markdown(text("styles_lead"), elem_classes="lead")
-        layer = gr.Slider(0, 1, 0, step=1, label=text("mix_layer"))
+        gr.Markdown(
+            text("Rows give the coarse layers, columns the layers from the chosen one on."), elem_classes="lead"
+        )
+        layer = gr.Slider(0, 1, 0, step=1, label=text("from layer"))
         styled = sheet("styles")
     unlisted: Any = {"api_visibility": "private"}
     live: Any = {"show_progress": "hidden", "trigger_mode": "always_last", **unlisted}

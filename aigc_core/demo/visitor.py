@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import gradio as gr
 
 from ..errors import AIGCError
-from .language import told
+from .language import t
 
 
 @contextmanager
@@ -17,7 +17,7 @@ def errors_shown() -> Iterator[None]:
     try:
         yield
     except AIGCError as error:
-        raise gr.Error(told(error), print_exception=False) from None
+        raise gr.Error(t(error.sentence), print_exception=False) from None
 
 
 def token_of(visitor: gr.OAuthToken | None) -> str | None:

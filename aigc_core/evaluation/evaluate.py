@@ -25,7 +25,7 @@ from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.config import parse_config
 from aigc_core.data.datasets import is_registered, public_name
 from aigc_core.data.folders import common_side
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.families.base import Condition
 from aigc_core.files import atomic_write
 from aigc_core.metrics.balance import class_imbalance, class_shares, mode_coverage
@@ -302,7 +302,10 @@ def default_reference(config: CheckpointConfig, extractor: str | None, weights: 
 
 
 def _protocol(reference: Reference, num_samples: int) -> Protocol:
-    for count, what in ((num_samples, "samples"), (len(reference.data), "real images")):
+    for count, what in (
+        (num_samples, Sentence("samples")),
+        (len(reference.data), Sentence("real images")),
+    ):
         if count < MIN_IMAGES:
             raise AIGCError(
                 "An evaluation needs {minimum} {what} at least, better thousands, not {count}.",

@@ -58,9 +58,10 @@ def kept(name: str, compute: Callable[[], dict[str, Tensor]]) -> dict[str, Tenso
         with atomic_write(path) as unfinished:
             save_file(tensors, unfinished)
     except AIGCError as error:
+        reason = error.sentence.values["reason"]
         warnings.warn(
-            f"The cache '{cache_folder()}' cannot be written to ({error.values['reason']}): what was computed is not "
-            "kept for the next evaluation.",
+            f"The cache '{cache_folder()}' cannot be written to ({reason}): what was computed is not kept for the next "
+            "evaluation.",
             stacklevel=2,
         )
     return tensors

@@ -17,6 +17,7 @@ from pydantic import Field, field_validator
 
 from aigc_core.checkpoint.layout import RESULTS_FOLDER
 from aigc_core.config import Config, read_config_file
+from aigc_core.errors import Sentence
 from aigc_core.files import atomic_write
 from aigc_core.metrics.catalogue import FIGURES
 from aigc_core.metrics.estimate import Figure
@@ -26,8 +27,8 @@ SAMPLING_SEED = 1_000_000
 """Where evaluation's seeds start, away from those people look at."""
 ENOUGH_IMAGES = 1000
 """Fewer real images bias figures in ways that their intervals do not hold."""
-FEW_IMAGES = "With few images intervals are wide, and few real ones bias FID upwards beyond its interval."
-NOT_MEASURED = "not measured: needs at least {count} samples"
+FEW_IMAGES = Sentence("With few images intervals are wide, and few real ones bias FID upwards beyond its interval.")
+NOT_MEASURED = Sentence("not measured: needs at least {count} samples")
 NOT_KEPT = "The result is not kept: "
 """What a warning begins with where a result could be measured and not written."""
 
@@ -152,7 +153,7 @@ def write_result(result: Result, folder: Path) -> Path:
 def read_results(folder: Path) -> list[Result]:
     """The results in a checkpoint's `eval/`, in order of protocol. Raises AIGCError for a damaged one."""
     paths = sorted((folder / RESULTS_FOLDER).glob("*.json"))
-    return [read_config_file(Result, path, "evaluate the checkpoint again") for path in paths]
+    return [read_config_file(Result, path, Sentence("evaluate the checkpoint again")) for path in paths]
 
 
 def precision_and_coverage(results: list[Result]) -> dict[str, str]:

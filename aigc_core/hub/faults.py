@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 
 
 class HubUnreachable(AIGCError):
@@ -80,17 +80,21 @@ def _status_as_sentence(what: str, error: Any) -> AIGCError:
             r"(\d+)$", headers.get("Retry-After", "")
         )
         wait = told and told[1]
-        return AIGCError(
-            "{what}: too many requests; try again in {wait}.", what=what, wait=f"{wait} seconds" if wait else "a while"
-        )
-    said = f" (the Hub says: {_one_line(error.server_message)})" if error.server_message else ""
+        if wait:
+            return AIGCError("{what}: too many requests; try again in {wait} seconds.", what=what, wait=wait)
+        return AIGCError("{what}: too many requests; try again in a while.", what=what)
+    answer = _one_line(error.server_message or "")
+    said = Sentence(" (the Hub says: {answer})", answer=answer) if answer else ""
     meaning = {
-        401: "the token is missing or wrong; log in with `hf auth login`",
-        402: f"it must be paid for, by a subscription or credits{said}",
-        403: f"your account or token may not do this{said}; log in with a token that may write, or choose otherwise",
-        404: "there is no such thing on the Hub, or the token may not see it",
-        409: "the name is taken, or it was changed at the same time; choose another name or try again",
-    }.get(status, f"the Hub refused with status {status}{said}")
+        401: Sentence("the token is missing or wrong; log in with `hf auth login`"),
+        402: Sentence("it must be paid for, by a subscription or credits{said}", said=said),
+        403: Sentence(
+            "your account or token may not do this{said}; log in with a token that may write, or choose otherwise",
+            said=said,
+        ),
+        404: Sentence("there is no such thing on the Hub, or the token may not see it"),
+        409: Sentence("the name is taken, or it was changed at the same time; choose another name or try again"),
+    }.get(status, Sentence("the Hub refused with status {status}{said}", status=status, said=said))
     return AIGCError("{what}: {meaning}.", what=what, meaning=meaning)
 
 

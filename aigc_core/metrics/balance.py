@@ -8,6 +8,8 @@ import numpy
 from torch import Tensor
 from torch.nn import functional
 
+from aigc_core.errors import Sentence
+
 from .estimate import Figure, MetricInfo, group_influences, smallest_tried
 
 PRESENT = 0.1
@@ -16,21 +18,23 @@ SAMPLES_PER_CLASS = 10
 METRICS = {
     # The share of the data's classes that have at least a tenth of their share among the samples.
     "mode_coverage": MetricInfo(
-        "Mode coverage",
+        Sentence("Mode coverage"),
         "higher",
         "the classifier of the data as extractor",
-        "Tells a rare class from a missing one only with ten samples a class or more. From 0 to 1.",
+        Sentence("Tells a rare class from a missing one only with ten samples a class or more. From 0 to 1."),
         min_samples=lambda sizes: max(smallest_tried(sizes), SAMPLES_PER_CLASS * sizes.classes),
         highest=1.0,
         audit=True,
     ),
     # The share of samples that would have to change class to give the data's shares (total variation).
     "class_imbalance": MetricInfo(
-        "Class imbalance",
+        Sentence("Class imbalance"),
         "lower",
         "the classifier of the data as extractor",
-        "Biased upwards with few samples, whose classes chance alone unbalances: the interval reaches down to what "
-        "infinitely many may give. From 0 to 1.",
+        Sentence(
+            "Biased upwards with few samples, whose classes chance alone unbalances: the interval reaches down to what "
+            "infinitely many may give. From 0 to 1."
+        ),
         highest=1.0,
         audit=True,
     ),

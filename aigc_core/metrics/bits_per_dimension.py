@@ -5,17 +5,22 @@ from __future__ import annotations
 import numpy
 from torch import Tensor
 
+from aigc_core.errors import Sentence
+
 from .estimate import Figure, MetricInfo, group_influences
 
 MAX_SAMPLES = 2000
 """So many real samples at most are looked at, spread over the data."""
 METRICS = {
     "bits_per_dimension": MetricInfo(
-        "Bits per dimension",
+        Sentence("Bits per dimension"),
         "lower",
         "a model with a likelihood",
-        f"Of the real samples, {MAX_SAMPLES:,} at most; of a VAE an upper bound. A model may be good at this and draw "
-        "poor samples.",
+        Sentence(
+            "Of the real samples, {max_samples:,} at most; of a VAE an upper bound. A model may be good at this and "
+            "draw poor samples.",
+            max_samples=MAX_SAMPLES,
+        ),
     ),
 }
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy
 from torch import Tensor
 
+from aigc_core.errors import Sentence
+
 from .estimate import Figure, MetricInfo, Sizes, group_influences
 
 MAX_CHUNKS = 5
@@ -23,18 +25,21 @@ def enough_for_moments(sizes: Sizes) -> int:
 METRICS = {
     # The distance between the distributions of features (Heusel et al. 2017).
     "fid": MetricInfo(
-        "FID",
+        Sentence("FID"),
         "lower",
         "samples and real images",
-        "Biased upwards with few samples: the interval reaches down to what infinitely many would give. Never below 0.",
+        Sentence(
+            "Biased upwards with few samples: the interval reaches down to what infinitely many would give. Never "
+            "below 0."
+        ),
         min_samples=enough_for_moments,
     ),
     # The same without the bias of finite samples: extrapolated to infinitely many (Chong & Forsyth 2020).
     "fid_infinity": MetricInfo(
-        "FID∞",
+        Sentence("FID∞"),
         "lower",
         "samples and real images",
-        "Extrapolated to infinitely many samples; the bias of few real images remains. Never below 0.",
+        Sentence("Extrapolated to infinitely many samples; the bias of few real images remains. Never below 0."),
         min_samples=enough_for_moments,
     ),
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from aigc_core.errors import Sentence
+
 from .estimate import Figure, MetricInfo, group_influences
 
 SPLITS = 10
@@ -11,11 +13,13 @@ SPLITS = 10
 METRICS = {
     # How sure and how varied the predicted classes are (Salimans et al. 2016).
     "is": MetricInfo(
-        "IS",
+        Sentence("IS"),
         "higher",
         "an extractor that classifies",
-        "Biased downwards with few samples: the interval reaches up to what infinitely many would give. From 1 to the "
-        "number of classes.",
+        Sentence(
+            "Biased downwards with few samples: the interval reaches up to what infinitely many would give. From 1 to "
+            "the number of classes."
+        ),
         min_samples=lambda sizes: SPLITS * min(max(sizes.classes, 10), 100),
         lowest=1.0,
     ),

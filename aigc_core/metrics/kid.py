@@ -9,6 +9,8 @@ import numpy
 import torch
 from torch import Tensor
 
+from aigc_core.errors import Sentence
+
 from .estimate import Figure, MetricInfo, group_influences
 
 SUBSETS = 100
@@ -20,10 +22,12 @@ REPRESENTATIVES = 1000
 METRICS = {
     # The squared kernel distance of features (Bińkowski et al. 2018).
     "kid": MetricInfo(
-        "KID",
+        Sentence("KID"),
         "lower",
         "samples and real images",
-        "Unbiased for any number of samples, and for that it may fall below 0 where the true distance is near 0.",
+        Sentence(
+            "Unbiased for any number of samples, and for that it may fall below 0 where the true distance is near 0."
+        ),
         lowest=-math.inf,
     ),
 }

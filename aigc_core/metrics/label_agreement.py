@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from aigc_core.errors import Sentence
+
 from .estimate import Figure, MetricInfo
 
 METRICS = {
     "label_agreement": MetricInfo(
-        "Label agreement",
+        Sentence("Label agreement"),
         "higher",
         "a model with the reference's classes and the classifier of the data as extractor",
-        "Unbiased for any number of samples. From 0 to 1.",
+        Sentence("Unbiased for any number of samples. From 0 to 1."),
         highest=1.0,
     ),
 }

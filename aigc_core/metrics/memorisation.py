@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from aigc_core.errors import Sentence
+
 from .estimate import Figure, MetricInfo
 from .neighbours import nearest
 
@@ -19,10 +21,14 @@ CHANCE = 0.01
 METRICS = {
     # The share of samples nearer to a training image than all but 1 % of held-out images are; 1 % by chance.
     "memorisation": MetricInfo(
-        "Memorisation",
+        Sentence("Memorisation"),
         "lower",
         "a model whose training images are here and are not the reference",
-        f"{CHANCE:.0%} is chance. Unbiased for any number of samples, of which {AUDITED:,} at most are looked at.",
+        Sentence(
+            "{chance:.0%} is chance. Unbiased for any number of samples, of which {audited:,} at most are looked at.",
+            chance=CHANCE,
+            audited=AUDITED,
+        ),
         highest=1.0,
         audit=True,
     ),

@@ -10,6 +10,7 @@ import numpy
 import torch
 from torch import Tensor
 
+from aigc_core.errors import Sentence
 from aigc_core.rng import seeded_generator
 
 from .estimate import Figure, MetricInfo, Sizes, smallest_tried
@@ -23,7 +24,7 @@ SHARE = 0.25
 ENOUGH = 1500
 """How many images of the smaller side a replicate needs at most."""
 MIN_IMAGES = 20
-EQUAL_NUMBERS = (
+EQUAL_NUMBERS = Sentence(
     "Depends on how many samples there are, so it is measured only with as many as there are real images, or more. "
     "From 0 to 1."
 )
@@ -37,24 +38,32 @@ def as_many_as_real(sizes: Sizes) -> int:
 METRICS = {
     # The share of samples among the real images, and of real images among the samples (Kynkäänniemi et al. 2019).
     "precision": MetricInfo(
-        "Precision",
+        Sentence("Precision"),
         "higher",
         "samples and real images",
-        "Unbiased for any number of samples. From 0 to 1.",
+        Sentence("Unbiased for any number of samples. From 0 to 1."),
         highest=1.0,
     ),
     "recall": MetricInfo(
-        "Recall", "higher", "samples and real images", EQUAL_NUMBERS, min_samples=as_many_as_real, highest=1.0
+        Sentence("Recall"), "higher", "samples and real images", EQUAL_NUMBERS, min_samples=as_many_as_real, highest=1.0
     ),
     # The same by real neighbourhoods alone, which outliers disturb less (Naeem et al. 2020).
     "density": MetricInfo(
-        "Density",
+        Sentence("Density"),
         "higher",
         "samples and real images",
-        "Unbiased for any number of samples. From 0 up; it exceeds 1 where samples crowd into dense parts of the data.",
+        Sentence(
+            "Unbiased for any number of samples. From 0 up; it exceeds 1 where samples crowd into dense parts of the "
+            "data."
+        ),
     ),
     "coverage": MetricInfo(
-        "Coverage", "higher", "samples and real images", EQUAL_NUMBERS, min_samples=as_many_as_real, highest=1.0
+        Sentence("Coverage"),
+        "higher",
+        "samples and real images",
+        EQUAL_NUMBERS,
+        min_samples=as_many_as_real,
+        highest=1.0,
     ),
 }
 

@@ -6,6 +6,8 @@ import numpy
 import torch
 from torch import Tensor
 
+from aigc_core.errors import Sentence
+
 from .estimate import Figure, MetricInfo
 
 EPSILON = 0.05
@@ -14,7 +16,12 @@ PATHS = 1000
 DISCARDED_PERCENT = 1
 METRICS = {
     # How far images move when latents move a little.
-    "ppl": MetricInfo("PPL", "lower", "a generator", f"Measured on {PATHS:,} paths, whatever the number of samples."),
+    "ppl": MetricInfo(
+        Sentence("PPL"),
+        "lower",
+        "a generator",
+        Sentence("Measured on {paths:,} paths, whatever the number of samples.", paths=PATHS),
+    ),
 }
 
 

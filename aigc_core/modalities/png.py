@@ -18,7 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from aigc_core.data.image_files import opened
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.files import atomic_write
 
 from .provenance import Provenance, Statement, parse_packet, xmp_packet
@@ -101,11 +101,17 @@ def _plain_pixels(picture: Image.Image) -> numpy.ndarray:
 
 
 OTHER_FILES = {
-    rb"GIF8": "is a GIF, which says that it is AI-generated, but not by what request; inspect reads PNG files",
-    rb".{4}ftyp": "is an MP4, which says that it is AI-generated, but not by what request; inspect reads PNG files",
-    rb"\xff\xd8\xff": "is a JPEG, which keeps neither the request nor the pixels; give the PNG that it was made from",
-    rb"RIFF.{4}WEBP": "is a WebP file, which keeps no request; give the PNG that it was made from",
-    rb"PK\x03\x04": "is an archive (zip or NPZ); unpack it and inspect the PNG files in it",
+    rb"GIF8": Sentence(
+        "is a GIF, which says that it is AI-generated, but not by what request; inspect reads PNG files"
+    ),
+    rb".{4}ftyp": Sentence(
+        "is an MP4, which says that it is AI-generated, but not by what request; inspect reads PNG files"
+    ),
+    rb"\xff\xd8\xff": Sentence(
+        "is a JPEG, which keeps neither the request nor the pixels; give the PNG that it was made from"
+    ),
+    rb"RIFF.{4}WEBP": Sentence("is a WebP file, which keeps no request; give the PNG that it was made from"),
+    rb"PK\x03\x04": Sentence("is an archive (zip or NPZ); unpack it and inspect the PNG files in it"),
 }
 """How files begin that are likely to be taken for ours, and what they are here."""
 
@@ -116,5 +122,5 @@ def _other_file(file: Path | BinaryIO) -> str:
         stream.seek(0)
         begin = stream.read(16)
         known = (what for pattern, what in OTHER_FILES.items() if re.match(pattern, begin, re.DOTALL))
-        return "" if begin.startswith(b"\x89PNG") else next(known, "is not a PNG")
+        return "" if begin.startswith(b"\x89PNG") else next(known, Sentence("is not a PNG"))
     return ""

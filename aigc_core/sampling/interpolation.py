@@ -20,7 +20,7 @@ from PIL import GifImagePlugin, Image, ImageChops
 from torch import Tensor
 
 from aigc_core.checkpoint.checkpoint import StoredCheckpoint
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.families.base import Condition, SamplerOptions, latent_model
 from aigc_core.files import atomic_write
 from aigc_core.modalities.png import to_picture
@@ -34,7 +34,7 @@ CURVES: tuple[Curve, ...] = get_args(Curve)
 FRAMES_PER_SECOND = 20
 WATCHABLE_SIDE = 256
 MAX_FRAMES = 10_000
-TOO_FEW = "An interpolation needs at least two images to lead through."
+TOO_FEW = Sentence("An interpolation needs at least two images to lead through.")
 
 
 def interpolate(

@@ -76,7 +76,7 @@ def collect(sources: Iterable[str], token: str | None = None) -> list[Entry]:
         try:
             found = _read_source(source.strip(), token)
         except AIGCError as error:
-            found = [Entry(source.strip(), problem=str(error))]
+            found = [Entry(source.strip(), problem=error.sentence)]
         for entry in found:
             entries.setdefault(entry.reference, entry)
     return list(entries.values())
@@ -141,7 +141,7 @@ def _read_repositories(source: str, token: str | None, **which: str) -> list[Ent
         try:
             return _read_repository(repo_id, token)
         except AIGCError as error:
-            return [Entry(repo_id, problem=str(error))]
+            return [Entry(repo_id, problem=error.sentence)]
 
     with ThreadPoolExecutor(8) as pool:
         groups = list(pool.map(read, names[:MAX_REPOSITORIES]))
@@ -157,7 +157,7 @@ def _read_entry(reference: str, folder: Path | None, problem: str = "") -> Entry
     try:
         return Entry(reference, folder, read_config(folder), tuple(read_results(folder)))
     except AIGCError as error:
-        return Entry(reference, problem=str(error))
+        return Entry(reference, problem=error.sentence)
 
 
 def by_protocol(entries: list[Entry]) -> dict[str, list[tuple[Entry, Result]]]:

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from aigc_core.config import Config
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.files import atomic_write, translate_io_errors
 
 from .processes import on_main_process
@@ -74,9 +74,9 @@ def _acquire(lock: FileLock, folder: Path) -> None:
         raise
 
 
-def _owner(folder: Path) -> str:
+def _owner(folder: Path) -> Sentence:
     try:
         owner = Owner.model_validate_json((folder / OWNER_FILE).read_bytes())
     except (OSError, ValidationError):
-        return "another process"
-    return f"process {owner.pid} on {owner.host}, since {owner.started},"
+        return Sentence("another process")
+    return Sentence("process {pid} on {host}, since {started},", pid=owner.pid, host=owner.host, started=owner.started)

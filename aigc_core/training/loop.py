@@ -30,7 +30,7 @@ from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.checkpoint.folder import read_config, step_folders
 from aigc_core.checkpoint.layout import TRAINING_STATE_FOLDER
 from aigc_core.config import parse_config
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.families.base import Batch, ModelSpec, StepState, families
 from aigc_core.files import atomic_directory, translate_io_errors
 from aigc_core.modalities.base import modalities
@@ -318,7 +318,7 @@ class Run:
             "Training diverged before step {step}: losses or weights are not finite numbers. The last good checkpoint "
             "is {checkpoint}; try a lower learning rate or a stronger penalty.",
             step=self.step,
-            checkpoint=kept[-1] if kept else "none yet",
+            checkpoint=kept[-1] if kept else Sentence("none yet"),
         )
 
     def _class_shares(self) -> Tensor:

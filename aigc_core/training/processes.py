@@ -25,7 +25,7 @@ def on_main_process(accelerator: Accelerator, action: Callable[[], Value]) -> Va
         try:
             outcome = [action()]
         except AIGCError as error:
-            outcome = [AIGCError(str(error))]
+            outcome = [error]
     (result,) = broadcast_object_list(outcome)
     if isinstance(result, AIGCError):
         raise result

@@ -34,7 +34,7 @@ def trained_layer() -> tuple[nn.Linear, torch.optim.Adam]:
 def test_an_error_is_one_line_that_can_be_encoded() -> None:
     for error in (AIGCError("a\nb \udcff"), AIGCError("{name} is {count:,}", name="a\r\nb \udcff", count=1000)):
         assert len(str(error).splitlines()) == 1 and str(error).encode().startswith(b"a b ?")
-        assert error.sentence.format(**error.values) == str(error)
+        assert error.sentence.template.format(**error.sentence.values) == str(error) == error.sentence
 
 
 @pytest.mark.parametrize("fields", [{"labels": "\ud800"}, {"options": {"\udcff": "1"}}, {"truncation": "\ud800"}])

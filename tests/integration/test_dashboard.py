@@ -1,9 +1,7 @@
 """The dashboard's pages run in both languages, and show the figures that are in the files."""
 
-import ast
 import json
 import re
-import sys
 import time
 from pathlib import Path
 from unicodedata import normalize
@@ -12,8 +10,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from aigc_core import translation
-from aigc_core.evaluation.results import FEW_IMAGES, FIGURES, NOT_MEASURED, read_results
+from aigc_core.evaluation.results import read_results
 from aigc_core.hub.client import push
 from aigc_core.metrics.estimate import Figure
 from tests.local_hub import LocalHub
@@ -49,27 +46,6 @@ def test_leaderboard_shows_the_figures_of_the_files() -> None:
 def test_every_page_runs_in_both_languages(name: str, language: str) -> None:
     page = open_dashboard(name, lang=language)
     assert re.search("[\u4e00-\u9fff]", page.title[0].value) if language == "zh" else page.title[0].value.isascii()
-
-
-def test_every_sentence_is_translated_with_its_places(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(ROOT / "dashboard")
-    from language import CHINESE
-
-    calls = [
-        node
-        for path in (ROOT / "dashboard").glob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "t"
-    ]
-    said = {call.args[0].value for call in calls if isinstance(call.args[0], ast.Constant)}
-    core = {FEW_IMAGES, NOT_MEASURED}.union(*({kind.title, kind.caveat} for kind in FIGURES.values()))
-    assert set(CHINESE) == said - core
-    for sentence, translated in CHINESE.items():
-        assert sorted(re.findall(r"{\w*}", sentence)) == sorted(re.findall(r"{\w*}", translated)), sentence
-    assert set(translation.CHINESE) == core
-    for sentence, translated in translation.CHINESE.items():
-        assert sorted(re.findall(r"{\w*}", sentence)) == sorted(re.findall(r"{\w*}", translated)), sentence
-    sys.modules.pop("language")
 
 
 def test_a_broken_checkpoint_is_named_and_hides_nothing(tmp_path: Path) -> None:

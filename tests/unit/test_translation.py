@@ -1,0 +1,74 @@
+"""Every sentence that users read is in the catalogue of translations, and every translation belongs to one."""
+
+import ast
+import pickle
+import re
+from string import Formatter
+
+from aigc_core.errors import AIGCError, Sentence
+from aigc_core.translation import chinese, translate, translate_error
+from tests.catalogue import calls, extracted, sources, stored
+
+CHINESE = "\u3400-\u9fff"
+MESSAGES = [message for message in stored() if message.id]
+
+
+def places(template: str) -> list[tuple[str, str, str]]:
+    """The {names} of a template with their formats, in alphabetical order."""
+    fields = Formatter().parse(template)
+    return sorted((name, spec or "", change or "") for _, name, spec, change in fields if name is not None)
+
+
+def half_width(translation: str) -> list[str]:
+    """Half-width punctuation beside Chinese characters or places, and half-width brackets around them."""
+    prose = re.sub(r"{[^{}]*}", "值", re.sub(r"`[^`]*`", "", translation))
+    beside = re.findall(rf"[{CHINESE}”）][,;:?!()]|[,;:?!()][{CHINESE}“（]", prose)
+    return beside + re.findall(rf"\([^()]*[{CHINESE}][^()]*\)|[{CHINESE}”）]\.(?![\w…])", prose)
+
+
+def test_the_catalogue_has_the_sentences_of_the_code_and_no_others() -> None:
+    """Where this fails, run `python -m tests.catalogue` and translate what is new."""
+    catalogued, said = {message.id for message in MESSAGES}, set(extracted())
+    assert not said - catalogued and not catalogued - said
+
+
+def test_translations_have_the_places_of_their_sentences_and_full_width_punctuation() -> None:
+    for message in MESSAGES:
+        english, translation = str(message.id), str(message.string)
+        assert translation and not message.fuzzy, f"No translation: {english}"
+        assert places(translation) == places(english), translation
+        assert not half_width(translation), translation
+
+
+def test_half_width_punctuation_is_found() -> None:
+    assert half_width("种子,模型") and half_width("模型(私有)") and half_width("请重试.") and half_width("{name}:没有")
+    assert not half_width("种子，FID（私有）。0:0.7+3:0.3 与 `--out`…")
+
+
+def test_no_error_is_made_of_a_filled_text() -> None:
+    """An f-string would reach the catalogue's lookup with its values in it."""
+    filled = [
+        f"{path}:{call.lineno}"
+        for path in sources()
+        for call in calls(path)
+        if isinstance(call.args[0], ast.JoinedStr | ast.BinOp)
+    ]
+    assert not filled
+
+
+def test_an_error_is_translated_with_what_it_quotes() -> None:
+    inner = "There is no folder '{folder}'."
+    outer = "There is nothing to compare with: {error} Name real images with --reference."
+    error = AIGCError(outer, error=AIGCError(inner, folder="a{b}"))
+    assert str(error) == translate_error(error, "en") == outer.format(error="There is no folder 'a{b}'.")
+    in_chinese = chinese()[outer].format(error=chinese()[inner].format(folder="a{b}"))
+    assert translate_error(error, "zh") == in_chinese != str(error)
+    assert translate_error(pickle.loads(pickle.dumps(error)), "zh") == in_chinese
+
+
+def test_numbers_keep_their_format_and_unknown_sentences_their_english() -> None:
+    few = Sentence("Measured on {paths:,} paths, whatever the number of samples.", paths=1000)
+    assert few == "Measured on 1,000 paths, whatever the number of samples."
+    assert "1,000" in translate(few, "zh") != few
+    assert translate("Said by a plugin.", "zh") == "Said by a plugin."
+    assert translate_error(AIGCError("{thing} broke.", thing="It"), "zh") == "It broke."
