@@ -129,7 +129,7 @@ def _eval_results(result: Result) -> list[EvalResult]:
             dataset_name=protocol.dataset,
             dataset_split=protocol.split,
             metric_type=name,
-            metric_name=FIGURES[name].title,
+            metric_name=str(FIGURES[name].title),
             metric_value=figure.value,
             metric_args={"low": figure.low, "high": figure.high, "confidence": 0.95, "protocol": protocol.id},
         )

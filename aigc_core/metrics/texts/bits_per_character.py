@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy
 
+from aigc_core.errors import Sentence
 from aigc_core.metrics.estimate import GROUPS, Figure, MetricInfo
 from aigc_core.metrics.stored import Comparison, StoredMetric, stored_by_name
 from aigc_core.modalities.text import END, text_kind
@@ -28,10 +29,10 @@ def bits_per_character(compared: Comparison) -> Figure | None:
 
 stored_by_name["bits_per_character"] = StoredMetric(
     MetricInfo(
-        "Bits per character",
+        Sentence("Bits per character"),
         "lower",
         "a model with a likelihood",
-        "Of texts that the model did not learn from. A model may be good at this and write poor texts.",
+        Sentence("Of texts that the model did not learn from. A model may be good at this and write poor texts."),
     ),
     "text",
     bits_per_character,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy
 
+from aigc_core.errors import Sentence
 from aigc_core.metrics.estimate import Figure, MetricInfo, group_influences
 from aigc_core.metrics.stored import Comparison, StoredMetric, stored_by_name
 from aigc_core.modalities.text import text_kind
@@ -41,11 +42,14 @@ def piece_hashes(text: str) -> numpy.ndarray:
 
 stored_by_name["copied_pieces"] = StoredMetric(
     MetricInfo(
-        "Copied pieces",
+        Sentence("Copied pieces"),
         "lower",
         "texts",
-        f"The share of pieces of {PIECE} characters that stand in the training texts; common phrases do in any text. "
-        "From 0 to 1.",
+        Sentence(
+            "The share of pieces of {piece} characters that stand in the training texts; common phrases do in any "
+            "text. From 0 to 1.",
+            piece=PIECE,
+        ),
         highest=1.0,
         audit=True,
     ),

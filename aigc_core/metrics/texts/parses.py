@@ -6,6 +6,7 @@ import ast
 import re
 import warnings
 
+from aigc_core.errors import Sentence
 from aigc_core.metrics.estimate import Figure, MetricInfo
 from aigc_core.metrics.stored import Comparison, StoredMetric, stored_by_name
 from aigc_core.modalities.text import text_kind
@@ -40,10 +41,12 @@ def is_accepted(text: str) -> bool:
 
 stored_by_name["parses"] = StoredMetric(
     MetricInfo(
-        "Valid Python",
+        Sentence("Valid Python"),
         "higher",
         "Python code",
-        "The share of samples that Python accepts from their first top-level statement to their last. From 0 to 1.",
+        Sentence(
+            "The share of samples that Python accepts from their first top-level statement to their last. From 0 to 1."
+        ),
         highest=1.0,
     ),
     "text",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aigc_core.data.named_corpora.poems import form_of, lines_of
+from aigc_core.errors import Sentence
 from aigc_core.metrics.estimate import Figure, MetricInfo
 from aigc_core.metrics.stored import Comparison, StoredMetric, stored_by_name
 from aigc_core.modalities.text import text_kind
@@ -24,10 +25,10 @@ def _is_regular(text: str) -> bool:
 
 stored_by_name["poem_form"] = StoredMetric(
     MetricInfo(
-        "Regular form",
+        Sentence("Regular form"),
         "higher",
         "poems",
-        "The share of poems with the lines and characters of one of the forms learnt. From 0 to 1.",
+        Sentence("The share of poems with the lines and characters of one of the forms learnt. From 0 to 1."),
         highest=1.0,
     ),
     "text",
