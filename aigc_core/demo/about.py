@@ -66,7 +66,8 @@ def about(visitor: gr.OAuthToken | None, reference: str) -> tuple[str, str, str 
 def _described(kind: Modality) -> str:
     if not isinstance(kind, ImageModality):
         return kind.describe()
-    return f"{kind.resolution} × {kind.resolution} {t('pixels')}, {t('grey' if kind.channels == 1 else 'colour')}"
+    side = kind.resolution
+    return t("{side} × {side} pixels, grey" if kind.channels == 1 else "{side} × {side} pixels, colour", side=side)
 
 
 def facts(checkpoint: Checkpoint) -> str:
@@ -74,15 +75,20 @@ def facts(checkpoint: Checkpoint) -> str:
     config = checkpoint.config
     kind = config.sample_kind
     names = [config.class_name(label) for label in range(config.num_classes)]
-    listed = ": " + ", ".join(names[:20]) + (" …" if len(names) > 20 else "") if names else ""
+    listed = ", ".join(names[:20]) + (" …" if len(names) > 20 else "")
+    drawn = _described(kind)
     size = sum(parameter.numel() for parameter in checkpoint.model.parameters())
     rows = {
-        t("Architecture"): f"{config.architecture}, {size:,} {t('Parameters')}",
-        t("Draws"): f"{_described(kind)}{listed}",
+        t("Architecture"): t("{name}, {count:,} parameters", name=config.architecture, count=size),
+        t("Draws"): t("{samples}: {classes}", samples=drawn, classes=listed) if names else drawn,
         t("Trained on"): config.dataset,
         t("Licence of the data"): config.data_licence or t("not known"),
-        t("Training"): f"{config.step:,} {t('steps')}, {config.images_seen:,} {t('images')}, "
-        f"{config.training_seconds / 60:,.0f} {t('minutes')}",
+        t("Training"): t(
+            "{steps:,} steps, {images:,} images, {minutes:,.0f} minutes",
+            steps=config.step,
+            images=config.images_seen,
+            minutes=config.training_seconds / 60,
+        ),
     }
     cells = "".join(f"<tr><th>{html.escape(key)}</th><td>{html.escape(value)}</td></tr>" for key, value in rows.items())
     return f"<h3>{t('What it is')}</h3><table>{cells}</table>"
