@@ -6,7 +6,7 @@ import argparse
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from errno import EADDRINUSE
 from functools import partial
@@ -27,9 +27,12 @@ from aigc_core.demo.models import default_model, offered_models
 from aigc_core.demo.server import queued, serve
 from aigc_core.demo.theme import HEAD, Studio
 from aigc_core.demo.visitor import errors_shown, token_of
+from aigc_core.loading import load_checkpoint
 from aigc_core.terminal import run_program
 
 TABS = ("generate", "explore", "mix", "invert", "about")
+FITS = {"explore": explore.fits, "mix": mix.fits, "invert": invert.fits}
+"""Which tabs are shown only for models that can do what they are for."""
 NOTE_TAB = """() => {
   if (!window.studioShown) return;  // the first tab opens by itself, before the address was read
   const url = new URL(location.href);
@@ -75,10 +78,29 @@ class View:
         event.then(if_open, [open_tab, self.drawn, *self.inputs], [self.drawn, *self.outputs], **UNLISTED)
 
 
-def restored(wanted: SampleRequest, visitor: gr.OAuthToken | None) -> list[Any]:
-    """The header and Generate's controls as a request has them. Raises AIGCError if its model cannot be opened."""
+def hiding(tabs: Sequence[str]) -> str:
+    """HTML that hides tabs: Gradio keeps the buttons of tabs that are made invisible once the page is there."""
+    buttons = ", ".join(f'button[data-tab-id="{name}"]' for name in tabs)
+    return f"<style>{buttons} {{ display: none }}</style>" if tabs else ""
+
+
+def restored(wanted: SampleRequest, visitor: gr.OAuthToken | None, tab: str = TABS[0]) -> list[Any]:
+    """Which tab is open and which are shown, the header and Generate's controls, as a request has them.
+
+    A tab that does not fit the model gives way to Generate. Raises AIGCError if the model cannot be opened.
+    """
     token = token_of(visitor)
-    return header.chosen(wanted.checkpoint, token) + generate.controls_for(wanted, token)
+    checkpoint = load_checkpoint(wanted.checkpoint, token)
+    fitting = {name: fits(checkpoint) for name, fits in FITS.items()}
+    tab = tab if tab in TABS and fitting.get(tab, True) else TABS[0]
+    return [
+        tab,
+        gr.Tabs(selected=tab),
+        hiding([name for name, shown in fitting.items() if not shown]),
+        gr.Button(visible=fitting["explore"]),
+        *header.chosen(wanted.checkpoint, token),
+        *generate.controls_for(wanted, token),
+    ]
 
 
 def state_of_address(
@@ -86,8 +108,7 @@ def state_of_address(
     progress: Any = gr.Progress(),  # noqa: B008  (Gradio's way to ask for a progress bar)
 ) -> list[Any]:  # fmt: skip
     """What the page's address asks for, or the defaults: the map, the mix, the tab, and the controls."""
-    tab = request.query_params.get("tab")
-    tab = tab if tab in TABS else TABS[0]
+    tab = request.query_params.get("tab", TABS[0])
     with errors_shown():
         progress(0.3, desc=t("Opening the model"))
         wanted = SampleRequest(checkpoint=default_model(), seed=generate.SEED, count=generate.COUNT)
@@ -95,10 +116,10 @@ def state_of_address(
             try:
                 shared = generate.request_of_link(f"?{request.query_params}")
                 where = explore.where_of(request.query_params) + mix.where_of(request.query_params)
-                return [*where, tab, gr.Tabs(selected=tab), *restored(shared, visitor)]
+                return [*where, *restored(shared, visitor, tab)]
             except AIGCError as error:
                 gr.Warning(t(error.sentence))
-        return [*explore.where_of({}), *mix.where_of({}), tab, gr.Tabs(selected=tab), *restored(wanted, visitor)]
+        return [*explore.where_of({}), *mix.where_of({}), *restored(wanted, visitor, tab)]
 
 
 def restore(
@@ -108,19 +129,17 @@ def restore(
     """The state of a canonical request, shown in Generate."""
     with errors_shown():
         progress(0.3, desc=t("Opening the model"))
-        state = restored(SampleRequest.from_canonical(canonical), visitor)
-    return [TABS[0], gr.Tabs(selected=TABS[0]), *state]
+        return restored(SampleRequest.from_canonical(canonical), visitor)
 
 
 def change_model(
-    visitor: gr.OAuthToken | None, model: str, step: str, seed: float, count: float,
+    visitor: gr.OAuthToken | None, tab: str, model: str, step: str, seed: float, count: float,
     progress: Any = gr.Progress(),  # noqa: B008  (Gradio's way to ask for a progress bar)
 ) -> list[Any]:  # fmt: skip
     """The state of another model or step: the same seeds, and everything else as it is at first."""
     with errors_shown():
         progress(0.3, desc=t("Opening the model"))
-        wanted = generate.request_of(header.reference_of(model, step), seed, count, "", 1, ())
-        return restored(wanted, visitor)
+        return restored(generate.request_of(header.reference_of(model, step), seed, count), visitor, tab)
 
 
 def build() -> gr.Blocks:
@@ -129,6 +148,7 @@ def build() -> gr.Blocks:
         head = header.build()
         reference = head.reference
         open_tab = gr.Textbox(TABS[0], visible=False)
+        hidden_tabs = gr.HTML(hiding(list(FITS)), elem_id="hidden-tabs", apply_default_css=False)
         with gr.Tabs(selected=TABS[0]) as tabs:
             with gr.Tab(text("Generate"), id="generate") as generate_tab:
                 creating = generate.build(reference)
@@ -152,7 +172,8 @@ def build() -> gr.Blocks:
             "invert": View(invert_tab, invert.fit, [reference], [inverting.classes]),
             "about": View(about_tab, about.about, [reference], telling),
         }
-        state = [head.model, head.step, reference, *creating.controls]
+        fitting = [hidden_tabs, creating.to_explore]
+        state = [open_tab, tabs, *fitting, head.model, head.step, reference, *creating.fitted]
         opening: Any = {**UNLISTED, "show_progress_on": creating.outputs[0]}
 
         def generated_after(event: Any) -> None:
@@ -163,17 +184,17 @@ def build() -> gr.Blocks:
         def restoring(trigger: Any, find_request: Callable[..., str], inputs: list[Any]) -> None:
             """Let an event bring back, in Generate, the request that a function finds."""
             found = trigger(find_request, inputs, wanted := gr.State(""), **UNLISTED)
-            generated_after(found.success(restore, wanted, [open_tab, tabs, *state], **opening))
+            generated_after(found.success(restore, wanted, state, **opening))
 
         generate_tab.select(partial(str, TABS[0]), None, open_tab, js=NOTE_TAB % TABS[0], **UNLISTED)
         for name, view in views.items():
             noted = view.tab.select(partial(str, name), None, open_tab, js=NOTE_TAB % name, **UNLISTED)
             view.after(noted, name, open_tab)
         page.load(generate.remembered, creating.past, [creating.past, creating.history], **UNLISTED)
-        addressed = [*exploring.where, *mixing.where, open_tab, tabs, *state]
+        addressed = [*exploring.where, *mixing.where, *state]
         generated_after(page.load(state_of_address, None, addressed, **opening))
         for dropdown, step in ((head.model, gr.State("")), (head.step, head.step)):
-            inputs = [head.model, step, *creating.controls[:2]]
+            inputs = [open_tab, head.model, step, *creating.controls[:2]]
             generated_after(dropdown.input(change_model, inputs, state, **opening))
 
         for name, button in creating.examples.items():

@@ -12,7 +12,9 @@ from urllib.parse import urlencode
 import gradio as gr
 import torch
 
+from aigc_core.families.base import Capability
 from aigc_core.loading import load_checkpoint
+from aigc_core.pipeline import Checkpoint
 from aigc_core.sampling.edits import LatentEdits
 from aigc_core.sampling.interpolation import write_movie
 from aigc_core.sampling.request import SampleRequest
@@ -67,6 +69,11 @@ class ExploreTab:
     chart: list[Any]
     kept: list[Any]
     open_in_generate: gr.Button
+
+
+def fits(checkpoint: Checkpoint) -> bool:
+    """Whether a model can be explored: it has smooth latents, and its samples can be looked at side by side."""
+    return Capability.LATENT in checkpoint.model.capabilities and checkpoint.modality.media == "image"
 
 
 def draw_chart(
@@ -230,7 +237,8 @@ def interpolate(
         The movie.
     """
     with errors_shown():
-        values = {"checkpoint": checkpoint, "seed": seed, "count": count, "labels": labels, "truncation": truncation}
+        values = {"checkpoint": checkpoint, "seed": seed, "count": count, "labels": labels}
+        values |= {} if truncation == 1 else {"truncation": truncation}
         request = parse_config(SampleRequest, values, "Request")
         if not 2 <= request.count <= MAX_KEPT:
             raise AIGCError("Request: 'count' is wrong: a movie leads through 2 to {limit} images.", limit=MAX_KEPT)

@@ -1,29 +1,34 @@
-"""The tab Generate: seeds, classes, truncation and directions, with the images following while a slider moves."""
+"""The tab Generate: seeds, and what the model declares of classes, a prompt, options and latent directions, with the
+samples following while a slider moves."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import gradio as gr
+import torch
 from pydantic import Field
+from torch import Tensor
 
 from aigc_core.checkpoint.config import CheckpointConfig
-from aigc_core.families.base import StyleModel
-from aigc_core.families.gan.generator import GANOptions, truncation_of
+from aigc_core.families.base import Capability, StyleModel
 from aigc_core.loading import load_checkpoint
+from aigc_core.pipeline import Checkpoint
 from aigc_core.sampling.edits import LatentEdits
 from aigc_core.sampling.labels import class_entries, join_entries, split_entries
 from aigc_core.sampling.request import SampleRequest, is_known
 
 from ..config import parse_config
 from ..errors import Sentence
+from . import options as sampler_options
 from .inference import draw, strongest_directions
 from .language import text
-from .pictures import Picture, as_data_uri, pictures_of, sheet, sheet_html, write_archive, write_pictures
+from .options import parse_options
+from .pictures import listing, listing_html, served_folder, sheet, sheet_html, thumbnail, write_archive, write_samples
 from .visitor import errors_shown, token_of
 
 MAX_COUNT = 64
@@ -31,6 +36,8 @@ NUM_DIRECTIONS = 4
 REACH = 4
 MAX_REMEMBERED = 16
 SEED, COUNT = 7, 16
+COUNTED = {"image": text("Images"), "text": text("Texts"), "audio": text("Sounds"), "file": text("Samples")}
+"""What the number of samples is called."""
 EXAMPLES: dict[str, str] = {
     Sentence("Sixteen sneakers"): "checkpoint=checkpoints/fashion-mnist&seed=40&count=16&labels=Sneaker",
     Sentence("From bag to T-shirt"): "checkpoint=checkpoints/fashion-mnist&seed=3&count=9"
@@ -45,7 +52,9 @@ FOLLOW = """request => {
   window.studioShown = true;
   const url = new URL(request, location.href);
   const here = new URLSearchParams(location.search);
-  for (const kept of ['tab', 'centre', 'x', 'y', 'reach', 'blend', 'blend_seed', 'blend_layer', '__theme', '__lang'])
+  const open = document.querySelector('button[role=tab][aria-selected=true]');
+  if (here.has('tab') && open) url.searchParams.set('tab', open.dataset.tabId);
+  for (const kept of ['centre', 'x', 'y', 'reach', 'blend', 'blend_seed', 'blend_layer', '__theme', '__lang'])
     if (here.has(kept)) url.searchParams.set(kept, here.get(kept));
   history.replaceState(null, '', url);
   return url.href;
@@ -62,7 +71,7 @@ Remembered = list[list[str]]
 
 
 class ShownRequest(SampleRequest):
-    """A request of no more images than a page shows."""
+    """A request of no more samples than a page shows."""
 
     count: int = Field(default=1, ge=1, le=MAX_COUNT)
 
@@ -71,10 +80,12 @@ class ShownRequest(SampleRequest):
 class GenerateTab:
     """The components that other tabs and the page refer to.
 
-    `controls` are in the order of `generate`'s parameters after the checkpoint; `outputs` in that of its results.
+    `controls` are in the order of `show`'s parameters after the checkpoint, `fitted`, which begins with them, in that
+    of what `controls_for` returns, and `outputs` in that of what `show` returns.
     """
 
     controls: list[Any]
+    fitted: list[Any]
     outputs: list[Any]
     to_explore: gr.Button
     examples: dict[str, gr.Button]
@@ -83,8 +94,8 @@ class GenerateTab:
 
     @property
     def link(self) -> gr.Textbox:
-        """The request of the images on show, as an address."""
-        return self.outputs[1]
+        """The request of the samples on show, as an address."""
+        return self.outputs[2]
 
     def followed(self, generated: Any) -> Any:
         """Let the address bar follow an event that generates."""
@@ -92,7 +103,7 @@ class GenerateTab:
 
     def remembered(self, generated: Any) -> Any:
         """Let the history remember what an event generated."""
-        inputs = [*self.outputs[1:], self.past]
+        inputs = [*self.outputs[2:], self.past]
         return self.followed(generated).success(
             remember, inputs, [self.past, self.history], show_progress="hidden", api_visibility="private"
         )
@@ -106,40 +117,41 @@ def request_of(
     checkpoint: str,
     seed: Any,
     count: Any,
-    labels: str,
-    truncation: float,
-    strengths: Sequence[float],
+    labels: str = "",
+    prompt: str = "",
+    options: Mapping[str, object] | None = None,
+    strengths: Sequence[float] = (),
     mix_seed: Any = None,
     mix_layer: Any = 0,
     offsets: str = "",
     token: str | None = None,
 ) -> SampleRequest:
     """The request of the controls' values. Raises AIGCError for values that make none."""
-    fields = {"checkpoint": checkpoint, "seed": seed, "count": count, "labels": labels}
-    request = parse_config(ShownRequest, fields, "Request")
-    options = parse_config(GANOptions, {"truncation": truncation}, "Request")
+    fields = {"checkpoint": checkpoint, "seed": seed, "count": count, "labels": labels, "prompt": prompt}
+    request = parse_config(ShownRequest, fields | {"options": options or {}}, "Request")
     moved: dict[str, Any] = dict(part.strip().rsplit("=", 1) for part in offsets.split(",") if "=" in part)
     if any(strengths):
         moved |= zip(strongest_directions(request.checkpoint, NUM_DIRECTIONS, token), strengths)
     mixed = {"mix_seed": mix_seed, "mix_layer": mix_layer} if mix_seed is not None else {}
-    return request.with_options(options, parse_config(LatentEdits, mixed | {"offsets": moved}, "Request"))
+    return request.with_options(request.options, parse_config(LatentEdits, mixed | {"offsets": moved}, "Request"))
 
 
 def generate(
     checkpoint: str, seed: int = 0, count: int = 16, labels: str = "", truncation: float = 1.0,
     direction_1: float = 0, direction_2: float = 0, direction_3: float = 0, direction_4: float = 0,
-    mix_seed: int | None = None, mix_layer: int = 0, offsets: str = "", visitor: gr.OAuthToken | None = None,
+    mix_seed: int | None = None, mix_layer: int = 0, offsets: str = "", prompt: str = "", options: str = "",
+    visitor: gr.OAuthToken | None = None,
 ) -> tuple[list[gr.FileData], gr.FileData | None, str]:  # fmt: skip
-    """Generate images.
+    """Generate images, or the texts or sounds of a model of such.
 
     Args:
         checkpoint: a shipped model such as checkpoints/fashion-mnist, a local folder, or owner/name on the Hub; any of
             them with @step-… for an earlier step of its training.
-        seed: whole number from 0 to 4294967295; image k has seed + k, and the same seed is the same image.
-        count: how many images, 1 to 64.
+        seed: whole number from 0 to 4294967295; sample k has seed + k, and the same seed is the same sample.
+        count: how many samples, 1 to 64.
         labels: classes by number or name, repeated over the images ("3", "Bag,Coat"); a mix is "Bag:0.7+Coat:0.3"; a
             backslash makes a comma, plus or colon part of a name ("3\\+").
-        truncation: 0 to 1; smaller is closer to the average image.
+        truncation: 0 to 1, of GANs; smaller is closer to the average image.
         direction_1: standard deviations along the model's strongest latent direction, such as -4 to 4.
         direction_2: along the second strongest.
         direction_3: along the third.
@@ -147,57 +159,89 @@ def generate(
         mix_seed: seed of a second image whose styles the later layers take, for models with styles; null for none.
         mix_layer: the first layer that takes them.
         offsets: other latent directions or coordinates by name, in standard deviations: "pca7=1.5,z12=-2".
+        prompt: what each sample begins with, for models that take one.
+        options: other options of the model's family by name: "temperature=0.7,top_k=40".
 
     Returns:
-        PNG files that carry the request that makes them again, null (here was a zip, which /archive makes), and the
-            request as a query string.
+        Files (PNG of images) that carry the request that makes them again, null (here was a zip, which /archive
+            makes), and the request as a query string.
     """
     with errors_shown():
         token = token_of(visitor)
         strengths = (direction_1, direction_2, direction_3, direction_4)
+        chosen = parse_options(options) | ({} if truncation == 1 else {"truncation": truncation})
         request = request_of(
-            checkpoint, seed, count, labels, truncation, strengths, mix_seed, mix_layer, offsets, token
+            checkpoint, seed, count, labels, prompt, chosen, strengths, mix_seed, mix_layer, offsets, token
         )
-        paths = write_pictures(_draw_pictures(request, token))
-    return [gr.FileData(path=path) for path in paths], None, "?" + request.canonical()
+        drawn = _draw(request, token)
+        paths = write_samples(drawn.stored, drawn.request, drawn.checkpoint, served_folder())
+    return [gr.FileData(path=str(path)) for path in paths], None, "?" + drawn.request.canonical()
 
 
 def archive(link: str, visitor: gr.OAuthToken | None = None) -> gr.FileData:
-    """Generate images as a zip.
+    """Generate samples as a zip.
 
     Args:
         link: the request as a query string, as /generate returns it.
 
     Returns:
-        A zip of the PNG files that /generate returns for the request.
+        A zip of the files that /generate returns for the request.
     """
     return gr.FileData(path=zip_of_link(visitor, link))
 
 
 def zip_of_link(visitor: gr.OAuthToken | None, link: str) -> str:
-    """The path of a zip of the images of a link."""
+    """The path of a zip of the samples of a link."""
     with errors_shown():
-        return write_archive(_draw_pictures(request_of_link(str(link)), token_of(visitor)))
+        drawn = _draw(request_of_link(str(link)), token_of(visitor))
+        return write_archive(drawn.stored, drawn.request, drawn.checkpoint)
 
 
-def _draw_pictures(request: SampleRequest, token: str | None) -> list[Picture]:
-    images = draw([request.canonical()], token)
-    return pictures_of(images, request, load_checkpoint(request.checkpoint, token).weights_sha256)
+@dataclass(frozen=True)
+class _Drawn:
+    """Stored samples [N, …], the request that makes them, without the model's defaults, and the model."""
+
+    stored: Tensor
+    request: SampleRequest
+    checkpoint: Checkpoint
+
+
+def _draw(request: SampleRequest, token: str | None) -> _Drawn:
+    """What a request makes. Raises AIGCError for what the model does not have."""
+    checkpoint = load_checkpoint(request.checkpoint, token)  # before a process is forked for the GPU
+    request = request.normalised(checkpoint.model)
+    return _Drawn(torch.from_numpy(draw([request.canonical()], token)), request, checkpoint)
 
 
 def show(
-    visitor: gr.OAuthToken | None, reference: str, seed: Any, count: Any, classes: list[str], truncation: float,
-    *rest: Any,
-) -> tuple[list[str], str, str]:  # fmt: skip
-    """The images of the page's components as files, their link, and the first as an address that holds it."""
-    *strengths, mix_seed, mix_layer, offsets = rest
+    visitor: gr.OAuthToken | None, reference: str, seed: Any, count: Any, classes: list[str], prompt: str, *rest: Any,
+) -> tuple[list[str] | None, str, str, str]:  # fmt: skip
+    """The samples of the page's components: images as files or others as HTML, their link, and what stands for them."""
+    *values, mix_seed, mix_layer, offsets = rest
+    own, strengths = values[:-NUM_DIRECTIONS], values[-NUM_DIRECTIONS:]
     with errors_shown():
         token = token_of(visitor)
+        chosen = sampler_options.chosen(load_checkpoint(reference, token).model.options_type, own)
         request = request_of(
-            reference, seed, count, join_entries(classes), truncation, strengths, mix_seed, mix_layer, offsets, token
+            reference,
+            seed,
+            count,
+            join_entries(classes),
+            prompt,
+            chosen,
+            strengths,
+            mix_seed,
+            mix_layer,
+            offsets,
+            token,
         )
-        pictures = _draw_pictures(request, token)
-        return write_pictures(pictures), "?" + request.canonical(), as_data_uri(pictures[0][1])
+        drawn = _draw(request, token)
+        kind, link = drawn.checkpoint.modality, "?" + drawn.request.canonical()
+        files = write_samples(drawn.stored, drawn.request, drawn.checkpoint, served_folder())
+        small = thumbnail(drawn.stored, files, kind)
+        if kind.media == "image":
+            return [str(path) for path in files], "", link, small
+        return None, listing_html(drawn.stored, drawn.request.seeds(), files, kind), link, small
 
 
 def request_of_link(link: str) -> SampleRequest:
@@ -224,32 +268,34 @@ def controls_for(request: SampleRequest, token: str | None = None) -> list[Any]:
     """
     checkpoint = load_checkpoint(request.checkpoint, token)
     choices = class_choices(checkpoint.config)
-    model = checkpoint.model
+    model, kind = checkpoint.model, checkpoint.modality
     layers = model.num_layers if isinstance(model, StyleModel) else 0
-    options, edits = request.options_of(model), request.edits_of(model)
-    names = strongest_directions(request.checkpoint, NUM_DIRECTIONS, token)
+    edits = request.edits_of(model)
+    movable = Capability.LATENT in model.capabilities
+    names = strongest_directions(request.checkpoint, NUM_DIRECTIONS, token) if movable else []
     sliders = [
         gr.Slider(label=direction_label(rank + 1, name), value=edits.offsets.get(name, 0.0), visible=True)
         for rank, name in enumerate(names)
     ]
     sliders += [gr.Slider(visible=False, value=0)] * (NUM_DIRECTIONS - len(sliders))
     others = ",".join(f"{name}={value:.12g}" for name, value in edits.offsets.items() if name not in names)
-    truncation_info = text(
-        "in W · 1: full variety · less: nearer the average"
-        if layers
-        else "in Z · 1: full variety · less: nearer the average"
-    )
+    pictures = kind.media == "image"
     return [
         request.seed,
-        request.count,
+        gr.Slider(value=request.count, label=COUNTED[kind.media]),
         gr.Dropdown(
             choices=choices, value=split_entries(request.labels) if request.labels else [], visible=bool(choices)
         ),
-        gr.Slider(value=truncation_of(options), info=truncation_info),
+        gr.Textbox(value=request.prompt, visible=Capability.PROMPT in model.capabilities),
+        *sampler_options.updates(request.options_of(model)),
         *sliders,
         gr.Number(value=edits.mix_seed, visible=layers > 0),
         gr.Slider(value=edits.mix_layer, maximum=max(layers, 2) - 1, visible=layers > 0),
         gr.Textbox(value=others, visible=bool(others)),
+        gr.Markdown(visible=bool(names)),
+        gr.Gallery(visible=pictures),
+        gr.HTML(visible=not pictures),
+        gr.Textbox(label=text("Link to exactly these images" if pictures else "Link to exactly these samples")),
     ]
 
 
@@ -268,15 +314,11 @@ def build(reference: gr.Textbox) -> GenerateTab:
                 label=text("Classes"),
                 info=text("none: any · several: in turn · a blend: Bag:0.7+Coat:0.3"),
             )
-            truncation = gr.Slider(
-                0,
-                1,
-                1,
-                step=0.01,
-                label=text("Truncation"),
-                info=text("in Z · 1: full variety · less: nearer the average"),
+            prompt = gr.Textbox(
+                label=text("Prompt"), info=text("what each sample begins with"), visible=False, elem_id="prompt"
             )
-            gr.Markdown(text("LATENT DIRECTIONS, THE STRONGEST FIRST"), elem_classes="caption")
+            own = sampler_options.build()
+            caption = gr.Markdown(text("LATENT DIRECTIONS, THE STRONGEST FIRST"), elem_classes="caption")
             sliders = [
                 gr.Slider(-REACH, REACH, 0, step=0.1, label=direction_label(rank + 1, "…"))
                 for rank in range(NUM_DIRECTIONS)
@@ -299,6 +341,7 @@ def build(reference: gr.Textbox) -> GenerateTab:
                 show_label=False, columns=4, object_fit="contain", elem_id="images", format="png", height="auto",
                 buttons=["download", "fullscreen"], interactive=False,
             )  # fmt: skip
+            listed = listing("samples")
             with gr.Row():
                 pack = gr.Button(text("Download all (zip)"), size="sm", min_width=120, elem_id="pack")
                 packed = gr.DownloadButton(visible="hidden", elem_id="archive")
@@ -306,16 +349,21 @@ def build(reference: gr.Textbox) -> GenerateTab:
             link = gr.Textbox(
                 label=text("Link to exactly these images"), interactive=False, buttons=["copy"], elem_id="link"
             )
-    controls = [seed, count, classes, truncation, *sliders, mix_seed, mix_layer, others]
-    tab = GenerateTab(controls, [gallery, link, gr.State("")], to_explore, examples, past, history)
+    controls = [seed, count, classes, prompt, *own, *sliders, mix_seed, mix_layer, others]
+    outputs = [gallery, listed, link, gr.State("")]
+    fitted = [*controls, caption, gallery, listed, link]
+    tab = GenerateTab(controls, fitted, outputs, to_explore, examples, past, history)
     inputs: Any = [reference, *controls]
-    for control in (count, truncation, *sliders, mix_layer):
+    for control in (count, *(each for each in own if isinstance(each, gr.Slider)), *sliders, mix_layer):
         live: Any = {"show_progress": "hidden", "trigger_mode": "always_last", "api_visibility": "private"}
         tab.followed(control.input(show, inputs, tab.outputs, **live))
         control.release(
-            remember, [*tab.outputs[1:], past], [past, history], show_progress="hidden", api_visibility="private"
+            remember, [*tab.outputs[2:], past], [past, history], show_progress="hidden", api_visibility="private"
         )
-    for trigger in (seed.submit, classes.input, mix_seed.submit, others.submit, start.click):
+    boxes = [each for each in own if isinstance(each, gr.Number | gr.Textbox)]
+    menus = [each for each in own if isinstance(each, gr.Dropdown | gr.Checkbox)]
+    submitted = (each.submit for each in (seed, prompt, *boxes, mix_seed, others))
+    for trigger in (*submitted, *(each.input for each in (classes, *menus)), start.click):
         tab.remembered(trigger(show, inputs, tab.outputs, api_visibility="private"))
     rolled = dice.click(lambda: random.randrange(1_000_000), None, seed, api_visibility="private")
     tab.generated_after(reference, rolled)

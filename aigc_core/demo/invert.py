@@ -11,10 +11,12 @@ import gradio as gr
 import torch
 from PIL import Image
 
+from aigc_core.families.base import Capability
 from aigc_core.files import translate_io_errors
 from aigc_core.loading import load_checkpoint
 from aigc_core.modalities.png import png_bytes
 from aigc_core.modalities.provenance import Statement
+from aigc_core.pipeline import Checkpoint
 
 from ..errors import AIGCError
 from .generate import class_choices
@@ -35,6 +37,11 @@ class InvertTab:
     to_explore: gr.Button
     keep: gr.Button
     classes: gr.Dropdown
+
+
+def fits(checkpoint: Checkpoint) -> bool:
+    """Whether a picture can be looked for among what a model draws: it draws images, from smooth latents."""
+    return Capability.LATENT in checkpoint.model.capabilities and checkpoint.modality.media == "image"
 
 
 def invert_file(

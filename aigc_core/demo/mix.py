@@ -11,8 +11,9 @@ from typing import Any
 import gradio as gr
 
 from aigc_core.checkpoint.config import CheckpointConfig
-from aigc_core.families.base import StyleModel
+from aigc_core.families.base import Capability, StyleModel
 from aigc_core.loading import load_checkpoint
+from aigc_core.pipeline import Checkpoint
 from aigc_core.sampling.edits import LatentEdits
 from aigc_core.sampling.labels import ClassIndex, class_entries, class_in, mix_entry, split_mix
 from aigc_core.sampling.request import SampleRequest
@@ -54,6 +55,12 @@ class MixTab:
     open_in_generate: gr.Button
 
 
+def fits(checkpoint: Checkpoint) -> bool:
+    """Whether a model has something to mix that can be looked at side by side: classes, or styles."""
+    mixes = checkpoint.config.num_classes > 0 or Capability.STYLES in checkpoint.model.capabilities
+    return mixes and checkpoint.modality.media == "image"
+
+
 def where_of(query: Mapping[str, str]) -> list[Any]:
     """The seed in an address, and the blend and the layer in it."""
     seed, layer = (query.get(name, "") for name in ("blend_seed", "blend_layer"))
@@ -64,7 +71,7 @@ def where_of(query: Mapping[str, str]) -> list[Any]:
 
 
 def fit(visitor: gr.OAuthToken | None, reference: str, seed: float, wanted: Wanted) -> list[Any]:
-    """The controls and pictures for a model: what it cannot mix is said instead.
+    """The controls and pictures for a model: what it cannot mix is not shown.
 
     `wanted`: a blend and a layer to begin with, if the model has them; they are wanted once.
     """
@@ -80,13 +87,11 @@ def fit(visitor: gr.OAuthToken | None, reference: str, seed: float, wanted: Want
     return [
         NOTHING_WANTED,
         gr.Column(visible=bool(choices)),
-        gr.Markdown(visible=not choices),
         gr.Dropdown(choices=choices, value=chosen),
         *weight_sliders(chosen, weights),
         blend(visitor, reference, seed, chosen, *weights) if choices else "",
         pairs(visitor, reference, seed) if choices else "",
         gr.Column(visible=styles),
-        gr.Markdown(visible=not styles),
         gr.Slider(maximum=layers - 1, value=layer),
         style_matrix(visitor, reference, seed, layer) if styles else "",
     ]
@@ -176,32 +181,22 @@ def build(reference: gr.Textbox) -> MixTab:
     with gr.Row(elem_classes="wide"):
         seed = gr.Number(SEED, label=text("Seed"), min_width=120, scale=0)
         dice = gr.Button(text("🎲 New seed"), min_width=140, scale=0, elem_classes="dice")
-    gr.Markdown(text("### Classes"), elem_classes="section")
-    no_classes = gr.Markdown(
-        text("This model has no classes, so there are none to mix."), visible=False, elem_classes="lead"
-    )
-    with gr.Column(visible=True) as class_part, gr.Row(elem_classes="wide"):
-        with gr.Column(scale=5, min_width=290, elem_classes="controls"):
-            gr.Markdown(text("Weigh two to four classes against each other."), elem_classes="lead")
-            chosen = gr.Dropdown(
-                [], multiselect=True, max_choices=MAX_BLENDED, label=text("Classes in the blend"), elem_id="blended"
-            )
-            weights = [gr.Slider(0, 1, 1, step=0.01, visible=False) for _ in range(MAX_BLENDED)]
-            blended = sheet("blend")
-            use = gr.Button(text("Open in Generate"), size="sm", elem_id="blend-to-generate")
-        with gr.Column(scale=6, min_width=300, elem_classes="stage"):
-            gr.Markdown(text("One seed in every pair of classes, half and half."), elem_classes="lead")
-            matrix = sheet("pairs")
-    gr.Markdown(text("### Styles"), elem_classes="section")
-    no_styles = gr.Markdown(
-        text(
-            "This model has no styles to mix: its latent goes straight into the image. A model of the architecture "
-            "`stylegan2` has."
-        ),
-        visible=False,
-        elem_classes="lead",
-    )
+    with gr.Column(visible=True) as class_part:
+        gr.Markdown(text("### Classes"), elem_classes="section")
+        with gr.Row(elem_classes="wide"):
+            with gr.Column(scale=5, min_width=290, elem_classes="controls"):
+                gr.Markdown(text("Weigh two to four classes against each other."), elem_classes="lead")
+                chosen = gr.Dropdown(
+                    [], multiselect=True, max_choices=MAX_BLENDED, label=text("Classes in the blend"), elem_id="blended"
+                )
+                weights = [gr.Slider(0, 1, 1, step=0.01, visible=False) for _ in range(MAX_BLENDED)]
+                blended = sheet("blend")
+                use = gr.Button(text("Open in Generate"), size="sm", elem_id="blend-to-generate")
+            with gr.Column(scale=6, min_width=300, elem_classes="stage"):
+                gr.Markdown(text("One seed in every pair of classes, half and half."), elem_classes="lead")
+                matrix = sheet("pairs")
     with gr.Column(visible=False) as style_part:
+        gr.Markdown(text("### Styles"), elem_classes="section")
         gr.Markdown(
             text("Rows give the coarse layers, columns the layers from the chosen one on."), elem_classes="lead"
         )
@@ -220,7 +215,7 @@ def build(reference: gr.Textbox) -> MixTab:
     for event in (*(event.then for event in reseeded), *(control.input for control in (chosen, layer, *weights))):
         event(None, [seed, layer, chosen, *weights], None, js=NOTE_MIX, **unlisted)
     wanted = gr.State(NOTHING_WANTED)
-    outputs = [wanted, class_part, no_classes, chosen, *weights, blended, matrix, style_part, no_styles, layer, styled]
+    outputs = [wanted, class_part, chosen, *weights, blended, matrix, style_part, layer, styled]
     return MixTab([seed, wanted], outputs, blend_of, use)
 
 

@@ -1,4 +1,4 @@
-"""Images on their way to the browser: files that can be downloaded, and sheets of small pictures to click on."""
+"""Samples on their way to the browser: files that can be downloaded, and sheets of small pictures to click on."""
 
 from __future__ import annotations
 
@@ -13,25 +13,30 @@ from base64 import b64encode
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import gradio as gr
 import numpy as np
 import torch
 from gradio.utils import get_upload_folder
+from torch import Tensor
 
 from aigc_core.checkpoint.reference import CheckpointReference
 from aigc_core.files import translate_io_errors
-from aigc_core.modalities.png import png_bytes, png_files
+from aigc_core.modalities.base import Modality
+from aigc_core.modalities.png import png_bytes
 from aigc_core.modalities.provenance import Statement
+from aigc_core.pipeline import Checkpoint
 from aigc_core.sampling.request import SampleRequest
+
+from .language import t
 
 KEPT_SECONDS = 2 * 3600
 KEPT_BYTES = 2 * 2**30
 SWEEP_EVERY = 64
 """Folders between two looks at what may go."""
 
-Picture = tuple[str, bytes]
-"""The name of a file and its content."""
+THUMBNAIL_LETTERS = 24
 
 _lock = threading.Lock()
 _measured: deque[tuple[Path, int]] = deque()
@@ -83,32 +88,56 @@ def _sweep(seconds: float, limit: int) -> None:
         total -= size
 
 
-def pictures_of(images: np.ndarray, request: SampleRequest, weights: str) -> list[Picture]:
-    """The images uint8 [N, C, R, R] of a request as PNG files, named by the model and by their seeds."""
+def write_samples(stored: Tensor, request: SampleRequest, checkpoint: Checkpoint, folder: Path) -> list[Path]:
+    """One file for each of the samples [N, …] of a request, named by the model and by its seed.
+
+    Raises AIGCError when the disk is full or not writable.
+    """
     model = CheckpointReference.parse(request.checkpoint).name
-    statements = [Statement(single, weights) for single in request.canonical_singles()]
-    files = png_files(torch.from_numpy(images), statements)
-    return [(f"{model}-seed-{seed}.png", file) for seed, file in zip(request.seeds(), files)]
+    statements = [Statement(single, checkpoint.weights_sha256) for single in request.canonical_singles()]
+    names = [f"{model}-seed-{seed}" for seed in request.seeds()]
+    return checkpoint.modality.write_each(folder, names, stored, statements)
 
 
-def write_pictures(pictures: Sequence[Picture]) -> list[str]:
-    """The paths of the files, which are served. Raises AIGCError when the disk is full or not writable."""
-    folder = str(served_folder())
-    paths = [os.path.join(folder, name) for name, _ in pictures]
-    with translate_io_errors(Path("images")):
-        for path, (_, content) in zip(paths, pictures):
-            with open(path, "wb", buffering=0) as file:
-                file.write(content)
-    return paths
+def write_archive(stored: Tensor, request: SampleRequest, checkpoint: Checkpoint) -> str:
+    """The path of a zip, which is served, of the files of the samples and of what their kind keeps beside them.
 
-
-def write_archive(pictures: Sequence[Picture]) -> str:
-    """The path of a zip of the files, which is served. Raises AIGCError when the disk is full or not writable."""
-    archive = served_folder() / "images.zip"
-    with translate_io_errors(Path(archive.name)), zipfile.ZipFile(archive, "w") as pack:
-        for name, content in pictures:
-            pack.writestr(name, content)
+    Raises AIGCError when the disk is full or not writable.
+    """
+    archive = served_folder() / f"{checkpoint.modality.plural}.zip"
+    with translate_io_errors(Path(archive.name)), tempfile.TemporaryDirectory() as folder:
+        files = write_samples(stored, request, checkpoint, Path(folder))
+        beside = sorted(set(Path(folder).iterdir()) - set(files))
+        with zipfile.ZipFile(archive, "w") as pack:
+            for path in [*files, *beside]:
+                pack.write(path, path.name)
     return str(archive)
+
+
+def listing_html(stored: Tensor, seeds: Sequence[int], files: Sequence[Path], kind: Modality) -> str:
+    """Samples [N, …] that are no images: each with its seed, what it says or a player of it, and its file."""
+    texts = kind.texts(stored) if kind.media == "text" else [""] * len(files)
+    cards = []
+    for seed, path, said in zip(seeds, files, texts):
+        address = html.escape(f"gradio_api/file={quote(str(path))}")
+        content, copy = "", ""
+        if kind.media == "text":
+            content = f"<pre>{html.escape(said)}</pre>"
+            copy = f'<button type="button" data-copy>{t("Copy")}</button>'
+        elif kind.media == "audio":
+            content = f'<audio controls preload="metadata" src="{address}"></audio>'
+        link = f'<a href="{address}" download="{html.escape(path.name)}">{t("Download")}</a>'
+        head = f"<header><span>{t('Seed')} {seed}</span>{copy}{link}</header>"
+        cards.append(f'<article class="sample">{head}{content}</article>')
+    return f'<div class="listing">{"".join(cards)}</div>'
+
+
+def thumbnail(stored: Tensor, files: Sequence[Path], kind: Modality) -> str:
+    """What stands for samples [N, …] in the history: the first image as an address, or the first words."""
+    if kind.media == "image":
+        return as_data_uri(files[0].read_bytes())
+    said = kind.texts(stored[:1])[0] if kind.media == "text" else files[0].stem
+    return " ".join(said.split())[:THUMBNAIL_LETTERS] or "…"
 
 
 def data_uri(image: np.ndarray, request: str, weights: str) -> str:
@@ -130,6 +159,20 @@ CLICKED = """element.addEventListener('click', event => {
 });"""
 
 
+COPIED = """element.addEventListener('click', event => {
+  const button = event.target.closest('[data-copy]');
+  if (!button) return;
+  navigator.clipboard.writeText(button.closest('.sample').querySelector('pre').textContent);
+  button.classList.add('done');
+  setTimeout(() => button.classList.remove('done'), 1200);
+});"""
+
+
+def listing(name: str) -> gr.HTML:
+    """Where samples that are no images are shown."""
+    return gr.HTML(js_on_load=COPIED, apply_default_css=False, elem_id=name, visible=False)
+
+
 def sheet(name: str) -> gr.HTML:
     """A grid of small pictures, each a button; `select` tells a listener the index of the one that was clicked."""
     return gr.HTML(js_on_load=CLICKED, apply_default_css=False, elem_id=name, elem_classes="pixels")
@@ -142,7 +185,7 @@ def sheet_html(
     top: Sequence[str] = (),
     left: Sequence[str] = (),
 ) -> str:
-    """What a sheet shows: pictures as (address, title), in so many columns (0: as many as fit).
+    """What a sheet shows: pictures as (address or words, title), in so many columns (0: as many as fit).
 
     `top` and `left` label the columns and rows, by text or by the address of a picture. Everything is escaped.
     """
@@ -151,6 +194,11 @@ def sheet_html(
         inside = f'<img src="{html.escape(value)}" alt="">' if value.startswith("data:") else html.escape(value)
         return f'<span class="sheet-label">{inside}</span>'
 
+    def picture(address: str, title: str) -> str:
+        if not address.startswith("data:"):
+            return f"<span>{html.escape(address)}</span>"
+        return f'<img src="{html.escape(address)}" alt="{html.escape(title)}">'
+
     cells = ['<span class="sheet-label"></span>', *map(label, top)] if top else []
     for index, (address, title) in enumerate(pictures):
         if left and index % columns == 0:
@@ -158,7 +206,7 @@ def sheet_html(
         pressed = "true" if index == chosen else "false"
         cells.append(
             f'<button type="button" data-index="{index}" aria-pressed="{pressed}" title="{html.escape(title)}">'
-            f'<img src="{html.escape(address)}" alt="{html.escape(title)}"></button>'
+            f"{picture(address, title)}</button>"
         )
     across = columns + bool(left)
     style = f"grid-template-columns: {'auto ' * bool(left)}repeat({columns}, minmax(0, 1fr))" if across else ""

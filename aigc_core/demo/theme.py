@@ -114,6 +114,7 @@ button.dice { align-self: end; min-height: 42px; font-size: .95rem !important; f
 
 .tab-container { border-bottom: 1px solid var(--border-color-primary); }
 .tab-container button { font-size: .95rem; padding: 10px 2px !important; margin-right: 24px; }
+#hidden-tabs { display: none; }
 .tabitem { padding: 6px 0 0 !important; border: 0 !important; }
 
 .controls { gap: 16px !important; }
@@ -148,6 +149,23 @@ button.dice { align-self: end; min-height: 42px; font-size: .95rem !important; f
 .sheet-label { font-size: .72rem; line-height: 1.15; color: var(--body-text-color-subdued); padding: 2px 4px;
   text-align: center; overflow-wrap: anywhere; }
 .sheet-label img { max-width: 48px; margin: auto; }
+
+.sheet button > span { display: block; padding: 6px 8px; font-size: .8rem; line-height: 1.3; text-align: left;
+  color: var(--body-text-color); overflow-wrap: anywhere; }
+.sheet.strip button:has(> span) { width: auto; max-width: 100%; }
+
+.listing { display: grid; gap: 10px; }
+.listing .sample { border: 1px solid var(--border-color-primary); border-radius: 3px; min-width: 0;
+  background: var(--background-fill-primary); }
+.listing header { display: flex; gap: 14px; align-items: baseline; padding: 6px 12px; font-size: .78rem;
+  color: var(--body-text-color-subdued); border-bottom: 1px solid var(--border-color-primary); }
+.listing header span { flex: 1; font-variant-numeric: tabular-nums; }
+.listing header a, .listing header button { color: inherit; background: none; border: 0; padding: 2px 0; font: inherit;
+  text-decoration: underline; text-underline-offset: 2px; cursor: pointer; }
+.listing header a:hover, .listing header button:hover, .listing header button.done { color: var(--color-accent); }
+.listing pre { margin: 0; padding: 10px 12px; font-family: var(--font-mono); font-size: .9rem; line-height: 1.55;
+  white-space: pre-wrap; overflow-wrap: anywhere; color: var(--body-text-color); background: none; }
+.listing audio { width: 100%; display: block; padding: 8px 12px; box-sizing: border-box; }
 
 #about-facts table { width: 100%; font-size: .92rem; border-collapse: collapse; }
 #about-facts table, #about-facts tr, #about-facts th, #about-facts td { border: 0; }

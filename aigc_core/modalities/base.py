@@ -6,9 +6,9 @@ work in *model space* (`aigc_core.families.base`). A modality leads from one to 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 from torch import Tensor
 
@@ -19,17 +19,21 @@ from aigc_core.registry import Registry
 
 from .provenance import Provenance, Statement
 
+Media = Literal["image", "text", "audio", "file"]
+
 
 class Modality(Config):
     """One shape of one kind of sample: what `config.json` keeps as `modality` and `shape`.
 
-    `plural`: what several samples are called. `suffix`: of the files it writes. `preview_file`: what a checkpoint keeps
-    to show itself by. `hub_task`: the Hub's task for models of such samples
+    `plural`: what several samples are called. `media`: how a page shows them: pictures from image files, words that
+    `texts` gives, a player of sound files, or files to download. `suffix`: of the files it writes. `preview_file`: what
+    a checkpoint keeps to show itself by. `hub_task`: the Hub's task for models of such samples
     (https://huggingface.co/docs/hub/models-tasks).
     """
 
     name: ClassVar[str]
     plural: ClassVar[str]
+    media: ClassVar[Media] = "file"
     hub_task: ClassVar[str]
     suffix: ClassVar[str]
     preview_file: ClassVar[str]
@@ -77,6 +81,22 @@ class Modality(Config):
         `columns`: how many stand side by side, where the kind can be laid out so; 0 leaves it to the modality.
         Raises AIGCError when the disk is full or not writable.
         """
+        raise NotImplementedError
+
+    def write_each(
+        self, folder: Path, names: Sequence[str], stored: Tensor, statements: Sequence[Statement]
+    ) -> list[Path]:
+        """One file for each of the samples [N, …] in an existing folder, as `write` does; their paths.
+
+        `names`: without the suffix. Raises AIGCError when the disk is full or not writable.
+        """
+        paths = [folder / f"{name}{self.suffix}" for name in names]
+        for row, (path, statement) in enumerate(zip(paths, statements, strict=True)):
+            self.write(path, stored[row : row + 1], statement)
+        return paths
+
+    def texts(self, stored: Tensor) -> list[str]:
+        """What each of the samples [N, …] says, where they are texts."""
         raise NotImplementedError
 
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
@@ -15,9 +15,10 @@ from aigc_core.config import Config, parse_config
 from aigc_core.data.dataset import Dataset
 from aigc_core.data.datasets import load_dataset
 from aigc_core.errors import AIGCError
+from aigc_core.files import translate_io_errors
 
-from .base import Modality, modalities
-from .png import read_png, save_png
+from .base import Media, Modality, modalities
+from .png import png_files, read_png, save_png
 from .provenance import Provenance, Statement
 
 TOLERANCE = 3
@@ -53,6 +54,7 @@ class ImageModality(Modality):
 
     name: ClassVar[str] = "image"
     plural: ClassVar[str] = "images"
+    media: ClassVar[Media] = "image"
     hub_task: ClassVar[str] = "unconditional-image-generation"
     suffix: ClassVar[str] = ".png"
     preview_file: ClassVar[str] = "samples.png"
@@ -87,6 +89,16 @@ class ImageModality(Modality):
 
     def write(self, path: Path, stored: Tensor, statement: Statement, columns: int = 0) -> None:
         save_png(path, image_grid(stored, columns or math.ceil(math.sqrt(len(stored)))), statement)
+
+    def write_each(
+        self, folder: Path, names: Sequence[str], stored: Tensor, statements: Sequence[Statement]
+    ) -> list[Path]:
+        paths = [folder / f"{name}{self.suffix}" for name in names]
+        with translate_io_errors(Path(self.plural)):
+            for path, content in zip(paths, png_files(stored, statements), strict=True):
+                with open(path, "wb", buffering=0) as file:  # a server writes many at once, each for one visitor
+                    file.write(content)
+        return paths
 
     @classmethod
     def read_provenance(cls, path: Path) -> Provenance:

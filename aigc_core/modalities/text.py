@@ -17,7 +17,7 @@ from aigc_core.data.dataset import Dataset
 from aigc_core.errors import AIGCError
 from aigc_core.files import atomic_write
 
-from .base import Modality, modalities
+from .base import Media, Modality, modalities
 from .provenance import Provenance, Statement
 
 END = 0
@@ -45,6 +45,7 @@ class TextModality(Modality):
 
     name: ClassVar[str] = "text"
     plural: ClassVar[str] = "texts"
+    media: ClassVar[Media] = "text"
     hub_task: ClassVar[str] = "text-generation"
     suffix: ClassVar[str] = ".txt"
     preview_file: ClassVar[str] = "samples.txt"

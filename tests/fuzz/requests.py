@@ -85,10 +85,14 @@ class Requests(Target):
     def attempt(self, data: bytes) -> str:
         if data.startswith(b'{"'):
             fields = json.loads(data)
-            controls = {name: fields.get(name, "") for name in ("checkpoint", "seed", "count", "labels", "truncation")}
+            controls = {name: fields.get(name, "") for name in ("checkpoint", "seed", "count", "labels", "prompt")}
             return try_each(
                 sampled=lambda: self._sampled(parse_config(SampleRequest, fields, "Sample request")),
-                controls=lambda: request_of(**controls, strengths=(), offsets=str(fields.get("offsets", ""))),
+                controls=lambda: request_of(
+                    **controls,
+                    options={"truncation": fields.get("truncation", "")},
+                    offsets=str(fields.get("offsets", "")),
+                ),
                 mixed=lambda: _blended(fields.get("seed", 0)),
             )
         link = data.decode(errors="surrogatepass")

@@ -31,7 +31,7 @@ from .modality import ToyText
 class ToyOptions(SamplerOptions):
     """`temperature`: the logits are divided by it."""
 
-    temperature: float = Field(default=1.0, gt=0, le=10)
+    temperature: float = Field(default=1.0, gt=0, le=10, description="lower is more predictable")
 
 
 class MarkovConfig(Config):

@@ -13,7 +13,7 @@ from torch import Tensor
 from aigc_core.data.dataset import Dataset
 from aigc_core.errors import AIGCError
 from aigc_core.files import atomic_write
-from aigc_core.modalities.base import Modality
+from aigc_core.modalities.base import Media, Modality
 from aigc_core.modalities.provenance import Provenance, Statement
 
 END = 0
@@ -25,6 +25,7 @@ class ToyText(Modality):
 
     name: ClassVar[str] = "toy-text"
     plural: ClassVar[str] = "texts"
+    media: ClassVar[Media] = "text"
     hub_task: ClassVar[str] = "text-generation"
     suffix: ClassVar[str] = ".txt"
     preview_file: ClassVar[str] = "samples.txt"

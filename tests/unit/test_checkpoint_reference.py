@@ -16,7 +16,7 @@ from aigc_core.checkpoint.reference import CheckpointReference
 from aigc_core.cli import main
 from aigc_core.demo import header
 from aigc_core.demo.models import earlier_steps
-from aigc_core.demo.pictures import pictures_of
+from aigc_core.demo.pictures import write_samples
 from aigc_core.hub.client import push
 from aigc_core.hub.resolve import resolve_reference
 from aigc_core.loading import find_checkpoint
@@ -116,10 +116,9 @@ def test_everything_works_below_a_folder_with_an_at_sign(
     assert (model.value, step.value, reference) == (str(run), "step-0000001", steps[0])
     assert header.reference_of(str(run), "step-0000002") == steps[1]
     assert header.reference_of(str(run), "") == str(run)
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "served"))
     request = SampleRequest(checkpoint=steps[0], seed=7)
-    images = sample(toy_checkpoint(), request).images
-    assert Path(pictures_of(images.numpy(), request, "")[0][0]).name == "one, two-seed-7.png"
+    (file,) = write_samples(sample(toy_checkpoint(), request).stored, request, toy_checkpoint(), tmp_path)
+    assert file.name == "one, two-seed-7.png" and file.is_file()
 
 
 def test_folders_of_one_name_are_models_of_their_own(tmp_path: Path) -> None:

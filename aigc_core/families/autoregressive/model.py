@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from aigc_core.config import parse_config
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.families.base import Capability, Condition, LikelihoodModel, ModelSpec, SamplerOptions
 from aigc_core.nn.inverse_cdf import choose, uniform_of
 from aigc_core.nn.transformer import Cache, Transformer, TransformerConfig
@@ -27,9 +27,19 @@ class AutoregressiveOptions(SamplerOptions):
     """`temperature` divides the logits, 0 takes the likeliest token; `top_k` likeliest tokens are left, 0 for all, and
     of these the fewest that have the probability `top_p` together."""
 
-    temperature: float = Field(default=1.0, ge=0, le=5)
-    top_k: int = Field(default=0, ge=0, le=100_000)
-    top_p: float = Field(default=1.0, gt=0, le=1)
+    temperature: float = Field(
+        default=1.0,
+        ge=0,
+        le=5,
+        title=Sentence("Temperature"),
+        description=Sentence("1: as learnt · less: more predictable · 0: always the likeliest"),
+    )
+    top_k: int = Field(
+        default=0, ge=0, le=100_000, title="Top k", description=Sentence("how many likeliest tokens are left · 0: all")
+    )
+    top_p: float = Field(
+        default=1.0, gt=0, le=1, title="Top p", description=Sentence("the probability that is left · 1: all")
+    )
 
 
 class AutoregressiveModel(LikelihoodModel):

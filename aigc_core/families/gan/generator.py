@@ -6,13 +6,32 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from aigc_core.errors import Sentence
 from aigc_core.families.base import Condition, LatentModel, SamplerOptions, StyleModel
 
 
 class GANOptions(SamplerOptions):
     """`truncation`: 1 keeps the full variety, smaller values pull towards the average image."""
 
-    truncation: float = Field(default=1.0, ge=0, le=1)
+    truncation: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        title=Sentence("Truncation"),
+        description=Sentence("in Z · 1: full variety · less: nearer the average"),
+    )
+
+
+class StyleGANOptions(GANOptions):
+    """Truncation of the styles."""
+
+    truncation: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        title=Sentence("Truncation"),
+        description=Sentence("in W · 1: full variety · less: nearer the average"),
+    )
 
 
 def truncation_of(options: SamplerOptions) -> float:
@@ -48,6 +67,8 @@ class StyleGenerator(Generator, StyleModel):
 
     The codes are the styles; truncation pulls them towards their mean (Karras et al. 2019, appendix B).
     """
+
+    options_type = StyleGANOptions
 
     def mapping(self, latents: Tensor, labels: Tensor) -> Tensor:
         raise NotImplementedError

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from aigc_core.config import parse_config
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.families.base import (
     Capability,
     Condition,
@@ -27,7 +27,13 @@ from .objective import discretised_log_likelihood, kl_divergence
 class VAEOptions(SamplerOptions):
     """`temperature`: the latents' standard deviation; 1 draws from the prior, less stays nearer the average sample."""
 
-    temperature: float = Field(default=1.0, ge=0, le=2)
+    temperature: float = Field(
+        default=1.0,
+        ge=0,
+        le=2,
+        title=Sentence("Temperature"),
+        description=Sentence("1: full variety · less: nearer the average"),
+    )
 
 
 class VAE(EncodingModel, LikelihoodModel):
