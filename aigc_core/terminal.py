@@ -9,14 +9,15 @@ import sys
 from collections.abc import Callable
 
 from .errors import AIGCError
+from .translation import environment_language, translate_error
 
 
 def run_program(program: Callable[[], int | None], interrupted: str = "Interrupted.") -> int:
     """Run a program to its end; returns its exit status.
 
     Characters that the terminal's encoding does not have are printed as "?". An AIGCError becomes one sentence on
-    stderr and status 2, ^C its own sentence, or else `interrupted`, and status 130; a reader that has seen enough, as
-    `head` has, is no error.
+    stderr, in the terminal's language, and status 2, ^C its own sentence, or else `interrupted`, and status 130; a
+    reader that has seen enough, as `head` has, is no error.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -29,7 +30,7 @@ def run_program(program: Callable[[], int | None], interrupted: str = "Interrupt
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except AIGCError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {translate_error(error, environment_language())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
         print(str(stop) or interrupted, file=sys.stderr)

@@ -6,6 +6,7 @@ with the sentences in the code.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -35,6 +36,12 @@ def translate(sentence: str, language: str, /, **values: object) -> str:
     return template.format(
         **{name: translate(value, language) if isinstance(value, Sentence) else value for name, value in values.items()}
     )
+
+
+def environment_language() -> str:
+    """The one of LANGUAGES that a terminal is set to: by LC_ALL, LC_MESSAGES or LANG, the first that is not empty."""
+    named = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), "")
+    return "zh" if named.startswith("zh") else "en"
 
 
 def translate_error(error: AIGCError, language: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 # One thread each for the workers and for what they start, before torch is imported and reads it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["LC_ALL"] = "C.UTF-8"  # errors of the programs that tests start are read in English
 
 import hypothesis
 import pytest

@@ -1,13 +1,18 @@
 """Every sentence that users read is in the catalogue of translations, and every translation belongs to one."""
 
 import ast
+import os
 import pickle
 import re
+import subprocess
+import sys
 from string import Formatter
+
+import pytest
 
 from aigc_core.errors import AIGCError, Sentence
 from aigc_core.translation import chinese, translate, translate_error
-from tests.catalogue import calls, extracted, sources, stored
+from tests.catalogue import ROOT, calls, extracted, sources, stored
 
 CHINESE = "\u3400-\u9fff"
 MESSAGES = [message for message in stored() if message.id]
@@ -64,6 +69,16 @@ def test_an_error_is_translated_with_what_it_quotes() -> None:
     in_chinese = chinese()[outer].format(error=chinese()[inner].format(folder="a{b}"))
     assert translate_error(error, "zh") == in_chinese != str(error)
     assert translate_error(pickle.loads(pickle.dumps(error)), "zh") == in_chinese
+
+
+@pytest.mark.parametrize(
+    ("locale", "sentence"), [("zh_CN.UTF-8", "没有预设“none”；有 "), ("en_GB.UTF-8", "There is no preset")]
+)
+def test_a_terminal_is_told_in_its_language(locale: str, sentence: str) -> None:
+    command = [sys.executable, "-m", "aigc_core", "train", "--preset", "none", "--out", "unused"]
+    environment = {**os.environ, "LC_ALL": locale, "PYTHONUTF8": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 2 and done.stderr.startswith(f"error: {sentence}")
 
 
 def test_numbers_keep_their_format_and_unknown_sentences_their_english() -> None:
