@@ -10,6 +10,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from language import choose_language, t  # noqa: E402
 
+from aigc_core.registry import load_plugins  # noqa: E402
+
+load_plugins()  # what they measure is shown, too
+
 st.set_page_config(page_title="AIGC Studio", page_icon=":material/monitoring:", layout="wide")
 
 with st.sidebar:

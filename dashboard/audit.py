@@ -5,7 +5,8 @@ import streamlit as st
 from charts import CONFIG, class_bars, title
 from language import t
 from page import as_text, grid, head, name_few_images, name_unmeasured, open_page, protocol_sentence, select
-from sources import entries, show_samples
+from samples import show_samples
+from sources import entries
 
 from aigc_core.evaluation.results import FIGURES, neighbours_path
 from aigc_core.serving.leaderboard import by_protocol, labels, ranked
@@ -13,7 +14,7 @@ from aigc_core.serving.leaderboard import by_protocol, labels, ranked
 # A class counts as covered from this part of the data's share on.
 RARE = 0.1
 
-head(t("Audit"), t("Does the model copy training images, and does it draw every class in its share?"))
+head(t("Audit"), t("Does the model copy its training data, and does it draw every class in its share?"))
 found = entries()
 choices = {
     f"{line.name} · {protocol}": line for protocol, group in by_protocol(found).items() for line in ranked(group, "fid")
@@ -35,8 +36,8 @@ explained = {
 if not audits:
     st.info(
         t(
-            "This evaluation could not audit the model: copies show only beside images that were held out of training, "
-            "and classes only to the classifier of the data."
+            "This evaluation could not audit the model: copies show only beside real samples that were held out of "
+            "training, and classes only to the classifier of the data."
         ),
         icon=":material/info:",
     )

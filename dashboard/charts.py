@@ -139,6 +139,32 @@ def plane(x: str, y: str, points: dict[int, tuple[Figure, Figure]], names: Seque
     return figure
 
 
+def cost_plane(
+    name: str, axis: str, points: dict[int, tuple[float, Figure]], families: Sequence[str], names: Sequence[str]
+) -> go.Figure:
+    """A figure against what it cost, on a logarithmic axis; one point a checkpoint, its family as the colour."""
+    legend = {"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom"}
+    figure = chart("", 400, xaxis_title=axis, yaxis_title=title(name), showlegend=True, legend=legend)
+    figure.update_layout(margin_t=44)
+    figure.update_xaxes(type="log", showgrid=True)
+    for place, family in enumerate(sorted({families[number] for number in points})):
+        own = {number: point for number, point in points.items() if families[number] == family}
+        figure.add_scatter(
+            x=[cost for cost, _ in own.values()],
+            y=[value.value for _, value in own.values()],
+            error_y=whiskers([value for _, value in own.values()], colour(place)),
+            mode="markers+text",
+            name=family,
+            text=[LETTERS[number % 26] for number in own],
+            textposition="top right",
+            textfont={"size": 14},
+            marker={"size": 13, "color": colour(place)},
+            customdata=[[names[number], hover(value)] for number, (_, value) in own.items()],
+            hovertemplate="%{customdata[0]}<br>%{x:,.4~g} " + axis + "<br>%{customdata[1]}<extra></extra>",
+        )
+    return figure
+
+
 def curve(name: str, seen: Sequence[int], figures: Sequence[Figure], revisions: Sequence[str], at: str) -> go.Figure:
     """A figure along training with its band of 95 %; the revision `at` is marked. A point's customdata is its name."""
     figure = chart(title(name), 270, hovermode="closest", clickmode="event+select")
@@ -156,7 +182,7 @@ def curve(name: str, seen: Sequence[int], figures: Sequence[Figure], revisions: 
         selected={"marker": {"opacity": 1}},
         unselected={"marker": {"opacity": 1}},
         customdata=[[revision, hover(value)] for revision, value in zip(revisions, figures)],
-        hovertemplate="%{customdata[0]}<br>%{x:,} " + t("images seen") + "<br>%{customdata[1]}<extra></extra>",
+        hovertemplate="%{customdata[0]}<br>%{x:,} " + t("samples seen") + "<br>%{customdata[1]}<extra></extra>",
     )
     figure.update_xaxes(nticks=6, tickformat="~s")
     return figure

@@ -3,7 +3,7 @@
 import html
 
 import streamlit as st
-from charts import CONFIG, LETTERS, class_bars, colour, intervals, plane
+from charts import CONFIG, LETTERS, class_bars, colour, cost_plane, intervals, plane
 from language import t
 from page import (
     as_text,
@@ -17,11 +17,12 @@ from page import (
     seed_input,
     select,
 )
-from sources import entries, show_samples
+from samples import show_samples
+from sources import entries
 
-from aigc_core.evaluation.comparison import compare
+from aigc_core.evaluation.comparison import compare, disagreement
 from aigc_core.evaluation.results import FIGURES, Result
-from aigc_core.serving.leaderboard import by_protocol, ranked
+from aigc_core.serving.leaderboard import Entry, by_protocol, ranked
 
 ICONS = {
     "better": ":green[:material/trending_up:]",
@@ -64,6 +65,11 @@ def verdict_words(names: list[str], results: list[Result], other: int, by: str) 
     return " ".join(parts)
 
 
+def entry_of(name: str) -> Entry:
+    """The checkpoint that the page calls so."""
+    return lines[name].entry
+
+
 head(t("Compare"), t("Two checkpoints or more of one protocol: is the difference real, and what does it look like?"))
 found = entries()
 groups = {protocol_title(group[0][1].protocol): group for group in by_protocol(found).values()}
@@ -73,6 +79,9 @@ if not groups:
 left, middle, right = st.columns([2, 4, 1])
 chosen = select(left, t("Protocol"), list(groups), "protocol")
 measured = [name for name in FIGURES if any(name in result.figures for _, result in groups[chosen])]
+if not measured:
+    name_few_images(groups[chosen][0][1])
+    st.stop()
 words = {name: t(FIGURES[name].title) for name in measured}
 by = select(right, t("Judge by"), measured, "by", words)
 lines = {line.name: line for line in ranked(groups[chosen], by)}
@@ -102,6 +111,18 @@ st.html(
 with st.container(border=True):
     for other in range(1, len(names)):
         st.markdown(verdict_words(names, results, other, by))
+        if extractors := disagreement(
+            entry_of(names[0]).results, entry_of(names[other]).results, results[0].protocol, by
+        ):
+            st.warning(
+                t(
+                    "The verdict depends on the extractor: {extractors} rank {a} and {b} differently.",
+                    extractors=as_text(t(", ").join(extractors)),
+                    a=as_text(names[0]),
+                    b=as_text(names[other]),
+                ),
+                icon=":material/gavel:",
+            )
 
 cells = grid(3)
 for name in measured:
@@ -120,6 +141,36 @@ if points:
     st.subheader(t("Quality against diversity"), anchor=False)
     st.caption(t("Up: samples look like the data. Right: the data's variety is covered. Bars are 95 % intervals."))
     st.plotly_chart(plane("recall", "precision", points, names), key="plane", config=CONFIG)
+
+costs = {
+    "samples_seen": (t("samples seen"), [float(result.images_seen) for result in results]),
+    "training": (
+        t("seconds of training"),
+        [entry.config.training_seconds if entry.config else 0.0 for entry in map(entry_of, names)],
+    ),
+    "sampling": (t("seconds per sample"), [result.seconds_per_sample or 0.0 for result in results]),
+}
+costs = {name: cost for name, cost in costs.items() if any(cost[1])}
+if costs and any(by in result.figures for result in results):
+    st.subheader(t("Quality against cost"), anchor=False)
+    titles = {name: cost[0] for name, cost in costs.items()}
+    row = st.columns([1, 3])
+    axis, values = costs[select(row[0], t("Cost"), list(costs), "cost", titles)]
+    st.plotly_chart(
+        cost_plane(
+            by,
+            axis,
+            {
+                number: (cost, result.figures[by])
+                for number, (cost, result) in enumerate(zip(values, results))
+                if cost and by in result.figures
+            },
+            [entry.config.family if entry.config else "" for entry in map(entry_of, names)],
+            names,
+        ),
+        key="cost-plane",
+        config=CONFIG,
+    )
 
 by_class = {number: result.classes for number, result in enumerate(results) if result.classes}
 if by_class:

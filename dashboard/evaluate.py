@@ -113,7 +113,7 @@ with st.form("evaluation"):
         key="against",
         bind="query-params",
         placeholder=t("the training data's test split"),
-        help=t("A data set, DATASET:SPLIT, or a folder of images on this machine."),
+        help=t("A data set, DATASET:SPLIT, or a folder or file on this machine."),
     )
     extractor = next(cells).selectbox(
         t("Extractor"),

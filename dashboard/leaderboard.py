@@ -68,13 +68,19 @@ if len(groups) > 1:
         icon=":material/info:",
     )
 for key, group in groups.items():
+    if not any(result.figures for _, result in group):
+        continue
     protocol = group[0][1].protocol
+    of_group = [name for name in measured if any(name in result.figures for _, result in group)]
+    ranked_by = by if by in of_group else of_group[0]
     st.subheader(as_text(f"{protocol.dataset} · {protocol.split}"))
     st.caption(protocol_sentence(protocol))
     name_few_images(group[0][1])
+    if ranked_by != by:
+        st.caption(t("Ranked by {figure}, as {other} was not measured here.", figure=words[ranked_by], other=words[by]))
     lines = [
         line
-        for line in ranked(group, by)
+        for line in ranked(group, ranked_by)
         if find in normalize("NFC", line.name).casefold()
         and line.entry.config
         and (not architectures or line.entry.config.architecture in architectures)
@@ -82,9 +88,9 @@ for key, group in groups.items():
     if not lines:
         st.caption(t("No checkpoint of this table passes the filter."))
         continue
-    wanted = figures or [name for name in measured if name == by or not FIGURES[name].audit]
+    wanted = figures or [name for name in measured if name == ranked_by or not FIGURES[name].audit]
     shown = [name for name in wanted if any(name in line.result.figures for line in lines)]
-    table = pandas.DataFrame(as_rows(lines))[["rank", "checkpoint", *shown, "architecture", "images_seen"]]
+    table = pandas.DataFrame(as_rows(lines))[["rank", "checkpoint", *shown, "family", "architecture", "images_seen"]]
     # The cells are numbers, by which the table sorts, and show their intervals.
     intervals = {name: as_cells([line.result.figures.get(name) for line in lines]) for name in shown}
     for name, (cells, _) in intervals.items():
@@ -101,8 +107,9 @@ for key, group in groups.items():
             "rank": st.column_config.NumberColumn("#", width=44, pinned=True, help=t("Rank")),
             "checkpoint": st.column_config.TextColumn(t("Checkpoint"), pinned=True),
             **{name: st.column_config.NumberColumn(title(name), alignment="right") for name in shown},
+            "family": t("Family"),
             "architecture": t("Architecture"),
-            "images_seen": st.column_config.NumberColumn(t("Images seen"), format="localized"),
+            "images_seen": st.column_config.NumberColumn(t("Samples seen"), format="localized"),
         },
     )
     results = {line.name: line.result.model_dump(mode="json") for line in lines}

@@ -70,8 +70,18 @@ def protocol_title(protocol: Protocol) -> str:
 
 def protocol_sentence(protocol: Protocol) -> str:
     """What was measured against what."""
+    if not protocol.extractor:
+        return t(
+            "{samples} samples against {reference} real ones of {dataset} ({split}), compared as they are, protocol "
+            "`{id}`.",
+            samples=f"{protocol.num_samples:,}",
+            reference=f"{protocol.num_reference:,}",
+            dataset=as_text(protocol.dataset),
+            split=as_text(protocol.split),
+            id=protocol.id,
+        )
     return t(
-        "{samples} samples against {reference} images of {dataset} ({split}), features of `{extractor}` (weights "
+        "{samples} samples against {reference} real ones of {dataset} ({split}), features of `{extractor}` (weights "
         "{weights}), protocol `{id}`.",
         samples=f"{protocol.num_samples:,}",
         reference=f"{protocol.num_reference:,}",
@@ -85,7 +95,7 @@ def protocol_sentence(protocol: Protocol) -> str:
 
 def name_few_images(result: Result) -> None:
     """Say so where a result's images are few, and which figures need more samples."""
-    if not result.has_enough_images:
+    if result.protocol.extractor and not result.has_enough_images:
         st.caption(t(FEW_IMAGES))
     for name, count in result.min_samples.items():
         st.caption(f"{t(FIGURES[name].title)}: {t(NOT_MEASURED, count=f'{count:,}')}")

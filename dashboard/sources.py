@@ -5,17 +5,9 @@ from collections.abc import Sequence
 from itertools import chain
 
 import streamlit as st
-import torch
 from language import t
 from page import as_text
-from PIL import Image
 
-from aigc_core import AIGCError, Checkpoint
-from aigc_core.modalities.image import image_grid, image_kind
-from aigc_core.modalities.png import to_picture
-from aigc_core.sampling.interpolation import enlarge
-from aigc_core.sampling.request import SampleRequest
-from aigc_core.sampling.sample import sample
 from aigc_core.serving.leaderboard import Entry, collect, shipped_sources
 from aigc_core.serving.queue import EvaluationQueue
 from aigc_core.serving.sources import SourceReader
@@ -92,23 +84,3 @@ def entries() -> list[Entry]:
             for entry in broken:
                 st.warning(f"**{as_text(entry.reference)}**: {as_text(t(entry.problem))}")
     return [entry for entry in found.values() if not entry.problem]
-
-
-@st.cache_data(max_entries=256, show_spinner=False)
-def _grid(reference: str, folder: str, seeds: tuple[int, ...], columns: int, _token: str | None) -> Image.Image:
-    """`folder` stands for the commit, so that a revision that moved is sampled again."""
-    checkpoint = Checkpoint.from_pretrained(reference, token=_token)
-    image_kind(checkpoint.modality)  # other kinds of samples have no grid yet
-    images = torch.cat([sample(checkpoint, SampleRequest(seed=seed)).images for seed in seeds])
-    return to_picture(image_grid(enlarge(images, max(64, images.shape[-1])), columns))
-
-
-def show_samples(entry: Entry, seeds: Sequence[int], columns: int, caption: str) -> None:
-    """A grid of a checkpoint's samples of these seeds, or the sentence why there is none."""
-    with st.spinner(t("Sampling …")):
-        try:
-            grid = _grid(entry.reference, str(entry.folder), tuple(seeds), columns, visitor_token())
-        except AIGCError as error:
-            st.warning(f"**{as_text(caption)}**: {as_text(t(error.sentence))}")
-        else:
-            st.image(grid, caption=as_text(caption), width="stretch", alt=caption)

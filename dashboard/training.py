@@ -4,7 +4,8 @@ import streamlit as st
 from charts import CONFIG, curve
 from language import t
 from page import grid, head, name_caveats, name_few_images, name_unmeasured, protocol_sentence, seed_input, select
-from sources import entries, show_samples
+from samples import show_samples
+from sources import entries
 
 from aigc_core.evaluation.results import FIGURES, Result
 from aigc_core.serving.leaderboard import Entry, by_protocol, model_names
@@ -39,7 +40,7 @@ def draw(name: str, points: list[tuple[Entry, Result]], at: str) -> None:
 
 head(
     t("Training"),
-    t("Figures of a model's revisions against the images seen, with bands of 95 %. Click a point to see its samples."),
+    t("Figures of a model's revisions against the samples seen, with bands of 95 %. Click a point to see its samples."),
 )
 found = entries()
 named = model_names(found)
@@ -68,14 +69,14 @@ measured = [name for name in FIGURES if any(name in result.figures for result in
 
 if st.session_state.get("revision", revisions[-1]) not in revisions:
     st.session_state["revision"] = revisions[-1]
-foremost = [name for name in FIRST if name in measured]
+foremost = [name for name in FIRST if name in measured] or measured[: len(FIRST)]
 first = st.columns(len(FIRST))
 left, right = st.columns([2, 3], gap="medium")
 with left:
     at = st.select_slider(t("Samples of"), revisions, revisions[-1], key="revision", bind="query-params")
     seed = seed_input(left)
     entry, result = points[revisions.index(at)]
-    caption = f"{named[model]}@{at}: {t('{count} images seen', count=f'{result.images_seen:,}')}"
+    caption = f"{named[model]}@{at}: {t('{count} samples seen', count=f'{result.images_seen:,}')}"
     show_samples(entry, range(seed, seed + 36), 6, caption)
 for cell, name in zip(first, foremost):
     with cell:

@@ -13,7 +13,7 @@ from scipy import stats
 from aigc_core.errors import AIGCError
 from aigc_core.metrics.estimate import Figure
 
-from .results import FIGURES, Result
+from .results import FIGURES, Protocol, Result
 
 CONFIDENCE = 0.98
 """A difference is called real when chance brings one as large, in either direction, in 2 % of cases."""
@@ -65,6 +65,25 @@ def compare(first: Result | Sequence[Result], second: Result | Sequence[Result],
     else:
         raise AIGCError("A group of training seeds can only be compared with another group of two or more.")
     return _verdict(figure, difference, deviation, freedom, f"{_with_error(a)} against {_with_error(b)}")
+
+
+def disagreement(first: Sequence[Result], second: Sequence[Result], protocol: Protocol, figure: str) -> list[str]:
+    """The extractors that do not all give one verdict on two checkpoints, of which these are all results.
+
+    Those count whose protocols are `protocol` but for the extractor. Empty where all agree, or one alone judged.
+    """
+    outcomes: dict[str, str] = {}
+    for ours in first:
+        if _but_extractor(ours.protocol) != _but_extractor(protocol):
+            continue
+        for theirs in second:
+            if theirs.protocol == ours.protocol and figure in ours.figures and figure in theirs.figures:
+                outcomes[ours.protocol.extractor] = compare(ours, theirs, figure).outcome
+    return sorted(outcomes) if len(set(outcomes.values())) > 1 else []
+
+
+def _but_extractor(protocol: Protocol) -> dict[str, object]:
+    return protocol.model_dump(exclude={"extractor", "extractor_hash", "channels"})
 
 
 def ranks(results: Sequence[Result], figure: str) -> list[int]:

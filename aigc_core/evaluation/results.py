@@ -101,7 +101,8 @@ class Result(Config):
     `figures`: by the names of FIGURES, those that were asked for and can be measured, inside the ranges of possible
     values. `min_samples`: how many samples each of the others needs that were asked for and not measured, because there
     are too few. `classes`: those of the reference, by name. `neighbours`: the samples that most resemble training
-    images, worst first.
+    images, worst first. `seconds` is what the evaluation took, `seconds_per_sample` what drawing did; None where the
+    samples' features were in the cache.
     """
 
     protocol: Protocol
@@ -112,6 +113,7 @@ class Result(Config):
     step: int = 0
     images_seen: int = 0
     seconds: float = 0
+    seconds_per_sample: float | None = None
     device: str = "cpu"
     versions: dict[str, str] = {}
 

@@ -64,7 +64,9 @@ def evaluate_stored(
         },
         "Evaluation",
     )
+    began = time.perf_counter()
     stored = _draw(checkpoint, num_samples, progress)
+    seconds_per_sample = (time.perf_counter() - began) / num_samples
     bits, rows = real_sample_bits(checkpoint, real, SAMPLING_SEED)
     compared = Comparison(stored, real.samples, training.samples, modality, bits, real.samples[rows])
     figures = {
@@ -79,6 +81,7 @@ def evaluate_stored(
         step=config.step,
         images_seen=config.images_seen,
         seconds=round(time.perf_counter() - started, 2),
+        seconds_per_sample=float(f"{seconds_per_sample:.3g}"),
         device=str(checkpoint.model.device),
     )
 

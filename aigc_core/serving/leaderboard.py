@@ -198,6 +198,7 @@ def as_rows(lines: list[Line]) -> list[dict[str, object]]:
         row: dict[str, object] = {
             "rank": line.rank,
             "checkpoint": line.name,
+            "family": line.entry.config.family if line.entry.config else "",
             "architecture": line.entry.config.architecture if line.entry.config else "",
             "images_seen": line.result.images_seen,
             "protocol": line.result.protocol.id,

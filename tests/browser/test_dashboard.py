@@ -161,14 +161,14 @@ def test_a_click_on_a_point_shows_its_samples(address: str, browser: Browser) ->
     page.get_by_role("option", name="ada/gamma").click()
     settle(page)
     caption = page.locator("[data-testid=stImageCaption]")
-    expect(caption).to_have_text("ada/gamma@main: 4,000 images seen")
+    expect(caption).to_have_text("ada/gamma@main: 4,000 samples seen")
     plot = page.locator(".js-plotly-plot").first
     curve = "[document.querySelector('.js-plotly-plot').data[2]].map(line => [line.x, line.y])[0]"
     page.wait_for_function(f"JSON.stringify({curve}[0]) == '[1000,2000,3000,4000]'")
     assert page.evaluate(curve)[1] == RUNS["gamma"]
     before = page.locator("[data-testid=stImage] img").get_attribute("src")
     plot.locator(".scatterlayer .point").nth(1).click(force=True)
-    expect(caption).to_have_text("ada/gamma@step-0000002: 2,000 images seen")
+    expect(caption).to_have_text("ada/gamma@step-0000002: 2,000 samples seen")
     assert "revision=step-0000002" in page.url and before
     expect(visit(browser, page.url).locator("[data-testid=stImageCaption]")).to_have_text(caption.inner_text())
 

@@ -1,0 +1,96 @@
+"""A checkpoint's samples, shown as their modality says: pictures in a grid, texts, sounds, or files to download."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import streamlit as st
+from language import t
+from page import as_text
+from PIL import Image
+from sources import visitor_token
+
+from aigc_core import AIGCError
+from aigc_core.loading import load_checkpoint
+from aigc_core.modalities.image import image_grid
+from aigc_core.modalities.png import to_picture
+from aigc_core.sampling.interpolation import enlarge
+from aigc_core.sampling.request import SampleRequest
+from aigc_core.sampling.sample import sample, sample_all
+from aigc_core.serving.leaderboard import Entry
+
+SMALLEST_SIDE = 64
+"""Pixels that an image has at least on the page."""
+HEIGHT = 420
+"""Pixels that texts, sounds and files take; what is below is scrolled to."""
+MOST_FILES = 8
+"""So many sounds or files are enough for a page."""
+
+
+def requests_of(seeds: Sequence[int]) -> Iterator[SampleRequest]:
+    """Requests that make the samples of these seeds in this order: one for each run of consecutive seeds."""
+    start = 0
+    for end in range(1, len(seeds) + 1):
+        if end == len(seeds) or seeds[end] != seeds[end - 1] + 1:
+            yield SampleRequest(seed=seeds[start], count=end - start)
+            start = end
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _image_grid(reference: str, folder: str, seeds: tuple[int, ...], columns: int, _token: str | None) -> Image.Image:
+    """`folder` stands for the commit, so that a revision that moved is sampled again."""
+    images = sample_all(load_checkpoint(reference, _token), [*requests_of(seeds)])
+    return to_picture(image_grid(enlarge(images, max(SMALLEST_SIDE, images.shape[-1])), columns))
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _texts(reference: str, folder: str, seeds: tuple[int, ...], _token: str | None) -> list[str]:
+    checkpoint = load_checkpoint(reference, _token)
+    return checkpoint.modality.texts(sample_all(checkpoint, [*requests_of(seeds)]))
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _files(reference: str, folder: str, seeds: tuple[int, ...], _token: str | None) -> list[bytes]:
+    """A file of each sample, with its provenance."""
+    checkpoint = load_checkpoint(reference, _token)
+    with TemporaryDirectory() as temporary:
+        for request in requests_of(seeds):
+            sample(checkpoint, request.model_copy(update={"checkpoint": reference})).save(temporary)
+        return [(Path(temporary) / f"seed-{seed}{checkpoint.modality.suffix}").read_bytes() for seed in seeds]
+
+
+def show_samples(entry: Entry, seeds: Sequence[int], columns: int, caption: str) -> None:
+    """A checkpoint's samples of these seeds, or the sentence why there are none. Images stand in so many columns."""
+    with st.spinner(t("Sampling …")):
+        try:
+            _show(entry, tuple(seeds), columns, caption)
+        except AIGCError as error:
+            st.warning(f"**{as_text(caption)}**: {as_text(t(error.sentence))}")
+
+
+def _show(entry: Entry, seeds: tuple[int, ...], columns: int, caption: str) -> None:
+    if entry.config is None:
+        return
+    modality, token = entry.config.sample_kind, visitor_token()
+    which = entry.reference, str(entry.folder)
+    if modality.media == "image":
+        grid = _image_grid(*which, seeds, columns, token)
+        st.image(grid, caption=as_text(caption), width="stretch", alt=caption)
+        return
+    if modality.media == "text":
+        shown = _texts(*which, seeds, token)
+    else:
+        seeds = seeds[:MOST_FILES]
+        shown = _files(*which, seeds, token)
+    st.caption(as_text(caption))
+    with st.container(border=True, height=HEIGHT):
+        for seed, one in zip(seeds, shown):
+            if isinstance(one, str):
+                st.caption(t("Seed {seed}", seed=seed))
+                st.text(one)
+            elif modality.media == "audio":
+                st.caption(t("Seed {seed}", seed=seed))
+                st.audio(one)
+            else:
+                name = f"seed-{seed}{modality.suffix}"
+                st.download_button(name, one, name, on_click="ignore", key=f"{which}-{name}")
