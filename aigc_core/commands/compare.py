@@ -8,12 +8,11 @@ from pathlib import Path
 
 from aigc_core.checkpoint.folder import read_config
 from aigc_core.checkpoint.reference import CheckpointReference
+from aigc_core.errors import AIGCError
 from aigc_core.escaping import split_escaped, unescape
 from aigc_core.evaluation.comparison import compare
 from aigc_core.evaluation.results import FIGURES, Result, read_results
 from aigc_core.hub.resolve import resolve_reference
-
-from ..errors import AIGCError
 
 
 def add_arguments(parser: ArgumentParser) -> None:

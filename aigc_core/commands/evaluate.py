@@ -16,6 +16,7 @@ from tqdm import tqdm
 from aigc_core.checkpoint.folder import step_folders
 from aigc_core.checkpoint.layout import CONFIG_FILE
 from aigc_core.checkpoint.reference import CheckpointReference
+from aigc_core.errors import AIGCError
 from aigc_core.evaluation.evaluate import (
     DEFAULT_NUM_SAMPLES,
     default_reference,
@@ -33,8 +34,6 @@ from aigc_core.metrics.extractors import extractor_names
 from aigc_core.modalities.base import modalities
 from aigc_core.modalities.image import ImageModality
 from aigc_core.pipeline import Checkpoint
-
-from ..errors import AIGCError
 
 
 def add_arguments(parser: ArgumentParser) -> None:

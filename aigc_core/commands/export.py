@@ -8,12 +8,11 @@ from pathlib import Path
 
 from aigc_core.checkpoint.folder import step_folders
 from aigc_core.checkpoint.layout import CONFIG_FILE, TRAINING_STATE_FOLDER
+from aigc_core.errors import AIGCError
 from aigc_core.files import atomic_directory
 from aigc_core.hub.card import write_card
 from aigc_core.hub.resolve import resolve_reference
 from aigc_core.pipeline import Checkpoint
-
-from ..errors import AIGCError
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from aigc_core.errors import AIGCError
 from aigc_core.loading import load_checkpoint
 from aigc_core.modalities.base import modalities
 from aigc_core.modalities.provenance import DIGITAL_SOURCE_TYPE, Provenance
 from aigc_core.sampling.request import SampleRequest
 from aigc_core.sampling.sample import sample
-
-from ..errors import AIGCError
 
 
 def add_arguments(parser: ArgumentParser) -> None:

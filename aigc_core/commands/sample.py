@@ -12,7 +12,9 @@ import numpy
 import torch
 
 from aigc_core.batching import images_that_fit
+from aigc_core.config import parse_config
 from aigc_core.data.image_files import MAX_PIXELS
+from aigc_core.errors import AIGCError
 from aigc_core.files import atomic_write
 from aigc_core.loading import load_checkpoint
 from aigc_core.modalities.image import ImageModality, image_grid, image_kind
@@ -22,9 +24,6 @@ from aigc_core.pipeline import Checkpoint
 from aigc_core.sampling.interpolation import CURVES, interpolate, write_movie
 from aigc_core.sampling.request import SampleRequest
 from aigc_core.sampling.sample import sample
-
-from ..config import parse_config
-from ..errors import AIGCError
 
 FORMATS = ("png", "npz", "gif", "mp4")
 OTHER_PICTURES = ("jpg", "jpeg", "webp", "bmp", "tif", "tiff")

@@ -6,11 +6,10 @@ from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
 
 from aigc_core.checkpoint.folder import read_config
+from aigc_core.config import parse_config
+from aigc_core.errors import AIGCError
 from aigc_core.training.presets import OPTIONS, apply_setting, preset_names, preset_summary, read_preset
 from aigc_core.training.presets.legacy import upgrade_recipe
-
-from ..config import parse_config
-from ..errors import AIGCError
 
 EXAMPLES = """examples:
   python -m aigc_core train --preset fashion-mnist --out runs/clothes --seconds 600

@@ -24,9 +24,10 @@ from aigc_core.checkpoint.layout import CARD_FILE, SAMPLES_FILE
 from aigc_core.errors import AIGCError
 from aigc_core.evaluation.results import FEW_IMAGES, FIGURES, NOT_MEASURED, Result, precision_and_coverage, read_results
 from aigc_core.files import atomic_write
-from aigc_core.hub import TAG
 from aigc_core.modalities.base import modalities
 from aigc_core.training.presets import command_for
+
+from . import TAG
 
 BEGIN = "<!-- AIGC Studio: begin. What is between these marks is replaced; the rest of the card is yours. -->"
 END = "<!-- AIGC Studio: end. -->"

@@ -42,9 +42,9 @@ from aigc_core.checkpoint.folder import local_checkpoint, missing_checkpoint, re
 from aigc_core.checkpoint.layout import CARD_FILE, CONFIG_FILE, MAX_CONFIG_BYTES, WEIGHTS_FILE, FileKind, file_kind
 from aigc_core.checkpoint.reference import MAIN, CheckpointReference, repo_name
 from aigc_core.errors import AIGCError
-from aigc_core.hub import TAG
 from aigc_core.version import __version__
 
+from . import TAG
 from .faults import HubUnreachable, faults_as_sentences
 
 if TYPE_CHECKING:

@@ -25,7 +25,8 @@ from typing import Any
 
 import psutil
 
-from ..processes import answering, free_port
+from tests.processes import answering, free_port
+
 from .report import print_table
 from .start_up import ROOT
 

@@ -15,9 +15,8 @@ from aigc_core.demo import pictures
 from aigc_core.demo.server import Sessions
 from aigc_core.modalities.png import read_png
 from aigc_core.pipeline import Checkpoint
-
-from ..benchmarks.load import Connection, Visitor, measure, started
-from ..processes import ROOT
+from tests.benchmarks.load import Connection, Visitor, measure, started
+from tests.processes import ROOT
 
 
 @pytest.fixture(scope="module")

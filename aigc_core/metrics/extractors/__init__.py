@@ -18,8 +18,7 @@ from torch import Tensor, nn
 
 from aigc_core.batching import batch_size
 from aigc_core.data.streaming import StreamedImages
-
-from ...errors import AIGCError
+from aigc_core.errors import AIGCError
 
 BATCH_SIZE = 250
 

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...errors import AIGCError
+from aigc_core.errors import AIGCError
+
 from . import Extractor, hash_of_weights, register_extractor
 from .fidelity import downloaded
 

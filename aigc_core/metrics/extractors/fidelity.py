@@ -10,7 +10,8 @@ from urllib.parse import urlparse
 import torch
 from torch import Tensor, nn
 
-from ...errors import AIGCError
+from aigc_core.errors import AIGCError
+
 from . import Extractor, hash_of_weights, register_extractor
 
 LAYERS = {"inception-v3-compat": ["2048", "logits_unbiased"], "clip-vit-b-32": ["clip"]}

@@ -9,8 +9,9 @@ from pathlib import Path
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from ...errors import AIGCError
-from ..classifier import WEIGHTS_FOLDER, Classifier
+from aigc_core.errors import AIGCError
+from aigc_core.metrics.classifier import WEIGHTS_FOLDER, Classifier
+
 from . import Extractor, hash_of_weights, register_extractor
 
 
