@@ -1,4 +1,4 @@
-"""What a visitor may open where an app is open to strangers (a Hugging Face Space).
+"""What a visitor may open where an app is public (on a Hugging Face Space).
 
 There the disk also holds what other visitors pulled with their own rights, so that no folder but the shipped ones may
 be named; what is on the Hub is asked for with the visitor's own token.
@@ -19,7 +19,7 @@ SHIPPED = Path(__file__).resolve().parents[1] / "checkpoints"
 _process_key = secrets.token_bytes(32)
 
 
-def open_to_strangers() -> bool:
+def is_public() -> bool:
     """Whether this runs on a Space (SPACE_ID is set)."""
     return "SPACE_ID" in os.environ
 
@@ -30,8 +30,8 @@ def fingerprint(token: str | None) -> str | None:
 
 
 def check_reference(reference: str | CheckpointReference) -> None:
-    """Raises AIGCError for a local folder other than a shipped model, if this is open to strangers."""
-    if not open_to_strangers():
+    """Raises AIGCError for a local folder other than a shipped model, if this runs on a Space."""
+    if not is_public():
         return
     named = CheckpointReference.parse(reference.strip()) if isinstance(reference, str) else reference
     place = named.folder.resolve() if named.folder else Path(os.path.normpath(named.location))

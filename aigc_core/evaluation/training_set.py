@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aigc_core.access import open_to_strangers
+from aigc_core.access import is_public
 from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.data.datasets import ImageDataset, dataset_names, is_registered
 from aigc_core.errors import AIGCError
@@ -52,8 +52,8 @@ def load_training_set(config: CheckpointConfig) -> ImageDataset:
 
 
 def check_may_be_read(dataset: str) -> None:
-    """Raise AIGCError for a folder of the machine's, if this is open to strangers."""
-    if open_to_strangers() and not is_registered(dataset):
+    """Raise AIGCError for a folder of the machine's, if this runs on a Space."""
+    if is_public() and not is_registered(dataset):
         raise AIGCError(
             "'{dataset}' cannot be read here; name one of the data sets {known}.",
             dataset=dataset,

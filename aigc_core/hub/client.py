@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 
-from aigc_core.access import open_to_strangers
+from aigc_core.access import is_public
 from aigc_core.checkpoint import layout
 from aigc_core.checkpoint.folder import local_checkpoint, missing_checkpoint, read_config, step_folders
 from aigc_core.checkpoint.layout import CARD_FILE, CONFIG_FILE, MAX_CONFIG_BYTES, WEIGHTS_FILE, FileKind, file_kind
@@ -107,7 +107,7 @@ def pull(repo_id: str, revision: str | None = None, token: str | None = None) ->
     Raises AIGCError when it does not exist, may not be read, is too large, arrives damaged, or cannot be reached.
     """
     revision = _checked_names(repo_id, revision or "main")
-    cache_suffices = token is None and not open_to_strangers()
+    cache_suffices = token is None and not is_public()
     if cache_suffices and commit_hash.fullmatch(revision) and (folder := _cached(repo_id, revision, WHOLE)):
         return folder
     api = _api(token)
@@ -135,7 +135,7 @@ def read_revisions(repo_id: str, token: str | None = None) -> list[Revision]:
     try:
         revisions = readers.submit(list_revisions, repo_id, token).result()
     except HubUnreachable:
-        if token is not None or open_to_strangers() or not (revisions := _noted_revisions(repo_id)):
+        if token is not None or is_public() or not (revisions := _noted_revisions(repo_id)):
             raise
         logger.warning("'%s' comes from the cache, since the Hub cannot be reached.", repo_id)
     unreachable: list[HubUnreachable] = []

@@ -518,7 +518,7 @@ def test_resnet_paper_configs() -> None:
         discriminator = build_discriminator("resnet", imagenet, image_shape)
         widths = [block.conv2.out_channels for block in discriminator.blocks]  # type: ignore[union-attr]
         assert widths == [64, 128, 256, 512, 1024, 1024]
-        assert [block.halves for block in discriminator.blocks] == [True] * 5 + [False]  # type: ignore[union-attr]
+        assert [block.downsample for block in discriminator.blocks] == [True] * 5 + [False]  # type: ignore[union-attr]
         sagan = imagenet | {"generator_spectral_norm": True, "attention_resolution": 32}
         generator = build_generator("resnet", sagan, image_shape)
         assert [isinstance(module, SelfAttention) for module in generator.attentions].index(True) == 2  # type: ignore[arg-type]
@@ -527,12 +527,12 @@ def test_resnet_paper_configs() -> None:
 # style
 
 
-@pytest.mark.parametrize("doubles", [False, True])
+@pytest.mark.parametrize("upsample", [False, True])
 @pytest.mark.parametrize("demodulate", [False, True])
-def test_modulation_scales_every_image_s_own_weights(demodulate: bool, doubles: bool) -> None:
+def test_modulation_scales_every_image_s_own_weights(demodulate: bool, upsample: bool) -> None:
     """Against equations 1 and 3 of the paper, with a weight tensor for each image."""
     torch.manual_seed(0)
-    layer = ModulatedConvolution(6, 5, 3, style_dim=4, demodulate=demodulate, doubles=doubles).double()
+    layer = ModulatedConvolution(6, 5, 3, style_dim=4, demodulate=demodulate, upsample=upsample).double()
     maps, styles = torch.randn(3, 6, 8, 8, dtype=torch.float64), torch.randn(3, 4, dtype=torch.float64)
     outputs = layer(maps, styles)
     for image in range(3):
@@ -540,7 +540,7 @@ def test_modulation_scales_every_image_s_own_weights(demodulate: bool, doubles: 
         weight = layer.parameter / math.sqrt(6 * 9) * scales[:, None, None]
         if demodulate:
             weight = weight / (weight.square().sum(dim=(1, 2, 3), keepdim=True) + 1e-8).sqrt()
-        if doubles:
+        if upsample:
             stuffed = torch.zeros(1, 6, 15, 15, dtype=torch.float64)
             stuffed[:, :, ::2, ::2] = maps[image]
             convolved = functional.conv2d(stuffed, weight.flip(2, 3), padding=2)

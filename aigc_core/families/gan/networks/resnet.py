@@ -142,24 +142,24 @@ class GeneratorBlock(nn.Module):
 
 
 class DiscriminatorBlock(nn.Module):
-    """Rectify, convolve, rectify, convolve, and average 2×2 pixels if `halves`; plus a shortcut.
+    """Rectify, convolve, rectify, convolve, and average 2×2 pixels if `downsample`; plus a shortcut.
 
     The `first` block reads images, so it neither rectifies them nor keeps their width.
     """
 
-    def __init__(self, in_width: int, out_width: int, halves: bool, first: bool) -> None:
+    def __init__(self, in_width: int, out_width: int, downsample: bool, first: bool) -> None:
         super().__init__()
         hidden = out_width if first else in_width
-        self.halves, self.first = halves, first
+        self.downsample, self.first = downsample, first
         self.conv1 = _layer(nn.Conv2d(in_width, hidden, 3, padding=1), True, math.sqrt(2))
         self.conv2 = _layer(nn.Conv2d(hidden, out_width, 3, padding=1), True, math.sqrt(2))
-        straight = in_width == out_width and not halves
+        straight = in_width == out_width and not downsample
         self.shortcut = nn.Identity() if straight else _layer(nn.Conv2d(in_width, out_width, 1), True)
 
     def forward(self, maps: Tensor) -> Tensor:
         hidden = self.conv1(maps if self.first else functional.relu(maps))
         hidden = self.conv2(functional.relu(hidden))
-        if self.halves:
+        if self.downsample:
             hidden, maps = functional.avg_pool2d(hidden, 2), functional.avg_pool2d(maps, 2)
         return hidden + self.shortcut(maps)
 
@@ -208,7 +208,7 @@ class ResNetDiscriminator(ProjectionDiscriminator):
         in_side, in_width = image_shape.resolution, image_shape.channels
         for index, side in enumerate(_discriminator_sides(config, image_shape)):
             width = min(config.discriminator_max_width, config.discriminator_width * 2**index)
-            blocks.append(DiscriminatorBlock(in_width, width, halves=side < in_side, first=index == 0))
+            blocks.append(DiscriminatorBlock(in_width, width, downsample=side < in_side, first=index == 0))
             if side == config.attention_resolution and side < in_side:
                 blocks.append(SelfAttention(width, True))
             in_side, in_width = side, width

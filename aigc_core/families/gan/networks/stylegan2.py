@@ -84,18 +84,18 @@ class EqualisedLinear(nn.Module):
 
 
 class EqualisedConvolution(nn.Module):
-    """A convolution with unit-variance parameters that are scaled when used; `halves` blurs and takes every 2nd."""
+    """A convolution with unit-variance parameters that are scaled when used; `downsample` blurs and takes every 2nd."""
 
-    def __init__(self, in_width: int, out_width: int, kernel: int, bias: bool = True, halves: bool = False) -> None:
+    def __init__(self, in_width: int, out_width: int, kernel: int, bias: bool = True, downsample: bool = False) -> None:
         super().__init__()
         self.parameter = nn.Parameter(torch.randn(out_width, in_width, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(out_width)) if bias else None
         self.scale = 1 / math.sqrt(in_width * kernel**2)
-        self.halves = halves
+        self.downsample = downsample
 
     def forward(self, maps: Tensor) -> Tensor:
         weight = self.parameter * self.scale
-        if not self.halves:
+        if not self.downsample:
             return functional.conv2d(maps, weight, self.bias, padding=weight.shape[-1] // 2)
         if weight.shape[-1] == 1:
             return functional.conv2d(downsample(maps), weight, self.bias)
@@ -106,7 +106,7 @@ class ModulatedConvolution(nn.Module):
     """A convolution whose weights the style scales: w'ᵢⱼₖ = sᵢ wᵢⱼₖ / √(Σᵢₖ (sᵢ wᵢⱼₖ)² + ε) (equations 1 and 3).
 
     Computed as a scaling of the input channels, one convolution for the whole batch, and a scaling of the output
-    channels, which is the same. With `doubles` the output has twice the resolution.
+    channels, which is the same. With `upsample` the output has twice the resolution.
     """
 
     def __init__(
@@ -116,19 +116,19 @@ class ModulatedConvolution(nn.Module):
         kernel: int,
         style_dim: int,
         demodulate: bool = True,
-        doubles: bool = False,
+        upsample: bool = False,
     ) -> None:
         super().__init__()
         self.affine = EqualisedLinear(style_dim, in_width, bias=1.0)
         self.parameter = nn.Parameter(torch.randn(out_width, in_width, kernel, kernel))
         self.scale = 1 / math.sqrt(in_width * kernel**2)
-        self.demodulate, self.doubles = demodulate, doubles
+        self.demodulate, self.upsample = demodulate, upsample
 
     def forward(self, maps: Tensor, style: Tensor) -> Tensor:
         scales = self.affine(style)
         weight = self.parameter * self.scale
         maps = maps * scales[:, :, None, None]
-        if self.doubles:
+        if self.upsample:
             maps = functional.conv_transpose2d(maps, weight.transpose(0, 1), stride=2)
             maps = 4 * low_pass(maps, padding=1)
         else:
@@ -147,9 +147,9 @@ class StyledLayer(nn.Module):
 
     noise: Tensor
 
-    def __init__(self, in_width: int, out_width: int, side: int, style_dim: int, doubles: bool) -> None:
+    def __init__(self, in_width: int, out_width: int, side: int, style_dim: int, upsample: bool) -> None:
         super().__init__()
-        self.convolution = ModulatedConvolution(in_width, out_width, 3, style_dim, doubles=doubles)
+        self.convolution = ModulatedConvolution(in_width, out_width, 3, style_dim, upsample=upsample)
         self.register_buffer("noise", torch.randn(side, side))
         self.noise_strength = nn.Parameter(torch.zeros(()))
         self.bias = nn.Parameter(torch.zeros(out_width))
@@ -215,8 +215,8 @@ class StyleGAN2Generator(StyleGenerator):
         for level, width in enumerate(widths):
             if level > 0:
                 side *= 2
-                self.layers.append(StyledLayer(widths[level - 1], width, side, config.style_dim, doubles=True))
-            self.layers.append(StyledLayer(width, width, side, config.style_dim, doubles=False))
+                self.layers.append(StyledLayer(widths[level - 1], width, side, config.style_dim, upsample=True))
+            self.layers.append(StyledLayer(width, width, side, config.style_dim, upsample=False))
             self.to_image.append(ToImage(width, image_shape.channels, config.style_dim))
 
     def mapping(self, latents: Tensor, labels: Tensor) -> Tensor:
@@ -268,8 +268,8 @@ class DiscriminatorBlock(nn.Module):
     def __init__(self, in_width: int, out_width: int) -> None:
         super().__init__()
         self.convolution1 = EqualisedConvolution(in_width, in_width, 3)
-        self.convolution2 = EqualisedConvolution(in_width, out_width, 3, halves=True)
-        self.shortcut = EqualisedConvolution(in_width, out_width, 1, bias=False, halves=True)
+        self.convolution2 = EqualisedConvolution(in_width, out_width, 3, downsample=True)
+        self.shortcut = EqualisedConvolution(in_width, out_width, 1, bias=False, downsample=True)
 
     def forward(self, maps: Tensor) -> Tensor:
         hidden = _activate(self.convolution2(_activate(self.convolution1(maps))))
