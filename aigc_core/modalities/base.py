@@ -52,8 +52,11 @@ class Modality(Config):
         raise NotImplementedError
 
     def encode_prompt(self, text: str) -> Tensor:
-        """The beginning of a sample as tokens int64 [P]. Raises AIGCError where samples have none, or not this one."""
-        raise AIGCError("This model takes no prompt.")
+        """The beginning of a sample as tokens int64 [P], for a model that takes a prompt (`Capability.PROMPT`).
+
+        Raises AIGCError where no sample begins like this.
+        """
+        raise NotImplementedError
 
     def to_model(self, stored: Tensor) -> Tensor:
         """Stored samples [N, …] → model space, on the same device."""

@@ -101,6 +101,12 @@ class SampleRequest(Config):
                 chosen |= part.model_dump(exclude_defaults=True) if isinstance(part, SamplerOptions) else part
         return self.model_copy(update={"options": self._as_text(chosen)})
 
+    def prompt_of(self, model: Model) -> str:
+        """The prompt, or "" without one. Raises AIGCError for a prompt to a model that takes none."""
+        if self.prompt and Capability.PROMPT not in model.capabilities:
+            raise AIGCError("This model takes no prompt.")
+        return self.prompt
+
     def options_of(self, model: Model) -> SamplerOptions:
         """The options that are the model's own. Raises AIGCError for one that it does not have, or a wrong value."""
         own = {name: value for name, value in self.options.items() if not LatentEdits.is_edit(name)}
@@ -114,10 +120,9 @@ class SampleRequest(Config):
         return edits
 
     def normalised(self, model: Model) -> SampleRequest:
-        """The same with options that are the model's defaults left out. Raises AIGCError as the two above, and for a
-        prompt to a model that takes none."""
-        if self.prompt and Capability.PROMPT not in model.capabilities:
-            raise AIGCError("This model takes no prompt.")
+        """The same with options that are the model's defaults left out. Raises AIGCError as the three
+        above."""
+        self.prompt_of(model)
         return self.with_options(self.options_of(model), self.edits_of(model))
 
     def seeds(self) -> list[int]:

@@ -98,15 +98,15 @@ def sample_all(checkpoint: StoredCheckpoint, requests: Sequence[SampleRequest]) 
 def request_noise(checkpoint: StoredCheckpoint, request: SampleRequest) -> tuple[Tensor, Condition]:
     """The noise float32 [N, *noise_shape] of a request's seeds, and what its samples are to be; both on the CPU.
 
-    Raises AIGCError for classes that the model does not have.
+    Raises AIGCError for classes that the model does not have, and for a prompt if it takes none.
     """
     config = checkpoint.config
     noise, classes = draw_noise(request.seeds(), checkpoint.model.noise_shape, config.num_classes, config.class_shares)
     if request.labels:
         entries = parse_labels(request.labels, config.class_names, config.num_classes)
         classes = entries[torch.arange(request.count) % len(entries)]
-    prompt = checkpoint.modality.encode_prompt(request.prompt) if request.prompt else None
-    return noise, Condition(classes, prompt)
+    prompt = request.prompt_of(checkpoint.model)
+    return noise, Condition(classes, checkpoint.modality.encode_prompt(prompt) if prompt else None)
 
 
 @torch.no_grad()

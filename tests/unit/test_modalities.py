@@ -59,8 +59,3 @@ def test_a_shape_that_is_none_is_one_sentence() -> None:
             build_modality("image", shape)
     with pytest.raises(AIGCError, match=r"no modality 'smell'; there are .*image"):
         build_modality("smell", {})
-
-
-def test_images_take_no_prompt() -> None:
-    with pytest.raises(AIGCError, match="takes no prompt"):
-        KIND.encode_prompt("Once")
