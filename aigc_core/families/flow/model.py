@@ -1,0 +1,157 @@
+"""Models that carry noise to samples along a vector field that a network computes.
+
+Time runs from 0, where points are standard-normal noise, to 1, where they are samples in model space.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn.functional import conv2d
+
+from aigc_core.config import parse_config
+from aigc_core.errors import AIGCError
+from aigc_core.families.base import (
+    Capability,
+    Condition,
+    LatentModel,
+    LikelihoodModel,
+    ModelSpec,
+    SamplerOptions,
+)
+from aigc_core.modalities.image import ImageModality
+
+from .likelihood import bits_per_dimension
+from .networks import FieldShape, VectorField, architectures
+from .solvers import Velocity, even_times, solvers
+
+MAX_STEPS = 200
+
+
+class FlowOptions(SamplerOptions):
+    """How the differential equation is solved. `steps` of the solver: Heun's evaluates the network twice in each.
+
+    `guidance`: 1 draws from the class as it was learnt, more than 1 makes samples more typical of it and less varied,
+    0 leaves the class out (Ho & Salimans 2021). It does nothing where a model knows no classes.
+    """
+
+    steps: int = Field(default=8, ge=1, le=MAX_STEPS, description="steps of the solver; more are finer and slower")
+    guidance: float = Field(default=1.0, ge=0, le=20, description="1: as learnt; more: truer to the class, less varied")
+    solver: Literal["euler", "heun"] = Field(
+        default="heun", description="heun: two evaluations a step, of second order; euler: one, of first order"
+    )
+
+
+class MeanFlowOptions(SamplerOptions):
+    """`steps`: jumps from noise to sample, one evaluation of the network each."""
+
+    steps: int = Field(default=1, ge=1, le=MAX_STEPS, description="jumps from noise to sample; one is the fastest")
+
+
+class VectorFieldModel(LatentModel, LikelihoodModel):
+    """What all flows share. Codes are the noise itself, float [N, channels · resolution²]; the options bear on how it
+    is decoded.
+
+    Its likelihood is that of the flow at the likeliest classes, with noise added for the rounding to 8 bits, and its
+    divergence is estimated: see `likelihood`.
+    """
+
+    capabilities: ClassVar[frozenset[Capability]] = frozenset({Capability.LATENT, Capability.LIKELIHOOD})
+    likelihood_is_exact = False
+
+    def __init__(self, network: VectorField, sample_shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.network, self.sample_shape = network, sample_shape
+
+    @property
+    def noise_shape(self) -> tuple[int, ...]:
+        return (torch.Size(self.sample_shape).numel(),)
+
+    def velocity(self, points: Tensor, time: Tensor, classes: Tensor) -> Tensor:
+        """The velocity [N, C, R, R] of points [N, C, R, R] at times [N]; classes as `VectorField` takes them."""
+        raise NotImplementedError
+
+    def encode(self, noise: Tensor, condition: Condition, options: SamplerOptions) -> Tensor:
+        return noise
+
+    def first_layers(self) -> list[Tensor]:
+        """The convolution that reads the noise, as one matrix."""
+        weight, stride = self.network.input_weight(), self.network.input_stride
+        size = self.noise_shape[0]
+        basis = torch.eye(size, device=weight.device, dtype=weight.dtype).unflatten(1, self.sample_shape)
+        return [conv2d(basis, weight, stride=stride, padding=(weight.shape[2] - stride) // 2).flatten(1).T]
+
+    def bits_per_dimension(self, samples: Tensor, condition: Condition, noise: Tensor) -> Tensor:
+        classes = condition.classes
+        return bits_per_dimension(lambda points, time: self.velocity(points, time, classes), samples, noise)
+
+
+class FlowModel(VectorFieldModel):
+    """The network is the velocity v(x, t) of an ordinary differential equation (Lipman et al. 2023, equation 1)."""
+
+    options_type = FlowOptions
+
+    def velocity(self, points: Tensor, time: Tensor, classes: Tensor) -> Tensor:
+        return self.network(points, time[:, None], classes)
+
+    def guided(self, classes: Tensor, guidance: float) -> Velocity:
+        """v(x, t | ∅) + guidance · (v(x, t | classes) − v(x, t | ∅)) (Ho & Salimans 2021, equation 6, with guidance
+        1 + w), where ∅ is a class that is not told."""
+        untold = torch.zeros_like(classes)
+        if not classes.shape[1] or guidance in (0, 1):
+            told = classes if guidance else untold
+            return lambda points, time: self.velocity(points, points.new_full((len(points),), time), told)
+        both = torch.cat([classes, untold])
+
+        def velocity(points: Tensor, time: float) -> Tensor:
+            times = points.new_full((len(both),), time)
+            with_class, without = self.velocity(torch.cat([points, points]), times, both).chunk(2)
+            return torch.lerp(without, with_class, guidance)
+
+        return velocity
+
+    def decode(self, codes: Tensor, condition: Condition, options: SamplerOptions) -> Tensor:
+        assert isinstance(options, FlowOptions)
+        velocity = self.guided(condition.classes, options.guidance)
+        return solvers[options.solver](velocity, codes.unflatten(1, self.sample_shape), even_times(options.steps))
+
+
+class MeanFlowModel(VectorFieldModel):
+    """The network is the average velocity u(x, t, d) from time t to t + d (Geng et al. 2025, equation 3): one
+    evaluation leads as far as d says. Over no time at all it is the velocity."""
+
+    options_type = MeanFlowOptions
+
+    def average_velocity(self, points: Tensor, time: Tensor, duration: Tensor, classes: Tensor) -> Tensor:
+        """u [N, C, R, R] of points [N, C, R, R], from times [N], for durations [N]."""
+        return self.network(points, torch.stack([time, duration], dim=1), classes)
+
+    def velocity(self, points: Tensor, time: Tensor, classes: Tensor) -> Tensor:
+        return self.average_velocity(points, time, torch.zeros_like(time), classes)
+
+    def decode(self, codes: Tensor, condition: Condition, options: SamplerOptions) -> Tensor:
+        """By x(t + d) = x(t) + d · u(x, t, d) (equation 12)."""
+        assert isinstance(options, MeanFlowOptions)
+        points, times = codes.unflatten(1, self.sample_shape), even_times(options.steps)
+        for now, then in zip(times, times[1:]):
+            time, duration = (points.new_full((len(points),), value) for value in (now, then - now))
+            points = points + (then - now) * self.average_velocity(points, time, duration, condition.classes)
+        return points
+
+
+def build_model(spec: ModelSpec) -> FlowModel | MeanFlowModel:
+    """A flow with fresh weights. Raises AIGCError for an unknown architecture, a config that does not fit, and samples
+    that are no images."""
+    kind, architecture = spec.modality, architectures[spec.architecture]
+    if not isinstance(kind, ImageModality):
+        raise AIGCError("The networks of flows draw images, not {kind}.", kind=kind.name)
+    config = parse_config(
+        architecture.config, dict(spec.architecture_config), f"Config of architecture '{spec.architecture}'"
+    )
+    averages = config.predicts == "average_velocity"
+    shape = FieldShape(kind.channels, kind.resolution, spec.num_classes, 1 + averages)
+    network, sample_shape = architecture.build(config, shape), (kind.channels, kind.resolution, kind.resolution)
+    return MeanFlowModel(network, sample_shape) if averages else FlowModel(network, sample_shape)

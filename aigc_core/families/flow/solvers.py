@@ -1,0 +1,40 @@
+"""Solvers of ordinary differential equations dx/dt = v(x, t), as plain functions that take any velocity field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Velocity = Callable[[Tensor, float], Tensor]
+"""v(x, t): the velocity [N, …] of points [N, …] at a time."""
+
+Solver = Callable[[Velocity, Tensor, list[float]], Tensor]
+"""From points [N, …] at the first of some times to where they are at the last; a step leads from each to the next."""
+
+
+def euler(velocity: Velocity, start: Tensor, times: list[float]) -> Tensor:
+    """Euler's method, of first order: one evaluation a step."""
+    points = start
+    for now, then in zip(times, times[1:]):
+        points = points + (then - now) * velocity(points, now)
+    return points
+
+
+def heun(velocity: Velocity, start: Tensor, times: list[float]) -> Tensor:
+    """Heun's method, of second order (Karras et al. 2022, algorithm 1): two evaluations a step."""
+    points = start
+    for now, then in zip(times, times[1:]):
+        slope = velocity(points, now)
+        predicted = points + (then - now) * slope
+        points = points + (then - now) / 2 * (slope + velocity(predicted, then))
+    return points
+
+
+solvers: dict[str, Solver] = {"euler": euler, "heun": heun}
+
+
+def even_times(steps: int, start: float = 0.0, end: float = 1.0) -> list[float]:
+    """The ends of so many equal steps."""
+    return torch.linspace(start, end, steps + 1, dtype=torch.float64).tolist()
