@@ -1,8 +1,8 @@
 """From an image back to the latent that best reproduces it.
 
 By gradient descent on the model's input (Lipton & Tripathi 2017), with the losses of an image pyramid and, in
-models with a W, on one style for all layers (Karras et al. 2020, appendix D). The best of many random latents are
-the starts, since the loss has local minima.
+models with a W, on one style for all layers (Karras et al. 2020, appendix D). The loss has local minima, so the starts
+are the encoder's codes of the image where the model has an encoder, and else the best of many random latents.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch.nn import functional
 from aigc_core.checkpoint.checkpoint import StoredCheckpoint
 from aigc_core.data.image_files import image_size, read_image
 from aigc_core.errors import AIGCError
-from aigc_core.families.base import Condition, LatentModel, StyleModel, latent_model
+from aigc_core.families.base import Condition, EncodingModel, LatentModel, StyleModel, latent_model
 from aigc_core.modalities.image import ImageModality, image_kind
 from aigc_core.modalities.png import to_picture
 
@@ -78,8 +78,9 @@ def invert(
 ) -> Iterator[Inversion]:
     """Yield the best reproduction of an image after each step; the last one is the result.
 
-    With `label` the class, or mix of classes, is held fixed; else class weights are found as well. Raises
-    AIGCError as `target_image` and `parse_labels` do.
+    With `label` the class, or mix of classes, is held fixed; else class weights are found as well. `seed` is that of
+    the random latents to start from; a model with an encoder needs none. Raises AIGCError as
+    `target_image` and `parse_labels` do.
     """
     model, kind, config = latent_model(checkpoint.model), image_kind(checkpoint.modality), checkpoint.config
     target = kind.to_model(target_image(image, kind).to(model.device)[None])
@@ -101,22 +102,45 @@ def pyramid_loss(images: Tensor, target: Tensor) -> Tensor:
 def _best_candidates(
     model: LatentModel, target: Tensor, fixed: Tensor | None, num_classes: int, seed: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Codes and labels of the STARTS random images nearest to the target, and the codes' deviations."""
-    noise, labels = draw_noise(range(seed, seed + CANDIDATES), model.noise_shape, num_classes)
-    noise, labels = noise.to(target.device), labels.to(target.device)
-    if fixed is not None:
-        labels = fixed.expand(CANDIDATES, -1)
-    options, batches = model.options_type(), list(zip(noise.split(BATCH_SIZE), labels.split(BATCH_SIZE)))
-    codes = torch.cat([model.encode(z, Condition(y), options) for z, y in batches])
+    """Codes and labels of the at most STARTS candidates nearest to the target, and the codes' deviations."""
+    if isinstance(model, EncodingModel):
+        codes, labels = _encoded_candidates(model, target, fixed, num_classes)
+    else:
+        codes, labels = _random_candidates(model, target, fixed, num_classes, seed)
+    options = model.options_type()
     losses = torch.cat(
         [
             pyramid_loss(model.decode(c, Condition(y), options).float(), target)
             for c, y in zip(codes.split(BATCH_SIZE), labels.split(BATCH_SIZE))
         ]
     )
-    best = losses.topk(STARTS, largest=False).indices
+    best = losses.topk(min(STARTS, len(losses)), largest=False).indices
     deviations = codes.std(0) if isinstance(model, StyleModel) else torch.ones_like(codes[0])
     return codes[best], labels[best], deviations
+
+
+def _encoded_candidates(
+    model: EncodingModel, target: Tensor, fixed: Tensor | None, num_classes: int
+) -> tuple[Tensor, Tensor]:
+    """The encoder's codes of the target: in the class held fixed, else in each class."""
+    # Without classes the one candidate has no weights: [1, 0].
+    every_class = torch.eye(num_classes, device=target.device) if num_classes else target.new_zeros(1, 0)
+    labels = every_class if fixed is None else fixed
+    batches = labels.split(BATCH_SIZE)
+    codes = torch.cat([model.encode_samples(target.expand(len(y), -1, -1, -1), Condition(y)) for y in batches])
+    return codes, labels
+
+
+def _random_candidates(
+    model: LatentModel, target: Tensor, fixed: Tensor | None, num_classes: int, seed: int
+) -> tuple[Tensor, Tensor]:
+    """Codes and labels of the seeds from `seed` on."""
+    noise, labels = draw_noise(range(seed, seed + CANDIDATES), model.noise_shape, num_classes)
+    noise, labels = noise.to(target.device), labels.to(target.device)
+    if fixed is not None:
+        labels = fixed.expand(CANDIDATES, -1)
+    options, batches = model.options_type(), zip(noise.split(BATCH_SIZE), labels.split(BATCH_SIZE))
+    return torch.cat([model.encode(z, Condition(y), options) for z, y in batches]), labels
 
 
 def _descend(

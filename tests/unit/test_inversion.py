@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate import Accelerator
 from PIL import Image
 from torch import Tensor
 
 from aigc_core import AIGCError, Checkpoint, SampleRequest
-from aigc_core.families.base import Condition
+from aigc_core.checkpoint.config import CheckpointConfig
+from aigc_core.families.base import Batch, Condition, EncodingModel, ModelSpec, StepState, families
 from aigc_core.modalities.image import ImageModality
+from aigc_core.rng import StepDraws
 from aigc_core.sampling.directions import load_directions
 from aigc_core.sampling.inversion import invert, pyramid_loss, target_image
 from aigc_core.sampling.sample import render, sample
@@ -76,6 +79,53 @@ def test_the_same_seed_finds_the_same_latent() -> None:
     original = sample(checkpoint, SampleRequest(seed=9)).images[0]
     *_, first = invert(checkpoint, original, steps=5, seed=4)
     *_, second = invert(checkpoint, original, steps=5, seed=4)
+    assert torch.equal(first.codes, second.codes) and torch.equal(first.labels, second.labels)
+
+
+def trained_vae(images: Tensor, class_names: tuple[str, ...]) -> Checkpoint:
+    """A small VAE that has learnt float images [N, 1, 28, 28]; image n is of class n mod the number of classes."""
+    torch.manual_seed(0)
+    config = {"latent_dim": 4, "width": 16, "refinements": 0}
+    spec = ModelSpec("convolutional", config, GREY, len(class_names))
+    method = families["vae"].build_method("elbo", {"learning_rate": 3e-3}, spec, Accelerator(cpu=True))
+    batch = Batch(images, class_weights(len(images), len(class_names)))
+    for step in range(150):
+        draws = StepDraws(0, step, len(images), 0, 1, torch.device("cpu"))
+        method.step(batch, StepState(step, 0.0, step * len(images), draws))
+    stored = CheckpointConfig(
+        family="vae",
+        architecture="convolutional",
+        architecture_config=config,
+        shape={"channels": 1, "resolution": 28},
+        num_classes=len(class_names),
+        class_names=class_names,
+        dataset="toy",
+    )
+    return Checkpoint(stored, method.model.eval().requires_grad_(False))
+
+
+def class_weights(number: int, num_classes: int) -> Tensor:
+    return torch.eye(num_classes)[torch.arange(number) % num_classes] if num_classes else torch.zeros(number, 0)
+
+
+@pytest.mark.parametrize("class_names", [(), ("Shirt", "Bag")])
+def test_an_encoder_gives_the_start(class_names: tuple[str, ...]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.nn.functional.interpolate(torch.randn(8, 1, 4, 4, generator=generator).sign() * 0.8, size=28)
+    checkpoint = trained_vae(images, class_names)
+    model, picture = checkpoint.model, GREY.to_stored(images)[1]
+    assert isinstance(model, EncodingModel)
+    held = "Bag" if class_names else ""
+    start, *_, result = invert(checkpoint, picture, label=held, steps=20)
+    condition = Condition(class_weights(2, len(class_names))[1:])
+    target = GREY.to_model(picture[None])
+    expected = model.encode_samples(target, condition)
+    torch.testing.assert_close(start.codes, expected)
+    assert torch.equal(start.labels, condition.classes)
+    assert start.loss < 0.1 * pyramid_loss(torch.zeros(1, 1, 28, 28), target).item()
+    assert result.loss <= start.loss
+    # Nothing is drawn at random, with the class free as well.
+    (first,), (second,) = (list(invert(checkpoint, picture, steps=0, seed=seed)) for seed in (0, 7))
     assert torch.equal(first.codes, second.codes) and torch.equal(first.labels, second.labels)
 
 
