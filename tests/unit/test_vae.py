@@ -101,7 +101,12 @@ def test_a_sample_does_not_depend_on_its_batch() -> None:
 
 @pytest.mark.parametrize(
     ("method_config", "sentence"),
-    [({"beta": -1}, "beta"), ({"learning_rate": float("nan")}, "learning_rate"), ({"gamma": 1}, "gamma")],
+    [
+        ({"beta": -1}, "beta"),
+        ({"betas": [0.9, 1.0]}, "betas"),
+        ({"learning_rate": float("nan")}, "learning_rate"),
+        ({"gamma": 1}, "gamma"),
+    ],
 )
 def test_settings_that_make_no_sense_are_named(method_config: dict[str, float], sentence: str) -> None:
     with pytest.raises(AIGCError, match=sentence):

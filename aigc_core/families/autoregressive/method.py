@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from aigc_core.config import Config, parse_config
+from aigc_core.families.adam import Betas
 from aigc_core.families.base import Batch, Condition, ModelSpec, StepState, TrainingMethod
 from aigc_core.families.gradients import average_gradients
 from aigc_core.families.schedule import LinearDecay, NonNegativeSchedule, value_at
@@ -27,7 +28,7 @@ class LikelihoodConfig(Config):
     """
 
     learning_rate: NonNegativeSchedule = LinearDecay(value=1e-3, decay_from=0.3)
-    betas: tuple[float, float] = (0.9, 0.95)
+    betas: Betas = (0.9, 0.95)
     weight_decay: float = Field(default=0.1, ge=0)
     warmup_steps: int = Field(default=100, ge=0)
     max_gradient_norm: float = Field(default=1.0, gt=0)

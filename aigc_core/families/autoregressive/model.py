@@ -45,16 +45,17 @@ class AutoregressiveOptions(SamplerOptions):
 class AutoregressiveModel(LikelihoodModel):
     """p(x | y) = Π p(token t | tokens before t, y), the factors by a Transformer.
 
-    Position t reads the token before it, and the first one an embedding of the classes.
+    Position t reads the token before it, and the first one an embedding of the classes. `rows`: how many samples are
+    drawn together.
     """
 
     options_type = AutoregressiveOptions
     likelihood_is_exact = True
     capabilities: ClassVar[frozenset[Capability]] = frozenset({Capability.PROMPT, Capability.LIKELIHOOD})
 
-    def __init__(self, config: TransformerConfig, space: TokenSpace, num_classes: int) -> None:
+    def __init__(self, config: TransformerConfig, space: TokenSpace, num_classes: int, rows: int = ROWS) -> None:
         super().__init__()
-        self.space = space
+        self.space, self.rows = space, rows
         self.embedding = nn.Embedding(space.vocabulary, config.width)
         self.start = nn.Parameter(torch.zeros(config.width))
         self.class_embedding = nn.Linear(num_classes, config.width, bias=False) if num_classes else None
@@ -94,8 +95,8 @@ class AutoregressiveModel(LikelihoodModel):
         return (nats * counted).sum(1) / counted.sum(1) / math.log(2)
 
     def generate(self, noise: Tensor, condition: Condition, options: SamplerOptions) -> Tensor:
-        rows = torch.arange(-(-len(noise) // ROWS) * ROWS).clamp(max=len(noise) - 1).to(noise.device)
-        parts = [self._generate(noise[part], condition[part], options) for part in rows.split(ROWS)]
+        rows = torch.arange(-(-len(noise) // self.rows) * self.rows).clamp(max=len(noise) - 1).to(noise.device)
+        parts = [self._generate(noise[part], condition[part], options) for part in rows.split(self.rows)]
         return self.space.from_tokens(torch.cat(parts)[: len(noise)])
 
     def _generate(self, noise: Tensor, condition: Condition, options: SamplerOptions) -> Tensor:

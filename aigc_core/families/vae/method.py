@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from pydantic import Field
 from torch import Tensor, nn
 
 from aigc_core.config import Config, parse_config
+from aigc_core.families.adam import Betas
 from aigc_core.families.base import Batch, ModelSpec, StepState, TrainingMethod
 from aigc_core.families.gradients import average_gradients
 from aigc_core.families.schedule import LinearDecay, NonNegativeSchedule, value_at
@@ -27,7 +27,7 @@ class ELBOConfig(Config):
 
     beta: NonNegativeSchedule = 1.0
     learning_rate: NonNegativeSchedule = LinearDecay(value=1e-3, decay_from=0.5)
-    betas: tuple[float, float] = Field(default=(0.9, 0.99))
+    betas: Betas = (0.9, 0.99)
 
 
 class ELBOTraining(TrainingMethod):

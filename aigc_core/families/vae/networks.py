@@ -13,6 +13,7 @@ from aigc_core.config import Config
 from aigc_core.errors import AIGCError
 from aigc_core.families.base import ModelSpec
 from aigc_core.modalities.image import ImageModality
+from aigc_core.nn.autoencoder import downsampling, upsampling
 
 
 class ConvolutionalConfig(Config):
@@ -41,36 +42,17 @@ class Shape:
         self.stem_size = self.widths[0] * self.stem_side**2
 
 
-class Refinement(nn.Module):
-    """maps [N, C, H, W] → the same shape: a residual block of two convolutions (He et al. 2016)."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.SiLU(), nn.Conv2d(width, width, 3, 1, 1), nn.SiLU(), nn.Conv2d(width, width, 3, 1, 1)
-        )
-
-    def forward(self, maps: Tensor) -> Tensor:
-        return maps + self.layers(maps)
-
-
 class Encoder(nn.Module):
     """images [N, C, R, R], classes [N, K] → means and log variances of the latents, [N, latent_dim] each."""
 
     def __init__(self, config: ConvolutionalConfig, spec: ModelSpec) -> None:
         super().__init__()
         shape = Shape(config, spec)
-        layers: list[nn.Module] = []
-        widths = [shape.channels, *reversed(shape.widths)]
-        for width, next_width in zip(widths, widths[1:]):
-            layers += [nn.SiLU()] if layers else []
-            layers.append(nn.Conv2d(width, next_width, 4, 2, 1))
-            layers += [Refinement(next_width) for _ in range(config.refinements)]
-        self.layers = nn.Sequential(*layers, nn.SiLU(), nn.Flatten())
+        self.layers = downsampling([shape.channels, *reversed(shape.widths)], config.refinements)
         self.to_gaussian = nn.Linear(shape.stem_size + shape.num_classes, 2 * config.latent_dim)
 
     def forward(self, images: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
-        mean, log_variance = self.to_gaussian(torch.cat([self.layers(images), classes], 1)).chunk(2, 1)
+        mean, log_variance = self.to_gaussian(torch.cat([self.layers(images).flatten(1), classes], 1)).chunk(2, 1)
         # Beyond these bounds exp() says nothing more and may overflow.
         return mean, log_variance.clamp(-20, 10)
 
@@ -83,12 +65,7 @@ class Decoder(nn.Module):
         shape = Shape(config, spec)
         self.latent_dim, self.stem_shape = config.latent_dim, (shape.widths[0], shape.stem_side, shape.stem_side)
         self.stem = nn.Linear(config.latent_dim + shape.num_classes, shape.stem_size)
-        layers: list[nn.Module] = []
-        widths = [*shape.widths, shape.channels]
-        for width, next_width in zip(widths, widths[1:]):
-            layers += [Refinement(width) for _ in range(config.refinements)]
-            layers += [nn.SiLU(), nn.ConvTranspose2d(width, next_width, 4, 2, 1)]
-        self.layers = nn.Sequential(*layers)
+        self.layers = upsampling([*shape.widths, shape.channels], config.refinements)
 
     def forward(self, latents: Tensor, classes: Tensor) -> Tensor:
         stem = self.stem(torch.cat([latents, classes], 1)).unflatten(1, self.stem_shape)

@@ -1,0 +1,154 @@
+"""Training a VQ-VAE in two phases of one run: first the autoencoder, then, while that stays as it is, the prior."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from aigc_core.config import Config, parse_config
+from aigc_core.families.adam import Betas
+from aigc_core.families.base import Batch, Condition, Model, ModelSpec, StepState, TrainingMethod
+from aigc_core.families.gradients import average_gradients
+from aigc_core.families.schedule import LinearDecay, NonNegativeSchedule, value_at
+
+from .model import VQVAE, build_vqvae
+from .quantiser import perplexity
+
+COLLAPSED_BELOW = 0.05
+"""Of the codes: where fewer are in use, by perplexity, they have collapsed."""
+
+
+class TwoPhaseConfig(Config):
+    """`autoencoder_share` of the run trains the autoencoder, the rest the prior.
+
+    Adam's settings are those of either phase, and shares of the run, where a learning rate decays by them, are shares
+    of its phase. The prior's rate grows in a straight line over the share `prior_warmup` of its phase; its gradients
+    longer than `max_gradient_norm` are shortened to it.
+    """
+
+    autoencoder_share: float = Field(default=0.4, gt=0, lt=1)
+    autoencoder_learning_rate: NonNegativeSchedule = LinearDecay(value=2e-3, decay_from=0.3)
+    autoencoder_betas: Betas = (0.9, 0.99)
+    prior_learning_rate: NonNegativeSchedule = LinearDecay(value=2e-3, decay_from=0.1)
+    prior_betas: Betas = (0.9, 0.95)
+    prior_warmup: float = Field(default=0.02, ge=0, le=1)
+    max_gradient_norm: float = Field(default=1.0, gt=0)
+
+
+class TwoPhaseTraining(TrainingMethod):
+    """Descends the squared error of reconstructions and the quantiser's loss; then −log p of the codes.
+
+    A run that is resumed to last longer may fall back into its first phase, and trains the prior anew on what comes of
+    that in its second.
+    """
+
+    def __init__(self, config: Mapping[str, Any], spec: ModelSpec, accelerator: Accelerator) -> None:
+        self.config = parse_config(TwoPhaseConfig, dict(config), "method_config")
+        self.accelerator = accelerator
+        self.vqvae = build_vqvae(spec).to(accelerator.device)
+        self.autoencoder_adam, self.prior_adam = (
+            torch.optim.Adam(network.parameters(), betas=betas, fused=True)
+            for network, betas in (
+                (self.vqvae.autoencoder, self.config.autoencoder_betas),
+                (self.vqvae.prior, self.config.prior_betas),
+            )
+        )
+
+    @property
+    def model(self) -> VQVAE:
+        return self.vqvae
+
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        return {"vqvae": self.vqvae}
+
+    @property
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        return {"autoencoder": self.autoencoder_adam, "prior": self.prior_adam}
+
+    def step(self, batch: Batch, state: StepState) -> dict[str, Tensor]:
+        """Train on one batch; samples float [N, C, H, W] in [-1, 1]. Measured as well: how many codes the batch uses,
+        and their perplexity."""
+        share = self.config.autoencoder_share
+        if state.progress < share:
+            return self._train_autoencoder(batch, replace(state, progress=state.progress / share))
+        return self._train_prior(batch, replace(state, progress=(state.progress - share) / (1 - share)))
+
+    def _train_autoencoder(self, batch: Batch, state: StepState) -> dict[str, Tensor]:
+        autoencoder = self.vqvae.autoencoder
+        with self.accelerator.autocast():
+            vectors, quantised = autoencoder.quantise(batch.samples)
+            reconstructed = autoencoder.decode(quantised.vectors)
+        error = functional.mse_loss(reconstructed.float(), batch.samples)
+        loss = error + quantised.loss
+        self._descend(loss, autoencoder, self.autoencoder_adam, value_at(self.config.autoencoder_learning_rate, state))
+        priority = state.draws.uniform(autoencoder.length).flatten()
+        autoencoder.quantiser.learn(*map(self._gathered, (vectors.detach(), quantised.codes, priority)))
+        measured = {"loss": loss.detach(), "reconstruction_error": error.detach()}
+        return measured | self._measured(quantised.codes)
+
+    def _train_prior(self, batch: Batch, state: StepState) -> dict[str, Tensor]:
+        prior = self.vqvae.prior
+        with self.accelerator.autocast():
+            with torch.no_grad():
+                codes = self.vqvae.autoencoder.codes_of(batch.samples)
+            nats, _ = prior.losses(codes, Condition(batch.classes))
+        loss = nats.mean()
+        warmth = min(1.0, state.progress / self.config.prior_warmup) if self.config.prior_warmup else 1.0
+        rate = warmth * value_at(self.config.prior_learning_rate, state)
+        self._descend(loss, prior, self.prior_adam, rate, self.config.max_gradient_norm)
+        measured = {"loss": loss.detach(), "bits_per_code": loss.detach() / math.log(2)}
+        return measured | self._measured(codes.flatten())
+
+    def _descend(
+        self,
+        loss: Tensor,
+        network: nn.Module,
+        adam: torch.optim.Optimizer,
+        learning_rate: float,
+        max_norm: float = math.inf,
+    ) -> None:
+        """One step on the gradients of a loss, averaged over all processes."""
+        adam.zero_grad(set_to_none=True)
+        loss.backward()
+        average_gradients(network, self.accelerator)
+        if max_norm < math.inf:
+            nn.utils.clip_grad_norm_(network.parameters(), max_norm)
+        for group in adam.param_groups:
+            group["lr"] = learning_rate
+        adam.step()
+
+    def _gathered(self, rows: Tensor) -> Tensor:
+        """Rows of all processes, so that their quantisers learn the same."""
+        gathered = self.accelerator.gather(rows)
+        assert isinstance(gathered, Tensor)
+        return gathered
+
+    def _measured(self, codes: Tensor) -> dict[str, Tensor]:
+        used, evenness = perplexity(codes, self.vqvae.autoencoder.quantiser.size)
+        return {"codes_used": used, "code_perplexity": evenness}
+
+    def warning(self, measured: dict[str, float]) -> str | None:
+        """A sentence when all but a few codes are out of use (van den Oord et al. 2017 report perplexities)."""
+        size = self.vqvae.autoencoder.quantiser.size
+        if measured["code_perplexity"] < 1 + COLLAPSED_BELOW * (size - 1):
+            return "the codes have collapsed: only a few are in use; raise restart_below, or lower commitment."
+        return None
+
+    def kept_model(self, average: Model, class_shares: Tensor) -> Model:
+        """The averaged prior with the autoencoder as it is: the prior has learnt that one's codes, not its average's.
+
+        Its learning rate falls to nothing by the end of its phase, which does what averaging would.
+        """
+        kept = super().kept_model(average, class_shares)
+        assert isinstance(kept, VQVAE)
+        kept.autoencoder.load_state_dict(self.vqvae.autoencoder.state_dict())
+        return kept
