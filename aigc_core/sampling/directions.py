@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -265,18 +266,25 @@ def _is_affine(values: Tensor) -> bool:
     return bool(bend.abs().max() <= 1e-4 * values.abs().max())
 
 
+class _AllSeen(Exception):
+    """Ends a decoding of many steps whose further outputs nobody needs."""
+
+
 def _outputs(
     model: LatentModel, layers: list[nn.Module], codes: Tensor, condition: Condition
 ) -> dict[nn.Module, Tensor]:
-    """What layers put out, in the order in which they are used."""
+    """What layers put out first, in the order in which they are used; decoding stops when all have."""
     outputs: dict[nn.Module, Tensor] = {}
 
     def keep(layer: nn.Module, _: Any, output: Tensor) -> None:
         outputs.setdefault(layer, output.clone())
+        if len(outputs) == len(layers):
+            raise _AllSeen
 
     hooks = [layer.register_forward_hook(keep) for layer in layers]
     try:
-        model.decode(codes, condition, model.options_type())
+        with suppress(_AllSeen):
+            model.decode(codes, condition, model.options_type())
     finally:
         for hook in hooks:
             hook.remove()

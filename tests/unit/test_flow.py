@@ -27,6 +27,7 @@ from aigc_core.families.flow.training import FlowTraining, points_on_paths
 from aigc_core.modalities.image import ImageModality
 from aigc_core.pipeline import train
 from aigc_core.rng import StepDraws
+from aigc_core.sampling import directions
 from aigc_core.sampling.sample import sample
 from tests.small_runs import config
 
@@ -194,6 +195,20 @@ def test_first_layers_read_the_noise(architecture: str) -> None:
     assert layer.bias is not None
     expected = (read[0] - layer.bias.view(1, -1, 1, 1)).flatten(1)
     torch.testing.assert_close(noise @ matrix.T, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_directions_are_found_in_the_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the network read once where only its first activations count, however many steps a sample takes."""
+    monkeypatch.setattr(directions, "ACTIVATION_SAMPLES", 64)
+    monkeypatch.setattr(directions, "EFFECT_SAMPLES", 2)
+    model = checkpoint_of("dit").model
+    assert isinstance(model, FlowModel)
+    passes: list[int] = []
+    model.network.register_forward_hook(lambda *passed: passes.append(len(passed[2])))
+    found = directions.find_directions(model, num_classes=3)
+    assert found.vectors.shape == (len(found.names), 784) and found.effects.min() > 0
+    evaluations = 2 * FlowOptions().steps
+    assert passes.count(2) == 2 * len(found.names) * evaluations == len(passes)
 
 
 @pytest.mark.parametrize("predicts", ["velocity", "average_velocity"])
