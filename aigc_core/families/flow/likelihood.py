@@ -19,7 +19,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from .solvers import even_times, heun
 
-STEPS = 16
+STEPS = 8
+"""Of Heun's method: a trained flow of Fashion-MNIST has 5.06 bits with 8, and 5.10 with 16."""
 LEVEL = 1 / 127.5
 """From one level of 8 bits to the next, in model space."""
 
