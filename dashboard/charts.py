@@ -8,7 +8,7 @@ from language import t
 from plotly.colors import hex_to_rgb, qualitative
 
 from aigc_core.evaluation.results import FIGURES
-from aigc_core.metrics.estimate import Figure
+from aigc_core.metrics.estimate import Estimate
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 GREY = "#868b9b"
@@ -29,7 +29,7 @@ def title(name: str) -> str:
     return f"{t(kind.title)} {'↓' if kind.better == 'lower' else '↑'}"
 
 
-def hover(figure: Figure) -> str:
+def hover(figure: Estimate) -> str:
     """Value and interval as hover text."""
     return f"<b>{figure.value:.4g}</b><br>95 %: {figure.low:.4g} … {figure.high:.4g}"
 
@@ -53,7 +53,7 @@ def chart(heading: str, height: int, **layout: object) -> go.Figure:
     return figure
 
 
-def whiskers(figures: Sequence[Figure], paint: str = GREY) -> dict[str, object]:
+def whiskers(figures: Sequence[Estimate], paint: str = GREY) -> dict[str, object]:
     """Error bars from each figure's value to the ends of its interval."""
     return {
         "type": "data",
@@ -66,7 +66,7 @@ def whiskers(figures: Sequence[Figure], paint: str = GREY) -> dict[str, object]:
     }
 
 
-def intervals(name: str, figures: dict[int, Figure], names: Sequence[str]) -> go.Figure:
+def intervals(name: str, figures: dict[int, Estimate], names: Sequence[str]) -> go.Figure:
     """A figure of several checkpoints as points with error bars, lettered and coloured by their number in `names`.
 
     The axis shows the intervals rather than zero, from which most figures are far away.
@@ -89,7 +89,7 @@ def intervals(name: str, figures: dict[int, Figure], names: Sequence[str]) -> go
 
 def class_bars(
     heading: str,
-    groups: dict[int, dict[str, Figure]],
+    groups: dict[int, dict[str, Estimate]],
     names: Sequence[str],
     tags: Sequence[str] = LETTERS,
     share: bool = False,
@@ -117,7 +117,7 @@ def class_bars(
     return figure
 
 
-def plane(x: str, y: str, points: dict[int, tuple[Figure, Figure]], names: Sequence[str]) -> go.Figure:
+def plane(x: str, y: str, points: dict[int, tuple[Estimate, Estimate]], names: Sequence[str]) -> go.Figure:
     """Two figures against each other, with error bars both ways; lettered and coloured as `bars`."""
     figure = chart("", 400, xaxis_title=title(x), yaxis_title=title(y))
     figure.update_xaxes(showgrid=True)
@@ -140,7 +140,7 @@ def plane(x: str, y: str, points: dict[int, tuple[Figure, Figure]], names: Seque
 
 
 def cost_plane(
-    name: str, axis: str, points: dict[int, tuple[float, Figure]], families: Sequence[str], names: Sequence[str]
+    name: str, axis: str, points: dict[int, tuple[float, Estimate]], families: Sequence[str], names: Sequence[str]
 ) -> go.Figure:
     """A figure against what it cost, on a logarithmic axis; one point a checkpoint, its family as the colour."""
     legend = {"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom"}
@@ -165,7 +165,7 @@ def cost_plane(
     return figure
 
 
-def curve(name: str, seen: Sequence[int], figures: Sequence[Figure], revisions: Sequence[str], at: str) -> go.Figure:
+def curve(name: str, seen: Sequence[int], figures: Sequence[Estimate], revisions: Sequence[str], at: str) -> go.Figure:
     """A figure along training with its band of 95 %; the revision `at` is marked. A point's customdata is its name."""
     figure = chart(title(name), 270, hovermode="closest", clickmode="event+select")
     line = colour(0)

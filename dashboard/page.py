@@ -9,7 +9,7 @@ from language import t
 from streamlit.delta_generator import DeltaGenerator
 
 from aigc_core.evaluation.results import FEW_IMAGES, FIGURES, NOT_MEASURED, Protocol, Result
-from aigc_core.metrics.estimate import Figure
+from aigc_core.metrics.estimate import Estimate
 from aigc_core.rng import MAX_SEED
 from aigc_core.serving.leaderboard import Entry, labels
 
@@ -21,7 +21,7 @@ def as_text(text: str) -> str:
     return "".join(f"\\{letter}" if letter in r"\`*_{}[]()#+-.!|<>~$:" else letter for letter in text)
 
 
-def as_cells(figures: list[Figure | None]) -> tuple[list[float | None], dict[float, str]]:
+def as_cells(figures: list[Estimate | None]) -> tuple[list[float | None], dict[float, str]]:
     """Figures as numbers, and each number's text; equal ones with unlike intervals are set apart by a last bit."""
     cells: list[float | None] = []
     texts: dict[float, str] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from aigc_core.evaluation.results import ClassResult, Neighbour, Protocol, Result, write_result
-from aigc_core.metrics.estimate import Figure
+from aigc_core.metrics.estimate import Estimate
 
 from .toy_models import CLASS_NAMES, toy_checkpoint
 
@@ -14,19 +14,19 @@ def toy_result(fid: float, images_seen: int = 0, num_samples: int = 1000) -> Res
     """A result under one protocol, whose FID ± 0.1 says how good all its figures are."""
     good = 1 / (1 + fid)
     figures = {
-        "fid": Figure(value=fid, low=fid - 0.1, high=fid + 0.1),
-        "kid": Figure(value=fid / 100, low=fid / 110, high=fid / 90),
-        "is": Figure(value=9 * good, low=8 * good, high=10 * good),
-        "precision": Figure.of_share(good, num_samples),
-        "recall": Figure.of_share(good / 2, num_samples),
-        "memorisation": Figure.of_share(0.01, num_samples),
+        "fid": Estimate(value=fid, low=fid - 0.1, high=fid + 0.1),
+        "kid": Estimate(value=fid / 100, low=fid / 110, high=fid / 90),
+        "is": Estimate(value=9 * good, low=8 * good, high=10 * good),
+        "precision": Estimate.of_share(good, num_samples),
+        "recall": Estimate.of_share(good / 2, num_samples),
+        "memorisation": Estimate.of_share(0.01, num_samples),
     }
     shares = zip(CLASS_NAMES, (0.6, 0.38, 0.02))
     classes = {
         name: ClassResult(
-            share=Figure.of_share(share, num_samples),
-            real_share=Figure.of_share(1 / 3, 3000),
-            fid=Figure(value=fid + share, low=fid, high=fid + 2 * share),
+            share=Estimate.of_share(share, num_samples),
+            real_share=Estimate.of_share(1 / 3, 3000),
+            fid=Estimate(value=fid + share, low=fid, high=fid + 2 * share),
         )
         for name, share in shares
     }

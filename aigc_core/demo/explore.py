@@ -22,7 +22,7 @@ from aigc_core.sampling.request import SampleRequest
 from ..config import parse_config
 from ..errors import AIGCError
 from .generate import GenerateTab, direction_label, request_of_link
-from .inference import Place, draw_around, draw_movie, strongest_directions
+from .inference import LatentPoint, draw_around, draw_movie, strongest_directions
 from .language import text
 from .pictures import data_uri, served_folder, sheet, sheet_html
 from .visitor import errors_shown, token_of
@@ -40,19 +40,19 @@ NOTE_MAP = """map => {
   history.replaceState(null, '', url);
 }"""
 
-Kept = list[tuple[Place, str]]
+Kept = list[tuple[LatentPoint, str]]
 
 
 @dataclass
 class Chart:
     """A map as it was drawn: SIDE × SIDE places row by row, their pictures, and which one was clicked."""
 
-    places: list[Place]
+    places: list[LatentPoint]
     pictures: list[str]
     chosen: int = SIDE * SIDE // 2
 
     @property
-    def place(self) -> Place:
+    def place(self) -> LatentPoint:
         """The chosen place."""
         return self.places[self.chosen]
 
@@ -77,7 +77,7 @@ def fits(checkpoint: Checkpoint) -> bool:
 
 
 def draw_chart(
-    visitor: gr.OAuthToken | None, centre: Place | str, x: str | None, y: str | None, reach: float
+    visitor: gr.OAuthToken | None, centre: LatentPoint | str, x: str | None, y: str | None, reach: float
 ) -> tuple[Chart, str, str, str, int | None, str]:
     """The chart around a place or a canonical request, its sheet, the view and the seed of its middle, its address."""
     with errors_shown():
@@ -130,13 +130,13 @@ def choose(chart: Chart | None, event: gr.EventData) -> tuple[Chart | None, str,
 
 
 def start_chart(
-    visitor: gr.OAuthToken | None, link: str, reference: str, centre: Place | str, x: str, y: str, reach: float
+    visitor: gr.OAuthToken | None, link: str, reference: str, centre: LatentPoint | str, x: str, y: str, reach: float
 ) -> list[Any]:
     """The axes and the chart of a model when the tab is opened: around what was looked at, or the first image."""
     with errors_shown():
         token = token_of(visitor)
         names = strongest_directions(reference, NUM_AXES, token)
-        place = centre if isinstance(centre, Place) else SampleRequest.from_canonical(centre)
+        place = centre if isinstance(centre, LatentPoint) else SampleRequest.from_canonical(centre)
         if place.checkpoint != reference:
             centre = request_of_link(link).model_copy(update={"count": 1}).canonical()
     choices = [(direction_label(rank + 1, name), name) for rank, name in enumerate(names)]
@@ -153,7 +153,7 @@ def keep(chart: Chart | None, kept: Kept) -> tuple[Kept, str]:
     return kept_with(kept, chart.place, chart.pictures[chart.chosen])
 
 
-def kept_with(kept: Kept, place: Place, picture: str) -> tuple[Kept, str]:
+def kept_with(kept: Kept, place: LatentPoint, picture: str) -> tuple[Kept, str]:
     """The kept places of one model with a new one at the end, and their sheet; the oldest leave if they are many."""
     kept = [pair for pair in kept if pair[0].checkpoint == place.checkpoint][-MAX_KEPT + 1 :] + [(place, picture)]
     return kept, sheet_html([(picture, f"{number + 1}") for number, (_, picture) in enumerate(kept)])
@@ -186,7 +186,7 @@ def make_movie(
         if len(kept) < 2:
             raise AIGCError("Keep at least two images for a movie.")
         progress(0.1, desc="")
-        places: list[Place | str] = [place for place, _ in kept]
+        places: list[LatentPoint | str] = [place for place, _ in kept]
         drawn = torch.from_numpy(draw_movie(places, int(frames), curve, token_of(visitor)))
         folder = served_folder()
         for share, kind in ((0.5, "mp4"), (0.8, "gif")):
@@ -200,7 +200,7 @@ def make_movie(
     )
 
 
-def keep_found(found: tuple[Place, str] | None, kept: Kept) -> tuple[Kept, str]:
+def keep_found(found: tuple[LatentPoint, str] | None, kept: Kept) -> tuple[Kept, str]:
     """A place that was found by inversion joins those that were kept."""
     with errors_shown():
         if found is None:
@@ -246,13 +246,13 @@ def interpolate(
             raise AIGCError("Request: 'frames' is wrong: it is a whole number from 1 to 60.")
         if curve not in ("linear", "spherical") or format not in ("mp4", "gif"):
             raise AIGCError("Request: 'curve' is linear or spherical, and 'format' mp4 or gif.")
-        stops: list[Place | str] = [single.canonical() for single in request.singles()]
+        stops: list[LatentPoint | str] = [single.canonical() for single in request.singles()]
         path = served_folder() / f"journey.{format}"
         write_movie(path, torch.from_numpy(draw_movie(stops, frames, curve, token_of(visitor))))
     return gr.FileData(path=str(path))
 
 
-def reseeded(centre: Place | str, link: str, seed: float | None = None) -> str:
+def reseeded(centre: LatentPoint | str, link: str, seed: float | None = None) -> str:
     """The centre's request with another seed (a new one if none is given)."""
     with errors_shown():
         request = SampleRequest.from_canonical(centre) if isinstance(centre, str) else request_of_link(link)

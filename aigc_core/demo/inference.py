@@ -34,7 +34,7 @@ DIRECTIONS_SECONDS = 20
 
 
 @dataclass(frozen=True)
-class Place:
+class LatentPoint:
     """Where an image lies in a checkpoint's latent space.
 
     codes: float32 [1, ...] and labels: float32 [1, num_classes], as `sampling.render` takes them. request: the
@@ -88,8 +88,8 @@ def draw(requests: list[str], token: str | None = None) -> np.ndarray:
 
 @on_gpu(lambda centre, steps, *_: seconds_for(len(steps)))
 def draw_around(
-    centre: Place | str, steps: list[dict[str, float]], token: str | None = None
-) -> tuple[np.ndarray, list[Place]]:
+    centre: LatentPoint | str, steps: list[dict[str, float]], token: str | None = None
+) -> tuple[np.ndarray, list[LatentPoint]]:
     """Images uint8 [N, C, R, R] and places at each of N steps from a place, or from that of a canonical request.
 
     A step is a number of standard deviations for each latent direction by name.
@@ -109,13 +109,13 @@ def draw_around(
     return render(checkpoint, *_stacked(places), start.options).numpy(), places
 
 
-def locate(request: str, token: str | None = None) -> Place:
+def locate(request: str, token: str | None = None) -> LatentPoint:
     """The place of the (first) image of a canonical request."""
     single = SampleRequest.from_canonical(request).singles()[0]
     checkpoint = load_checkpoint(single.checkpoint, token)
     codes, condition = request_codes(checkpoint, single)
     options = single.options_of(checkpoint.model)
-    return Place(single.checkpoint, codes.cpu().numpy(), condition.classes.numpy(), single.canonical(), options)
+    return LatentPoint(single.checkpoint, codes.cpu().numpy(), condition.classes.numpy(), single.canonical(), options)
 
 
 def _moved(request: SampleRequest, step: dict[str, float]) -> SampleRequest:
@@ -130,7 +130,7 @@ def _moved(request: SampleRequest, step: dict[str, float]) -> SampleRequest:
 
 @on_gpu(lambda places, frames, *_: seconds_for(len(places) * frames))
 def draw_movie(
-    places: list[Place | str],
+    places: list[LatentPoint | str],
     frames: int,
     curve: Literal["linear", "spherical"] = "spherical",
     token: str | None = None,
@@ -147,15 +147,15 @@ def draw_movie(
 
 
 @on_gpu(lambda *_: INVERSION_SECONDS)
-def approach(
+def invert_stream(
     reference: str, picture: Any, label: str = "", every: int = 10, token: str | None = None
-) -> Iterator[tuple[int, float, np.ndarray, Place]]:
+) -> Iterator[tuple[int, float, np.ndarray, LatentPoint]]:
     """Step, loss, image uint8 [C, R, R] and place of an inversion, after every so many steps."""
     from aigc_core.sampling.inversion import invert
 
     for state in invert(load_checkpoint(reference, token), picture, label):
         if state.step % every == 0:
-            place = Place(reference, state.codes.numpy(), state.labels.numpy())
+            place = LatentPoint(reference, state.codes.numpy(), state.labels.numpy())
             yield state.step, state.loss, state.image.numpy(), place
 
 
@@ -177,6 +177,6 @@ def _find_directions(reference: str, token: str | None) -> Directions:
     return load_directions(load_checkpoint(reference, token))
 
 
-def _stacked(places: list[Place]) -> tuple[Tensor, Condition]:
+def _stacked(places: list[LatentPoint]) -> tuple[Tensor, Condition]:
     codes, labels = (np.concatenate(arrays) for arrays in zip(*((p.codes, p.labels) for p in places)))
     return torch.from_numpy(codes), Condition(torch.from_numpy(labels))

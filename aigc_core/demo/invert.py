@@ -20,7 +20,7 @@ from aigc_core.pipeline import Checkpoint
 
 from ..errors import AIGCError
 from .generate import class_choices
-from .inference import Place, approach
+from .inference import LatentPoint, invert_stream
 from .language import text
 from .pictures import data_uri, served_folder
 from .visitor import errors_shown, token_of
@@ -46,7 +46,7 @@ def fits(checkpoint: Checkpoint) -> bool:
 
 def invert_file(
     checkpoint: str, picture: str | None, label: str | None = None, visitor: gr.OAuthToken | None = None
-) -> Iterator[tuple[str, Any, tuple[Place, str]]]:
+) -> Iterator[tuple[str, Any, tuple[LatentPoint, str]]]:
     """The image nearest to the one in the file `picture` so far, the losses, and its place, after each EVERY steps."""
     import pandas
 
@@ -57,7 +57,7 @@ def invert_file(
         weights = load_checkpoint(checkpoint, token).weights_sha256
         curve, folder = [], served_folder()
         try:
-            for step, loss, image, place in approach(checkpoint, Path(picture), label or "", EVERY, token):
+            for step, loss, image, place in invert_stream(checkpoint, Path(picture), label or "", EVERY, token):
                 curve.append({"step": step, "loss": loss})
                 path = folder / f"inverted-{step}.png"
                 with translate_io_errors(Path(path.name)):
@@ -75,7 +75,7 @@ def invert_file(
 
 def invert(
     checkpoint: str, picture: dict[str, Any] | None, label: str | None = None, visitor: gr.OAuthToken | None = None
-) -> Iterator[tuple[str, Any, tuple[Place, str]]]:
+) -> Iterator[tuple[str, Any, tuple[LatentPoint, str]]]:
     """Find the image of a model that is nearest to a picture.
 
     Args:
@@ -92,7 +92,7 @@ def invert(
 
 def invert_drawing(
     visitor: gr.OAuthToken | None, checkpoint: str, drawing: dict[str, Any] | None, label: str | None
-) -> Iterator[tuple[str, Any, tuple[Place, str]]]:
+) -> Iterator[tuple[str, Any, tuple[LatentPoint, str]]]:
     """`invert_file` for what was drawn."""
     path = None
     if drawing and drawing["composite"] is not None:
@@ -158,7 +158,7 @@ def fit(visitor: gr.OAuthToken | None, reference: str) -> list[Any]:
     return [gr.Dropdown(choices=[("", ""), *choices], value="", visible=bool(choices))]
 
 
-def place_found(found: tuple[Place, str] | None) -> Place:
+def place_found(found: tuple[LatentPoint, str] | None) -> LatentPoint:
     """Where the nearest image lies."""
     with errors_shown():
         if found is None:

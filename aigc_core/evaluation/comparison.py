@@ -11,7 +11,7 @@ import numpy
 from scipy import stats
 
 from aigc_core.errors import AIGCError
-from aigc_core.metrics.estimate import Figure
+from aigc_core.metrics.estimate import Estimate
 
 from .results import FIGURES, Protocol, Result
 
@@ -97,7 +97,7 @@ def ranks(results: Sequence[Result], figure: str) -> list[int]:
     return (1 + (beyond_doubt & (worse > 0)).sum(1)).tolist()
 
 
-def _differences(figures: Sequence[Figure]) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
+def _differences(figures: Sequence[Estimate]) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
     """Of each two figures: the difference beyond that of their biases, its standard error, and the degrees of freedom.
 
     float64 [n, n].
@@ -121,7 +121,7 @@ def _differences(figures: Sequence[Figure]) -> tuple[numpy.ndarray, numpy.ndarra
     return _beyond_bias(values[:, None] - values, biases[:, None] - biases), deviation, freedom
 
 
-def _biases(figures: Sequence[Figure]) -> numpy.ndarray:
+def _biases(figures: Sequence[Estimate]) -> numpy.ndarray:
     """float64 [n], NaN where a bias was not estimated."""
     return numpy.array([math.nan if figure.bias is None else figure.bias for figure in figures])
 
@@ -167,7 +167,7 @@ def _floored(deviation: numpy.ndarray | float, difference: numpy.ndarray | float
     return numpy.maximum(numpy.maximum(deviation, 1e-9 * numpy.abs(difference)), 1e-300)
 
 
-def _with_error(figures: list[Figure]) -> str:
+def _with_error(figures: list[Estimate]) -> str:
     """A value and its 95 % interval, or the mean of training seeds and their spread."""
     if len(figures) == 1:
         return str(figures[0])

@@ -31,7 +31,7 @@ from aigc_core.files import atomic_write
 from aigc_core.metrics.balance import class_imbalance, class_shares, mode_coverage
 from aigc_core.metrics.bits_per_dimension import bits_per_dimension
 from aigc_core.metrics.catalogue import too_few_samples
-from aigc_core.metrics.estimate import Figure, Sizes
+from aigc_core.metrics.estimate import Estimate, Sizes
 from aigc_core.metrics.extractors import Extractor, default_extractor, load_extractor
 from aigc_core.metrics.fid import Moments, fid_figures
 from aigc_core.metrics.inception_score import inception_score
@@ -249,7 +249,7 @@ def follows_default(protocol: Protocol, config: CheckpointConfig) -> bool:
     return protocol.num_samples >= DEFAULT_NUM_SAMPLES and against == (public_name(dataset), split)
 
 
-def _asked(figures: dict[str, Figure], metrics: Collection[str]) -> dict[str, Figure]:
+def _asked(figures: dict[str, Estimate], metrics: Collection[str]) -> dict[str, Estimate]:
     """The figures that were asked for, in the order of FIGURES."""
     return {name: figures[name] for name in FIGURES if name in figures and name in metrics}
 
@@ -418,10 +418,10 @@ def _paths(checkpoint: StoredCheckpoint, extractor: Extractor) -> tuple[Tensor, 
 
 def _figures(
     sampled: Sampled, reference: Reference, asked: Tensor | None, metrics: Collection[str]
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """The figures asked for that can be measured; `asked`: labels [N, K], where they are the reference's classes."""
     features, logits = sampled.features, sampled.logits
-    found: dict[str, Figure] = {}
+    found: dict[str, Estimate] = {}
     if not {"fid", "fid_infinity"}.isdisjoint(metrics):
         found |= fid_figures(features, reference.features, reference.moments, "fid_infinity" in metrics)
     if "kid" in metrics:

@@ -20,7 +20,7 @@ from aigc_core.config import Config, read_config_file
 from aigc_core.errors import Sentence
 from aigc_core.files import atomic_write
 from aigc_core.metrics.catalogue import FIGURES
-from aigc_core.metrics.estimate import Figure
+from aigc_core.metrics.estimate import Estimate
 from aigc_core.metrics.neighbours import MIN_IMAGES
 
 SAMPLING_SEED = 1_000_000
@@ -76,10 +76,10 @@ class ClassResult(Config):
     `label_agreement`, the share of these samples that the classifier sees as this class.
     """
 
-    share: Figure | None = None
-    real_share: Figure | None = None
-    fid: Figure | None = None
-    label_agreement: Figure | None = None
+    share: Estimate | None = None
+    real_share: Estimate | None = None
+    fid: Estimate | None = None
+    label_agreement: Estimate | None = None
 
 
 class Neighbour(Config):
@@ -106,7 +106,7 @@ class Result(Config):
     """
 
     protocol: Protocol
-    figures: dict[str, Figure]
+    figures: dict[str, Estimate]
     min_samples: dict[str, int] = {}
     classes: dict[str, ClassResult] = {}
     neighbours: tuple[Neighbour, ...] = ()
@@ -119,7 +119,7 @@ class Result(Config):
 
     @field_validator("figures")
     @classmethod
-    def _possible(cls, figures: dict[str, Figure]) -> dict[str, Figure]:
+    def _possible(cls, figures: dict[str, Estimate]) -> dict[str, Estimate]:
         """Earlier versions wrote intervals that reach beyond possible values."""
         return {
             name: figure.within(FIGURES[name].lowest, FIGURES[name].highest) if name in FIGURES else figure

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from aigc_core.errors import Sentence
 
-from .estimate import Figure, MetricInfo, group_influences, smallest_tried
+from .estimate import Estimate, MetricInfo, group_influences, smallest_tried
 
 PRESENT = 0.1
 """The part of its share of the data that a class needs among the samples to count as present."""
@@ -41,22 +41,22 @@ METRICS = {
 }
 
 
-def class_shares(logits: Tensor) -> list[Figure]:
+def class_shares(logits: Tensor) -> list[Estimate]:
     """For each of K classes the share of images with logits [N, K] that fall into it."""
     counts = logits.argmax(1).bincount(minlength=logits.shape[1]).tolist()
-    return [Figure.of_share(count / len(logits), len(logits)) for count in counts]
+    return [Estimate.of_share(count / len(logits), len(logits)) for count in counts]
 
 
-def mode_coverage(shares: list[Figure], real_shares: list[Figure]) -> Figure:
+def mode_coverage(shares: list[Estimate], real_shares: list[Estimate]) -> Estimate:
     """The share of the data's classes that are present; its interval counts with the ends of the classes' intervals."""
     pairs = [(share, PRESENT * real.value) for share, real in zip(shares, real_shares) if real.value > 0]
     present, low, high = (
         sum(getattr(share, end) >= needed for share, needed in pairs) / len(pairs) for end in ("value", "low", "high")
     )
-    return Figure(value=present, low=low, high=high)
+    return Estimate(value=present, low=low, high=high)
 
 
-def class_imbalance(logits: Tensor, real_logits: Tensor) -> Figure:
+def class_imbalance(logits: Tensor, real_logits: Tensor) -> Estimate:
     """The total variation distance of the classes' shares: how many samples in all would have to change class.
 
     Its bias is at most what equal shares would give: half the mean absolute values of normal differences.
@@ -67,4 +67,4 @@ def class_imbalance(logits: Tensor, real_logits: Tensor) -> Figure:
     errors = numpy.sqrt(found.var(0) / len(found) + real.var(0) / len(real))
     bias = float(errors.sum() / math.sqrt(2 * math.pi))
     distance = float(abs(difference).sum() / 2)
-    return Figure.of_groups(distance, group_influences(effects, -real_effects), bias=bias).within(0.0, 1.0)
+    return Estimate.of_groups(distance, group_influences(effects, -real_effects), bias=bias).within(0.0, 1.0)

@@ -53,7 +53,7 @@ class MetricInfo:
     audit: bool = False
 
 
-class Figure(Config):
+class Estimate(Config):
     """A value with its 95 % interval, from sampling error (that of the samples and that of the reference) and bias.
 
     `standard_error`: of sampling alone; by default what the interval implies. `bias`: by how much few samples are
@@ -86,7 +86,7 @@ class Figure(Config):
     @classmethod
     def of_error(
         cls, value: float, standard_error: float, influences: Sequence[float] = (), bias: float | None = None
-    ) -> Figure:
+    ) -> Estimate:
         """value ± 1.96 standard errors, and further where the bias points from."""
         margin = Z_95 * standard_error
         return cls(
@@ -101,13 +101,13 @@ class Figure(Config):
     @classmethod
     def of_groups(
         cls, value: float, influences: numpy.ndarray, more_variance: float = 0.0, bias: float | None = None
-    ) -> Figure:
+    ) -> Estimate:
         """A value with the error that its influences, and a variance from elsewhere, imply."""
         variance = float(numpy.var(influences, ddof=1)) / len(influences)
         return cls.of_error(value, math.sqrt(variance + more_variance), influences.tolist(), bias)
 
     @classmethod
-    def of_share(cls, share: float, count: int, influences: numpy.ndarray | None = None) -> Figure:
+    def of_share(cls, share: float, count: int, influences: numpy.ndarray | None = None) -> Estimate:
         """A share of `count` cases, with Wilson's interval (Wilson 1927), which stays between 0 and 1.
 
         Without influences the cases are independent; otherwise it is the interval of as many independent cases as
@@ -129,20 +129,20 @@ class Figure(Config):
             influences=_rounded([] if influences is None else influences.tolist()),
         )
 
-    def within(self, lowest: float, highest: float) -> Figure:
+    def within(self, lowest: float, highest: float) -> Estimate:
         """The same with value and interval inside the range of possible values."""
         inside = {name: min(max(getattr(self, name), lowest), highest) for name in ("value", "low", "high")}
         return self.model_copy(update=inside)
 
     @property
-    def reach(self) -> float:
+    def half_width(self) -> float:
         """How far the interval reaches from the value at most."""
         return min(max(self.high - self.value, self.value - self.low), sys.float_info.max)
 
     def __str__(self) -> str:
-        """value ± reach, to the second significant digit of the reach; value [low, high] where the sides differ."""
-        exponent = int(f"{self.reach:.1e}".partition("e")[2])
-        decimals = max(0, 1 - exponent) if self.reach > 0 else 4
+        """value ± half_width, to its second significant digit; value [low, high] where the sides differ."""
+        exponent = int(f"{self.half_width:.1e}".partition("e")[2])
+        decimals = max(0, 1 - exponent) if self.half_width > 0 else 4
         value, low, high, up, down = (
             f"{part:.{decimals}f}"
             for part in (self.value, self.low, self.high, self.high - self.value, self.value - self.low)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from aigc_core.errors import Sentence
 
-from .estimate import Figure, MetricInfo, Sizes, group_influences
+from .estimate import Estimate, MetricInfo, Sizes, group_influences
 
 MAX_CHUNKS = 5
 SAMPLES_PER_FEATURE = 2
@@ -118,7 +118,7 @@ def extrapolated(means: numpy.ndarray) -> tuple[float, float]:
     return float(intercept), float(variance)
 
 
-def fid_figures(features: Tensor, real_features: Tensor, real: Moments, extrapolate: bool) -> dict[str, Figure]:
+def fid_figures(features: Tensor, real_features: Tensor, real: Moments, extrapolate: bool) -> dict[str, Estimate]:
     """FID of features [N, F] against real ones [M, F] with moments `real`, and FID∞ where asked for.
 
     N is at least `enough_for_moments`. Both share their influences: chunks of all samples move together, to first
@@ -130,8 +130,8 @@ def fid_figures(features: Tensor, real_features: Tensor, real: Moments, extrapol
     effects = group_influences(influences(features, own, real), influences(real_features, real, own))
     most = min(MAX_CHUNKS, count // (SAMPLES_PER_FEATURE * num_features)) if extrapolate else 2
     means = chunk_means(features, real, fid, most)
-    figures = {"fid": Figure.of_groups(fid, effects, bias=max(0.0, float(means[1] - means[0])))}
+    figures = {"fid": Estimate.of_groups(fid, effects, bias=max(0.0, float(means[1] - means[0])))}
     if extrapolate:
         limit, variance = extrapolated(means)
-        figures["fid_infinity"] = Figure.of_groups(limit, effects, variance)
+        figures["fid_infinity"] = Estimate.of_groups(limit, effects, variance)
     return {name: figure.within(0.0, math.inf) for name, figure in figures.items()}

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from aigc_core.errors import Sentence
 
-from .estimate import Figure, MetricInfo, group_influences
+from .estimate import Estimate, MetricInfo, group_influences
 
 SPLITS = 10
 """The score is the mean over so many parts of the samples."""
@@ -26,7 +26,7 @@ METRICS = {
 }
 
 
-def inception_score(logits: Tensor) -> Figure:
+def inception_score(logits: Tensor) -> Estimate:
     """The score of logits float32 [N, K]; each image's first-order effect is its divergence from the mean classes.
 
     The bias falls as 1/N (Miller 1955, on the entropy of the mean classes): the score of all samples at once has a
@@ -39,4 +39,4 @@ def inception_score(logits: Tensor) -> Figure:
     shares, log_shares = logits.double().softmax(1), logits.double().log_softmax(1)
     divergences = (shares * (log_shares - shares.mean(0).log())).sum(1)
     effects = group_influences((score * (divergences - divergences.mean())).numpy())
-    return Figure.of_groups(score, effects, bias=bias).within(1.0, logits.shape[1])
+    return Estimate.of_groups(score, effects, bias=bias).within(1.0, logits.shape[1])

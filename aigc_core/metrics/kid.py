@@ -11,7 +11,7 @@ from torch import Tensor
 
 from aigc_core.errors import Sentence
 
-from .estimate import Figure, MetricInfo, group_influences
+from .estimate import Estimate, MetricInfo, group_influences
 
 SUBSETS = 100
 SUBSET_SIZE = 1000
@@ -33,7 +33,7 @@ METRICS = {
 }
 
 
-def kernel_distance(features: Tensor, real: Tensor, real_pairs: Tensor | None = None) -> Figure:
+def kernel_distance(features: Tensor, real: Tensor, real_pairs: Tensor | None = None) -> Estimate:
     """KID of features float32 [N, F] against real ones [M, F].
 
     `real_pairs` is `pairs_among_real(real, N)`, where it is known. The error has two parts: that of a U-statistic to
@@ -52,7 +52,7 @@ def kernel_distance(features: Tensor, real: Tensor, real_pairs: Tensor | None = 
         across = kernel_poly(own[rows], others[real_rows]).sum(axis=0).sum()
         distances[subset] = (_pairs(own[rows]) + real_sum) / (count * (count - 1)) - 2 * across / count**2
     influences = group_influences(_effects(features, real), _effects(real, features))
-    return Figure.of_groups(float(distances.mean()), influences, distances.var() / SUBSETS)
+    return Estimate.of_groups(float(distances.mean()), influences, distances.var() / SUBSETS)
 
 
 def pairs_among_real(real: Tensor, count: int) -> Tensor:

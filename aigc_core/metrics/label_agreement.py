@@ -6,7 +6,7 @@ from torch import Tensor
 
 from aigc_core.errors import Sentence
 
-from .estimate import Figure, MetricInfo
+from .estimate import Estimate, MetricInfo
 
 METRICS = {
     "label_agreement": MetricInfo(
@@ -19,7 +19,7 @@ METRICS = {
 }
 
 
-def label_agreement(logits: Tensor, labels: Tensor) -> Figure:
+def label_agreement(logits: Tensor, labels: Tensor) -> Estimate:
     """The share of images with logits [N, K] whose class is the one that labels [N, K] asked for."""
     agreed = logits.argmax(1) == labels.argmax(1)
-    return Figure.of_share(agreed.double().mean().item(), len(agreed))
+    return Estimate.of_share(agreed.double().mean().item(), len(agreed))

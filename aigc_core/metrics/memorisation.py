@@ -10,7 +10,7 @@ from torch import Tensor
 
 from aigc_core.errors import Sentence
 
-from .estimate import Figure, MetricInfo
+from .estimate import Estimate, MetricInfo
 from .neighbours import nearest
 
 AUDITED = 2000
@@ -54,15 +54,15 @@ def resemblance(features: Tensor, training: Tensor) -> Resemblance:
     return Resemblance(found[:, 0] / found.mean(1).clamp_min(1e-12), found[:, 0], indices)
 
 
-def memorised_share(scores: Tensor, held_out: Tensor) -> Figure:
+def memorised_share(scores: Tensor, held_out: Tensor) -> Estimate:
     """The share of samples with scores [N] below what all but 1 % of held-out images with scores [M] are above.
 
     The interval holds the error of both shares: of the samples below the threshold, and of the threshold itself.
     """
     threshold = torch.quantile(held_out, CHANCE)
     share = (scores < threshold).float().mean().item()
-    figure = Figure.of_share(share, len(scores))
+    figure = Estimate.of_share(share, len(scores))
     # A threshold that is off by a share e of the held-out images moves the samples' share by about e · share / CHANCE.
     of_threshold = math.sqrt((1 - CHANCE) / (CHANCE * len(held_out))) * share
     reach = [math.hypot(end - share, 1.96 * of_threshold) for end in (figure.low, figure.high)]
-    return Figure(value=share, low=max(0.0, share - reach[0]), high=min(1.0, share + reach[1]))
+    return Estimate(value=share, low=max(0.0, share - reach[0]), high=min(1.0, share + reach[1]))

@@ -13,7 +13,7 @@ from torch import Tensor
 from aigc_core.errors import Sentence
 from aigc_core.rng import seeded_generator
 
-from .estimate import Figure, MetricInfo, Sizes, smallest_tried
+from .estimate import Estimate, MetricInfo, Sizes, smallest_tried
 
 TILE_BYTES = 10 * 2**20
 """What a processor's cache holds: larger tiles take longer, whatever the memory."""
@@ -143,7 +143,7 @@ def neighbourhoods(
 
 def neighbourhood_figures(
     generated: Tensor, real: Tensor, k: int, density_k: int, real_radii: Tensor | None = None
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """`neighbourhoods` with intervals.
 
     Neighbours are not independent, and both sides are random: the error is that of random shares of both sides,
@@ -163,9 +163,9 @@ def neighbourhood_figures(
         influences = scale * (values - values.mean())
         if METRICS[name].highest == 1:
             count = len(generated) if name == "precision" else len(real)
-            figures[name] = Figure.of_share(value, count, influences)
+            figures[name] = Estimate.of_share(value, count, influences)
         else:
-            figures[name] = Figure.of_groups(value, influences).within(0.0, math.inf)
+            figures[name] = Estimate.of_groups(value, influences).within(0.0, math.inf)
     return figures
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from aigc_core.errors import Sentence
 
-from .estimate import Figure, MetricInfo
+from .estimate import Estimate, MetricInfo
 
 EPSILON = 0.05
 """The step, as a share of the way between two latents: a smaller one drowns in the rounding to 8 bits."""
@@ -30,7 +30,7 @@ def path_ends(starts: Tensor, goals: Tensor) -> Tensor:
     return torch.lerp(starts, goals, EPSILON)
 
 
-def path_length(starts: Tensor, ends: Tensor) -> Figure:
+def path_length(starts: Tensor, ends: Tensor) -> Estimate:
     """The mean of squared distances over EPSILON² between features [N, F] at the two ends of each step.
 
     The extractor's features take the place of LPIPS, whose weights cannot be had everywhere. As torch-fidelity does,
@@ -42,4 +42,4 @@ def path_length(starts: Tensor, ends: Tensor) -> Figure:
     kept = lengths[(low <= lengths) & (lengths <= high)]
     # The error of a winsorised sample is that of its trimmed mean (Tukey & McLaughlin 1963).
     clipped = numpy.clip(lengths, low, high)
-    return Figure.of_error(float(kept.mean()), float(clipped.std(ddof=1) / len(clipped) ** 0.5))
+    return Estimate.of_error(float(kept.mean()), float(clipped.std(ddof=1) / len(clipped) ** 0.5))

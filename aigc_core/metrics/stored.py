@@ -9,7 +9,7 @@ from torch import Tensor
 
 from aigc_core.modalities.base import Modality
 
-from .estimate import Figure, MetricInfo
+from .estimate import Estimate, MetricInfo
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class StoredMetric:
 
     info: MetricInfo
     modality: str
-    compute: Callable[[Comparison], Figure | None]
+    compute: Callable[[Comparison], Estimate | None]
 
 
 stored_by_name: dict[str, StoredMetric] = {}

@@ -170,8 +170,8 @@ def by_protocol(entries: list[Entry]) -> dict[str, list[tuple[Entry, Result]]]:
 
 
 @dataclass(frozen=True)
-class Line:
-    """A line of a protocol's table; `rank` is None where the ranked figure was not measured."""
+class Row:
+    """A row of a protocol's table; `rank` is None where the ranked figure was not measured."""
 
     rank: int | None
     name: str
@@ -179,40 +179,40 @@ class Line:
     result: Result
 
 
-def ranked(group: list[tuple[Entry, Result]], figure: str) -> list[Line]:
+def ranked(group: list[tuple[Entry, Result]], figure: str) -> list[Row]:
     """A protocol's group by rank in a figure, then by value; what lacks the figure comes last."""
     named = labels(entry for entry, _ in group)
     measured = [(entry, result) for entry, result in group if figure in result.figures]
     places = ranks([result for _, result in measured], figure)
     sign = 1 if FIGURES[figure].better == "lower" else -1
-    lines = [Line(rank, named[e.reference], e, result) for rank, (e, result) in zip(places, measured)]
-    lines.sort(key=lambda line: (line.rank, sign * line.result.figures[figure].value))
+    rows = [Row(rank, named[e.reference], e, result) for rank, (e, result) in zip(places, measured)]
+    rows.sort(key=lambda row: (row.rank, sign * row.result.figures[figure].value))
     lacking = [(entry, result) for entry, result in group if figure not in result.figures]
-    return [*lines, *(Line(None, named[entry.reference], entry, result) for entry, result in lacking)]
+    return [*rows, *(Row(None, named[entry.reference], entry, result) for entry, result in lacking)]
 
 
-def as_rows(lines: list[Line]) -> list[dict[str, object]]:
-    """Lines as records of numbers: rank, what it is, and each figure with both ends of its interval."""
+def as_rows(rows: list[Row]) -> list[dict[str, object]]:
+    """Rows as records of numbers: rank, what it is, and each figure with both ends of its interval."""
     table = []
-    for line in lines:
-        row: dict[str, object] = {
-            "rank": line.rank,
-            "checkpoint": line.name,
-            "family": line.entry.config.family if line.entry.config else "",
-            "architecture": line.entry.config.architecture if line.entry.config else "",
-            "images_seen": line.result.images_seen,
-            "protocol": line.result.protocol.id,
+    for row in rows:
+        record: dict[str, object] = {
+            "rank": row.rank,
+            "checkpoint": row.name,
+            "family": row.entry.config.family if row.entry.config else "",
+            "architecture": row.entry.config.architecture if row.entry.config else "",
+            "images_seen": row.result.images_seen,
+            "protocol": row.result.protocol.id,
         }
         for name in FIGURES:
-            if value := line.result.figures.get(name):
-                row |= {name: value.value, f"{name}_low": value.low, f"{name}_high": value.high}
-        table.append(row)
+            if value := row.result.figures.get(name):
+                record |= {name: value.value, f"{name}_low": value.low, f"{name}_high": value.high}
+        table.append(record)
     return table
 
 
-def as_latex(lines: list[Line], figures: Iterable[str]) -> str:
-    """Lines as a table in LaTeX (package booktabs) of the named figures, each as value ± reach."""
-    protocol, figures = lines[0].result.protocol, list(figures)
+def as_latex(rows: list[Row], figures: Iterable[str]) -> str:
+    """Rows as a table in LaTeX (package booktabs) of the named figures, each as value ± half width."""
+    protocol, figures = rows[0].result.protocol, list(figures)
     arrows = {"lower": r"$\downarrow$", "higher": r"$\uparrow$"}
     heads = [f"{_escaped(FIGURES[name].title)} {arrows[FIGURES[name].better]}" for name in figures]
     text = [
@@ -226,10 +226,10 @@ def as_latex(lines: list[Line], figures: Iterable[str]) -> str:
         " & ".join(["Rank", "Checkpoint", *heads]) + r" \\",
         r"\midrule",
     ]
-    for line in lines:
-        values = [line.result.figures.get(name) for name in figures]
+    for row in rows:
+        values = [row.result.figures.get(name) for name in figures]
         cells = ["--" if value is None else f"${value}$".replace("±", r"\pm") for value in values]
-        text.append(" & ".join([str(line.rank or "--"), _escaped(line.name), *cells]) + r" \\")
+        text.append(" & ".join([str(row.rank or "--"), _escaped(row.name), *cells]) + r" \\")
     return "\n".join([*text, r"\bottomrule", r"\end{tabular}", ""])
 
 

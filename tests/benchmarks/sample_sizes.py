@@ -19,7 +19,7 @@ from aigc_core.evaluation.evaluate import DEFAULT_NUM_SAMPLES, load_reference, s
 from aigc_core.evaluation.reference import DENSITY_NEIGHBOURHOOD, NEIGHBOURHOOD, Reference
 from aigc_core.evaluation.results import FIGURES
 from aigc_core.metrics.balance import class_imbalance, class_shares, mode_coverage
-from aigc_core.metrics.estimate import Figure, Sizes
+from aigc_core.metrics.estimate import Estimate, Sizes
 from aigc_core.metrics.fid import fid_figures
 from aigc_core.metrics.inception_score import inception_score
 from aigc_core.metrics.kid import kernel_distance
@@ -32,7 +32,7 @@ from .report import print_table
 SIZES = (50, 100, 200, 512, 1000, 2000, 5000)
 
 
-def measure(features: Tensor, logits: Tensor, reference: Reference) -> dict[str, Figure]:
+def measure(features: Tensor, logits: Tensor, reference: Reference) -> dict[str, Estimate]:
     """The metrics of features [N, F] and logits [N, K] that so many samples can measure."""
     sizes = Sizes(features.shape[1], logits.shape[1], len(reference.data))
     figures = neighbourhood_figures(features, reference.features, NEIGHBOURHOOD, DENSITY_NEIGHBOURHOOD, reference.radii)

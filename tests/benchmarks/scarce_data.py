@@ -43,7 +43,7 @@ def main() -> None:
     figure, axes = pyplot.subplots(figsize=(7, 4.2), layout="constrained")
     for name in AUGMENTATIONS:
         fids = [results[name, limit].figures["fid"] for limit in LIMITS]
-        values, reaches = [fid.value for fid in fids], [fid.reach for fid in fids]
+        values, reaches = [fid.value for fid in fids], [fid.half_width for fid in fids]
         axes.errorbar(LIMITS, values, reaches, marker="o", capsize=3, label=name)
     axes.set(xscale="log", yscale="log", xlabel="training images", ylabel="FID, classifier features")
     axes.set_xticks(LIMITS, [f"{limit:,}" for limit in LIMITS])

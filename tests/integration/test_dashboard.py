@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from aigc_core.evaluation.results import read_results
 from aigc_core.hub.client import push
-from aigc_core.metrics.estimate import Figure
+from aigc_core.metrics.estimate import Estimate
 from tests.local_hub import LocalHub
 from tests.toy_models import toy_checkpoint
 from tests.toy_results import evaluated_run
@@ -139,7 +139,7 @@ def test_a_name_is_found_in_either_form_of_its_letters(tmp_path: Path) -> None:
 
 def test_equal_numbers_keep_their_own_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
     """The table's cells are numbers, by which their texts are found."""
-    figures = [Figure.of_error(1.0, 0.1), Figure.of_error(1.0, 0.2), None, Figure.of_error(1.0, 0.1)]
+    figures = [Estimate.of_error(1.0, 0.1), Estimate.of_error(1.0, 0.2), None, Estimate.of_error(1.0, 0.1)]
     monkeypatch.syspath_prepend(ROOT / "dashboard")
     from page import as_cells
 

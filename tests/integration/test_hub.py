@@ -19,7 +19,7 @@ from aigc_core.checkpoint.layout import CONFIG_FILE, SAMPLES_FILE, WEIGHTS_FILE
 from aigc_core.cli import main
 from aigc_core.evaluation.results import Protocol, Result, write_result
 from aigc_core.hub.client import list_checkpoints, list_revisions, pull, push
-from aigc_core.metrics.estimate import Figure
+from aigc_core.metrics.estimate import Estimate
 from tests.local_hub import LocalHub, repositories
 from tests.processes import answering, free_port, run_cli
 from tests.toy_models import toy_checkpoint
@@ -34,7 +34,7 @@ PROTOCOL = Protocol(
     extractor_hash="0",
     num_samples=1000,
 )
-FIGURES = {"fid": Figure(value=7.5, low=7.25, high=7.75), "recall": Figure(value=0.5, low=0.4, high=0.6)}
+FIGURES = {"fid": Estimate(value=7.5, low=7.25, high=7.75), "recall": Estimate(value=0.5, low=0.4, high=0.6)}
 
 
 @pytest.fixture

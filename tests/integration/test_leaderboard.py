@@ -12,7 +12,7 @@ from huggingface_hub import HfApi
 
 from aigc_core.checkpoint.layout import CONFIG_FILE
 from aigc_core.hub.client import push
-from aigc_core.metrics.estimate import Figure
+from aigc_core.metrics.estimate import Estimate
 from aigc_core.serving.leaderboard import as_latex, as_rows, by_protocol, collect, labels, ranked
 from tests.local_hub import LocalHub
 from tests.toy_models import toy_checkpoint
@@ -93,8 +93,8 @@ def test_a_figure_that_is_no_number_is_a_problem(tmp_path: Path, value: str) -> 
 
 
 def test_the_widest_interval_can_be_shown() -> None:
-    assert str(Figure(value=0, low=-1.7e308, high=1.7e308)).startswith("0 ± 1699")
-    assert str(Figure(value=1, low=0.98, high=1.02)) == "1.000 ± 0.020"
+    assert str(Estimate(value=0, low=-1.7e308, high=1.7e308)).startswith("0 ± 1699")
+    assert str(Estimate(value=1, low=0.98, high=1.02)) == "1.000 ± 0.020"
 
 
 def test_200_revisions_are_listed_with_one_request_the_second_time(local_hub: LocalHub, tmp_path: Path) -> None:

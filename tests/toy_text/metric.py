@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import numpy
 
-from aigc_core.metrics.estimate import Figure, MetricInfo, group_influences
+from aigc_core.metrics.estimate import Estimate, MetricInfo, group_influences
 from aigc_core.metrics.stored import Comparison, StoredMetric
 
 from .modality import END, ToyText
 
 
-def bigram_overlap(compared: Comparison) -> Figure:
+def bigram_overlap(compared: Comparison) -> Estimate:
     """The mean share, over samples, of each one's pairs that occur in real ones."""
     known = {pair for row in compared.real.tolist() for pair in _pairs(row)}
     pairs = map(_pairs, compared.samples.tolist())
     shares = numpy.array([numpy.mean([pair in known for pair in each] or [True]) for each in pairs])
-    return Figure.of_groups(float(shares.mean()), group_influences(shares - shares.mean())).within(0.0, 1.0)
+    return Estimate.of_groups(float(shares.mean()), group_influences(shares - shares.mean())).within(0.0, 1.0)
 
 
 def _pairs(row: list[int]) -> list[tuple[int, int]]:

@@ -17,7 +17,7 @@ from aigc_core import AIGCError
 from aigc_core.evaluation.comparison import compare, ranks
 from aigc_core.evaluation.results import FIGURES, Protocol, Result
 from aigc_core.metrics.balance import class_imbalance, class_shares, mode_coverage
-from aigc_core.metrics.estimate import Figure, Sizes
+from aigc_core.metrics.estimate import Estimate, Sizes
 from aigc_core.metrics.extractors import extractor_names, load_extractor
 from aigc_core.metrics.fid import Moments, fid_figures, frechet_distance
 from aigc_core.metrics.inception_score import inception_score
@@ -188,10 +188,10 @@ OF_FEATURES = (
 )
 
 
-def figures_of(features: torch.Tensor, real: torch.Tensor, names: Iterable[str]) -> dict[str, Figure]:
+def figures_of(features: torch.Tensor, real: torch.Tensor, names: Iterable[str]) -> dict[str, Estimate]:
     """What is computed from features, which stand for logits as well; six features, six classes."""
     wanted = set(names)
-    figures: dict[str, Figure] = {}
+    figures: dict[str, Estimate] = {}
     if wanted & {"fid", "fid_infinity"}:
         figures |= fid_figures(features, real, Moments.of(real), True)
     if wanted & {"precision", "recall", "density", "coverage"}:
@@ -229,7 +229,7 @@ def test_intervals_of_the_fewest_samples_hold_the_value_of_many() -> None:
 
 def test_a_difference_of_biases_is_no_difference() -> None:
     """Two results that differ by less than few samples bias them differently are not told apart."""
-    honest, biased = Figure.of_error(1.0, 0.01, bias=0.02), Figure.of_error(1.2, 0.01, bias=0.2)
+    honest, biased = Estimate.of_error(1.0, 0.01, bias=0.02), Estimate.of_error(1.2, 0.01, bias=0.2)
     pair = [result(1, 1).model_copy(update={"figures": {"fid": figure}}) for figure in (honest, biased)]
     assert compare(*pair).outcome == "tie" and ranks(pair, "fid") == [1, 1]
 
@@ -264,7 +264,7 @@ def test_missing_classes_and_unequal_shares_are_told() -> None:
 
 
 def test_wilson_interval_by_hand() -> None:
-    figure = Figure.of_share(0.5, 100)
+    figure = Estimate.of_share(0.5, 100)
     assert (figure.low, figure.high) == pytest.approx((0.4038, 0.5962), abs=1e-4)
 
 
@@ -279,7 +279,7 @@ def result(fid: float, error: float, num_samples: int = 1000) -> Result:
         extractor_hash="0",
         num_samples=num_samples,
     )
-    return Result(protocol=protocol, figures={"fid": Figure.of_error(fid, error)})
+    return Result(protocol=protocol, figures={"fid": Estimate.of_error(fid, error)})
 
 
 def test_what_two_results_share_does_not_blur_their_difference() -> None:
@@ -287,7 +287,7 @@ def test_what_two_results_share_does_not_blur_their_difference() -> None:
     moves = numpy.random.default_rng(0).normal(size=50)
     base, near = result(1.0, 0.1), result(1.02, 0.1)
     for other, outcome in ((moves, "better"), (numpy.random.default_rng(1).normal(size=50), "tie")):
-        a, b = (Figure.of_groups(value, part) for value, part in ((1.0, moves), (1.02, other + 1e-3 * moves**2)))
+        a, b = (Estimate.of_groups(value, part) for value, part in ((1.0, moves), (1.02, other + 1e-3 * moves**2)))
         pair = [part.model_copy(update={"figures": {"fid": figure}}) for part, figure in ((base, a), (near, b))]
         verdict = compare(*pair)
         assert verdict.outcome == outcome
@@ -375,9 +375,9 @@ def test_ranks_are_those_of_all_comparisons_in_pairs() -> None:
     results = [result(1.0, 0.05), result(1.0, 0.05), result(1.2, 0.05)]
     for number in range(30):
         influences = draw.uniform() * shared + 0.3 * draw.normal(size=50)
-        figure = Figure.of_groups(1 + number / 60, influences[: 50 if number % 7 else 20], 1e-4)
+        figure = Estimate.of_groups(1 + number / 60, influences[: 50 if number % 7 else 20], 1e-4)
         results.append(results[0].model_copy(update={"figures": {"fid": figure}}))
-    results.append(results[0].model_copy(update={"figures": {"fid": Figure.of_groups(1.1, numpy.zeros(50))}}))
+    results.append(results[0].model_copy(update={"figures": {"fid": Estimate.of_groups(1.1, numpy.zeros(50))}}))
     better = [[compare(other, one).outcome == "better" for other in results] for one in results]
     assert ranks(results, "fid") == [1 + sum(row) for row in better]
     assert 1 < len(set(ranks(results, "fid"))) < len(results)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy
 
 from aigc_core.errors import Sentence
-from aigc_core.metrics.estimate import GROUPS, Figure, MetricInfo
+from aigc_core.metrics.estimate import GROUPS, Estimate, MetricInfo
 from aigc_core.metrics.stored import Comparison, StoredMetric, stored_by_name
 from aigc_core.modalities.text import END, text_kind
 
 
-def bits_per_character(compared: Comparison) -> Figure | None:
+def bits_per_character(compared: Comparison) -> Estimate | None:
     """All bits of the real texts over all their characters; the end of a text costs bits and is no character.
 
     Neighbouring texts may be parts of one document, so the error is that of groups of neighbours.
@@ -24,7 +24,7 @@ def bits_per_character(compared: Comparison) -> Figure | None:
     value = bits.sum() / characters.sum()
     effects = (bits - value * characters) / characters.mean()
     groups = numpy.array([part.mean() for part in numpy.array_split(effects, min(GROUPS, len(effects)))])
-    return Figure.of_groups(float(value), groups).within(0.0, float("inf"))
+    return Estimate.of_groups(float(value), groups).within(0.0, float("inf"))
 
 
 stored_by_name["bits_per_character"] = StoredMetric(

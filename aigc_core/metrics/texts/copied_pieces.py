@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy
 
 from aigc_core.errors import Sentence
-from aigc_core.metrics.estimate import Figure, MetricInfo, group_influences
+from aigc_core.metrics.estimate import Estimate, MetricInfo, group_influences
 from aigc_core.metrics.stored import Comparison, StoredMetric, stored_by_name
 from aigc_core.modalities.text import text_kind
 
@@ -14,7 +14,7 @@ PIECE = 8
 FACTOR = numpy.uint64(0x9E3779B97F4A7C15)
 
 
-def copied_pieces(compared: Comparison) -> Figure | None:
+def copied_pieces(compared: Comparison) -> Estimate | None:
     """The mean over samples of the share of their pieces that stand in the training texts; None without any piece."""
     kind = text_kind(compared.modality)
     learnt = numpy.unique(numpy.concatenate([piece_hashes(text) for text in kind.texts(compared.training)]))
@@ -27,7 +27,7 @@ def copied_pieces(compared: Comparison) -> Figure | None:
         return None
     values = numpy.array(shares)
     mean = float(values.mean())
-    return Figure.of_groups(mean, group_influences(values - mean)).within(0.0, 1.0)
+    return Estimate.of_groups(mean, group_influences(values - mean)).within(0.0, 1.0)
 
 
 def piece_hashes(text: str) -> numpy.ndarray:

@@ -7,21 +7,21 @@ import re
 import warnings
 
 from aigc_core.errors import Sentence
-from aigc_core.metrics.estimate import Figure, MetricInfo
+from aigc_core.metrics.estimate import Estimate, MetricInfo
 from aigc_core.metrics.stored import Comparison, StoredMetric, stored_by_name
 from aigc_core.modalities.text import text_kind
 
 _statement = re.compile(r"^(?!(?:else|elif|except|finally)\b)[A-Za-z_@]", re.MULTILINE)
 
 
-def parses(compared: Comparison) -> Figure | None:
+def parses(compared: Comparison) -> Estimate | None:
     """The share of samples that `ast.parse` accepts; None where it accepts less than half of real texts."""
     kind = text_kind(compared.modality)
     real = kind.texts(compared.real[:1000])
     if 2 * sum(map(is_accepted, real)) < len(real):
         return None
     accepted = list(map(is_accepted, kind.texts(compared.samples)))
-    return Figure.of_share(sum(accepted) / len(accepted), len(accepted))
+    return Estimate.of_share(sum(accepted) / len(accepted), len(accepted))
 
 
 def is_accepted(text: str) -> bool:

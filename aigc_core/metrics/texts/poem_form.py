@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from aigc_core.data.named_corpora.poems import form_of, lines_of
 from aigc_core.errors import Sentence
-from aigc_core.metrics.estimate import Figure, MetricInfo
+from aigc_core.metrics.estimate import Estimate, MetricInfo
 from aigc_core.metrics.stored import Comparison, StoredMetric, stored_by_name
 from aigc_core.modalities.text import text_kind
 
 
-def poem_form(compared: Comparison) -> Figure | None:
+def poem_form(compared: Comparison) -> Estimate | None:
     """The share of samples in a regular form; None where most real texts have none."""
     kind = text_kind(compared.modality)
     real = kind.texts(compared.real[:1000])
     if 2 * sum(_is_regular(text) for text in real) < len(real):
         return None
     regular = [_is_regular(text) for text in kind.texts(compared.samples)]
-    return Figure.of_share(sum(regular) / len(regular), len(regular))
+    return Estimate.of_share(sum(regular) / len(regular), len(regular))
 
 
 def _is_regular(text: str) -> bool:
