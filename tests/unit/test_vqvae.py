@@ -12,6 +12,7 @@ import torch
 from accelerate import Accelerator
 from safetensors.torch import load_file
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from aigc_core import AIGCError
 from aigc_core.checkpoint.checkpoint import StoredCheckpoint
@@ -203,17 +204,19 @@ def build_method(config: dict[str, Any] | None = None, **architecture: Any) -> T
     return made
 
 
-@pytest.mark.parametrize("config", [{}, {"quantiser": {"name": "finite-scalar", "levels": [4, 4]}}])
-def test_eight_images_are_learnt_by_heart(config: dict[str, Any]) -> None:
-    images = torch.nn.functional.interpolate(drawn(8, 1, 2, 2).sign() * 0.8, size=28)
+@pytest.mark.parametrize(
+    "quantiser", [{"name": "codebook", "size": 16, "dim": 3, "decay": 0.9}, {"name": "finite-scalar", "levels": [4, 4]}]
+)
+def test_eight_images_are_learnt_by_heart(quantiser: dict[str, Any]) -> None:
+    squares = interpolate(drawn(8, 1, 2, 2).sign() * 0.8, size=7)
+    images = interpolate(squares, size=28)  # a code's part of the image is of one colour
     wanted = {
         "autoencoder_share": 0.25,
         "autoencoder_learning_rate": 1e-2,
         "prior_learning_rate": {"value": 5e-3, "decay_from": 0},
     }
-    method = build_method(
-        wanted, num_classes=8, **({"width": 8, "prior": {"depth": 2, "width": 64, "heads": 2}} | config)
-    )
+    prior = {"depth": 2, "width": 64, "heads": 2}
+    method = build_method(wanted, num_classes=8, width=8, prior=prior, quantiser=quantiser)
     batch, condition = Batch(images, torch.eye(8)), Condition(torch.eye(8))
     for step in range(300):
         method.step(batch, state(step, step / 300, 8))
