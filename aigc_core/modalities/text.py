@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -19,29 +20,29 @@ from aigc_core.files import atomic_write
 
 from .base import Media, Modality, modalities
 from .provenance import Provenance, Statement
+from .tokenizers.base import MAX_PIECES, Tokenizer, tokenizers
 
 END = 0
 """The token that ends a text and fills the rest of its row."""
-BYTES = 256
 SEPARATOR = "\n\n"
 """Between the texts of one file."""
-MAX_VOCABULARY = 20_000
-Tokenizer = Literal["characters", "bytes"]
+MAX_VOCABULARY = 300_000
 
 
 class TextSettings(Config):
-    """What a recipe may say of the shape: a token is a character that occurs in the data, or a byte of UTF-8.
+    """What a recipe may say of the shape. `vocabulary_size`: how many tokens a tokenizer that learns them learns at
+    most, the end included.
 
     Documents of more than `length` − 1 tokens are read in windows that overlap by half.
     """
 
-    tokenizer: Tokenizer = "characters"
+    tokenizer: str = "characters"
+    vocabulary_size: int = Field(default=1024, ge=258, le=MAX_PIECES)
     length: int = Field(default=256, ge=2, le=4096)
 
 
 class TextModality(Modality):
-    """Texts of at most `length` tokens. Of characters, token k is character k − 1 of the `vocabulary`; of bytes, byte
-    k − 1."""
+    """Texts of at most `length` tokens: token k is piece k − 1 of the tokenizer, built from the `vocabulary`."""
 
     name: ClassVar[str] = "text"
     plural: ClassVar[str] = "texts"
@@ -49,37 +50,33 @@ class TextModality(Modality):
     hub_task: ClassVar[str] = "text-generation"
     suffix: ClassVar[str] = ".txt"
     preview_file: ClassVar[str] = "samples.txt"
-    tokenizer: Tokenizer = "characters"
+    tokenizer: str = "characters"
     vocabulary: str = Field(default="", max_length=MAX_VOCABULARY)
     length: int = Field(ge=2, le=4096)
 
     @model_validator(mode="after")
-    def _each_once(self) -> TextModality:
-        if len(set(self.vocabulary)) < len(self.vocabulary):
-            raise ValueError("a character occurs twice in the vocabulary")
+    def _can_be_built(self) -> TextModality:
+        if self._pieces.size > MAX_PIECES:  # building raises ValueError for a wrong vocabulary
+            raise ValueError(f"there are more than {MAX_PIECES:,} different tokens")
         return self
+
+    @cached_property
+    def _pieces(self) -> Tokenizer:
+        return tokenizers[self.tokenizer](self.vocabulary)
 
     @property
     def vocabulary_size(self) -> int:
         """How many tokens there are, the end included."""
-        return 1 + (BYTES if self.tokenizer == "bytes" else len(self.vocabulary))
+        return 1 + self._pieces.size
 
     @classmethod
     def load(cls, data: str, settings: Mapping[str, Any], limit: int | None = None) -> tuple[Self, Dataset]:
         known = {name: value for name, value in settings.items() if name != "vocabulary"}
         wanted = parse_config(TextSettings, known, "The shape of texts")
         corpus = load_corpus(data, "train", limit)
-        vocabulary = ""
-        if wanted.tokenizer == "characters":
-            vocabulary = settings.get("vocabulary") or "".join(sorted(set().union(*corpus.documents)))
-            if len(vocabulary) > MAX_VOCABULARY:
-                raise AIGCError(
-                    "'{name}' has {count:,} different characters, and a model at most {most:,}; use "
-                    "--set shape.tokenizer=bytes.",
-                    name=data,
-                    count=len(vocabulary),
-                    most=MAX_VOCABULARY,
-                )
+        vocabulary = settings.get("vocabulary")
+        if vocabulary is None:
+            vocabulary = tokenizers[wanted.tokenizer].learn(corpus.documents, wanted.vocabulary_size - 1)
         shape = {"tokenizer": wanted.tokenizer, "vocabulary": vocabulary, "length": wanted.length}
         text = parse_config(cls, shape, f"Texts of '{data}'")
         return text, text._dataset(corpus)
@@ -99,27 +96,13 @@ class TextModality(Modality):
         return Dataset(corpus.name, torch.stack(rows), classes, corpus.class_names, corpus.licence, corpus.source)
 
     def tokens_of(self, text: str, skip_unknown: bool = False) -> list[int]:
-        """The tokens of a text. Raises AIGCError for characters that are not in the vocabulary, unless those are to be
-        left out."""
-        if self.tokenizer == "bytes":
-            return [byte + 1 for byte in text.encode()]
-        number = {character: k + 1 for k, character in enumerate(self.vocabulary)}
-        unknown = sorted(set(text) - number.keys())
-        if unknown and not skip_unknown:
-            raise AIGCError(
-                "The model has not learnt these characters: {characters}; leave them out.",
-                characters="".join(unknown[:20]),
-            )
-        return [number[character] for character in text if character in number]
+        """The tokens of a text. Raises AIGCError for what the tokenizer does not know, unless it is to be left out."""
+        return [piece + 1 for piece in self._pieces.encode(text, skip_unknown)]
 
     def texts(self, stored: Tensor) -> list[str]:
         """What tokens int64 [N, T] say; bytes that are no UTF-8 become the replacement character."""
-        return [self._text(row[: row.index(END)] if END in row else row) for row in stored.tolist()]
-
-    def _text(self, tokens: list[int]) -> str:
-        if self.tokenizer == "bytes":
-            return bytes(token - 1 for token in tokens).decode(errors="replace")
-        return "".join(self.vocabulary[token - 1] for token in tokens)
+        rows = [row[: row.index(END)] if END in row else row for row in stored.tolist()]
+        return [self._pieces.decode([token - 1 for token in row]) for row in rows]
 
     def encode_prompt(self, text: str) -> Tensor:
         tokens = self.tokens_of(text)
@@ -141,7 +124,7 @@ class TextModality(Modality):
         return len(stored) > 1 and bool((stored == stored[:1]).all())
 
     def describe(self) -> str:
-        return f"texts of up to {self.length} {self.tokenizer}"
+        return f"texts of up to {self.length} {self._pieces.plural}"
 
     def write(self, path: Path, stored: Tensor, statement: Statement, columns: int = 0) -> None:
         with atomic_write(path) as unfinished:

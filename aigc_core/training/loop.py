@@ -348,7 +348,9 @@ class Run:
 
     def _inherit(self, parent: StoredCheckpoint) -> None:
         """Start from another checkpoint's model and counters."""
-        made, ours = parent.config, self._checkpoint_config(self.total)
+        # The shape as it is read: an older checkpoint's may leave out what was added since.
+        made = parent.config.model_copy(update={"shape": parent.modality.model_dump(mode="json")})
+        ours = self._checkpoint_config(self.total)
         for setting in ("family", "architecture", "architecture_config", "modality", "shape", "num_classes"):
             if getattr(made, setting) != getattr(ours, setting):
                 raise AIGCError(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 import tarfile
 from itertools import product
 from pathlib import Path
+from shutil import copytree, ignore_patterns
 from subprocess import CalledProcessError
 
 import pytest
@@ -13,6 +15,8 @@ import torch
 from accelerate import Accelerator
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers.implementations import ByteLevelBPETokenizer
+from tokenizers.pre_tokenizers import ByteLevel
 from torch import Tensor
 
 from aigc_core import AIGCError, Checkpoint
@@ -27,9 +31,10 @@ from aigc_core.metrics.texts.bits_per_character import bits_per_character
 from aigc_core.metrics.texts.copied_pieces import copied_pieces, piece_hashes
 from aigc_core.metrics.texts.parses import parses
 from aigc_core.metrics.texts.poem_form import poem_form
-from aigc_core.modalities.base import Modality
+from aigc_core.modalities.base import Modality, build_modality
 from aigc_core.modalities.image import ImageModality
 from aigc_core.modalities.text import END, TextModality
+from aigc_core.modalities.tokenizers.bpe import BytePairs
 from aigc_core.rng import StepDraws
 
 TINY = {"depth": 1, "width": 16, "heads": 2}
@@ -70,6 +75,63 @@ def test_texts_are_read_back_from_their_tokens(written: str) -> None:
             continue
         tokens = torch.tensor([kind.tokens_of(written) + [END, END]])
         assert kind.texts(tokens) == [written] and tokens.max() < kind.vocabulary_size
+
+
+def library(vocabulary: str) -> ByteLevelBPETokenizer:
+    """The library's own tokenizer of GPT-2's kind, from its own alphabet, of the same merges."""
+    pieces, merges = sorted(ByteLevel.alphabet()), []
+    for merge in vocabulary.split(","):
+        left, right = map(int, merge.split())
+        merges.append((pieces[left], pieces[right]))
+        pieces += [pieces[left] + pieces[right]] * (pieces[left] + pieces[right] not in pieces)
+    numbers = {piece: number for number, piece in enumerate(pieces)}
+    return ByteLevelBPETokenizer(numbers, merges)
+
+
+LEARNT = BytePairs.learn(SENTENCES * 3, 300)
+
+
+@given(st.text(max_size=40))
+def test_byte_pairs_write_any_text_as_the_library_does(written: str) -> None:
+    kind = TextModality(tokenizer="bpe", vocabulary=LEARNT, length=200)
+    tokens = kind.tokens_of(written)
+    surrogates = any("\ud800" <= character <= "\udfff" for character in written)
+    if not surrogates:
+        assert kind.texts(torch.tensor([[*tokens, END]])) == [written]
+        assert [token - 1 for token in tokens] == library(LEARNT).encode(written).ids
+    assert all(0 < token < kind.vocabulary_size for token in tokens)
+
+
+def test_byte_pairs_are_learnt_as_the_library_learns_them() -> None:
+    kind = TextModality(tokenizer="bpe", vocabulary=LEARNT, length=26)
+    theirs = ByteLevelBPETokenizer()
+    theirs.train_from_iterator(SENTENCES * 3, vocab_size=300, show_progress=False)
+    assert BytePairs.learn(SENTENCES * 3, 300) == LEARNT and 257 < kind.vocabulary_size <= 301
+    for sentence in SENTENCES:
+        ours = [kind.texts(torch.tensor([[token]])) for token in kind.tokens_of(sentence)]
+        assert ours == [[theirs.decode([piece])] for piece in theirs.encode(sentence).ids]
+        assert len(ours) < len(sentence) / 2
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "vocabulary", "reason"),
+    [
+        ("characters", "aba", "a character occurs twice"),
+        ("characters", "".join(map(chr, range(0x4E00, 0x4E00 + 20_001))), "more than 20,000 different tokens"),
+        ("bytes", "a", "the vocabulary of bytes is empty"),
+        ("bpe", "1 2,", "no list of merges"),
+        ("bpe", "-1 2", "no list of merges"),
+        ("bpe", "1 2,1 2", "a merge occurs twice"),
+        ("bpe", "1 256", "not there yet"),
+        ("bpe", ",".join(f"{k} {k}" for k in (1, *range(256, 262))), "longer than 32 bytes"),
+        ("bpe", "1 2," * 100_000, "at most 300000 characters"),
+        ("words", "", "There is no tokenizer 'words'; there are bpe, bytes, characters."),
+    ],
+)
+def test_vocabularies_that_are_none(tokenizer: str, vocabulary: str, reason: str) -> None:
+    with pytest.raises(AIGCError) as refused:
+        build_modality("text", {"tokenizer": tokenizer, "vocabulary": vocabulary, "length": 9})
+    assert reason in str(refused.value) and len(str(refused.value)) < 300
 
 
 def test_long_documents_are_read_in_windows_that_overlap(tmp_path: Path) -> None:
@@ -238,6 +300,25 @@ def test_resumed_to_the_bit(run: Path, tmp_path: Path) -> None:
     assert main(["train", "--out", str(tmp_path / "run"), "--resume", "--images", "80"]) == 0
     ours, theirs = (Checkpoint.from_pretrained(folder).model.state_dict() for folder in (tmp_path / "run", run))
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_pieces_are_learnt_resumed_and_a_parent_of_before_is_taken(run: Path, tmp_path: Path) -> None:
+    recipe = Checkpoint.from_pretrained(run).config.recipe
+    words = ["--preset=text", f"--data={recipe['data']}", "--set=batch_size=4", "--set=checkpoint_images=8"]
+    words += ["--set=shape.length=32", '--set=architecture_config={"depth": 1, "width": 16, "heads": 2}']
+    pieces = [*words, "--set=shape.tokenizer=bpe", "--set=shape.vocabulary_size=280"]
+    for images, resume in (("8", []), ("16", ["--resume"])):
+        assert main(["train", *pieces, "--images", images, "--out", str(tmp_path / "bpe"), *resume]) == 0
+    shape = Checkpoint.from_pretrained(tmp_path / "bpe").modality
+    assert isinstance(shape, TextModality) and shape.vocabulary_size == 280
+    newest = Checkpoint.from_pretrained(run).path
+    assert newest
+    old = tmp_path / "old"
+    copytree(newest, old, ignore=ignore_patterns("training_state"))
+    config = json.loads((old / "config.json").read_text())
+    config["shape"] = {"tokenizer": "bytes", "length": 32}
+    (old / "config.json").write_text(json.dumps(config))
+    assert main(["train", *words, "--images=8", f"--parent={old}", "--out", str(tmp_path / "child")]) == 0
 
 
 # What is refused

@@ -1,0 +1,1 @@
+"""How texts are cut into tokens, one file each."""

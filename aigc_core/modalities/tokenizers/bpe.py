@@ -1,0 +1,94 @@
+"""`bpe`: pieces of words, by byte-pair encoding (Sennrich et al. 2016) of UTF-8 (Radford et al. 2019)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import ClassVar
+
+from tokenizers import Tokenizer as Library
+from tokenizers import decoders, models, pre_tokenizers, trainers
+
+from .base import Tokenizer, tokenizers
+
+BYTES = sorted(pre_tokenizers.ByteLevel.alphabet())
+"""The 256 letters that the library writes for bytes; pieces 0 to 255."""
+MAX_PIECE_BYTES = 32
+_merges = re.compile(r"(\d{1,5} \d{1,5}(,\d{1,5} \d{1,5})*)?")
+
+
+class BytePairs(Tokenizer):
+    """Every text can be written: the first 256 pieces are bytes, and each further one joins two before it.
+
+    The vocabulary lists the merges in the order they are applied, `LEFT RIGHT,LEFT RIGHT` by the numbers of the pieces.
+    """
+
+    plural: ClassVar[str] = "pieces of words"
+
+    @classmethod
+    def learn(cls, documents: Sequence[str], size: int) -> str:
+        """The most frequent merges of the documents, as many as make `size` pieces or as there are."""
+        library = _library(models.BPE())
+        trainer = trainers.BpeTrainer(
+            vocab_size=size, initial_alphabet=BYTES, max_token_length=MAX_PIECE_BYTES, show_progress=False
+        )
+        library.train_from_iterator((_utf8(document) for document in documents), trainer)
+        learnt, numbers = _merges_of(library), {letter: number for number, letter in enumerate(BYTES)}
+        written = []
+        for left, right in learnt:
+            written.append(f"{numbers[left]} {numbers[right]}")
+            numbers.setdefault(left + right, len(numbers))
+        return ",".join(written)
+
+    def __init__(self, vocabulary: str) -> None:
+        if not _merges.fullmatch(vocabulary):
+            raise ValueError("the vocabulary is no list of merges")
+        pairs = [tuple(map(int, merge.split(" "))) for merge in vocabulary.split(",") if merge]
+        if len(set(pairs)) < len(pairs):
+            raise ValueError("a merge occurs twice in the vocabulary")
+        pieces = list(BYTES)
+        numbers = {letter: number for number, letter in enumerate(BYTES)}
+        merges = []
+        for left, right in pairs:
+            if max(left, right) >= len(pieces):
+                raise ValueError("a merge joins pieces that are not there yet")
+            merges.append((pieces[left], pieces[right]))
+            joined = pieces[left] + pieces[right]
+            if len(joined) > MAX_PIECE_BYTES:
+                raise ValueError(f"a piece is longer than {MAX_PIECE_BYTES} bytes")
+            if joined not in numbers:  # two merges may lead to the same piece
+                numbers[joined] = len(pieces)
+                pieces.append(joined)
+        self._size = len(pieces)
+        self._library = _library(models.BPE(numbers, merges))
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    def encode(self, text: str, skip_unknown: bool = False) -> list[int]:
+        return self._library.encode(_utf8(text)).ids
+
+    def decode(self, pieces: Sequence[int]) -> str:
+        return self._library.decode(list(pieces))
+
+
+def _library(model: models.BPE) -> Library:
+    library = Library(model)
+    library.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    library.decoder = decoders.ByteLevel()
+    return library
+
+
+def _merges_of(library: Library) -> list[tuple[str, str]]:
+    """The library shows merges only in what it writes."""
+    return [(left, right) for left, right in json.loads(library.to_str())["model"]["merges"]]
+
+
+def _utf8(text: str) -> str:
+    """Without halves of surrogate pairs, which UTF-8 does not have."""
+    return text.encode(errors="replace").decode()
+
+
+tokenizers.register("bpe", BytePairs)

@@ -1,0 +1,31 @@
+"""`bytes`: a piece is a byte of UTF-8."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from .base import Tokenizer, tokenizers
+
+
+class Bytes(Tokenizer):
+    """Piece k is byte k; half of a surrogate pair, which UTF-8 does not have, becomes a question mark."""
+
+    plural: ClassVar[str] = "bytes"
+
+    def __init__(self, vocabulary: str) -> None:
+        if vocabulary:
+            raise ValueError("the vocabulary of bytes is empty")
+
+    @property
+    def size(self) -> int:
+        return 256
+
+    def encode(self, text: str, skip_unknown: bool = False) -> list[int]:
+        return list(text.encode(errors="replace"))
+
+    def decode(self, pieces: Sequence[int]) -> str:
+        return bytes(pieces).decode(errors="replace")
+
+
+tokenizers.register("bytes", Bytes)

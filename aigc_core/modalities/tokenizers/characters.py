@@ -1,0 +1,54 @@
+"""`characters`: a piece is a character that occurs in the training documents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from aigc_core.errors import AIGCError
+
+from .base import MAX_PIECES, Tokenizer, tokenizers
+
+
+class Characters(Tokenizer):
+    """Piece k is character k of the vocabulary."""
+
+    plural: ClassVar[str] = "characters"
+
+    @classmethod
+    def learn(cls, documents: Sequence[str], size: int) -> str:
+        """All characters of the documents, sorted. Raises AIGCError where there are over MAX_PIECES."""
+        vocabulary = "".join(sorted(set().union(*documents)))
+        if len(vocabulary) > MAX_PIECES:
+            raise AIGCError(
+                "The texts have {count:,} different characters, and a model at most {most:,}; use "
+                "--set shape.tokenizer=bytes.",
+                count=len(vocabulary),
+                most=MAX_PIECES,
+            )
+        return vocabulary
+
+    def __init__(self, vocabulary: str) -> None:
+        self._characters = vocabulary
+        self._numbers = {character: number for number, character in enumerate(vocabulary)}
+        if len(self._numbers) < len(vocabulary):
+            raise ValueError("a character occurs twice in the vocabulary")
+
+    @property
+    def size(self) -> int:
+        return len(self._characters)
+
+    def encode(self, text: str, skip_unknown: bool = False) -> list[int]:
+        unknown = sorted(set(text) - self._numbers.keys())
+        if unknown and not skip_unknown:
+            raise AIGCError(
+                "The model has not learnt these characters: {characters}; leave them out.",
+                characters="".join(unknown[:20]),
+            )
+        return [self._numbers[character] for character in text if character in self._numbers]
+
+    def decode(self, pieces: Sequence[int]) -> str:
+        return "".join(self._characters[piece] for piece in pieces)
+
+
+tokenizers.register("characters", Characters)
