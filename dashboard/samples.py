@@ -56,7 +56,7 @@ def _files(reference: str, folder: str, seeds: tuple[int, ...], _token: str | No
     with TemporaryDirectory() as temporary:
         for request in requests_of(seeds):
             sample(checkpoint, request.model_copy(update={"checkpoint": reference})).save(temporary)
-        return [(Path(temporary) / f"seed-{seed}{checkpoint.modality.suffix}").read_bytes() for seed in seeds]
+        return [(Path(temporary) / f"seed-{seed}{checkpoint.modality.file_suffix}").read_bytes() for seed in seeds]
 
 
 def show_samples(entry: Entry, seeds: Sequence[int], columns: int, caption: str) -> None:
@@ -92,5 +92,5 @@ def _show(entry: Entry, seeds: tuple[int, ...], columns: int, caption: str) -> N
                 st.caption(t("Seed {seed}", seed=seed))
                 st.audio(one)
             else:
-                name = f"seed-{seed}{modality.suffix}"
+                name = f"seed-{seed}{modality.file_suffix}"
                 st.download_button(name, one, name, on_click="ignore", key=f"{which}-{name}")

@@ -46,5 +46,5 @@ def run(arguments: Namespace) -> int:
 
 def _read(file: Path) -> Provenance:
     """What a file says of itself, by the kind of sample that its name says it holds; images where it says none."""
-    kinds = [kind for name in modalities if (kind := modalities[name]).suffix == file.suffix.lower()]
+    kinds = [kind for name in modalities if file.suffix.lower() in (kind := modalities[name]).suffixes]
     return (kinds[0] if kinds else modalities["image"]).read_provenance(file)

@@ -26,8 +26,8 @@ class Modality(Config):
     """One shape of one kind of sample: what `config.json` keeps as `modality` and `shape`.
 
     `plural`: what several samples are called. `media`: how a page shows them: pictures from image files, words that
-    `texts` gives, a player of sound files, or files to download. `suffix`: of the files it writes. `preview_file`: what
-    a checkpoint keeps to show itself by. `hub_task`: the Hub's task for models of such samples
+    `texts` gives, a player of sound files, or files to download. `suffixes`: of the files it may write. `preview_file`:
+    what a checkpoint keeps to show itself by. `hub_task`: the Hub's task for models of such samples
     (https://huggingface.co/docs/hub/models-tasks).
     """
 
@@ -35,8 +35,13 @@ class Modality(Config):
     plural: ClassVar[str]
     media: ClassVar[Media] = "file"
     hub_task: ClassVar[str]
-    suffix: ClassVar[str]
+    suffixes: ClassVar[tuple[str, ...]]
     preview_file: ClassVar[str]
+
+    @property
+    def file_suffix(self) -> str:
+        """That of the files it writes, one of `suffixes`."""
+        return self.suffixes[0]
 
     @classmethod
     def load(cls, data: str, settings: Mapping[str, Any], limit: int | None = None) -> tuple[Self, Dataset]:
@@ -93,7 +98,7 @@ class Modality(Config):
 
         `names`: without the suffix. Raises AIGCError when the disk is full or not writable.
         """
-        paths = [folder / f"{name}{self.suffix}" for name in names]
+        paths = [folder / f"{name}{self.file_suffix}" for name in names]
         for row, (path, statement) in enumerate(zip(paths, statements, strict=True)):
             self.write(path, stored[row : row + 1], statement)
         return paths

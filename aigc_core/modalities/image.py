@@ -56,7 +56,7 @@ class ImageModality(Modality):
     plural: ClassVar[str] = "images"
     media: ClassVar[Media] = "image"
     hub_task: ClassVar[str] = "unconditional-image-generation"
-    suffix: ClassVar[str] = ".png"
+    suffixes: ClassVar[tuple[str, ...]] = (".png",)
     preview_file: ClassVar[str] = "samples.png"
     channels: Channels
     resolution: Resolution
@@ -93,7 +93,7 @@ class ImageModality(Modality):
     def write_each(
         self, folder: Path, names: Sequence[str], stored: Tensor, statements: Sequence[Statement]
     ) -> list[Path]:
-        paths = [folder / f"{name}{self.suffix}" for name in names]
+        paths = [folder / f"{name}{self.file_suffix}" for name in names]
         with translate_io_errors(Path(self.plural)):
             for path, content in zip(paths, png_files(stored, statements), strict=True):
                 with open(path, "wb", buffering=0) as file:  # a server writes many at once, each for one visitor

@@ -49,11 +49,11 @@ class Samples:
         Raises AIGCError when the disk is full or not writable.
         """
         path, weights, modality = Path(out), self.checkpoint.weights_sha256, self.checkpoint.modality
-        if path.suffix.lower() == modality.suffix:
+        if path.suffix.lower() == modality.file_suffix:
             modality.write(path, self.stored, Statement(self.request.canonical(), weights))
             return
         for row, single in enumerate(self.request.singles()):
-            file = path / f"seed-{single.seed}{modality.suffix}"
+            file = path / f"seed-{single.seed}{modality.file_suffix}"
             modality.write(file, self.stored[row : row + 1], Statement(single.canonical(), weights))
 
     @property

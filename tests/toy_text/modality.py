@@ -27,7 +27,7 @@ class ToyText(Modality):
     plural: ClassVar[str] = "texts"
     media: ClassVar[Media] = "text"
     hub_task: ClassVar[str] = "text-generation"
-    suffix: ClassVar[str] = ".txt"
+    suffixes: ClassVar[tuple[str, ...]] = (".txt",)
     preview_file: ClassVar[str] = "samples.txt"
     vocabulary: str
     length: int
