@@ -25,6 +25,7 @@ from typing import Any
 
 import psutil
 
+from aigc_core.demo.options import SLOTS, Kind
 from tests.processes import answering, free_port
 
 from .report import print_table
@@ -47,6 +48,13 @@ with page:
 serve(page, server_port=int(sys.argv[1]))
 """
 """The page with a function that returns what /generate does, but draws and writes nothing."""
+
+
+def page_controls(model: str, count: int, strength: float) -> list[Any]:
+    """What the page's function `show` takes: seeds, options, of which only the first is set, directions and styles."""
+    empty: dict[Kind, Any] = {"slider": 0, "number": None, "menu": None, "switch": False}
+    own = [1, *(empty[kind] for kind in SLOTS[1:]), ""]
+    return [model, 7, count, [], "", *own, strength, 0, 0, 0, None, 0, ""]
 
 
 @dataclass
@@ -116,7 +124,7 @@ class Visitor:
         moved = self.random.choice([-2, 1.5, 3])
         [[pictures, *_]] = await self.connection.call(
             "generate", self.random.choice(MODELS), self.random.randrange(10**6), COUNT, "", 1, moved,
-            0, 0, 0, None, 0, "",
+            0, 0, 0, None, 0, "", "", "",
         )  # fmt: skip
         if len(pictures) != COUNT:
             raise RuntimeError(f"{len(pictures)} images")
@@ -128,7 +136,7 @@ class Visitor:
     async def sliders(self) -> None:
         """A slider of the page that moves."""
         strength = round(self.random.uniform(-4, 4), 1)
-        controls = [MODELS[1], 7, COUNT, [], 1, strength, 0, 0, 0, None, 0, ""]
+        controls = page_controls(MODELS[1], COUNT, strength)
         await self.connection.page_event(self.session, self.functions["show"], controls)
 
     async def explore(self) -> None:

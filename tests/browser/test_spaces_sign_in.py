@@ -158,7 +158,7 @@ def visit(page: Page, url: str) -> None:
 
 def generate(page: Page, address: str, model: str) -> str:
     """What the API answers to this visitor's browser: its event stream."""
-    values = [model, 7, 1, "", 1, 0, 0, 0, 0, None, 0, ""]
+    values = [model, 7, 1, "", 1, 0, 0, 0, 0, None, 0, "", "", ""]
     begun = page.request.post(f"{address}/gradio_api/call/generate", data={"data": values}).json()
     return page.request.get(f"{address}/gradio_api/call/generate/{begun['event_id']}").text()
 

@@ -15,7 +15,7 @@ from aigc_core.demo import pictures
 from aigc_core.demo.server import Sessions
 from aigc_core.modalities.png import read_png
 from aigc_core.pipeline import Checkpoint
-from tests.benchmarks.load import Connection, Visitor, measure, started
+from tests.benchmarks.load import Connection, Visitor, measure, page_controls, started
 from tests.processes import ROOT
 
 
@@ -30,7 +30,7 @@ def test_a_cold_start_takes_forty_callers_at_once_without_an_error(server: tuple
     measured = asyncio.run(measure(server, "generate", clients=40, seconds=1, pause=0))
     assert not measured.errors and len(measured.waits) >= 40
     (files, archive, link), *_ = asyncio.run(
-        Connection(server[0]).call("generate", "checkpoints/mnist", 3, 2, "", 1, 0, 0, 0, 0, None, 0, "")
+        Connection(server[0]).call("generate", "checkpoints/mnist", 3, 2, "", 1, 0, 0, 0, 0, None, 0, "", "", "")
     )
     assert archive is None and "seed=3" in link
     expected = Checkpoint.from_pretrained(ROOT / "checkpoints/mnist").sample(seed=3, count=2).images
@@ -49,7 +49,7 @@ def test_those_who_wait_are_told_where_they_are(server: tuple[int, psutil.Proces
         functions = {entry["api_name"]: entry["id"] for entry in json.loads(config)["dependencies"]}
         visitors = [Visitor(Connection(port), functions, random.Random(k), f"s{k}") for k in range(12)]
         await asyncio.gather(*(visitor.sliders() for visitor in visitors[:2]))
-        joined = {"data": ["checkpoints/fashion-mnist", 7, 64, [], 1, 0, 0, 0, 0, None, 0, ""], "event_data": None}
+        joined = {"data": page_controls("checkpoints/fashion-mnist", 64, 0), "event_data": None}
         for visitor in visitors:
             await visitor.connection.post(
                 "/gradio_api/queue/join", fn_index=functions["show"], session_hash=visitor.session, **joined
@@ -70,7 +70,7 @@ def test_a_call_leaves_no_session_and_a_visitor_keeps_one_while_here() -> None:
     visitor = sessions["visitor"]
     assert sessions["visitor"] is visitor
     generate = next(function for function in page.fns.values() if function.api_name == "generate")
-    asyncio.run(page.preprocess_data(generate, ["checkpoints/mnist", *[0] * 11], visitor))
+    asyncio.run(page.preprocess_data(generate, ["checkpoints/mnist", *[0] * 13], visitor))
     assert not visitor.config_values
     sessions.delete_all_expired_state()
     assert "visitor" in sessions and page._queue.pending_event_ids_session == {"visitor": {"event"}}
