@@ -127,8 +127,11 @@ def test_a_click_on_a_heading_sorts_by_number(address: str, browser: Browser) ->
     box = table.bounding_box()
     assert box
     # Behind the boxes to tick, the ranks and the names.
-    page.mouse.click(box["x"] + 330, box["y"] + 17)
-    page.mouse.click(box["x"] + 330, box["y"] + 17)
+    for _ in range(6):  # a click that comes while the page is drawn again is lost
+        page.mouse.click(box["x"] + 330, box["y"] + 17)
+        page.wait_for_timeout(1000)
+        if "step-0000001" in (table.locator("tbody tr").first.text_content() or ""):
+            break
     expect(table.locator("tbody tr").first).to_contain_text("step-0000001")
     assert [float(row[2]) for row in cells(table)] == [9.0, 8.0, 7.5, 7.0]
 

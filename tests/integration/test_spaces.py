@@ -33,7 +33,7 @@ def test_the_assembled_folder_holds_what_runs_and_nothing_else(spaces_folders, a
     forbidden = re.compile(r"(^|/)(tests|spaces|training_state|runs|\.git|__pycache__|secrets\.toml|\.env)(/|$)")
     assert not [name for name in names if forbidden.search(name)]
     suffixes = {Path(name).suffix for name in names if (spaces_folders[app] / name).is_file()}
-    assert suffixes <= {".py", ".md", ".txt", ".json", ".safetensors", ".png", ".yaml", ".toml", ""}
+    assert suffixes <= {".py", ".md", ".txt", ".json", ".safetensors", ".png", ".yaml", ".toml", ".po", ""}
     assert (".streamlit/config.toml" in names) == (app == "dashboard")
 
 

@@ -126,7 +126,7 @@ mix.fit(None, reference, 7, mix.NOTHING_WANTED)
 steps = list(invert.invert_file(reference, pictures[0].path))
 assert len(steps) > 2 and len(steps[-1][1]) == len(steps)
 names = [name for name, *_ in spaces.calls]
-assert {"draw", "draw_around", "draw_movie", "approach"} <= set(names), names
+assert {"draw", "draw_around", "draw_movie", "invert_stream"} <= set(names), names
 # The directions lie beside the model, so that no GPU was asked for to find them.
 assert not any("directions" in name for name in names), names
 """
