@@ -176,6 +176,12 @@ def _first_line(path: Path, request: str, weights: str) -> str:
     return " ".join(said.splitlines()) + "\n"
 
 
+def up_to_end(tokens: Tensor, end: int = END) -> Tensor:
+    """Which tokens [N, T] are a text's: bool [N, T], those before its end and the end itself."""
+    ended = tokens == end
+    return ended.cumsum(1) - ended.int() == 0
+
+
 def text_kind(modality: Modality) -> TextModality:
     """The modality, if it is that of texts. Raises AIGCError if it is another."""
     if not isinstance(modality, TextModality):

@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy
 from aigc_core.config import parse_config
 from aigc_core.errors import AIGCError, Sentence
 from aigc_core.families.base import Capability, Condition, LikelihoodModel, ModelSpec, SamplerOptions
+from aigc_core.modalities.text import up_to_end
 from aigc_core.nn.inverse_cdf import choose, uniform_of
 from aigc_core.nn.transformer import Cache, Transformer, TransformerConfig
 
@@ -83,10 +84,8 @@ class AutoregressiveModel(LikelihoodModel):
     def losses(self, tokens: Tensor, condition: Condition) -> tuple[Tensor, Tensor]:
         """−log p in nats of each token, [N, T], and which of them count: those up to and with the first end."""
         nats = cross_entropy(self(tokens, condition).flatten(0, 1).float(), tokens.flatten(), reduction="none")
-        counted = torch.ones_like(tokens, dtype=torch.bool)
-        if self.space.end is not None:
-            ended = tokens == self.space.end
-            counted = ended.cumsum(1) - ended.int() == 0
+        end = self.space.end
+        counted = torch.ones_like(tokens, dtype=torch.bool) if end is None else up_to_end(tokens, end)
         return nats.view_as(tokens), counted
 
     def bits_per_dimension(self, samples: Tensor, condition: Condition, noise: Tensor) -> Tensor:

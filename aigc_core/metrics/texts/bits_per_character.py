@@ -7,7 +7,7 @@ import numpy
 from aigc_core.errors import Sentence
 from aigc_core.metrics.estimate import GROUPS, Estimate, MetricInfo
 from aigc_core.metrics.stored import Comparison, StoredMetric, stored_by_name
-from aigc_core.modalities.text import END, text_kind
+from aigc_core.modalities.text import text_kind, up_to_end
 
 
 def bits_per_character(compared: Comparison) -> Estimate | None:
@@ -17,9 +17,7 @@ def bits_per_character(compared: Comparison) -> Estimate | None:
     """
     if compared.bits is None or compared.bits_of is None:
         return None
-    ended = compared.bits_of == END
-    tokens = (ended.cumsum(1) - ended.int() == 0).sum(1)
-    bits = (compared.bits.double() * tokens).numpy()
+    bits = (compared.bits.double() * up_to_end(compared.bits_of).sum(1)).numpy()
     characters = numpy.array([len(text) for text in text_kind(compared.modality).texts(compared.bits_of)], dtype=float)
     value = bits.sum() / characters.sum()
     effects = (bits - value * characters) / characters.mean()
