@@ -1,6 +1,8 @@
-"""Gradients of several processes, averaged."""
+"""What is done with gradients: those of several processes are averaged, and an optimiser takes a step on them."""
 
 from __future__ import annotations
+
+import math
 
 import torch
 from accelerate import Accelerator
@@ -20,3 +22,22 @@ def average_gradients(network: nn.Module, accelerator: Accelerator) -> None:
     assert isinstance(average, Tensor)
     for gradient, part in zip(gradients, average.split([gradient.numel() for gradient in gradients])):
         gradient.copy_(part.view_as(gradient))
+
+
+def descend(
+    loss: Tensor,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    accelerator: Accelerator,
+    learning_rate: float,
+    max_norm: float = math.inf,
+) -> None:
+    """One step on the gradients of a loss, averaged over all processes; longer ones are shortened to `max_norm`."""
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    average_gradients(network, accelerator)
+    if max_norm < math.inf:
+        nn.utils.clip_grad_norm_(network.parameters(), max_norm)
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate
+    optimizer.step()

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from aigc_core.config import Config, parse_config
 from aigc_core.families.adam import Betas
 from aigc_core.families.base import Batch, Condition, ModelSpec, StepState, TrainingMethod
-from aigc_core.families.gradients import average_gradients
+from aigc_core.families.gradients import descend
 from aigc_core.families.schedule import LinearDecay, NonNegativeSchedule, value_at
 
 from .model import AutoregressiveModel, build_model
@@ -67,12 +67,7 @@ class LikelihoodTraining(TrainingMethod):
         with self.accelerator.autocast():
             nats, counted = self.network.losses(tokens, Condition(batch.classes))
         loss = (nats * counted).sum() / counted.sum()
-        self.adam.zero_grad(set_to_none=True)
-        loss.backward()
-        average_gradients(self.network, self.accelerator)
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.config.max_gradient_norm)
         warmth = min(1.0, (state.step + 1) / (self.config.warmup_steps + 1))
-        for group in self.adam.param_groups:
-            group["lr"] = warmth * value_at(self.config.learning_rate, state)
-        self.adam.step()
+        rate = warmth * value_at(self.config.learning_rate, state)
+        descend(loss, self.network, self.adam, self.accelerator, rate, self.config.max_gradient_norm)
         return {"loss": loss.detach(), "bits_per_token": loss.detach() / math.log(2)}

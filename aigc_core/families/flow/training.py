@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
 from accelerate import Accelerator
@@ -12,8 +12,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from aigc_core.config import Config, parse_config
+from aigc_core.families.adam import Betas
 from aigc_core.families.base import Batch, ModelSpec, StepState, TrainingMethod
-from aigc_core.families.gradients import average_gradients
+from aigc_core.families.gradients import descend
 from aigc_core.families.schedule import LinearDecay, NonNegativeSchedule, value_at
 
 from .model import VectorFieldModel, build_model
@@ -31,7 +32,7 @@ class FlowTrainingConfig(Config):
     time_location: float = Field(default=0.0, ge=-10, le=10)
     time_scale: float = Field(default=1.0, gt=0, le=10)
     learning_rate: NonNegativeSchedule = LinearDecay(value=1e-3, decay_from=0.5)
-    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.99)
+    betas: Betas = (0.9, 0.99)
     weight_decay: float = Field(default=0.01, ge=0)
     warmup_steps: int = Field(default=100, ge=0)
 
@@ -82,13 +83,8 @@ class FlowTraining(TrainingMethod):
     def step(self, batch: Batch, state: StepState) -> dict[str, Tensor]:
         """Train on one batch; samples float [N, C, R, R] in [-1, 1]."""
         loss, error = self.losses(batch, state)
-        self.adam.zero_grad(set_to_none=True)
-        loss.backward()
-        average_gradients(self.flow, self.accelerator)
         warmth = min(1.0, (state.step + 1) / (self.config.warmup_steps + 1))
-        for group in self.adam.param_groups:
-            group["lr"] = warmth * value_at(self.config.learning_rate, state)
-        self.adam.step()
+        descend(loss, self.flow, self.adam, self.accelerator, warmth * value_at(self.config.learning_rate, state))
         return {"loss": error.detach()}
 
     def times(self, normal: Tensor) -> Tensor:

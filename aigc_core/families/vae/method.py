@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from aigc_core.config import Config, parse_config
 from aigc_core.families.adam import Betas
 from aigc_core.families.base import Batch, ModelSpec, StepState, TrainingMethod
-from aigc_core.families.gradients import average_gradients
+from aigc_core.families.gradients import descend
 from aigc_core.families.schedule import LinearDecay, NonNegativeSchedule, value_at
 
 from .model import VAE, build_vae
@@ -65,22 +65,13 @@ class ELBOTraining(TrainingMethod):
         divergence = kl_divergence(mean.float(), log_variance.float()).mean()
         error = gaussian_error(batch.samples, reconstructed.float(), vae.log_sigma).mean()
         loss = error + value_at(self.config.beta, state) * divergence
-        self.descend(loss, value_at(self.config.learning_rate, state))
+        descend(loss, vae, self.adam, self.accelerator, value_at(self.config.learning_rate, state))
         return {
             "loss": loss.detach(),
             "divergence": divergence.detach(),
             "reconstruction_error": error.detach(),
             "sigma": vae.log_sigma.detach().exp(),
         }
-
-    def descend(self, loss: Tensor, learning_rate: float) -> None:
-        """One step of Adam on the gradients of a loss, averaged over all processes."""
-        self.adam.zero_grad(set_to_none=True)
-        loss.backward()
-        average_gradients(self.vae, self.accelerator)
-        for group in self.adam.param_groups:
-            group["lr"] = learning_rate
-        self.adam.step()
 
     def warning(self, measured: dict[str, float]) -> str | None:
         """A sentence when the posterior has collapsed: the latents say nothing of the sample (Bowman et al. 2016)."""

@@ -16,7 +16,7 @@ from torch.nn import functional
 from aigc_core.config import Config, parse_config
 from aigc_core.families.adam import Betas
 from aigc_core.families.base import Batch, Condition, Model, ModelSpec, StepState, TrainingMethod
-from aigc_core.families.gradients import average_gradients
+from aigc_core.families.gradients import descend
 from aigc_core.families.schedule import LinearDecay, NonNegativeSchedule, value_at
 
 from .model import VQVAE, build_vqvae
@@ -89,7 +89,8 @@ class TwoPhaseTraining(TrainingMethod):
             reconstructed = autoencoder.decode(quantised.vectors)
         error = functional.mse_loss(reconstructed.float(), batch.samples)
         loss = error + quantised.loss
-        self._descend(loss, autoencoder, self.autoencoder_adam, value_at(self.config.autoencoder_learning_rate, state))
+        rate = value_at(self.config.autoencoder_learning_rate, state)
+        descend(loss, autoencoder, self.autoencoder_adam, self.accelerator, rate)
         priority = state.draws.uniform(autoencoder.length).flatten()
         autoencoder.quantiser.learn(*map(self._gathered, (vectors.detach(), quantised.codes, priority)))
         measured = {"loss": loss.detach(), "reconstruction_error": error.detach()}
@@ -104,27 +105,9 @@ class TwoPhaseTraining(TrainingMethod):
         loss = nats.mean()
         warmth = min(1.0, state.progress / self.config.prior_warmup) if self.config.prior_warmup else 1.0
         rate = warmth * value_at(self.config.prior_learning_rate, state)
-        self._descend(loss, prior, self.prior_adam, rate, self.config.max_gradient_norm)
+        descend(loss, prior, self.prior_adam, self.accelerator, rate, self.config.max_gradient_norm)
         measured = {"loss": loss.detach(), "bits_per_code": loss.detach() / math.log(2)}
         return measured | self._measured(codes.flatten())
-
-    def _descend(
-        self,
-        loss: Tensor,
-        network: nn.Module,
-        adam: torch.optim.Optimizer,
-        learning_rate: float,
-        max_norm: float = math.inf,
-    ) -> None:
-        """One step on the gradients of a loss, averaged over all processes."""
-        adam.zero_grad(set_to_none=True)
-        loss.backward()
-        average_gradients(network, self.accelerator)
-        if max_norm < math.inf:
-            nn.utils.clip_grad_norm_(network.parameters(), max_norm)
-        for group in adam.param_groups:
-            group["lr"] = learning_rate
-        adam.step()
 
     def _gathered(self, rows: Tensor) -> Tensor:
         """Rows of all processes, so that their quantisers learn the same."""
