@@ -22,6 +22,7 @@ from aigc_core.families.flow.model import FlowModel, FlowOptions, MeanFlowModel,
 from aigc_core.families.flow.networks import FieldShape, VectorField
 from aigc_core.families.flow.networks.dit import DiT, DiTConfig
 from aigc_core.families.flow.networks.unet import UNet, UNetConfig
+from aigc_core.families.flow.sample_prediction import SamplePrediction
 from aigc_core.families.flow.solvers import Solver, euler, even_times, heun
 from aigc_core.families.flow.training import FlowTraining, points_on_paths
 from aigc_core.modalities.image import ImageModality
@@ -119,6 +120,18 @@ def test_the_target_of_mean_flow_by_hand() -> None:
     torch.testing.assert_close(target, rate * points - durations[:, None])
 
 
+@pytest.mark.parametrize("predicts", ["velocity", "average_velocity"])
+def test_a_sample_that_is_predicted_is_reached_in_the_time_left(predicts: str) -> None:
+    model = lively(build_model(spec("unet", predicts=predicts, output="sample")))
+    assert isinstance(model, FlowModel | MeanFlowModel) and isinstance(model.network, SamplePrediction)
+    points, classes = torch.randn(2, 1, 28, 28), torch.eye(3)[:2]
+    times = torch.tensor([[0.0], [0.75]]).expand(2, 2 if predicts == "average_velocity" else 1)
+    samples, vectors = model.network.network(points, times, classes), model.network(points, times, classes)
+    torch.testing.assert_close(points + torch.tensor([1.0, 0.25]).view(2, 1, 1, 1) * vectors, samples)
+    at_the_end = model.network(points, torch.ones_like(times), classes)
+    assert at_the_end.isfinite().all()
+
+
 def test_guidance_leads_away_from_the_class_that_is_not_told() -> None:
     flow = FlowModel(Linear(), (1, 1, 1)).requires_grad_(False)
     points, classes = torch.full((3, 1, 1, 1), 2.0), torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]])
@@ -135,7 +148,8 @@ def test_options_are_those_of_the_equation() -> None:
         generated = flow.generate(noise, condition, FlowOptions(steps=steps, solver="euler"))
         assert generated.item() == pytest.approx(3 * (1 + 0.5 / steps) ** steps)
         generated = flow.generate(noise, condition, FlowOptions(steps=steps))
-        assert generated.item() == pytest.approx(3 * (1 + 0.5 / steps + 0.125 / steps**2) ** steps)
+        heun_steps = (1 + 0.5 / steps + 0.125 / steps**2) ** (steps - 1)
+        assert generated.item() == pytest.approx(3 * heun_steps * (1 + 0.5 / steps))
 
 
 def test_mean_flow_jumps_by_the_average_velocity() -> None:
@@ -207,7 +221,7 @@ def test_directions_are_found_in_the_noise(monkeypatch: pytest.MonkeyPatch) -> N
     model.network.register_forward_hook(lambda *passed: passes.append(len(passed[2])))
     found = directions.find_directions(model, num_classes=3)
     assert found.vectors.shape == (len(found.names), 784) and found.effects.min() > 0
-    evaluations = 2 * FlowOptions().steps
+    evaluations = 2 * FlowOptions().steps - 1
     assert passes.count(2) == 2 * len(found.names) * evaluations == len(passes)
 
 

@@ -26,13 +26,15 @@ from aigc_core.modalities.image import ImageModality
 
 from .likelihood import bits_per_dimension
 from .networks import FieldShape, VectorField, architectures
+from .sample_prediction import SamplePrediction
 from .solvers import Velocity, even_times, solvers
 
 MAX_STEPS = 200
 
 
 class FlowOptions(SamplerOptions):
-    """How the differential equation is solved. `steps` of the solver: Heun's evaluates the network twice in each.
+    """How the differential equation is solved. `steps` of the solver: Heun's evaluates the network twice in each but
+    the last.
 
     `guidance`: 1 draws from the class as it was learnt, more than 1 makes samples more typical of it and less varied,
     0 leaves the class out (Ho & Salimans 2021). It does nothing where a model knows no classes.
@@ -154,4 +156,6 @@ def build_model(spec: ModelSpec) -> FlowModel | MeanFlowModel:
     averages = config.predicts == "average_velocity"
     shape = FieldShape(kind.channels, kind.resolution, spec.num_classes, 1 + averages)
     network, sample_shape = architecture.build(config, shape), (kind.channels, kind.resolution, kind.resolution)
+    if config.output == "sample":
+        network = SamplePrediction(network)
     return MeanFlowModel(network, sample_shape) if averages else FlowModel(network, sample_shape)

@@ -32,7 +32,14 @@ def heun(velocity: Velocity, start: Tensor, times: list[float]) -> Tensor:
     return points
 
 
-solvers: dict[str, Solver] = {"euler": euler, "heun": heun}
+def heun_and_euler(velocity: Velocity, start: Tensor, times: list[float]) -> Tensor:
+    """Heun's method, and Euler's for the last step, as at its very end a velocity is least certain (Karras et al. 2022,
+    algorithm 1)."""
+    return euler(velocity, heun(velocity, start, times[:-1]), times[-2:])
+
+
+solvers: dict[str, Solver] = {"euler": euler, "heun": heun_and_euler}
+"""As samples are drawn."""
 
 
 def even_times(steps: int, start: float = 0.0, end: float = 1.0) -> list[float]:

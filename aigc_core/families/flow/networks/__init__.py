@@ -21,10 +21,12 @@ class FieldConfig(Config):
     """What the configs of all architectures share.
 
     `predicts`: the velocity v(x, t) at a time, or its average u(x, t, d) over the time from t to t + d, which MeanFlow
-    learns; the network is told one time or two.
+    learns; the network is told one time or two. `output`: what the network's maps are, that vector or the sample that
+    the point leads to, of which the vector follows (see `sample_prediction`).
     """
 
     predicts: Literal["velocity", "average_velocity"] = "velocity"
+    output: Literal["vector", "sample"] = "vector"
 
 
 class VectorField(nn.Module):
