@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from .checkpoint.checkpoint import StoredCheckpoint
 from .config import parse_config
-from .errors import AIGCError
+from .errors import AIGCError, Sentence
 from .hub.card import write_card
 from .hub.resolve import resolve_reference
 from .modalities.provenance import Statement
@@ -81,4 +81,4 @@ def write_preview(checkpoint: StoredCheckpoint, folder: Path) -> str | None:
     stored = sample(checkpoint, request).stored
     statement = Statement(request.canonical(), checkpoint.weights_sha256)
     modality.write(folder / modality.preview_file, stored, statement, columns)
-    return "all samples look the same: the model has collapsed." if modality.has_collapsed(stored) else None
+    return Sentence("all samples look the same: the model has collapsed.") if modality.has_collapsed(stored) else None

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 
 from .errors import AIGCError
-from .translation import environment_language, translate_error
+from .translation import environment_language, translate, translate_error
 
 
 def run_program(program: Callable[[], int | None], interrupted: str = "Interrupted.") -> int:
@@ -33,7 +33,8 @@ def run_program(program: Callable[[], int | None], interrupted: str = "Interrupt
         print(f"error: {translate_error(error, environment_language())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
-        print(str(stop) or interrupted, file=sys.stderr)
+        said = stop.args[0] if stop.args else interrupted
+        print(translate(said, environment_language()), file=sys.stderr)
         # Threads may still wait for an answer; a second ^C ends them without a word.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         return 130

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
 
 from aigc_core.checkpoint.folder import read_config
 from aigc_core.config import parse_config
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.training.presets import OPTIONS, apply_setting, preset_names, preset_summary, read_preset
 from aigc_core.training.presets.legacy import upgrade_recipe
 
@@ -41,6 +42,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     from aigc_core.pipeline import train
+    from aigc_core.training.messages import next_commands, tell
     from aigc_core.training.recipe import TrainingConfig
     from aigc_core.training.resume import newest_checkpoint
 
@@ -60,5 +62,8 @@ def run(arguments: Namespace) -> int:
         apply_setting(settings, setting)
     config = parse_config(TrainingConfig, settings, "Training settings")
     newest = train(config, out, resume=arguments.resume, trackers=("tensorboard", *arguments.track))
+    tell(Sentence("Next:"))
+    for command in next_commands(config, out):
+        print(f"  {command}", file=sys.stderr)
     print(newest)
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -10,10 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from aigc_core.checkpoint.folder import step_folders
+from aigc_core.errors import Sentence
 
-ANNOUNCEMENT = (
-    "Stopping: this step is finished and saved. Another Ctrl-C stops at once and discards what was trained since the "
-    "last checkpoint."
+from .messages import resume_command
+
+ANNOUNCEMENT = Sentence(
+    "Stopping: saving after this step. Another Ctrl-C stops at once and discards what was trained since the last "
+    "checkpoint."
 )
 QUICK_PRESS_SECONDS = 0.5
 """Nobody reads the announcement in less: a signal that soon after the first is the same wish.
@@ -60,15 +62,23 @@ def stop_on_signals(announce: Callable[[], None]) -> Iterator[Callable[[], bool]
             signal.signal(number, handler)
 
 
-def what_was_saved(folder: Path, step: int) -> str:
+def what_was_saved(folder: Path, step: int) -> Sentence:
     """A sentence on a run that was stopped after `step` steps, its parent's included: what is saved, how to go on."""
     saved = step_folders(folder) if folder.is_dir() else []
     if not saved:
-        return f"Interrupted; nothing was saved in '{folder}'. Run the same command again to begin anew."
+        return Sentence(
+            "Interrupted; nothing was saved in '{folder}'. Run the same command again to begin anew.", folder=folder
+        )
     lost = step - int(saved[-1].name.removeprefix("step-"))
-    command = shlex.join(["python", "-m", "aigc_core", "train", "--out", str(folder), "--resume"])
+    values = {"checkpoint": saved[-1], "command": resume_command(folder)}
     if lost > 0:
-        what = f"the last {lost:,} steps are discarded, and all before is saved in '{saved[-1]}'"
-    else:
-        what = f"all that was trained is saved in '{saved[-1]}'"
-    return f"Interrupted; {what}. Go on with `{command}`."
+        return Sentence(
+            "Interrupted; the last {lost:,} steps are discarded, and all before is saved in '{checkpoint}'. Go on with "
+            "`{command}`.",
+            lost=lost,
+            **values,
+        )
+    return Sentence(
+        "Interrupted; all that was trained is saved in '{checkpoint}'. Go on with `{command}`.",
+        **values,
+    )

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import os
 import shutil
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -39,6 +38,7 @@ from aigc_core.rng import ShuffledStream, StepDraws, seeded_generator, to_device
 from .ema import ExponentialMovingAverage
 from .interrupt import ANNOUNCEMENT, Interrupted, sigterm_interrupts, stop_on_signals, what_was_saved
 from .lock import run_lock
+from .messages import Forecast, tell, warning, where_to_look
 from .preflight import check_names, try_to_save
 from .presets.legacy import upgrade_recipe
 from .processes import on_main_process
@@ -93,6 +93,7 @@ def train(
     with run_lock(folder, accelerator), sigterm_interrupts():
         try:
             run = Run(config, folder, accelerator, resume=resume, open_parent=open_parent, hooks=hooks)
+            run.tell(where_to_look(folder, trackers))
             return run.train()
         except KeyboardInterrupt:
             raise Interrupted(what_was_saved(folder, run.total["step"] if run else 0)) from None
@@ -164,16 +165,21 @@ class Run:
     def train(self) -> Path:
         """Run to the end; returns the newest checkpoint's folder. Raises KeyboardInterrupt if it was stopped before."""
         if self.progress >= 1:
-            self._tell(
-                f"nothing is left to train: '{self.folder}' has seen {self.images_seen:,} images in "
-                f"{self.training_seconds:.0f} seconds."
+            self.tell(
+                Sentence(
+                    "Nothing is left to train: '{folder}' has seen {samples:,} samples in {seconds:.0f} seconds.",
+                    folder=self.folder,
+                    samples=self.images_seen,
+                    seconds=self.training_seconds,
+                )
             )
             return self._save()
         if threading.excepthook is threading.__excepthook__:
             threading.excepthook = _report_thread
         next_checkpoint = (self.images_seen // self.config.checkpoint_images + 1) * self.config.checkpoint_images
         stopped = False
-        with stop_on_signals(self._announce_stop) as interrupted, self._progress_bar() as progress_bar:
+        forecast = Forecast(self.config)
+        with stop_on_signals(lambda: self.tell(ANNOUNCEMENT)) as interrupted, self._progress_bar() as progress_bar:
             with translate_io_errors(self.folder):
                 self.accelerator.init_trackers("training", config=self._tracked())
             while self.progress < 1 and not stopped:
@@ -183,6 +189,8 @@ class Run:
                 losses = {name: value.item() for name, value in measured.items()} if log else {}
                 self.training_seconds += time.perf_counter() - started
                 stopped = self._agree(interrupted())
+                if promised := forecast.after_step(self.images_seen, self.training_seconds):
+                    self.tell(promised)
                 if log:
                     self._check_health(losses)
                     self._show(progress_bar, losses)
@@ -260,20 +268,15 @@ class Run:
         """Stop when training has diverged; warn in words when it goes wrong."""
         if not all(math.isfinite(value) for value in losses.values()):
             raise self._diverged()
-        warning = self.method.warning(losses)
-        if warning and warning != self.warned:
-            self._warn(warning)
-        self.warned = warning
+        sentence = self.method.warning(losses)
+        if sentence and sentence != self.warned:
+            self.tell(warning(sentence))
+        self.warned = sentence
 
-    def _warn(self, sentence: str) -> None:
-        self._tell(f"warning: {sentence}")
-
-    def _announce_stop(self) -> None:
-        self._tell(ANNOUNCEMENT)
-
-    def _tell(self, sentence: str) -> None:
+    def tell(self, sentence: str) -> None:
+        """Say something once for all processes."""
         if self.accelerator.is_main_process:
-            tqdm.write(sentence, file=sys.stderr)
+            tell(sentence)
 
     def _tracked(self) -> dict[str, Any]:
         """The recipe as trackers take it."""
@@ -296,8 +299,8 @@ class Run:
         checkpoint = StoredCheckpoint(self._checkpoint_config(self.total), model)
         with atomic_directory(target) as unfinished:
             checkpoint.write_files(unfinished)
-            for warning in filter(None, [hook(checkpoint, unfinished) for hook in self.hooks]):
-                self._warn(warning)
+            for sentence in filter(None, [hook(checkpoint, unfinished) for hook in self.hooks]):
+                self.tell(warning(sentence))
             save_training_state(
                 unfinished / TRAINING_STATE_FOLDER,
                 self.method.modules | {"ema": self.ema.model},

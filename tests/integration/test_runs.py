@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -18,6 +19,9 @@ from aigc_core import AIGCError
 from aigc_core.checkpoint.folder import read_config, step_folders
 from aigc_core.cli import main
 from aigc_core.pipeline import train
+from aigc_core.training.messages import Forecast
+from aigc_core.training.recipe import TrainingConfig
+from tests.local_hub import LocalHub
 from tests.processes import assert_one_sentence, run_here
 from tests.small_runs import ONE_THREAD, command, config
 
@@ -162,7 +166,7 @@ def test_a_run_that_has_had_enough_is_finished(
     before = sorted(newest.parent.rglob("*"))
     assert main(["train", "--out", str(tmp_path / "run"), "--resume", *less]) == 0
     printed = capsys.readouterr()
-    assert printed.out == f"{newest}\n" and "nothing is left to train" in printed.err
+    assert printed.out == f"{newest}\n" and "Nothing is left to train" in printed.err
     assert [path for path in sorted(newest.parent.rglob("*")) if path.name != ".lock"] == [
         path for path in before if path.name != ".lock"
     ]
@@ -287,6 +291,18 @@ def test_a_second_interrupt_discards_and_says_so(digits_folder: Path, tmp_path: 
     resumed(run, sentence)
 
 
+def test_a_timed_run_that_is_over_resumes_to_a_sentence(
+    digits_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [word for word in command(digits_folder, tmp_path / "run", 0) if word not in ("--images", "0")][3:]
+    assert main([*words, "--seconds", "0.05"]) == 0
+    capsys.readouterr()
+    assert main(["train", "--out", str(tmp_path / "run"), "--resume"]) == 0
+    errors = capsys.readouterr().err
+    assert "Nothing is left to train" in errors and "Traceback" not in errors
+    assert f"--out {tmp_path / 'run'} --resume --seconds 0.1" in errors
+
+
 def test_a_stop_before_the_first_checkpoint_says_so(digits_folder: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     process = start(*command(digits_folder, run, 8_000_000, "--set=checkpoint_images=8000000"))
@@ -300,3 +316,62 @@ def test_a_stop_before_the_first_checkpoint_says_so(digits_folder: Path, tmp_pat
         assert f"'{step_folders(run)[-1]}'" in last_sentence(errors)
     else:
         assert "nothing was saved" in last_sentence(errors)
+
+
+# What is said
+
+
+def test_the_commands_at_the_end_of_a_run_work(
+    digits_folder: Path,
+    tmp_path: Path,
+    local_hub: LocalHub,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As someone would type them who has never used this before."""
+    run = tmp_path / "runs" / "my digits"
+    assert main(command(digits_folder, run, 80)[3:]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == f"{step_folders(run)[-1]}\n"
+    assert f"tensorboard --logdir '{run}'" in printed.err
+    monkeypatch.chdir(tmp_path)
+    lines = printed.err[printed.err.index("Next:") :].splitlines()[1:]
+    commands = [shlex.split(line) for line in lines]
+    assert [words[3] for words in commands] == ["sample", "evaluate", "push", "train"]
+    for words in commands:
+        assert words[:3] == ["python", "-m", "aigc_core"]
+        # The extractor that one's own pictures are held to by default is fetched from elsewhere.
+        more = ["--extractor", "mnist-classifier", "--num-samples", "64"] if words[3] == "evaluate" else []
+        assert main([word.replace("OWNER/NAME", "ada/digits") for word in words[3:]] + more) == 0, words
+    assert len(list((tmp_path / "samples-my digits").glob("*.png"))) == 16
+    assert read_config(step_folders(run)[-1]).images_seen == 160
+
+
+def forecasts(config: TrainingConfig, rate: float, steps: int) -> list[str]:
+    """What a run is told that sees ten samples a step, the first three steps at a tenth of the rate."""
+    forecast, seconds, told = Forecast(config), 0.0, []
+    for step in range(steps):
+        seconds += 10 / (rate / 10 if step < 3 else rate)
+        told.append(forecast.after_step(10 * (step + 1), seconds))
+    return [sentence for sentence in told if sentence]
+
+
+def test_a_run_says_how_long_it_takes_once_its_speed_is_known(digits_folder: Path) -> None:
+    by_images = config(digits_folder, images=1_000_000)
+    (sentence,) = forecasts(by_images, 220, 200)
+    assert sentence.startswith("It takes about 1 h 16 min at 220 samples a second; `--seconds 600` would end it")
+    by_time = config(digits_folder, seconds=600)
+    (sentence,) = forecasts(by_time, 220, 200)
+    assert sentence.startswith("10 min are left, in which it sees about 130,")
+    assert forecasts(by_images, 220, 50) == [], "it has been measured for a second"
+    (sentence,) = forecasts(config(digits_folder, images=5000), 220, 200)
+    assert sentence.startswith("It takes about 18 s at 220")
+
+
+def test_what_a_run_says_is_said_in_chinese(
+    digits_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    assert main(command(digits_folder, tmp_path / "run", 8)[3:]) == 0
+    errors = capsys.readouterr().err
+    assert "接下来" in errors and "Watch it" not in errors

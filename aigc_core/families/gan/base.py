@@ -12,6 +12,7 @@ from pydantic import field_validator
 from torch import Tensor, nn
 
 from aigc_core.config import Config, parse_config
+from aigc_core.errors import Sentence
 from aigc_core.families.base import Batch, Model, ModelSpec, StepState, TrainingMethod
 from aigc_core.families.compile import maybe_compile
 from aigc_core.families.gradients import average_gradients
@@ -106,7 +107,9 @@ class GANTraining(TrainingMethod):
     def warning(self, measured: dict[str, float]) -> str | None:
         """A sentence when the discriminator has won: it tells every pair apart and the generator learns nothing."""
         if measured["discriminator_accuracy"] == 1 and measured["real_logits"] - measured["fake_logits"] > 20:
-            return "the discriminator has won and teaches nothing; raise the γ of r1 or lower its learning rate."
+            return Sentence(
+                "the discriminator has won and teaches nothing; raise the γ of r1 or lower its learning rate."
+            )
         return None
 
     def follow_schedules(self, state: StepState) -> None:

@@ -10,6 +10,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from aigc_core.config import Config, parse_config
+from aigc_core.errors import Sentence
 from aigc_core.families.adam import Betas
 from aigc_core.families.base import Batch, ModelSpec, StepState, TrainingMethod
 from aigc_core.families.gradients import descend
@@ -76,5 +77,7 @@ class ELBOTraining(TrainingMethod):
     def warning(self, measured: dict[str, float]) -> str | None:
         """A sentence when the posterior has collapsed: the latents say nothing of the sample (Bowman et al. 2016)."""
         if measured["divergence"] < 0.1:
-            return "the latents carry no information (posterior collapse); lower beta or let it grow over training."
+            return Sentence(
+                "the latents carry no information (posterior collapse); lower beta or let it grow over training."
+            )
         return None

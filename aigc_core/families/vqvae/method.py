@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from aigc_core.config import Config, parse_config
+from aigc_core.errors import Sentence
 from aigc_core.families.adam import Betas
 from aigc_core.families.base import Batch, Condition, Model, ModelSpec, StepState, TrainingMethod
 from aigc_core.families.gradients import descend
@@ -123,7 +124,9 @@ class TwoPhaseTraining(TrainingMethod):
         """A sentence when all but a few codes are out of use (van den Oord et al. 2017 report perplexities)."""
         size = self.vqvae.autoencoder.quantiser.size
         if measured["code_perplexity"] < 1 + COLLAPSED_BELOW * (size - 1):
-            return "the codes have collapsed: only a few are in use; raise restart_below, or lower commitment."
+            return Sentence(
+                "the codes have collapsed: only a few are in use; raise restart_below, or lower commitment."
+            )
         return None
 
     def kept_model(self, average: Model, class_shares: Tensor) -> Model:

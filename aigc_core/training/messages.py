@@ -1,0 +1,121 @@
+"""What a training says before, while and after it runs, besides its progress bar."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from aigc_core.errors import Sentence
+from aigc_core.translation import environment_language, translate
+
+from .recipe import TrainingConfig
+
+EXAMPLE_SECONDS = 600
+"""The bound that is suggested for a run that is to last longer."""
+WARM_UP_STEPS = 3
+MEASURED_SECONDS = 5.0
+"""The speed is that of the first seconds of training after a few steps, which are slower."""
+
+
+def tell(sentence: str) -> None:
+    """Write a sentence to standard error, in the terminal's language and above any progress bar."""
+    tqdm.write(translate(sentence, environment_language()), file=sys.stderr)
+
+
+def warning(sentence: str) -> Sentence:
+    """What is told of something that goes wrong."""
+    return Sentence("warning: {sentence}", sentence=sentence)
+
+
+def where_to_look(folder: Path, trackers: Sequence[str]) -> Sentence:
+    """How to watch a run."""
+    commands = ["streamlit run dashboard/app.py"]
+    if folder.resolve().parent == Path("runs").resolve():
+        commands.insert(0, "python app.py")
+    if "tensorboard" in trackers:
+        commands.insert(0, shlex.join(["tensorboard", "--logdir", str(folder)]))
+    return Sentence("Watch it by {commands}.", commands=", ".join(f"`{command}`" for command in commands))
+
+
+def duration(seconds: float) -> Sentence:
+    """About how long something takes: "40 s", "12 min" or "1 h 10 min"."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return Sentence("{seconds} s", seconds=round(seconds))
+    if minutes < 60:
+        return Sentence("{minutes} min", minutes=minutes)
+    return Sentence("{hours} h {minutes} min", hours=minutes // 60, minutes=minutes % 60)
+
+
+def forecast(config: TrainingConfig, rate: float, samples_seen: int, seconds: float) -> Sentence:
+    """What is still to come of a run that trains on `rate` samples a second, and the option that bounds it."""
+    speed = f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
+    if config.seconds is not None:
+        left = max(0.0, config.seconds - seconds)
+        return Sentence(
+            "{duration} are left, in which it sees about {samples:,} more samples ({speed} a second); --seconds says "
+            "how long it lasts.",
+            duration=duration(left),
+            samples=round(left * rate),
+            speed=speed,
+        )
+    left = max(0, config.images - samples_seen) / rate
+    if left > EXAMPLE_SECONDS:
+        return Sentence(
+            "It takes about {duration} at {speed} samples a second; `--seconds {example}` would end it after "
+            "{example_duration}.",
+            duration=duration(left),
+            speed=speed,
+            example=EXAMPLE_SECONDS,
+            example_duration=duration(EXAMPLE_SECONDS),
+        )
+    return Sentence(
+        "It takes about {duration} at {speed} samples a second; --seconds or --images says how long it lasts.",
+        duration=duration(left),
+        speed=speed,
+    )
+
+
+class Forecast:
+    """Measures the first seconds of a process's training, and says once what they promise."""
+
+    def __init__(self, config: TrainingConfig) -> None:
+        self._config = config
+        self._steps = 0
+        self._from = 0, 0.0
+        self._told = False
+
+    def after_step(self, samples_seen: int, seconds: float) -> Sentence | None:
+        """What to tell after a step, by all samples that the run has seen and all seconds that it has trained."""
+        self._steps += 1
+        if self._steps <= WARM_UP_STEPS:
+            self._from = samples_seen, seconds
+        measured = seconds - self._from[1]
+        if self._told or measured < MEASURED_SECONDS:
+            return None
+        self._told = True
+        return forecast(self._config, (samples_seen - self._from[0]) / measured, samples_seen, seconds)
+
+
+def resume_command(folder: Path, *options: str) -> str:
+    """The command that goes on with a run."""
+    return shlex.join(["python", "-m", "aigc_core", "train", "--out", str(folder), "--resume", *options])
+
+
+def next_commands(config: TrainingConfig, folder: Path) -> list[str]:
+    """What can be done with a finished run: commands that work as they are, but for the name on the Hub."""
+    run = shlex.quote(str(folder))
+    samples = shlex.quote(f"samples-{folder.name}")
+    longer = (
+        ("--images", str(2 * config.images)) if config.seconds is None else ("--seconds", f"{2 * config.seconds:g}")
+    )
+    return [
+        f"python -m aigc_core sample {run} --out {samples}",
+        f"python -m aigc_core evaluate {run}",
+        f"python -m aigc_core push {run} OWNER/NAME",
+        resume_command(folder, *longer),
+    ]
