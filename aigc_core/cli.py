@@ -22,6 +22,7 @@ COMMANDS = {
     "push": "upload a checkpoint or a run to the Hugging Face Hub",
     "pull": "download a checkpoint from the Hugging Face Hub",
     "list": "list checkpoints on the Hugging Face Hub",
+    "convert": "make a checkpoint of a model that others made, such as an ONNX file",
     "data": "put a data set where the loaders look for it",
     "export": "copy a run's checkpoints, without training state, into a folder to ship",
 }

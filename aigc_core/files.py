@@ -1,4 +1,4 @@
-"""Writing files and folders that appear whole or not at all, and saying what stood in the way."""
+"""Writing files and folders that appear whole or not at all, and saying what stood in the way; where the cache lies."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from .errors import AIGCError
+
+
+def cache_folder() -> Path:
+    """Where what can be computed or fetched again is kept: AIGC_CACHE, by default ~/.cache/aigc-studio."""
+    return Path(os.environ.get("AIGC_CACHE") or Path.home() / ".cache" / "aigc-studio").expanduser()
 
 
 @contextmanager

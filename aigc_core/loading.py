@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,9 +88,15 @@ class CheckpointCache:
                 self._answers.popitem(last=False)
         return folder
 
-    def load(self, reference: str, token: str | None = None, device: str | None = None) -> Checkpoint:
+    def load(
+        self,
+        reference: str,
+        token: str | None = None,
+        device: str | None = None,
+        stated: Mapping[str, str] | None = None,
+    ) -> Checkpoint:
         """As `load_checkpoint`."""
-        folder = self.find(reference, token)
+        folder = resolve_reference(reference, token=token, stated=stated) if stated else self.find(reference, token)
         files = (folder / CONFIG_FILE, folder / WEIGHTS_FILE)
         written = tuple(file.stat().st_mtime_ns for file in files if file.is_file())
         key = _Loaded(reference, folder, written, device or best_device())
@@ -126,13 +133,16 @@ if sys.platform != "win32":
     os.register_at_fork(after_in_child=_cache.renew_locks)
 
 
-def load_checkpoint(reference: str, token: str | None = None, device: str | None = None) -> Checkpoint:
+def load_checkpoint(
+    reference: str, token: str | None = None, device: str | None = None, stated: Mapping[str, str] | None = None
+) -> Checkpoint:
     """The checkpoint of a reference, on the best device unless told which; whoever asks for it again gets the same one.
 
-    `token`: a visitor's own for the Hub, by default that which huggingface_hub keeps. Threads that ask at the same time
-    load it once. Raises AIGCError as `find_checkpoint` and `Checkpoint.from_pretrained` do.
+    `token`: a visitor's own for the Hub, by default that which huggingface_hub keeps. `stated`: what is said of a model
+    that others made, where its files are unclear; for commands, as it is not looked at who may open the model. Threads
+    that ask at the same time load it once. Raises AIGCError as `find_checkpoint` and `Checkpoint.from_pretrained` do.
     """
-    return _cache.load(reference, token, device)
+    return _cache.load(reference, token, device, stated)
 
 
 def find_checkpoint(reference: str, token: str | None = None) -> Path:

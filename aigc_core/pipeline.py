@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -22,13 +23,22 @@ class Checkpoint(StoredCheckpoint):
     """A model with its config, and what can be done with it."""
 
     @classmethod
-    def from_pretrained(cls, reference: str | Path, *, token: str | None = None, device: str = "cpu") -> Self:
-        """Load from a local folder, `owner/name` or `owner/name@revision` on the Hub.
+    def from_pretrained(
+        cls,
+        reference: str | Path,
+        *,
+        token: str | None = None,
+        device: str = "cpu",
+        stated: Mapping[str, str] | None = None,
+    ) -> Self:
+        """Load from a local folder or file, `owner/name` or `owner/name@revision` on the Hub.
+
+        What others made is converted first (`conversion`); `stated`: what is said of it where its files are unclear.
 
         Nothing read is trusted: the config is validated, the network's shape is compared with the header of the
         weights before memory is allocated, and weights must be finite. Raises AIGCError otherwise.
         """
-        return cls.read(resolve_reference(reference, token=token), str(reference), device)
+        return cls.read(resolve_reference(reference, token=token, stated=stated), str(reference), device)
 
     def sample(self, **request: Any) -> Samples:
         """Samples for the fields and options of a SampleRequest: `checkpoint.sample(seed=7, count=16)`."""

@@ -31,7 +31,8 @@ with st.sidebar:
             "- `owner/name`: a repository on the Hub with all its revisions, `owner/name@revision` one of them\n"
             "- `owner`: all that an owner has on the Hub\n"
             "- `collection:owner/name-id`, `tag:name`\n"
-            "- a local folder: a checkpoint or a run"
+            "- a local folder: a checkpoint or a run\n"
+            "- what others made: an ONNX file, or a repository or folder with one"
         ),
     )
     st.caption(t("A Hub id, an owner, `collection:…`, `tag:…` or a folder. Shipped checkpoints are always listed."))

@@ -1,12 +1,13 @@
-"""References to checkpoints: `folder | owner/name`, either with `@revision`.
+"""References to checkpoints: `folder | owner/name`, either with `@revision`, and `file`.
 
     owner/name             a repository on the Hub, or the folder `name` where there is a folder `owner` here
     owner/name@REVISION    a branch, a tag or a commit of it
     FOLDER                 a checkpoint; of a run its newest step
     FOLDER@step-0001000    one of its steps; FOLDER@main is FOLDER
     FOLDER@                FOLDER, where the end of its name could be taken for a revision
+    FILE                   a model that others made, such as FILE.onnx; it has no revisions
 
-An @ belongs to a folder's name where such a folder exists. The Unicode forms NFC and NFD of a name are one name.
+An @ belongs to a name where such a folder or file exists. The Unicode forms NFC and NFD of a name are one name.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ class CheckpointReference:
 
     @classmethod
     def parse(cls, text: str) -> CheckpointReference:
-        """Read a reference, for which only this machine's folders are looked at. Every text is one."""
-        if spelling := _spelling_here(text):
+        """Read a reference, for which only this machine's files are looked at. Every text is one."""
+        if spelling := _spelling_here(text, files=True):
             return cls(spelling)
         location, at, revision = text.rpartition("@")
         if at and "/" not in revision and (spelling := _spelling_here(location)):
@@ -45,13 +46,20 @@ class CheckpointReference:
         head, at, tail = self.location.rpartition("@")
         looks_split = bool(at) and "/" not in tail and _spelling_here(head) != ""
         plain = not self.revision and _split(self.location) == (self.location, "") and not looks_split
-        return self.location if plain else f"{self.location}@{self.revision}"
+        return self.location if plain or (self.file and not self.revision) else f"{self.location}@{self.revision}"
 
     @property
     def folder(self) -> Path | None:
         """The folder at the location, without the revision, if it exists."""
         spelling = _spelling_here(self.location)
         return Path(spelling).expanduser() if spelling else None
+
+    @property
+    def file(self) -> Path | None:
+        """The file at the location, if it is one."""
+        spelling = _spelling_here(self.location, files=True)
+        path = Path(spelling).expanduser()
+        return path if spelling and not path.is_dir() else None
 
     @property
     def is_on_hub(self) -> bool:
@@ -87,11 +95,12 @@ def _split(text: str) -> tuple[str, str]:
     return text, ""
 
 
-def _spelling_here(location: str) -> str:
-    """A folder's name in the Unicode form that it has on this machine; empty if there is none."""
+def _spelling_here(location: str, files: bool = False) -> str:
+    """A folder's name, or a file's, in the Unicode form that it has on this machine; empty if there is none."""
     for spelling in (location, normalize("NFC", location), normalize("NFD", location)):
         try:
-            if location and Path(spelling).expanduser().is_dir():
+            path = Path(spelling).expanduser()
+            if location and (path.is_dir() or (files and path.is_file())):
                 return spelling
         except (OSError, ValueError, RuntimeError):  # too long, with a NUL, or of an unknown user
             return ""

@@ -35,14 +35,17 @@ from aigc_core.modalities.base import modalities
 from aigc_core.modalities.image import ImageModality
 from aigc_core.pipeline import Checkpoint
 
+from .statements import add_state, stated_of
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "checkpoints",
         nargs="*",
         metavar="REF",
-        help="folder, folder@step-…, a folder of checkpoints, or owner/name on the Hub",
+        help="folder, folder@step-…, a folder of checkpoints, owner/name on the Hub, or a file such as FILE.onnx",
     )
+    add_state(parser)
     parser.add_argument("--folder", type=Path, help="judge the images in a folder, from whatever tool")
     parser.add_argument(
         "--reference", help="DATASET, DATASET:SPLIT or a folder; by default the training data's test split"
@@ -94,7 +97,7 @@ def _evaluate(name: str, arguments: Namespace, references: dict[tuple[object, ..
     """Measure and print one checkpoint, then renew its card; `references` are those that earlier ones were held to."""
     if arguments.progress == "json":
         print_start()
-    checkpoint = load_checkpoint(name)
+    checkpoint = load_checkpoint(name, stated=stated_of(arguments))
     with _progress_shown(name, arguments) as show:
         result = evaluate(
             checkpoint,

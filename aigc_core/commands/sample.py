@@ -25,6 +25,8 @@ from aigc_core.sampling.interpolation import CURVES, interpolate, write_movie
 from aigc_core.sampling.request import SampleRequest
 from aigc_core.sampling.sample import sample
 
+from .statements import add_state, named_values, stated_of
+
 FORMATS = ("png", "npz", "gif", "mp4")
 OTHER_PICTURES = ("jpg", "jpeg", "webp", "bmp", "tif", "tiff")
 MOVIE_FRAMES, STRIP_FRAMES = 20, 5
@@ -42,6 +44,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="another option of the model's family"
     )
+    add_state(parser)
     parser.add_argument("--format", choices=FORMATS, help="gif and mp4 lead through the seeds and back")
     parser.add_argument(
         "--interpolate", choices=CURVES, help="the way between the seeds: as a strip in a .png, or as gif or mp4"
@@ -71,7 +74,7 @@ def run(arguments: Namespace) -> int:
     kind = arguments.format or (suffix if suffix in FORMATS else "png")
     if arguments.interpolate and kind == "npz":
         raise AIGCError("--interpolate makes a png, gif or mp4; an npz holds the samples of seeds.")
-    checkpoint = load_checkpoint(arguments.checkpoint)
+    checkpoint = load_checkpoint(arguments.checkpoint, stated=stated_of(arguments))
     if not isinstance(checkpoint.modality, ImageModality):
         if arguments.format or arguments.interpolate:
             raise AIGCError(
@@ -108,12 +111,7 @@ def run(arguments: Namespace) -> int:
 def _options(arguments: Namespace) -> dict[str, str]:
     """The options of the model's family, by name. Raises AIGCError for one without a value."""
     options = {} if arguments.truncation is None else {"truncation": arguments.truncation}
-    for setting in arguments.set:
-        name, equals, value = setting.partition("=")
-        if not equals:
-            raise AIGCError("--set takes name=value, not '{setting}'.", setting=setting)
-        options[name] = value
-    return options
+    return options | named_values("--set", arguments.set)
 
 
 def _say(count: int, what: str, path: Path) -> int:

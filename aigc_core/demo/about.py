@@ -81,7 +81,7 @@ def facts(checkpoint: Checkpoint) -> str:
     rows = {
         t("Architecture"): t("{name}, {count:,} parameters", name=config.architecture, count=size),
         t("Draws"): t("{samples}: {classes}", samples=drawn, classes=listed) if names else drawn,
-        t("Trained on"): config.dataset,
+        t("Trained on"): config.dataset or t("not known"),
         t("Licence of the data"): config.data_licence or t("not known"),
         t("Training"): t(
             "{steps:,} steps, {images:,} images, {minutes:,.0f} minutes",

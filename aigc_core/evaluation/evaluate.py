@@ -241,6 +241,8 @@ def _keep(result: Result, folder: Path, picture: Tensor | None = None) -> None:
 def follows_default(protocol: Protocol, config: CheckpointConfig) -> bool:
     """Whether a result is what the card is to show: of as many samples as by default, or more, against the training
     data as it is measured by default."""
+    if not config.dataset:
+        return False
     dataset, split = split_reference(config.dataset)
     with suppress(AIGCError):  # no extractor was made for the data, so that there is no default to differ from
         if protocol.extractor != default_extractor(dataset):
@@ -288,6 +290,8 @@ def default_reference(config: CheckpointConfig, extractor: str | None, weights: 
     resolution, channels = kind.resolution, kind.channels
     if is_registered(config.dataset):
         return load_reference(config.dataset, extractor, weights, resolution, channels)
+    if not config.dataset:
+        raise AIGCError("It is not known what the model was trained on; name real images with --reference.")
     check_may_be_read(config.dataset)
     extracted_by = load_extractor(extractor or default_extractor(config.dataset), weights)
     try:

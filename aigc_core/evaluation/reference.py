@@ -12,7 +12,6 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
@@ -24,7 +23,7 @@ from aigc_core.data.dataset import PATIENCE_SECONDS
 from aigc_core.data.datasets import ImageDataset, load_dataset, splits_of
 from aigc_core.data.streaming import StreamedImages
 from aigc_core.errors import AIGCError
-from aigc_core.files import atomic_write
+from aigc_core.files import atomic_write, cache_folder
 from aigc_core.metrics.extractors import Extractor
 from aigc_core.metrics.fid import Moments
 from aigc_core.metrics.kid import pairs_among_real
@@ -37,11 +36,6 @@ MAX_BYTES = 256 * 2**20
 """The pixels of larger sets are read and converted batch by batch."""
 NEIGHBOURHOOD = 3
 DENSITY_NEIGHBOURHOOD = 5
-
-
-def cache_folder() -> Path:
-    """Where features and statistics are kept."""
-    return Path(os.environ.get("AIGC_CACHE") or Path.home() / ".cache" / "aigc-studio").expanduser()
 
 
 def kept(name: str, compute: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:

@@ -22,6 +22,8 @@ def load_training_set(config: CheckpointConfig) -> ImageDataset:
 
     Raises AIGCError that says why, where they are not here or where it is not sure that it was these.
     """
+    if not config.dataset:
+        raise AIGCError("It is not known what the model was trained on.")
     check_may_be_read(config.dataset)
     if not is_registered(config.dataset):
         if not config.data_hash:

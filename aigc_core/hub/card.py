@@ -140,7 +140,7 @@ def _eval_results(result: Result) -> list[EvalResult]:
 
 
 def _title(config: CheckpointConfig) -> str:
-    return f"{config.dataset} {config.architecture}"
+    return f"{config.dataset} {config.architecture}".strip()
 
 
 def _opening(config: CheckpointConfig) -> str:
@@ -200,7 +200,7 @@ def _data(config: CheckpointConfig) -> str:
     name = config.dataset
     if name in HUB_DATASETS:
         name = f"[{name}](https://huggingface.co/datasets/{HUB_DATASETS[name]})"
-    return f"## Data\n\n{name}. Licence of the data: {config.data_licence or 'not known'}."
+    return f"## Data\n\n{name or 'Not known'}. Licence of the data: {config.data_licence or 'not known'}."
 
 
 def _training(config: CheckpointConfig) -> str:

@@ -25,7 +25,7 @@ import re
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -41,6 +41,8 @@ from aigc_core.checkpoint import layout
 from aigc_core.checkpoint.folder import local_checkpoint, missing_checkpoint, read_config, step_folders
 from aigc_core.checkpoint.layout import CARD_FILE, CONFIG_FILE, MAX_CONFIG_BYTES, WEIGHTS_FILE, FileKind, file_kind
 from aigc_core.checkpoint.reference import MAIN, CheckpointReference, repo_name
+from aigc_core.conversion.base import find_format, formats
+from aigc_core.conversion.convert import convert_commit, converted_commit
 from aigc_core.errors import AIGCError
 from aigc_core.version import __version__
 
@@ -89,7 +91,8 @@ class HubEntry:
 class Revision:
     """A branch or tag of a repository and the commit it stands for.
 
-    `folder` is where `read_revisions` has put its config and results; None if that failed, for the reason `problem`.
+    `folder` is where `read_revisions` has put its config and results; None if that failed, for the reason `problem`, or
+    if others made it and it was not converted yet.
     """
 
     name: str
@@ -98,8 +101,12 @@ class Revision:
     problem: str = ""
 
 
-def pull(repo_id: str, revision: str | None = None, token: str | None = None) -> Path:
+def pull(
+    repo_id: str, revision: str | None = None, token: str | None = None, stated: Mapping[str, str] | None = None
+) -> Path:
     """Bring a checkpoint into the Hub's cache, or find it there; returns its folder.
+
+    What others made is converted, and the folder is that of the checkpoint it became; `stated`: what is said of it.
 
     `revision` is a branch, a tag or a commit; a commit that is in the cache costs no request. If the Hub
     cannot be reached, what the cache holds of that revision is used; not so with a `token` of one's own, whose rights
@@ -108,16 +115,23 @@ def pull(repo_id: str, revision: str | None = None, token: str | None = None) ->
     """
     revision = _checked_names(repo_id, revision or "main")
     cache_suffices = token is None and not is_public()
-    if cache_suffices and commit_hash.fullmatch(revision) and (folder := _cached(repo_id, revision, WHOLE)):
+    is_commit = commit_hash.fullmatch(revision) is not None
+    if cache_suffices and is_commit and (folder := _kept(repo_id, revision, stated)):
         return folder
     api = _api(token)
     try:
-        commit, files = _checkpoint_files(api, repo_id, revision)
+        commit, files, made_by = _checkpoint_files(api, repo_id, revision)
     except HubUnreachable:
-        if cache_suffices and (folder := _cached(repo_id, revision, WHOLE)):
+        if cache_suffices and (folder := _kept(repo_id, revision, stated)):
             logger.warning("'%s' comes from the cache, since the Hub cannot be reached.", repo_id)
             return folder
         raise
+    if made_by:
+        if folder := converted_commit(repo_id, commit, stated):
+            return folder
+        pulled = _fetch_all(api, repo_id, commit, files)
+        _note_commit(pulled, revision)
+        return convert_commit(pulled, made_by, [*files], repo_id, commit, stated)
     folder = _cached(repo_id, commit, WHOLE) or _fetch_all(api, repo_id, commit, files)
     _note_commit(folder, revision)
     return folder
@@ -140,27 +154,33 @@ def read_revisions(repo_id: str, token: str | None = None) -> list[Revision]:
         logger.warning("'%s' comes from the cache, since the Hub cannot be reached.", repo_id)
     unreachable: list[HubUnreachable] = []
 
-    def fetch(commit: str) -> Path | AIGCError:
+    def fetch(commit: str) -> Path | AIGCError | None:
         try:
             if unreachable:
                 raise unreachable[0]
-            commit, files = _checkpoint_files(api, repo_id, commit)
+            commit, files, made_by = _checkpoint_files(api, repo_id, commit)
+            if made_by:
+                return None  # what is listed of it is there once it was converted
             return _fetch_all(api, repo_id, commit, {name: file for name, file in files.items() if file[0].in_summary})
         except AIGCError as error:
             if isinstance(error, HubUnreachable):
                 unreachable.append(error)
             return error
 
-    cached = {revision.commit: _cached(repo_id, revision.commit, SUMMARY) for revision in revisions}
+    cached = {
+        revision.commit: converted_commit(repo_id, revision.commit) or _cached(repo_id, revision.commit, SUMMARY)
+        for revision in revisions
+    }
     missing = [commit for commit, folder in cached.items() if folder is None]
     found = cached | dict(zip(missing, _in_readers(fetch, missing)))
     return [_as_found(revision, found[revision.commit]) for revision in revisions]
 
 
 def _as_found(revision: Revision, found: Path | AIGCError | None) -> Revision:
-    if not isinstance(found, Path):
+    if isinstance(found, AIGCError):
         return replace(revision, problem=str(found))
-    _note_commit(found, revision.name)
+    if found is not None and found.name == revision.commit:
+        _note_commit(found, revision.name)
     return replace(revision, folder=found)
 
 
@@ -332,15 +352,32 @@ def _cached(repo_id: str, revision: str, names: tuple[str, ...]) -> Path | None:
     return Path(paths[0]).parent if all(isinstance(path, str) for path in paths) else None  # type: ignore[arg-type]
 
 
-def _checkpoint_files(api: HfApi, repo_id: str, revision: str) -> tuple[str, dict[str, tuple[FileKind, Any]]]:
-    """The commit of a revision and its files that belong to a checkpoint: of which kind, and what the Hub lists."""
+def _kept(repo_id: str, revision: str, stated: Mapping[str, str] | None) -> Path | None:
+    """The folder in the cache of a whole revision, ours or converted, as far as the cache knows its commit."""
+    if folder := _cached(repo_id, revision, WHOLE):
+        return folder
+    if folder := converted_commit(repo_id, revision, stated):
+        return folder
+    noted = {known.name: known.commit for known in _noted_revisions(repo_id)}
+    return converted_commit(repo_id, noted[revision], stated) if revision in noted else None
+
+
+def _checkpoint_files(api: HfApi, repo_id: str, revision: str) -> tuple[str, dict[str, tuple[FileKind, Any]], str]:
+    """The commit of a revision, its files that belong to a checkpoint, of which kind and what the Hub lists, and the
+    name of their format, empty for our own."""
     with faults_as_sentences(f"'{repo_id}'"):
         info = api.model_info(repo_id, revision=revision, files_metadata=True)
         commit = info.sha if isinstance(info.sha, str) else ""
-        files = {file.rfilename: (kind, file) for file in info.siblings or [] if (kind := file_kind(file.rfilename))}
+        listed = {file.rfilename: file for file in info.siblings or []}
+        made_by, wanted = find_format(listed) or ("", [])
+        if made_by:
+            kinds = {name: FileKind(name, formats[made_by].max_bytes) for name in wanted}
+        else:
+            kinds = {name: kind for name in listed if (kind := file_kind(name))}
+        files = {name: (kind, listed[name]) for name, kind in kinds.items()}
     if not commit_hash.fullmatch(commit):
         raise AIGCError("'{repo_id}': the Hub named no commit; try again later.", repo_id=repo_id)
-    if CONFIG_FILE not in files:
+    if not made_by and CONFIG_FILE not in files:
         raise AIGCError(
             "'{name}' is not a checkpoint of AIGC Studio: it has no {file}.", name=repo_id, file=CONFIG_FILE
         )
@@ -354,7 +391,7 @@ def _checkpoint_files(api: HfApi, repo_id: str, revision: str) -> tuple[str, dic
                 name=name,
                 megabytes=kind.max_bytes / 2**20,
             )
-    return commit, files
+    return commit, files, made_by
 
 
 def _fetch_all(api: HfApi, repo_id: str, commit: str, files: dict[str, tuple[FileKind, Any]]) -> Path:
@@ -363,7 +400,7 @@ def _fetch_all(api: HfApi, repo_id: str, commit: str, files: dict[str, tuple[Fil
     with faults_as_sentences(f"'{repo_id}'"):
         for name in [*sorted(files.keys() - set(last)), *last]:
             path = _fetch(api, repo_id, commit, files[name][1])
-    return path.parent
+    return path.parents[name.count("/")]
 
 
 def _fetch(api: HfApi, repo_id: str, commit: str, file: Any) -> Path:

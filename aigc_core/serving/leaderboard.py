@@ -8,6 +8,9 @@ A *source* names one or many checkpoints:
     collection:OWNER/NAME-ID    all in a collection
     tag:NAME                    all that carry a tag
     FOLDER, FOLDER@STEP         a local checkpoint and its earlier steps, a run, or one step
+    FILE                        a model that others made
+
+What others made counts as a checkpoint once it was converted; of what lies on the Hub, when it was first opened.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.checkpoint.folder import read_config, step_folders
 from aigc_core.checkpoint.layout import CONFIG_FILE, WEIGHTS_FILE
 from aigc_core.checkpoint.reference import MAIN, CheckpointReference
+from aigc_core.conversion.convert import converted_folder
 from aigc_core.errors import AIGCError
 from aigc_core.evaluation.comparison import ranks
 from aigc_core.evaluation.results import FIGURES, Result, read_results
@@ -40,7 +44,8 @@ owner_name = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 class Entry:
     """One checkpoint with its results; `problem` says in words why it cannot be used, and the rest is empty then.
 
-    `folder` holds at least its config and results; of what is on the Hub the weights may not be there yet.
+    `folder` holds at least its config and results; of what is on the Hub the weights may not be there yet, and of what
+    others put there nothing before it was opened.
     """
 
     reference: str
@@ -112,6 +117,10 @@ def _read_folder(location: str, folder: Path) -> list[Entry]:
 
 
 def _read_local(reference: CheckpointReference, folder: Path) -> Entry:
+    try:
+        folder = converted_folder(folder) or folder
+    except AIGCError as error:
+        return Entry(str(reference), problem=error.sentence)
     if (folder / CONFIG_FILE).exists() and not (folder / WEIGHTS_FILE).exists():
         return Entry(str(reference), problem=f"'{folder}' is not a complete checkpoint: {WEIGHTS_FILE} is missing.")
     return _read_entry(str(reference), folder)
