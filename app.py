@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from errno import EADDRINUSE
 from functools import partial
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Literal
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # importing takes seconds, in which ^C ends the program without a word
@@ -20,7 +20,7 @@ import gradio as gr
 from gradio.http_server import INITIAL_PORT_VALUE, LOCALHOST_NAME, TRY_NUM_PORTS
 
 from aigc_core import AIGCError, SampleRequest
-from aigc_core.demo import about, explore, generate, header, invert, mix
+from aigc_core.demo import about, explore, generate, header, invert, mix, write
 from aigc_core.demo.inference import place_shipped_models
 from aigc_core.demo.language import t, text
 from aigc_core.demo.models import default_model, offered_models
@@ -30,8 +30,8 @@ from aigc_core.demo.visitor import errors_shown, token_of
 from aigc_core.loading import load_checkpoint
 from aigc_core.terminal import run_program
 
-TABS = ("generate", "explore", "mix", "invert", "about")
-FITS = {"explore": explore.fits, "mix": mix.fits, "invert": invert.fits}
+TABS = ("generate", "write", "explore", "mix", "invert", "about")
+FITS = {"write": write.fits, "explore": explore.fits, "mix": mix.fits, "invert": invert.fits}
 """Which tabs are shown only for models that can do what they are for."""
 NOTE_TAB = """() => {
   if (!window.studioShown) return;  // the first tab opens by itself, before the address was read
@@ -47,7 +47,8 @@ class View:
     """What a tab shows of the model: drawn when the tab is opened, and anew when the model changes while it is open.
 
     `fill` takes the visitor's token and the values of `inputs`, of which the first is empty until the page has read
-    its address. What the visitor did in the tab stays until one of the first `watched` inputs has changed.
+    its address; it returns the values of `outputs`, or an iterator of such as they grow. What the visitor did in the
+    tab stays until one of the first `watched` inputs has changed.
     """
 
     tab: gr.Tab
@@ -55,12 +56,13 @@ class View:
     inputs: list[Any]
     outputs: list[Any]
     watched: int = 1
+    show_progress: Literal["full", "hidden"] = "full"
 
     def __post_init__(self) -> None:
         self.drawn = gr.State([])
 
-    def after(self, event: Any, name: str, open_tab: gr.Textbox) -> None:
-        """Draw when an event is over, if this tab is the open one."""
+    def after(self, event: Any, name: str, open_tab: gr.Textbox) -> Any:
+        """Draw when an event is over, if this tab is the open one; returns the event that draws."""
 
         def if_open(visitor: gr.OAuthToken | None, opened: str, drawn: list[Any], *values: Any) -> Iterator[list[Any]]:
             unchanged = [gr.skip() for _ in self.outputs]
@@ -68,14 +70,18 @@ class View:
             if opened == name and values[0] and wanted != drawn:
                 yield [wanted, *unchanged]  # at once, as opening the tab and what changed the model may coincide
                 try:
-                    yield [wanted, *self.fill(visitor, *values)]
+                    filled = self.fill(visitor, *values)
+                    for shown in filled if isinstance(filled, Iterator) else [filled]:
+                        yield [wanted, *shown]
                 except gr.Error:
                     yield [[], *unchanged]  # so that opening the tab again tries again
                     raise
             else:
                 yield [gr.skip(), *unchanged]
 
-        event.then(if_open, [open_tab, self.drawn, *self.inputs], [self.drawn, *self.outputs], **UNLISTED)
+        outputs = [self.drawn, *self.outputs]
+        progress: Any = {"show_progress": self.show_progress}
+        return event.then(if_open, [open_tab, self.drawn, *self.inputs], outputs, **progress, **UNLISTED)
 
 
 def hiding(tabs: Sequence[str]) -> str:
@@ -152,6 +158,8 @@ def build() -> gr.Blocks:
         with gr.Tabs(selected=TABS[0]) as tabs:
             with gr.Tab(text("Generate"), id="generate") as generate_tab:
                 creating = generate.build(reference)
+            with gr.Tab(text("Write"), id="write") as write_tab:
+                writing = write.build(reference)
             with gr.Tab(text("Explore"), id="explore") as explore_tab:
                 exploring = explore.build(creating)
             with gr.Tab(text("Mix"), id="mix") as mix_tab:
@@ -161,6 +169,7 @@ def build() -> gr.Blocks:
             with gr.Tab(text("About this model"), id="about") as about_tab:
                 telling = about.build(reference)
         views = {
+            "write": View(write_tab, write.open_link, [creating.link], writing.fitted, show_progress="hidden"),
             "explore": View(
                 explore_tab,
                 explore.start_chart,
@@ -175,11 +184,11 @@ def build() -> gr.Blocks:
         fitting = [hidden_tabs, creating.to_explore]
         state = [open_tab, tabs, *fitting, head.model, head.step, reference, *creating.fitted]
         opening: Any = {**UNLISTED, "show_progress_on": creating.outputs[0]}
+        drawing: list[Any] = []
 
         def generated_after(event: Any) -> None:
             generated = creating.generated_after(reference, event)
-            for name, view in views.items():
-                view.after(generated, name, open_tab)
+            drawing.extend(view.after(generated, name, open_tab) for name, view in views.items())
 
         def restoring(trigger: Any, find_request: Callable[..., str], inputs: list[Any]) -> None:
             """Let an event bring back, in Generate, the request that a function finds."""
@@ -189,7 +198,7 @@ def build() -> gr.Blocks:
         generate_tab.select(partial(str, TABS[0]), None, open_tab, js=NOTE_TAB % TABS[0], **UNLISTED)
         for name, view in views.items():
             noted = view.tab.select(partial(str, name), None, open_tab, js=NOTE_TAB % name, **UNLISTED)
-            view.after(noted, name, open_tab)
+            drawing.append(view.after(noted, name, open_tab))
         page.load(generate.remembered, creating.past, [creating.past, creating.history], **UNLISTED)
         addressed = [*exploring.where, *mixing.where, *state]
         generated_after(page.load(state_of_address, None, addressed, **opening))
@@ -209,6 +218,7 @@ def build() -> gr.Blocks:
         inverting.to_explore.click(invert.place_found, inverting.found, exploring.where[0], **UNLISTED).success(
             to_explore, None, tabs, **UNLISTED
         )
+        writing.stop_by_button(drawing)
         inverting.keep.click(explore.keep_found, [inverting.found, exploring.kept[0]], exploring.kept, **UNLISTED)
         gr.api(offered_models, api_name="models")  # type: ignore[reportPrivateImportUsage]
     return queued(page)

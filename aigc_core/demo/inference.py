@@ -7,6 +7,7 @@ cross over by pickle, so that they are texts and numpy arrays, and models are lo
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -31,6 +32,8 @@ LOADING_SECONDS = 5
 IMAGES_A_SECOND = 100
 INVERSION_SECONDS = 60
 DIRECTIONS_SECONDS = 20
+WRITING_SECONDS = 60
+FRAME_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,22 @@ def draw(requests: list[str], token: str | None = None) -> np.ndarray:
     """Stored samples [N, …] of canonical requests to one checkpoint."""
     parsed = [SampleRequest.from_canonical(request) for request in requests]
     return sample_all(load_checkpoint(parsed[0].checkpoint, token), parsed).numpy()
+
+
+@on_gpu(lambda *_: WRITING_SECONDS)
+def write_stream(request: str, token: str | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The first T tokens int64 [N, T] of the texts of a canonical request and their probabilities float32 [N, T], as
+    often as a page can follow, and in the end all of them."""
+    from aigc_core.sampling.stream import stream
+
+    parsed = SampleRequest.from_canonical(request)
+    shown, grown = 0.0, None
+    for grown in stream(load_checkpoint(parsed.checkpoint, token), parsed):
+        if time.monotonic() - shown >= FRAME_SECONDS:
+            yield grown.tokens.numpy(), grown.probabilities.numpy()
+            shown = time.monotonic()
+    if grown is not None:
+        yield grown.tokens.numpy(), grown.probabilities.numpy()
 
 
 @on_gpu(lambda centre, steps, *_: seconds_for(len(steps)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import os
+import re
 import shutil
 import tempfile
 import threading
@@ -38,6 +39,7 @@ SWEEP_EVERY = 64
 
 THUMBNAIL_LETTERS = 24
 
+_chinese_letter = re.compile("[\u4e00-\u9fff]")
 _lock = threading.Lock()
 _measured: deque[tuple[Path, int]] = deque()
 _unmeasured: list[Path] = []
@@ -122,7 +124,7 @@ def listing_html(stored: Tensor, seeds: Sequence[int], files: Sequence[Path], ki
         address = html.escape(f"gradio_api/file={quote(str(path))}")
         content, copy = "", ""
         if kind.media == "text":
-            content = f"<pre>{html.escape(said)}</pre>"
+            content = f'<pre class="{text_class(kind, said)}">{html.escape(said)}</pre>'
             copy = f'<button type="button" data-copy>{t("Copy")}</button>'
         elif kind.media == "audio":
             content = f'<audio controls preload="metadata" src="{address}"></audio>'
@@ -130,6 +132,11 @@ def listing_html(stored: Tensor, seeds: Sequence[int], files: Sequence[Path], ki
         head = f"<header><span>{t('Seed')} {seed}</span>{copy}{link}</header>"
         cards.append(f'<article class="sample">{head}{content}</article>')
     return f'<div class="listing">{"".join(cards)}</div>'
+
+
+def text_class(kind: Modality, said: str) -> str:
+    """The CSS classes of a text: how its kind is set, and whether it is Chinese, of which verse stands upright."""
+    return f"{kind.layout} chinese" if _chinese_letter.search(said) else kind.layout
 
 
 def thumbnail(stored: Tensor, files: Sequence[Path], kind: Modality) -> str:

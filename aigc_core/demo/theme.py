@@ -159,12 +159,25 @@ button.dice { align-self: end; min-height: 42px; font-size: .95rem !important; f
   background: var(--background-fill-primary); }
 .listing header { display: flex; gap: 14px; align-items: baseline; padding: 6px 12px; font-size: .78rem;
   color: var(--body-text-color-subdued); border-bottom: 1px solid var(--border-color-primary); }
-.listing header span { flex: 1; font-variant-numeric: tabular-nums; }
+.listing header span { flex: 1; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .listing header a, .listing header button { color: inherit; background: none; border: 0; padding: 2px 0; font: inherit;
   text-decoration: underline; text-underline-offset: 2px; cursor: pointer; }
 .listing header a:hover, .listing header button:hover, .listing header button.done { color: var(--color-accent); }
 .listing pre { margin: 0; padding: 10px 12px; font-family: var(--font-mono); font-size: .9rem; line-height: 1.55;
   white-space: pre-wrap; overflow-wrap: anywhere; color: var(--body-text-color); background: none; }
+.listing pre.prose { font-family: var(--font); font-size: .95rem; }
+.listing pre.verse { font-family: "Noto Serif", Georgia, serif; font-size: 1rem; }
+.listing pre.verse.chinese { writing-mode: vertical-rl; margin: 0 auto; padding: 18px 14px; line-height: 2;
+  font-family: "Noto Serif CJK TC", "Songti TC", "Source Han Serif", "PMingLiU", serif; font-size: 1.35rem;
+  letter-spacing: .08em; min-height: 14em; max-height: 28em; overflow-x: auto; }
+.listing.drafts { grid-template-columns: repeat(auto-fit, minmax(min(100%, 280px), 1fr)); align-items: start; }
+.listing.drafts:has(.verse.chinese) { grid-template-columns: repeat(auto-fit, minmax(160px, 1fr)); }
+.listing.drafts header { flex-wrap: wrap; gap: 2px 12px; }
+.drafts pre .prompt { color: var(--body-text-color-subdued); }
+.drafts pre i { font-style: normal; cursor: pointer; border-radius: 2px; }
+.drafts pre i:hover { box-shadow: 0 0 0 1px var(--color-accent); }
+.probabilities .drafts pre i {
+  background: color-mix(in srgb, var(--color-accent) calc((1 - var(--p)) * 60%), transparent); }
 .listing audio { width: 100%; display: block; padding: 8px 12px; box-sizing: border-box; }
 
 #about-facts table { width: 100%; font-size: .92rem; border-collapse: collapse; }

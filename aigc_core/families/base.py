@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, ClassVar
@@ -35,6 +35,8 @@ class Capability(StrEnum):
     """The codes are one style a layer (`StyleModel`): style mixing."""
     PROMPT = "prompt"
     """A sample goes on from a beginning that the request gives."""
+    STREAM = "stream"
+    """A sample is drawn token by token, and can be seen as it grows (`StreamingModel`)."""
     ENCODER = "encoder"
     """Real samples are turned into codes in one pass (`EncodingModel`): reconstruction, inversion at once."""
     LIKELIHOOD = "likelihood"
@@ -168,6 +170,37 @@ class LikelihoodModel(Model):
         images, the probability of these very values.
 
         `noise`: standard-normal [N, *noise_shape], one row a sample, for what has to be estimated; the rest ignores it.
+        """
+        raise NotImplementedError
+
+
+MAX_STREAMED = 16
+"""So many samples can be watched at a time."""
+
+
+@dataclass(frozen=True)
+class TokenStep:
+    """What N samples go on with at `position`, which counts from 0: `tokens` int64 [N] on the CPU, drawn from `logits`
+    float [N, vocabulary] as the options have it."""
+
+    position: int
+    tokens: Tensor
+    logits: Tensor
+
+    @property
+    def probabilities(self) -> Tensor:
+        """Those of the tokens as learnt, without the options: float32 [N] on the CPU."""
+        return self.logits.float().softmax(1).cpu().gather(1, self.tokens[:, None])[:, 0]
+
+
+class StreamingModel(Model):
+    """A model of sequences of tokens that shows each token as it is drawn; a subclass adds STREAM to its
+    capabilities."""
+
+    def stream(self, noise: Tensor, condition: Condition, options: SamplerOptions) -> Iterator[TokenStep]:
+        """The tokens that follow the prompt, until all samples have ended: those of what `generate` returns.
+
+        Of at most MAX_STREAMED samples. Raises AIGCError for a prompt that leaves no room.
         """
         raise NotImplementedError
 

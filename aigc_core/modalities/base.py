@@ -20,6 +20,7 @@ from aigc_core.registry import Registry
 from .provenance import Provenance, Statement
 
 Media = Literal["image", "text", "audio", "file"]
+Layout = Literal["prose", "verse", "code"]
 
 
 class Modality(Config):
@@ -105,6 +106,19 @@ class Modality(Config):
 
     def texts(self, stored: Tensor) -> list[str]:
         """What each of the samples [N, …] says, where they are texts."""
+        raise NotImplementedError
+
+    @property
+    def layout(self) -> Layout:
+        """How a page sets texts."""
+        return "prose"
+
+    def pieces(self, tokens: Sequence[int]) -> list[str]:
+        """What each token of a text adds to it, the end nothing; for models that draw token by token."""
+        raise NotImplementedError
+
+    def ending(self, text: str, count: int) -> str:
+        """The end of a text that has at most `count` tokens."""
         raise NotImplementedError
 
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -18,7 +18,7 @@ from aigc_core.data.dataset import Dataset
 from aigc_core.errors import AIGCError
 from aigc_core.files import atomic_write
 
-from .base import Media, Modality, modalities
+from .base import Layout, Media, Modality, modalities
 from .provenance import PRODUCER, Provenance, Statement
 from .tokenizers.base import MAX_PIECES, Tokenizer, tokenizers
 
@@ -32,7 +32,8 @@ Suffix = Literal[".txt", ".py"]
 
 class TextSettings(Config):
     """What a recipe may say of the shape. `vocabulary_size`: how many tokens a tokenizer that learns them learns at
-    most, the end included. `suffix`: of the files that samples are written to.
+    most, the end included. `suffix`: of the files that samples are written to. `verse`: the lines are those of poems,
+    and a page sets them so.
 
     Documents of more than `length` − 1 tokens are read in windows that overlap by half.
     """
@@ -41,6 +42,7 @@ class TextSettings(Config):
     vocabulary_size: int = Field(default=1024, ge=258, le=MAX_PIECES)
     length: int = Field(default=256, ge=2, le=4096)
     suffix: Suffix = ".txt"
+    verse: bool = False
 
 
 class TextModality(Modality):
@@ -56,6 +58,7 @@ class TextModality(Modality):
     vocabulary: str = Field(default="", max_length=MAX_VOCABULARY)
     length: int = Field(ge=2, le=4096)
     suffix: Suffix = ".txt"
+    verse: bool = False
 
     @model_validator(mode="after")
     def _can_be_built(self) -> TextModality:
@@ -89,6 +92,7 @@ class TextModality(Modality):
             "vocabulary": vocabulary,
             "length": wanted.length,
             "suffix": wanted.suffix,
+            "verse": wanted.verse,
         }
         text = parse_config(cls, shape, f"Texts of '{data}'")
         return text, text._dataset(corpus)
@@ -115,6 +119,20 @@ class TextModality(Modality):
         """What tokens int64 [N, T] say; bytes that are no UTF-8 become the replacement character."""
         rows = [row[: row.index(END)] if END in row else row for row in stored.tolist()]
         return [self._pieces.decode([token - 1 for token in row]) for row in rows]
+
+    @property
+    def layout(self) -> Layout:
+        if self.suffix == ".py":
+            return "code"
+        return "verse" if self.verse else "prose"
+
+    def pieces(self, tokens: Sequence[int]) -> list[str]:
+        said = iter(self._pieces.parts([token - 1 for token in tokens if token != END]))
+        return ["" if token == END else next(said) for token in tokens]
+
+    def ending(self, text: str, count: int) -> str:
+        tokens = self._pieces.encode(text, skip_unknown=True)[-count:]
+        return self._pieces.decode(tokens).lstrip("\N{REPLACEMENT CHARACTER}")
 
     def encode_prompt(self, text: str) -> Tensor:
         tokens = self.tokens_of(text)

@@ -20,6 +20,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 from torch import Tensor
 
 from aigc_core import AIGCError, Checkpoint
+from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.cli import main
 from aigc_core.data.named_corpora.poems import form_of, lines_of
 from aigc_core.data.named_corpora.shakespeare import fetch_scenes, read_scenes, scenes_of
@@ -36,6 +37,9 @@ from aigc_core.modalities.image import ImageModality
 from aigc_core.modalities.text import END, TextModality
 from aigc_core.modalities.tokenizers.bpe import BytePairs
 from aigc_core.rng import StepDraws
+from aigc_core.sampling.request import SampleRequest
+from aigc_core.sampling.sample import sample
+from aigc_core.sampling.stream import stream
 
 TINY = {"depth": 1, "width": 16, "heads": 2}
 SENTENCES = ("the cat sat on the mat", "a dog ran in the sun", "one bird sang on the tree")
@@ -89,6 +93,24 @@ def library(vocabulary: str) -> ByteLevelBPETokenizer:
 
 
 LEARNT = BytePairs.learn(SENTENCES * 3, 300)
+
+
+@given(st.lists(st.integers(1, 256), max_size=40))
+def test_what_each_token_adds_makes_the_text(tokens: list[int]) -> None:
+    """Also where bytes are cut or are no UTF-8, and as pieces of words, whose first 256 are the bytes in an order of
+    their own."""
+    for kind in (
+        TextModality(tokenizer="bytes", length=50),
+        TextModality(tokenizer="bpe", vocabulary=LEARNT, length=50),
+    ):
+        parts = kind.pieces([*tokens, END])
+        assert len(parts) == len(tokens) + 1 and ["".join(parts)] == kind.texts(torch.tensor([[*tokens, END]]))
+
+
+def test_a_character_comes_with_the_last_of_its_bytes() -> None:
+    kind = TextModality(tokenizer="bytes", length=50)
+    assert kind.pieces(kind.tokens_of("a月b")) == ["a", "", "", "月", "b"]
+    assert (kind.ending("a月b", 3), kind.ending("a月b", 4)) == ("b", "月b")
 
 
 @given(st.text(max_size=40))
@@ -234,6 +256,36 @@ def test_a_prompt_is_kept_and_conditions_the_rest() -> None:
     row = int((free[:, :3] != END).all(1).nonzero()[0])
     again = made.generate(noise[[row]], Condition(torch.zeros(1, 0), free[row, :3]), AutoregressiveOptions())
     assert torch.equal(again[0], free[row])
+
+
+def test_a_text_grows_to_what_is_sampled() -> None:
+    kind = text("abcdefgh", length=12)
+    checkpoint = Checkpoint(
+        CheckpointConfig(
+            architecture="transformer",
+            architecture_config=TINY,
+            family="autoregressive",
+            modality="text",
+            shape=kind.model_dump(),
+            dataset="none",
+        ),
+        model(kind),
+    )
+    for options in ({}, {"temperature": 0.5, "top_k": 3}):
+        request = SampleRequest(seed=5, count=6, prompt="ab", options=options)
+        grown = list(stream(checkpoint, request))
+        sampled = sample(checkpoint, request).stored
+        assert [growth.tokens.shape[1] for growth in grown] == list(range(2, 2 + len(grown)))
+        assert torch.equal(grown[-1].tokens, sampled[:, : 1 + len(grown)]) and not sampled[:, 1 + len(grown) :].any()
+        # The probabilities are those that the likelihood has, in one pass over the text.
+        assert isinstance(checkpoint.model, AutoregressiveModel)
+        nats, counted = checkpoint.model.losses(sampled, Condition(torch.zeros(6, 0)))
+        counted[:, :2] = False
+        counted = counted[:, : 1 + len(grown)]
+        torch.testing.assert_close(grown[-1].probabilities[counted], (-nats[:, : 1 + len(grown)]).exp()[counted])
+        assert (grown[-1].probabilities[:, :2] == 1).all()
+    with pytest.raises(AIGCError, match="At most 16"):
+        next(stream(checkpoint, SampleRequest(count=17)))
 
 
 def test_sentences_are_learnt_by_heart() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import ClassVar
 
 import torch
@@ -12,7 +13,15 @@ from torch.nn.functional import cross_entropy
 
 from aigc_core.config import parse_config
 from aigc_core.errors import AIGCError, Sentence
-from aigc_core.families.base import Capability, Condition, LikelihoodModel, ModelSpec, SamplerOptions
+from aigc_core.families.base import (
+    Capability,
+    Condition,
+    LikelihoodModel,
+    ModelSpec,
+    SamplerOptions,
+    StreamingModel,
+    TokenStep,
+)
 from aigc_core.modalities.text import up_to_end
 from aigc_core.nn.inverse_cdf import choose, uniform_of
 from aigc_core.nn.transformer import Cache, Transformer, TransformerConfig
@@ -43,7 +52,7 @@ class AutoregressiveOptions(SamplerOptions):
     )
 
 
-class AutoregressiveModel(LikelihoodModel):
+class AutoregressiveModel(LikelihoodModel, StreamingModel):
     """p(x | y) = Π p(token t | tokens before t, y), the factors by a Transformer.
 
     Position t reads the token before it, and the first one an embedding of the classes. `rows`: how many samples are
@@ -52,7 +61,9 @@ class AutoregressiveModel(LikelihoodModel):
 
     options_type = AutoregressiveOptions
     likelihood_is_exact = True
-    capabilities: ClassVar[frozenset[Capability]] = frozenset({Capability.PROMPT, Capability.LIKELIHOOD})
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(
+        {Capability.PROMPT, Capability.STREAM, Capability.LIKELIHOOD}
+    )
 
     def __init__(self, config: TransformerConfig, space: TokenSpace, num_classes: int, rows: int = ROWS) -> None:
         super().__init__()
@@ -94,36 +105,39 @@ class AutoregressiveModel(LikelihoodModel):
         return (nats * counted).sum(1) / counted.sum(1) / math.log(2)
 
     def generate(self, noise: Tensor, condition: Condition, options: SamplerOptions) -> Tensor:
-        rows = torch.arange(-(-len(noise) // self.rows) * self.rows).clamp(max=len(noise) - 1).to(noise.device)
-        parts = [self._generate(noise[part], condition[part], options) for part in rows.split(self.rows)]
-        return self.space.from_tokens(torch.cat(parts)[: len(noise)])
+        space = self.space
+        tokens = torch.full((len(noise), space.length), space.end or 0)
+        if condition.prompt is not None:
+            tokens[:, : len(condition.prompt)] = condition.prompt.cpu()[: space.length]
+        for start in range(0, len(noise), self.rows):
+            part = slice(start, start + self.rows)
+            for step in self.stream(noise[part], condition[part], options):
+                tokens[part, step.position] = step.tokens
+        return space.from_tokens(tokens.to(noise.device))
 
-    def _generate(self, noise: Tensor, condition: Condition, options: SamplerOptions) -> Tensor:
-        """Tokens int64 [N, length] of noise [N, length]."""
-        assert isinstance(options, AutoregressiveOptions)
-        uniform, space = uniform_of(noise), self.space
-        tokens = torch.full(noise.shape, space.end or 0, device=noise.device)
-        prompt = tokens[:, :0] if condition.prompt is None else condition.prompt.expand(len(noise), -1)
-        begun = prompt.shape[1]
-        if begun >= space.length:
+    def stream(self, noise: Tensor, condition: Condition, options: SamplerOptions) -> Iterator[TokenStep]:
+        assert isinstance(options, AutoregressiveOptions) and len(noise) <= self.rows
+        count, space = len(noise), self.space
+        rows = torch.arange(self.rows).clamp(max=count - 1).to(noise.device)
+        uniform, condition = uniform_of(noise[rows]), condition[rows]
+        prompt = rows[:0] if condition.prompt is None else condition.prompt
+        if len(prompt) >= space.length:
             raise AIGCError(
-                "The prompt has {count} tokens, and a sample {most}; shorten it.", count=begun, most=space.length
+                "The prompt has {count} tokens, and a sample {most}; shorten it.", count=len(prompt), most=space.length
             )
-        tokens[:, :begun] = prompt
-        ended = torch.zeros(len(noise), dtype=torch.bool)
-        cache = Cache(self.transformer, len(noise), space.length)
-        inputs = torch.cat([self.first(condition)[:, None], self.embedding(prompt)], 1)
-        for position in range(begun, space.length):
+        ended = torch.zeros(len(rows), dtype=torch.bool)
+        cache = Cache(self.transformer, len(rows), space.length)
+        inputs = torch.cat([self.first(condition)[:, None], self.embedding(prompt).expand(len(rows), -1, -1)], 1)
+        for position in range(len(prompt), space.length):
             logits = self.to_logits(self.transformer(inputs, cache)[:, -1])
             chosen = choose(logits, uniform[:, position], options.temperature, options.top_k, options.top_p)
             if space.end is not None:
                 chosen = chosen.masked_fill(ended, space.end)
                 ended |= chosen == space.end
-            tokens[:, position] = chosen.to(tokens.device)
+            yield TokenStep(position, chosen[:count], logits[:count])
             if ended.all():
                 break
-            inputs = self.embedding(tokens[:, position, None])
-        return tokens
+            inputs = self.embedding(chosen[:, None].to(noise.device))
 
 
 def build_model(spec: ModelSpec) -> AutoregressiveModel:

@@ -42,5 +42,9 @@ class Tokenizer(ABC):
     def decode(self, pieces: Sequence[int]) -> str:
         """What pieces say; bytes that are no UTF-8 become the replacement character."""
 
+    def parts(self, pieces: Sequence[int]) -> list[str]:
+        """What each piece adds to the text: joined, they are what `decode` says."""
+        return [self.decode([piece]) for piece in pieces]
+
 
 tokenizers: Registry[type[Tokenizer]] = Registry("tokenizer", "aigc_core.modalities.tokenizers")

@@ -11,9 +11,13 @@ from tokenizers import Tokenizer as Library
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from .base import Tokenizer, tokenizers
+from .bytes import decoded_in_turn
 
 BYTES = sorted(pre_tokenizers.ByteLevel.alphabet())
 """The 256 letters that the library writes for bytes; pieces 0 to 255."""
+PRINTED = [*range(33, 127), *range(161, 173), *range(174, 256)]
+"""Bytes that are letters by themselves; the others follow (Radford et al. 2019, `bytes_to_unicode`)."""
+BYTE_OF = dict(zip(BYTES, [*PRINTED, *(byte for byte in range(256) if byte not in PRINTED)], strict=True))
 MAX_PIECE_BYTES = 32
 _merges = re.compile(r"(\d{1,5} \d{1,5}(,\d{1,5} \d{1,5})*)?")
 
@@ -61,6 +65,7 @@ class BytePairs(Tokenizer):
                 numbers[joined] = len(pieces)
                 pieces.append(joined)
         self._size = len(pieces)
+        self._bytes = [bytes(BYTE_OF[letter] for letter in piece) for piece in pieces]
         self._library = _library(models.BPE(numbers, merges))
 
     @property
@@ -72,6 +77,9 @@ class BytePairs(Tokenizer):
 
     def decode(self, pieces: Sequence[int]) -> str:
         return self._library.decode(list(pieces))
+
+    def parts(self, pieces: Sequence[int]) -> list[str]:
+        return decoded_in_turn([self._bytes[piece] for piece in pieces])
 
 
 def _library(model: models.BPE) -> Library:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -26,6 +27,15 @@ class Bytes(Tokenizer):
 
     def decode(self, pieces: Sequence[int]) -> str:
         return bytes(pieces).decode(errors="replace")
+
+    def parts(self, pieces: Sequence[int]) -> list[str]:
+        return decoded_in_turn([bytes([piece]) for piece in pieces])
+
+
+def decoded_in_turn(chunks: Sequence[bytes]) -> list[str]:
+    """What each of the chunks of a text in UTF-8 adds to it; a character comes with the last of its bytes."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    return [decoder.decode(chunk, final=number == len(chunks)) for number, chunk in enumerate(chunks, 1)]
 
 
 tokenizers.register("bytes", Bytes)

@@ -1,0 +1,49 @@
+"""Samples as they grow token by token, of models that can be watched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from aigc_core.checkpoint.checkpoint import StoredCheckpoint
+from aigc_core.errors import AIGCError
+from aigc_core.families.base import MAX_STREAMED, StreamingModel
+
+from .request import SampleRequest
+from .sample import request_noise
+
+
+@dataclass(frozen=True)
+class Growth:
+    """The first T tokens of N samples, int64 [N, T], and their probabilities float32 [N, T] as learnt; those of a
+    prompt are 1."""
+
+    tokens: Tensor
+    probabilities: Tensor
+
+
+@torch.no_grad()
+def stream(checkpoint: StoredCheckpoint, request: SampleRequest) -> Iterator[Growth]:
+    """The samples of a request with the prompt alone, then after each token, on the CPU; in the end they are those of
+    `sample`.
+
+    Raises AIGCError for a model that does not draw token by token, too many samples, and as `sample` does.
+    """
+    model = checkpoint.model
+    if not isinstance(model, StreamingModel):
+        raise AIGCError("This model does not draw its samples token by token.")
+    if request.count > MAX_STREAMED:
+        raise AIGCError("At most {most} samples can be watched at a time.", most=MAX_STREAMED)
+    request = request.normalised(model)
+    noise, condition = request_noise(checkpoint, request)
+    prompt = torch.zeros(0, dtype=torch.int64) if condition.prompt is None else condition.prompt
+    tokens = prompt.repeat(request.count, 1)
+    probabilities = torch.ones(tokens.shape)
+    yield Growth(tokens, probabilities)
+    for step in model.stream(noise.to(model.device), condition.to(model.device), request.options_of(model)):
+        tokens = torch.cat([tokens, step.tokens[:, None]], 1)
+        probabilities = torch.cat([probabilities, step.probabilities[:, None]], 1)
+        yield Growth(tokens, probabilities)
