@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from .checkpoint.checkpoint import StoredCheckpoint
 from .config import parse_config
-from .errors import AIGCError, Sentence
+from .errors import AIGCError
 from .hub.card import write_card
 from .hub.resolve import resolve_reference
 from .modalities.provenance import Statement
@@ -78,7 +78,7 @@ def train(
 def write_preview(checkpoint: StoredCheckpoint, folder: Path) -> str | None:
     """Write samples of the same 64 seeds at every checkpoint; one class a column where there are few enough.
 
-    Returns a warning if they are all alike.
+    Returns a warning if they are all alike, or wrong in another way that their kind knows.
     """
     from .sampling.labels import class_entries, join_entries
     from .sampling.request import SampleRequest
@@ -91,4 +91,4 @@ def write_preview(checkpoint: StoredCheckpoint, folder: Path) -> str | None:
     stored = sample(checkpoint, request).stored
     statement = Statement(request.canonical(), checkpoint.weights_sha256)
     modality.write(folder / modality.preview_file, stored, statement, columns)
-    return Sentence("all samples look the same: the model has collapsed.") if modality.has_collapsed(stored) else None
+    return modality.warning(stored)

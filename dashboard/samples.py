@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 import streamlit as st
 from language import t
-from page import as_text
+from page import as_text, grid
 from PIL import Image
 from sources import visitor_token
 
@@ -23,6 +23,8 @@ SMALLEST_SIDE = 64
 """Pixels that an image has at least on the page."""
 HEIGHT = 420
 """Pixels that texts, sounds and files take; what is below is scrolled to."""
+SPECTROGRAM_SIDE = 128
+SOUNDS_A_ROW = 4
 MOST_FILES = 8
 """So many sounds or files are enough for a page."""
 
@@ -59,6 +61,13 @@ def _files(reference: str, folder: str, seeds: tuple[int, ...], _token: str | No
         return [(Path(temporary) / f"seed-{seed}{checkpoint.modality.file_suffix}").read_bytes() for seed in seeds]
 
 
+@st.cache_data(max_entries=64, show_spinner=False)
+def _spectrograms(reference: str, folder: str, seeds: tuple[int, ...], _token: str | None) -> list[Image.Image]:
+    checkpoint = load_checkpoint(reference, _token)
+    stored = sample_all(checkpoint, [*requests_of(seeds)])
+    return [to_picture(picture) for picture in enlarge(checkpoint.modality.pictures(stored), SPECTROGRAM_SIDE)]
+
+
 def show_samples(entry: Entry, seeds: Sequence[int], columns: int, caption: str) -> None:
     """A checkpoint's samples of these seeds, or the sentence why there are none. Images stand in so many columns."""
     with st.spinner(t("Sampling …")):
@@ -77,6 +86,10 @@ def _show(entry: Entry, seeds: tuple[int, ...], columns: int, caption: str) -> N
         grid = _image_grid(*which, seeds, columns, token)
         st.image(grid, caption=as_text(caption), width="stretch", alt=caption)
         return
+    if modality.media == "audio":
+        seeds = seeds[:MOST_FILES]
+        _show_sounds(seeds, _spectrograms(*which, seeds, token), _files(*which, seeds, token), caption)
+        return
     if modality.media == "text":
         shown = _texts(*which, seeds, token)
     else:
@@ -88,9 +101,16 @@ def _show(entry: Entry, seeds: tuple[int, ...], columns: int, caption: str) -> N
             if isinstance(one, str):
                 st.caption(t("Seed {seed}", seed=seed))
                 st.text(one)
-            elif modality.media == "audio":
-                st.caption(t("Seed {seed}", seed=seed))
-                st.audio(one)
             else:
                 name = f"seed-{seed}{modality.file_suffix}"
                 st.download_button(name, one, name, on_click="ignore", key=f"{which}-{name}")
+
+
+def _show_sounds(seeds: Sequence[int], spectrograms: list[Image.Image], files: list[bytes], caption: str) -> None:
+    """A player below the spectrogram of each sound."""
+    st.caption(as_text(caption))
+    with st.container(border=True, height=HEIGHT):
+        for cell, seed, spectrogram, file in zip(grid(SOUNDS_A_ROW), seeds, spectrograms, files):
+            cell.image(spectrogram, width="stretch", alt=t("Spectrogram"))
+            cell.caption(t("Seed {seed}", seed=seed))
+            cell.audio(file)

@@ -6,19 +6,26 @@ from argparse import ArgumentParser, Namespace
 
 from aigc_core.data.corpora import load_corpus, named_corpora
 from aigc_core.data.datasets import dataset_names, load_dataset, prepare_dataset
+from aigc_core.data.sounds import load_sounds, named_sounds
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("name", help=f"one of {', '.join([*dataset_names(), *named_corpora])}")
+    parser.add_argument("name", help=f"one of {', '.join([*dataset_names(), *named_corpora, *named_sounds])}")
 
 
 def run(arguments: Namespace) -> int:
-    if arguments.name in named_corpora:
-        named_corpora[arguments.name].fetch()
-        corpus = load_corpus(arguments.name, "train")
-        print(f"{arguments.name}: {len(corpus.documents):,} training texts. Licence: {corpus.licence}.")
-        return 0
-    prepare_dataset(arguments.name)
-    dataset = load_dataset(arguments.name)
-    print(f"{arguments.name}: {len(dataset):,} training images. Licence: {dataset.licence}.")
+    name = arguments.name
+    if name in named_corpora:
+        named_corpora[name].fetch()
+        corpus = load_corpus(name, "train")
+        count, plural, licence = len(corpus.documents), "texts", corpus.licence
+    elif name in named_sounds:
+        named_sounds[name].fetch()
+        sounds = load_sounds(name, "train")
+        count, plural, licence = len(sounds.waves), "sounds", sounds.licence
+    else:
+        prepare_dataset(name)
+        dataset = load_dataset(name)
+        count, plural, licence = len(dataset), "images", dataset.licence
+    print(f"{name}: {count:,} training {plural}. Licence: {licence}.")
     return 0

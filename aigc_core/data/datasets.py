@@ -39,6 +39,7 @@ from .corpora import named_corpora
 from .dataset import Dataset
 from .folders import FolderImages, common_side, decode_all, image_paths
 from .packages import debian_package, npm_package, scratch_folder
+from .sounds import named_sounds
 from .streaming import ConvertedImages, StreamedImages
 
 MAX_MEMORY = 4 * 2**30
@@ -113,7 +114,8 @@ def dataset_names() -> list[str]:
 
 def is_registered(name: str) -> bool:
     """Whether a data set of that name, or its named classes, is registered; if not, the name is that of a folder."""
-    return name.partition(":")[0] in named_datasets or name in named_corpora
+    known = name.partition(":")[0] in named_datasets
+    return known or name in named_corpora or name in named_sounds
 
 
 def public_name(name: str) -> str:

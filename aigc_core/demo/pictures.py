@@ -13,6 +13,7 @@ import zipfile
 from base64 import b64encode
 from collections import deque
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from urllib.parse import quote
 
@@ -25,7 +26,7 @@ from torch import Tensor
 from aigc_core.checkpoint.reference import CheckpointReference
 from aigc_core.files import translate_io_errors
 from aigc_core.modalities.base import Modality
-from aigc_core.modalities.png import png_bytes
+from aigc_core.modalities.png import png_bytes, to_picture
 from aigc_core.modalities.provenance import Statement
 from aigc_core.pipeline import Checkpoint
 from aigc_core.sampling.request import SampleRequest
@@ -117,21 +118,32 @@ def write_archive(stored: Tensor, request: SampleRequest, checkpoint: Checkpoint
 
 
 def listing_html(stored: Tensor, seeds: Sequence[int], files: Sequence[Path], kind: Modality) -> str:
-    """Samples [N, …] that are no images: each with its seed, what it says or a player of it, and its file."""
+    """Samples [N, …] that are no images: each with its seed, what it says or its spectrogram with a player, and its
+    file."""
     texts = kind.texts(stored) if kind.media == "text" else [""] * len(files)
+    pictures = kind.pictures(stored) if kind.media == "audio" else [None] * len(files)
     cards = []
-    for seed, path, said in zip(seeds, files, texts):
+    for seed, path, said, picture in zip(seeds, files, texts, pictures):
         address = html.escape(f"gradio_api/file={quote(str(path))}")
         content, copy = "", ""
         if kind.media == "text":
             content = f'<pre class="{text_class(kind, said)}">{html.escape(said)}</pre>'
             copy = f'<button type="button" data-copy>{t("Copy")}</button>'
-        elif kind.media == "audio":
-            content = f'<audio controls preload="metadata" src="{address}"></audio>'
+        elif picture is not None:
+            spectrogram = f'<img src="{as_data_uri(_png(picture))}" alt="{t("Spectrogram")}">'
+            content = f'{spectrogram}<audio controls preload="metadata" src="{address}"></audio>'
         link = f'<a href="{address}" download="{html.escape(path.name)}">{t("Download")}</a>'
         head = f"<header><span>{t('Seed')} {seed}</span>{copy}{link}</header>"
         cards.append(f'<article class="sample">{head}{content}</article>')
-    return f'<div class="listing">{"".join(cards)}</div>'
+    shape = "listing tiles" if kind.media == "audio" else "listing"
+    return f'<div class="{shape}">{"".join(cards)}</div>'
+
+
+def _png(picture: Tensor) -> bytes:
+    """A PNG of a picture uint8 [C, H, W] that is no sample itself."""
+    content = BytesIO()
+    to_picture(picture).save(content, "PNG")
+    return content.getvalue()
 
 
 def text_class(kind: Modality, said: str) -> str:
@@ -140,9 +152,11 @@ def text_class(kind: Modality, said: str) -> str:
 
 
 def thumbnail(stored: Tensor, files: Sequence[Path], kind: Modality) -> str:
-    """What stands for samples [N, …] in the history: the first image as an address, or the first words."""
+    """What stands for samples [N, …] in the history: the first image or spectrogram as an address, or words."""
     if kind.media == "image":
         return as_data_uri(files[0].read_bytes())
+    if kind.media == "audio":
+        return as_data_uri(_png(kind.pictures(stored[:1])[0]))
     said = kind.texts(stored[:1])[0] if kind.media == "text" else files[0].stem
     return " ".join(said.split())[:THUMBNAIL_LETTERS] or "…"
 

@@ -178,6 +178,8 @@ button.dice { align-self: end; min-height: 42px; font-size: .95rem !important; f
 .drafts pre i:hover { box-shadow: 0 0 0 1px var(--color-accent); }
 .probabilities .drafts pre i {
   background: color-mix(in srgb, var(--color-accent) calc((1 - var(--p)) * 60%), transparent); }
+.listing.tiles { grid-template-columns: repeat(auto-fill, minmax(min(100%, 220px), 1fr)); }
+.listing img { display: block; width: 100%; height: 130px; object-fit: fill; }
 .listing audio { width: 100%; display: block; padding: 8px 12px; box-sizing: border-box; }
 
 #about-facts table { width: 100%; font-size: .92rem; border-collapse: collapse; }

@@ -271,6 +271,24 @@ class ModelSpec:
     num_classes: int = 0
 
 
+def square_map(modality: Modality) -> tuple[int, int]:
+    """Channels and side of a modality's samples in model space.
+
+    Raises AIGCError where they are tokens, or maps that are not square.
+    """
+    shape = modality.map_shape
+    if shape is None:
+        raise AIGCError("This family draws images and other maps of numbers, not {kind}.", kind=modality.name)
+    channels, height, width = shape
+    if height != width:
+        raise AIGCError(
+            "This family draws square maps, and these are {height} × {width}; make both sides equal.",
+            height=height,
+            width=width,
+        )
+    return channels, height
+
+
 @dataclass(frozen=True)
 class Family:
     """A way to learn and draw a distribution.

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from aigc_core.config import Config, parse_config
 from aigc_core.data.dataset import Dataset
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.registry import Registry
 
 from .provenance import Provenance, Statement
@@ -43,6 +43,12 @@ class Modality(Config):
     def file_suffix(self) -> str:
         """That of the files it writes, one of `suffixes`."""
         return self.suffixes[0]
+
+    @property
+    def map_shape(self) -> tuple[int, int, int] | None:
+        """Channels, height and width of samples in model space, where these are float maps in about [-1, 1]; None where
+        they are tokens."""
+        return None
 
     @classmethod
     def load(cls, data: str, settings: Mapping[str, Any], limit: int | None = None) -> tuple[Self, Dataset]:
@@ -80,6 +86,10 @@ class Modality(Config):
         """Whether different seeds gave all but the same samples [N, …]."""
         raise NotImplementedError
 
+    def warning(self, stored: Tensor) -> Sentence | None:
+        """What to say where samples [N, …] of different seeds show that something went wrong."""
+        return Sentence("all samples look the same: the model has collapsed.") if self.has_collapsed(stored) else None
+
     def describe(self) -> str:
         """The shape in a few words, for people."""
         raise NotImplementedError
@@ -103,6 +113,10 @@ class Modality(Config):
         for row, (path, statement) in enumerate(zip(paths, statements, strict=True)):
             self.write(path, stored[row : row + 1], statement)
         return paths
+
+    def pictures(self, stored: Tensor) -> Tensor:
+        """Small pictures uint8 [N, C, H, W], grey or in colour, of samples [N, …] that are images or sounds."""
+        raise NotImplementedError
 
     def texts(self, stored: Tensor) -> list[str]:
         """What each of the samples [N, …] says, where they are texts."""

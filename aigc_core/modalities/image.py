@@ -61,6 +61,10 @@ class ImageModality(Modality):
     channels: Channels
     resolution: Resolution
 
+    @property
+    def map_shape(self) -> tuple[int, int, int]:
+        return self.channels, self.resolution, self.resolution
+
     @classmethod
     def load(cls, data: str, settings: Mapping[str, Any], limit: int | None = None) -> tuple[Self, Dataset]:
         wanted = parse_config(ImageSettings, dict(settings), "The shape of images")
@@ -80,6 +84,9 @@ class ImageModality(Modality):
 
     def mirrored(self, samples: Tensor) -> Tensor:
         return samples.flip(3)
+
+    def pictures(self, stored: Tensor) -> Tensor:
+        return stored
 
     def has_collapsed(self, stored: Tensor) -> bool:
         return bool(stored.float().std(0).mean() < 1.0)

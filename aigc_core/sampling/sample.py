@@ -49,7 +49,7 @@ class Samples:
         Raises AIGCError when the disk is full or not writable.
         """
         path, weights, modality = Path(out), self.checkpoint.weights_sha256, self.checkpoint.modality
-        if path.suffix.lower() == modality.file_suffix:
+        if path.suffix.lower() in modality.suffixes:
             modality.write(path, self.stored, Statement(self.request.canonical(), weights))
             return
         for row, single in enumerate(self.request.singles()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 import torch
@@ -9,7 +10,6 @@ from torch import Tensor
 
 from aigc_core.errors import AIGCError
 from aigc_core.modalities.base import Modality
-from aigc_core.modalities.image import ImageModality
 from aigc_core.modalities.text import END, TextModality
 
 LEVELS = 256
@@ -49,13 +49,13 @@ class TextTokens:
 
 
 class PixelTokens:
-    """The 256 levels of an image's values, channel by channel, row by row (van den Oord et al. 2016)."""
+    """The 256 levels of a map's values, channel by channel, row by row (van den Oord et al. 2016)."""
 
     end: int | None = None
 
-    def __init__(self, image: ImageModality) -> None:
-        self.shape = (image.channels, image.resolution, image.resolution)
-        self.vocabulary, self.length = LEVELS, image.channels * image.resolution**2
+    def __init__(self, shape: tuple[int, int, int]) -> None:
+        self.shape = shape
+        self.vocabulary, self.length = LEVELS, math.prod(shape)
         if self.length > MAX_TOKENS:
             raise AIGCError(
                 "An image of {count:,} values is too long for a model of single values; it takes {most:,} at most.",
@@ -74,6 +74,6 @@ def token_space(modality: Modality) -> TokenSpace:
     """How samples of a modality are read. Raises AIGCError where they cannot be."""
     if isinstance(modality, TextModality):
         return TextTokens(modality)
-    if isinstance(modality, ImageModality):
-        return PixelTokens(modality)
+    if modality.map_shape is not None:
+        return PixelTokens(modality.map_shape)
     raise AIGCError("Autoregressive models draw texts and images, not {kind}.", kind=modality.name)

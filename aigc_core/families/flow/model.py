@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 
 from aigc_core.config import parse_config
-from aigc_core.errors import AIGCError
 from aigc_core.families.base import (
     Capability,
     Condition,
@@ -21,8 +20,8 @@ from aigc_core.families.base import (
     LikelihoodModel,
     ModelSpec,
     SamplerOptions,
+    square_map,
 )
-from aigc_core.modalities.image import ImageModality
 
 from .likelihood import bits_per_dimension
 from .networks import FieldShape, VectorField, architectures
@@ -146,16 +145,14 @@ class MeanFlowModel(VectorFieldModel):
 
 def build_model(spec: ModelSpec) -> FlowModel | MeanFlowModel:
     """A flow with fresh weights. Raises AIGCError for an unknown architecture, a config that does not fit, and samples
-    that are no images."""
-    kind, architecture = spec.modality, architectures[spec.architecture]
-    if not isinstance(kind, ImageModality):
-        raise AIGCError("The networks of flows draw images, not {kind}.", kind=kind.name)
+    that are no square maps."""
+    (channels, resolution), architecture = square_map(spec.modality), architectures[spec.architecture]
     config = parse_config(
         architecture.config, dict(spec.architecture_config), f"Config of architecture '{spec.architecture}'"
     )
     averages = config.predicts == "average_velocity"
-    shape = FieldShape(kind.channels, kind.resolution, spec.num_classes, 1 + averages)
-    network, sample_shape = architecture.build(config, shape), (kind.channels, kind.resolution, kind.resolution)
+    shape = FieldShape(channels, resolution, spec.num_classes, 1 + averages)
+    network, sample_shape = architecture.build(config, shape), (channels, resolution, resolution)
     if config.output == "sample":
         network = SamplePrediction(network)
     return MeanFlowModel(network, sample_shape) if averages else FlowModel(network, sample_shape)

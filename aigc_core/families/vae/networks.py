@@ -10,9 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from aigc_core.config import Config
-from aigc_core.errors import AIGCError
-from aigc_core.families.base import ModelSpec
-from aigc_core.modalities.image import ImageModality
+from aigc_core.families.base import ModelSpec, square_map
 from aigc_core.nn.autoencoder import downsampling, upsampling
 
 
@@ -32,12 +30,10 @@ class Shape:
     """What the networks are built for, and their widths from the lowest resolution to the highest hidden one."""
 
     def __init__(self, config: ConvolutionalConfig, spec: ModelSpec) -> None:
-        kind = spec.modality
-        if not isinstance(kind, ImageModality):
-            raise AIGCError("The networks of VAEs draw images, not {kind}.", kind=kind.name)
-        self.channels, self.num_classes = kind.channels, spec.num_classes
-        self.stem_side = 7 if kind.resolution == 28 else 4
-        halvings = (kind.resolution // self.stem_side).bit_length() - 1
+        self.channels, resolution = square_map(spec.modality)
+        self.num_classes = spec.num_classes
+        self.stem_side = 7 if resolution == 28 else 4
+        halvings = (resolution // self.stem_side).bit_length() - 1
         self.widths = [min(config.max_width, config.width * 2**level) for level in reversed(range(halvings))]
         self.stem_size = self.widths[0] * self.stem_side**2
 

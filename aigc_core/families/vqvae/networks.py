@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from aigc_core.config import Config
 from aigc_core.errors import AIGCError
+from aigc_core.families.base import square_map
 from aigc_core.modalities.base import Modality
-from aigc_core.modalities.image import ImageModality
 from aigc_core.nn.autoencoder import downsampling, upsampling
 from aigc_core.nn.transformer import TransformerConfig
 
@@ -46,13 +46,12 @@ class Autoencoder(nn.Module):
 
     def __init__(self, config: ConvolutionalConfig, modality: Modality) -> None:
         super().__init__()
-        if not isinstance(modality, ImageModality):
-            raise AIGCError("The networks of VQ-VAEs draw images, not {kind}.", kind=modality.name)
-        self.side, rest = divmod(modality.resolution, 2**config.halvings)
+        channels, resolution = square_map(modality)
+        self.side, rest = divmod(resolution, 2**config.halvings)
         if rest or not self.side:
             raise AIGCError(
                 "A resolution of {resolution} cannot be halved {halvings} times; lower halvings.",
-                resolution=modality.resolution,
+                resolution=resolution,
                 halvings=config.halvings,
             )
         self.length = self.side**2
@@ -65,12 +64,12 @@ class Autoencoder(nn.Module):
         widths = [min(config.max_width, config.width * 2**level) for level in range(config.halvings)]
         self.quantiser = build_quantiser(config.quantiser)
         self.encoder = nn.Sequential(
-            downsampling([modality.channels, *widths], config.refinements),
+            downsampling([channels, *widths], config.refinements),
             nn.Conv2d(widths[-1], self.quantiser.dim, 1),
         )
         self.decoder = nn.Sequential(
             nn.Conv2d(self.quantiser.dim, widths[-1], 1),
-            upsampling([*reversed(widths), modality.channels], config.refinements),
+            upsampling([*reversed(widths), channels], config.refinements),
         )
 
     def encode(self, images: Tensor) -> Tensor:

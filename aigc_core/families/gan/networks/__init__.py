@@ -24,9 +24,9 @@ from torch import nn
 
 from aigc_core.config import Config, parse_config
 from aigc_core.errors import AIGCError
-from aigc_core.families.base import ModelSpec
+from aigc_core.families.base import ModelSpec, square_map
 from aigc_core.families.gan.generator import Generator
-from aigc_core.modalities.image import Channels, ImageModality, Resolution
+from aigc_core.modalities.image import Channels, Resolution
 
 
 class ImageShape(Config):
@@ -51,11 +51,9 @@ class ImageShape(Config):
 
 
 def image_shape_of(spec: ModelSpec) -> ImageShape:
-    """What networks are built for. Raises AIGCError if samples are no images."""
-    kind = spec.modality
-    if not isinstance(kind, ImageModality):
-        raise AIGCError("The networks of GANs draw images, not {kind}.", kind=kind.name)
-    return ImageShape(channels=kind.channels, resolution=kind.resolution, num_classes=spec.num_classes)
+    """What networks are built for. Raises AIGCError if samples are no square maps."""
+    channels, resolution = square_map(spec.modality)
+    return ImageShape(channels=channels, resolution=resolution, num_classes=spec.num_classes)
 
 
 NetworkBuilder = Callable[[Any, ImageShape], nn.Module]

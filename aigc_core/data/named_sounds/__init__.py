@@ -1,0 +1,1 @@
+"""Named sets of sounds, one file each."""
