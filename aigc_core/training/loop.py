@@ -27,7 +27,7 @@ from aigc_core.allocator import keep_freed_memory
 from aigc_core.checkpoint.checkpoint import StoredCheckpoint
 from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.checkpoint.folder import read_config, step_folders
-from aigc_core.checkpoint.layout import TRAINING_STATE_FOLDER
+from aigc_core.checkpoint.layout import RESULTS_FOLDER, TRAINING_STATE_FOLDER
 from aigc_core.config import parse_config
 from aigc_core.errors import AIGCError, Sentence
 from aigc_core.families.base import Batch, ModelSpec, StepState, families
@@ -39,15 +39,19 @@ from .ema import ExponentialMovingAverage
 from .interrupt import ANNOUNCEMENT, Interrupted, sigterm_interrupts, stop_on_signals, what_was_saved
 from .lock import run_lock
 from .messages import Forecast, tell, warning, where_to_look
+from .moments import Moments
 from .preflight import check_names, try_to_save
 from .presets.legacy import upgrade_recipe
 from .processes import on_main_process
 from .recipe import TrainingConfig
 from .resume import check_data, check_recipe, flat_settings, newest_checkpoint
 from .state import load_training_state, save_training_state
+from .timeline import Measurement, TimelineWriter
 
 # Losses are fetched from the device, and health is judged, once in so many steps.
 STEPS_BETWEEN_LOGS = 50
+# The timeline has them more often where steps take long.
+SECONDS_BETWEEN_LOGS = 2.0
 # What a checkpoint's counters may grow to.
 MAX_COUNTER = 10**12
 
@@ -161,6 +165,9 @@ class Run:
         self.one_hot = torch.eye(max(1, len(self.dataset.class_names)))[:, : len(self.class_names)]
         self.stream = ShuffledStream(len(self.dataset), config.seed)
         on_main_process(accelerator, self._try_to_save)
+        self.moments = Moments(self.training_seconds)
+        self.temporary: Path | None = None
+        self.timeline = on_main_process(accelerator, lambda: TimelineWriter(folder, self.total["step"]))
 
     def train(self) -> Path:
         """Run to the end; returns the newest checkpoint's folder. Raises KeyboardInterrupt if it was stopped before."""
@@ -176,30 +183,36 @@ class Run:
             return self._save()
         if threading.excepthook is threading.__excepthook__:
             threading.excepthook = _report_thread
-        next_checkpoint = (self.images_seen // self.config.checkpoint_images + 1) * self.config.checkpoint_images
-        stopped = False
+        interval = self.config.checkpoint_images
+        next_checkpoint = math.inf if interval is None else (self.images_seen // interval + 1) * interval
+        stopped, logged = False, self.training_seconds
         forecast = Forecast(self.config)
         with stop_on_signals(lambda: self.tell(ANNOUNCEMENT)) as interrupted, self._progress_bar() as progress_bar:
             with translate_io_errors(self.folder):
                 self.accelerator.init_trackers("training", config=self._tracked())
             while self.progress < 1 and not stopped:
+                log = (self.step + 1) % STEPS_BETWEEN_LOGS == 0
+                log = log or self.training_seconds - logged >= SECONDS_BETWEEN_LOGS
                 started = time.perf_counter()
                 measured = self._train_step()
-                log = self.step % STEPS_BETWEEN_LOGS == 0
                 losses = {name: value.item() for name, value in measured.items()} if log else {}
                 self.training_seconds += time.perf_counter() - started
                 stopped = self._agree(interrupted())
                 if promised := forecast.after_step(self.images_seen, self.training_seconds):
                     self.tell(promised)
                 if log:
-                    self._check_health(losses)
+                    logged = self.training_seconds
                     self._show(progress_bar, losses)
                     with translate_io_errors(self.folder):
-                        self.accelerator.log(losses, step=self.total["images_seen"])
+                        self._check_health(losses)
+                        if self.step % STEPS_BETWEEN_LOGS == 0:
+                            self.accelerator.log(losses, step=self.total["images_seen"])
                 progress_bar.update(min(self.done, progress_bar.total) - progress_bar.n)
-                if self.images_seen >= next_checkpoint:
+                if self.images_seen >= next_checkpoint and interval:
                     self._save()
-                    next_checkpoint += self.config.checkpoint_images
+                    next_checkpoint += interval
+                elif self.moments.due(self.training_seconds) and self.progress < 1 and not stopped:
+                    self._save(temporary=interval is not None or not self.moments.is_kept(self.training_seconds))
             newest = self._save()
             with translate_io_errors(self.folder):
                 self.accelerator.end_training()
@@ -265,13 +278,29 @@ class Run:
         return measured
 
     def _check_health(self, losses: dict[str, float]) -> None:
-        """Stop when training has diverged; warn in words when it goes wrong."""
+        """Stop when training has diverged; warn in words when it goes wrong, and note both in the timeline."""
         if not all(math.isfinite(value) for value in losses.values()):
             raise self._diverged()
-        sentence = self.method.warning(losses)
-        if sentence and sentence != self.warned:
-            self.tell(warning(sentence))
-        self.warned = sentence
+        if self.step % STEPS_BETWEEN_LOGS == 0:  # what the first few steps show is nothing to warn of
+            sentence = self.method.warning(losses)
+            if sentence and sentence != self.warned:
+                self.tell(warning(sentence))
+            self.warned = sentence
+        self._note(losses, self.warned or "")
+
+    def _note(self, values: dict[str, float], sentence: str) -> None:
+        """Add where the run stands, what was measured and what is wrong to its timeline."""
+        if self.accelerator.is_main_process:
+            self.timeline.measure(
+                Measurement(
+                    step=self.total["step"],
+                    samples_seen=self.total["images_seen"],
+                    seconds=self.training_seconds,
+                    progress=self.progress,
+                    values=values,
+                    warning=sentence,
+                )
+            )
 
     def tell(self, sentence: str) -> None:
         """Say something once for all processes."""
@@ -283,10 +312,23 @@ class Run:
         settings = flat_settings(self.config.model_dump())
         return {name: value if isinstance(value, int | float | str) else str(value) for name, value in settings.items()}
 
-    def _save(self) -> Path:
-        """Write the checkpoint of this step, unless it is there; returns its folder."""
+    def _save(self, *, temporary: bool = False) -> Path:
+        """Write the checkpoint of this step, unless it is there; returns its folder.
+
+        A temporary one goes when the next is there, unless it was evaluated; its preview stays in the timeline.
+        """
         target = self.folder / f"step-{self.total['step']:07d}"
-        on_main_process(self.accelerator, lambda: self._write_checkpoint(target))
+
+        def write() -> float:
+            started = time.perf_counter()
+            self._write_checkpoint(target)
+            superseded = self.temporary
+            if superseded and superseded != target and not (superseded / RESULTS_FOLDER).exists():
+                shutil.rmtree(superseded, ignore_errors=True)
+            return time.perf_counter() - started
+
+        self.moments.saved(self.training_seconds, on_main_process(self.accelerator, write), kept=not temporary)
+        self.temporary = target if temporary else None
         return target
 
     def _write_checkpoint(self, target: Path) -> None:
@@ -301,12 +343,14 @@ class Run:
             checkpoint.write_files(unfinished)
             for sentence in filter(None, [hook(checkpoint, unfinished) for hook in self.hooks]):
                 self.tell(warning(sentence))
+                self._note({}, sentence)
             save_training_state(
                 unfinished / TRAINING_STATE_FOLDER,
                 self.method.modules | {"ema": self.ema.model},
                 self.method.optimizers,
                 self.counters,
             )
+        self.timeline.keep_preview(target, self.modality.preview_file)
         for older in step_folders(self.folder):
             if older != target:
                 shutil.rmtree(older / TRAINING_STATE_FOLDER, ignore_errors=True)

@@ -17,9 +17,10 @@ class TrainingConfig(Config):
 
     `images`: how many real samples are shown in all, counted with repetition; `seconds`, if given, ends training by
     time instead (only training is counted). `ema_half_life` in samples, `ema_ramp_up` as in
-    `ExponentialMovingAverage`. A checkpoint is kept every `checkpoint_images` samples. `parent`: a checkpoint of the
-    same model that training goes on from, with a training method that begins anew; `images` and `seconds` count from
-    there, and a checkpoint's counters from the parent's.
+    `ExponentialMovingAverage`. A checkpoint is kept every `checkpoint_images` samples; where that is null, at times
+    that double (see `moments.py`, by which every run also saves what it can be resumed from). `parent`: a checkpoint of
+    the same model that training goes on from, with a training method that begins anew; `images` and `seconds` count
+    from there, and a checkpoint's counters from the parent's.
     """
 
     data: str
@@ -38,7 +39,7 @@ class TrainingConfig(Config):
     horizontal_flip: bool = False
     ema_half_life: NonNegativeSchedule = 10_000
     ema_ramp_up: float | None = Field(default=0.05, ge=0)
-    checkpoint_images: int = Field(default=500_000, ge=1)
+    checkpoint_images: int | None = Field(default=500_000, ge=1)
     parent: str = ""
     seed: int = Field(default=0, ge=0, le=MAX_SEED)
     preset: str = ""

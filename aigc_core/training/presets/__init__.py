@@ -90,12 +90,14 @@ def command_for(recipe: dict[str, Any]) -> str:
         parse_config(TrainingConfig, settings, "The recipe").model_dump(mode="json") for settings in (preset, made)
     )
     words = ["python", "-m", "aigc_core", "train", "--preset", preset["preset"]]
-    # --images and --seconds exclude each other on the command line.
-    options = [name for name in OPTIONS if name != "images" or wanted["seconds"] is None]
+    # --images and --seconds exclude each other on the command line, where either takes the other's place.
+    timed = wanted["seconds"] is not None
+    options = [name for name in OPTIONS if name != ("images" if timed else "seconds")]
     for name in options:
-        if wanted[name] != plain[name]:
+        if wanted[name] != plain[name] or (name == "images" and plain["seconds"] is not None):
             words += [f"--{name}", str(wanted[name])]
-    for key, value in _changes(plain, {name: value for name, value in wanted.items() if name not in options}):
+    others = {name: value for name, value in wanted.items() if name not in (*options, "seconds")}
+    for key, value in _changes(plain, others):
         words += ["--set", f"{key}={json.dumps(value)}"]
     return shlex.join([*words, "--out", "RUN"])
 
