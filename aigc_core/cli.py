@@ -24,7 +24,7 @@ COMMANDS = {
     "list": "list checkpoints on the Hugging Face Hub",
     "convert": "make a checkpoint of a model that others made, such as an ONNX file",
     "data": "put a data set where the loaders look for it",
-    "export": "copy a run's checkpoints, without training state, into a folder to ship",
+    "export": "copy a run's checkpoints into a folder to ship, or write a model as ONNX",
 }
 
 

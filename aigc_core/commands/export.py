@@ -1,29 +1,53 @@
-"""`python -m aigc_core export`: copy a run's checkpoints, without training state, into a folder to ship."""
+"""`python -m aigc_core export`: copy a run's checkpoints, without training state, into a folder to ship, or write a
+checkpoint's model as an ONNX file."""
 
 from __future__ import annotations
 
 import shutil
+import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import get_args
 
 from aigc_core.checkpoint.folder import step_folders
 from aigc_core.checkpoint.layout import CONFIG_FILE, TRAINING_STATE_FOLDER
+from aigc_core.config import parse_config
+from aigc_core.conversion.onnx_export import Precision, export_onnx
 from aigc_core.errors import AIGCError
 from aigc_core.files import atomic_directory
 from aigc_core.hub.card import write_card
 from aigc_core.hub.resolve import resolve_reference
+from aigc_core.loading import load_checkpoint
 from aigc_core.pipeline import Checkpoint
+from aigc_core.sampling.request import SampleRequest
+
+from .statements import named_values
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("run_folder", metavar="RUN")
-    parser.add_argument("destination", help="a new folder, or one with a checkpoint, which is replaced")
+    parser.add_argument("checkpoint", metavar="RUN", help="a run or a checkpoint; with --format onnx also OWNER/NAME")
+    parser.add_argument("destination", nargs="?", help="a new folder, or one with a checkpoint, which is replaced")
+    parser.add_argument("--format", choices=["folder", "onnx"], default="folder")
+    parser.add_argument("--out", metavar="FILE.onnx", type=Path, help="what --format onnx writes")
+    parser.add_argument(
+        "--precision",
+        choices=get_args(Precision),
+        default="float32",
+        help="of an ONNX file: float16 halves it, int8 quarters it; what that costs is printed",
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="an option of sampling that an ONNX file keeps"
+    )
     parser.add_argument("--float16", action="store_true", help="store weights at half the size, rounded to 3 digits")
     parser.add_argument("--steps", type=int, default=0, help="how many earlier checkpoints to keep beside the newest")
 
 
 def run(arguments: Namespace) -> int:
-    source, destination = Path(arguments.run_folder), Path(arguments.destination)
+    if arguments.format == "onnx":
+        return _write_onnx(arguments)
+    if arguments.destination is None:
+        raise AIGCError("export needs a run and a new folder, or --format onnx --out FILE.onnx.")
+    source, destination = Path(arguments.checkpoint), Path(arguments.destination)
     if not source.is_dir():
         raise AIGCError("There is no folder '{source}'.", source=source)
     newest = resolve_reference(source)
@@ -39,6 +63,21 @@ def run(arguments: Namespace) -> int:
         for step in kept:
             _copy(step, unfinished / step.name, arguments.float16)
     print(destination)
+    return 0
+
+
+def _write_onnx(arguments: Namespace) -> int:
+    if arguments.out is None or arguments.out.suffix.lower() != ".onnx":
+        raise AIGCError("--format onnx needs --out FILE.onnx.")
+    checkpoint = load_checkpoint(arguments.checkpoint)
+    request = parse_config(SampleRequest, {"options": named_values("--set", arguments.set)}, "Sample request")
+    exported = export_onnx(checkpoint, arguments.out, request.options_of(checkpoint.model), arguments.precision)
+    print(
+        f"{exported.size:,} bytes; its samples differ from PyTorch's by up to {exported.largest} of 255, "
+        f"{exported.mean:.3f} on average. Measure it: python -m aigc_core evaluate {arguments.out}",
+        file=sys.stderr,
+    )
+    print(arguments.out)
     return 0
 
 

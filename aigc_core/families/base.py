@@ -76,12 +76,14 @@ class SamplerOptions(Config):
 class Model(nn.Module):
     """A deterministic map from noise and a condition to samples in model space.
 
-    `noise_shape`: of one sample's noise. `options_type`: its controls of sampling. In eval mode a model draws no random
-    numbers, and a sample does not depend on the others of its batch.
+    `noise_shape`: of one sample's noise. `options_type`: its controls of sampling. `single_graph`: whether drawing is
+    one fixed graph of operations, which can be exported, rather than a value after another. In eval mode a model draws
+    no random numbers, and a sample does not depend on the others of its batch.
     """
 
     capabilities: ClassVar[frozenset[Capability]] = frozenset()
     options_type: ClassVar[type[SamplerOptions]] = SamplerOptions
+    single_graph: ClassVar[bool] = True
 
     @property
     def noise_shape(self) -> tuple[int, ...]:

@@ -53,6 +53,8 @@ class TruncationOptions(SamplerOptions):
 class OnnxModel(Model):
     """A graph, as its bytes, and how it is asked. It is checked when it is first run, and runs on the CPU."""
 
+    single_graph = False  # of PyTorch's operations
+
     def __init__(self, config: GraphConfig, kind: ImageModality) -> None:
         super().__init__()
         self.config, self.kind = config, kind

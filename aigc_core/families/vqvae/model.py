@@ -37,6 +37,7 @@ class VQVAE(Model):
     """
 
     options_type = AutoregressiveOptions
+    single_graph = False
 
     def __init__(self, config: ConvolutionalConfig, spec: ModelSpec) -> None:
         super().__init__()
