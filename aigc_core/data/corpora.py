@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from aigc_core.errors import AIGCError
@@ -18,7 +18,10 @@ SPLITS = ("train", "test")
 
 @dataclass(frozen=True)
 class Corpus:
-    """Documents and their classes, by number; no names where there are none."""
+    """Documents and their classes, by number; no names where there are none.
+
+    `origins`: what each document was cut from, where several were cut from one; those of one fall into the same split.
+    """
 
     name: str
     documents: list[str]
@@ -26,6 +29,7 @@ class Corpus:
     class_names: tuple[str, ...] = ()
     licence: str = ""
     source: str = ""
+    origins: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -42,8 +46,9 @@ named_corpora: Registry[NamedCorpus] = Registry("corpus", "aigc_core.data.named_
 def load_corpus(name: str, split: str, limit: int | None = None) -> Corpus:
     """The documents of a split, or the first `limit` of them.
 
-    A document belongs to the test split by a hash of its text, a tenth of all; a collection of one document is cut, and
-    its last tenth is the test split. Raises AIGCError where there are no such data, or none that are text.
+    A document belongs to the test split by a hash of its text or of its origin, a tenth of all; a collection of one
+    document is cut, and its last tenth is the test split. Raises AIGCError where there are no such data, or none that
+    are text.
     """
     corpus = named_corpora[name].read() if name in named_corpora else _read(Path(name).expanduser())
     if len(corpus.documents) == 1:
@@ -53,8 +58,8 @@ def load_corpus(name: str, split: str, limit: int | None = None) -> Corpus:
     else:
         pairs = [
             (document, label)
-            for document, label in zip(corpus.documents, corpus.labels)
-            if _is_test(document) == (split == "test")
+            for document, label, origin in zip(corpus.documents, corpus.labels, corpus.origins or corpus.documents)
+            if _is_test(origin) == (split == "test")
         ]
     pairs = pairs[:limit]
     if not any(document for document, _ in pairs):
@@ -63,8 +68,8 @@ def load_corpus(name: str, split: str, limit: int | None = None) -> Corpus:
     return Corpus(corpus.name, documents, labels, corpus.class_names, corpus.licence, corpus.source)
 
 
-def _is_test(document: str) -> bool:
-    return hashlib.sha256(document.encode(errors="replace")).digest()[0] < 256 * TEST_SHARE
+def _is_test(origin: str) -> bool:
+    return hashlib.sha256(origin.encode(errors="replace")).digest()[0] < 256 * TEST_SHARE
 
 
 def _read(path: Path) -> Corpus:

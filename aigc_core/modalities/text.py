@@ -35,7 +35,8 @@ class TextSettings(Config):
     most, the end included. `suffix`: of the files that samples are written to. `verse`: the lines are those of poems,
     and a page sets them so.
 
-    Documents of more than `length` − 1 tokens are read in windows that overlap by half.
+    Documents of more than `length` − 1 tokens are read in windows that overlap by about half and begin with a paragraph
+    where they can.
     """
 
     tokenizer: str = "characters"
@@ -104,12 +105,29 @@ class TextModality(Modality):
         rows, labels = [], []
         for document, label in zip(corpus.documents, corpus.labels):
             tokens = torch.tensor(self.tokens_of(document, skip_unknown=True) + [END])
-            starts = range(0, max(1, len(tokens) - self.length // 2), max(1, self.length // 2))
-            windows = [tokens[start : start + self.length] for start in starts]
+            windows = [tokens[start : start + self.length] for start in self._window_starts(tokens)]
             rows += [torch.nn.functional.pad(window, (0, self.length - len(window)), value=END) for window in windows]
             labels += [label] * len(windows)
         classes = torch.tensor(labels, dtype=torch.int64)
         return Dataset(corpus.name, torch.stack(rows), classes, corpus.class_names, corpus.licence, corpus.source)
+
+    def _window_starts(self, tokens: Tensor) -> list[int]:
+        """Every half window, or where the next paragraph begins if one does before the half window after."""
+        stride = max(1, self.length // 2)
+        fixed = torch.arange(0, max(1, len(tokens) - stride), stride)
+        line_ends, paragraph_ends, newlines = self._breaks
+        previous, last = tokens[:-2], tokens[1:-1]
+        begins = torch.nonzero(paragraph_ends[last] | newlines[last] & line_ends[previous]).flatten() + 2
+        following = torch.cat([begins, torch.tensor([len(tokens)])])[torch.searchsorted(begins, fixed)]
+        return torch.where((following < fixed + stride) & (fixed > 0), following, fixed).tolist()
+
+    @cached_property
+    def _breaks(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Which tokens end a line, which a paragraph, and which are a newline by themselves, bool [vocabulary]."""
+        said = ["", *self._pieces.parts(range(self._pieces.size))]
+        kinds = [[piece.endswith("\n"), piece.endswith("\n\n"), piece == "\n"] for piece in said]
+        line_ends, paragraph_ends, newlines = torch.tensor(kinds).unbind(1)
+        return line_ends, paragraph_ends, newlines
 
     def tokens_of(self, text: str, skip_unknown: bool = False) -> list[int]:
         """The tokens of a text. Raises AIGCError for what the tokenizer does not know, unless it is to be left out."""

@@ -22,7 +22,9 @@ from torch import Tensor
 from aigc_core import AIGCError, Checkpoint
 from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.cli import main
+from aigc_core.data.corpora import Corpus, NamedCorpus, load_corpus
 from aigc_core.data.named_corpora.poems import form_of, lines_of
+from aigc_core.data.named_corpora.python import definitions_of
 from aigc_core.data.named_corpora.shakespeare import fetch_scenes, read_scenes, scenes_of
 from aigc_core.data.packages import python_package
 from aigc_core.families.autoregressive.model import AutoregressiveModel, AutoregressiveOptions, build_model
@@ -163,6 +165,42 @@ def test_long_documents_are_read_in_windows_that_overlap(tmp_path: Path) -> None
     assert texts[0] == "abcdefghijklmnopqrst" and texts[1].startswith("klmnopqrst")
     held_out = kind.texts(kind.load_split(str(tmp_path / "long.txt"), "test").samples)
     assert held_out == ["mnopqrstuv"], "the last tenth"
+
+
+def test_windows_begin_with_a_paragraph_where_they_can(tmp_path: Path) -> None:
+    speeches = "\n\n".join(f"{'x' * 13}{name}" for name in "abcdefgh")  # a paragraph is 14 characters, and 2 between
+    (tmp_path / "play.txt").write_text(speeches + "y" * 200)
+    for tokenizer in ("characters", "bytes", "bpe"):
+        kind, dataset = TextModality.load(
+            str(tmp_path / "play.txt"), {"length": 40, "tokenizer": tokenizer, "vocabulary_size": 258}
+        )
+        text = kind.texts(dataset.samples)
+        speaking = [window for window in text if "\n\n" in window]
+        assert len(speaking) >= 2 and all(window.startswith("x" * 13) for window in speaking), (tokenizer, text)
+        assert "".join(text).count("y") >= 150, "no part is left out"
+
+
+def test_definitions_of_python() -> None:
+    long_method = "    def second(self):\n" + "        return 1\n" * 100
+    source = (
+        "import os\n\n@cached\ndef first(x):\n    return x\n\nclass Small:\n    a = 1\n\n"
+        f"class Large:\n    @property\n    def first(self):\n        return 2\n\n{long_method}"
+    )
+    assert list(definitions_of(source)) == [
+        "@cached\ndef first(x):\n    return x\n",
+        "class Small:\n    a = 1\n",
+        "@property\ndef first(self):\n    return 2\n",
+    ]
+
+
+def test_what_was_cut_from_one_file_is_in_one_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    documents = [f"part {part} of {name}" for name in range(60) for part in range(3)]
+    origins = [str(name) for name in range(60) for _ in range(3)]
+    corpus = Corpus("parts", documents, [0] * 180, origins=origins)
+    monkeypatch.setattr("aigc_core.data.corpora.named_corpora", {"parts": NamedCorpus(lambda: corpus)})
+    splits = [load_corpus("parts", split).documents for split in ("train", "test")]
+    assert sum(map(len, splits)) == 180 and len(splits[1]) % 3 == 0 and splits[1]
+    assert {document.split()[-1] for document in splits[0]}.isdisjoint(document.split()[-1] for document in splits[1])
 
 
 def test_documents_are_in_one_split(tmp_path: Path) -> None:
