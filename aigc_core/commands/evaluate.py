@@ -32,7 +32,6 @@ from aigc_core.hub.card import write_card
 from aigc_core.loading import load_checkpoint
 from aigc_core.metrics.extractors import extractor_names
 from aigc_core.modalities.base import modalities
-from aigc_core.modalities.image import ImageModality
 from aigc_core.pipeline import Checkpoint
 
 from .statements import add_state, stated_of
@@ -117,15 +116,15 @@ def _evaluate(name: str, arguments: Namespace, references: dict[tuple[object, ..
 def _reference_for(
     checkpoint: Checkpoint, arguments: Namespace, references: dict[tuple[object, ...], Reference]
 ) -> Reference | str | None:
-    """What images are held to, loaded once for all checkpoints of one size; other samples are held to what is named."""
+    """What maps such as images are held to, loaded once for all checkpoints of one shape; other samples are held to
+    what is named."""
     kind, config = checkpoint.modality, checkpoint.config
-    if not isinstance(kind, ImageModality):
+    if kind.map_shape is None:
         return arguments.reference
-    size = kind.resolution, kind.channels
-    against = (arguments.reference or (config.dataset, config.data_hash), *size)
+    against = arguments.reference or (config.dataset, config.data_hash), kind
     if against not in references:
         references[against] = (
-            load_reference(arguments.reference, arguments.extractor, arguments.weights, *size)
+            load_reference(arguments.reference, arguments.extractor, arguments.weights, kind)
             if arguments.reference
             else default_reference(config, arguments.extractor, arguments.weights)
         )

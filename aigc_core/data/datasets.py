@@ -104,7 +104,9 @@ def register_dataset(name: str, dataset: NamedDataset) -> None:
 def splits_of(name: str) -> tuple[str, ...]:
     """The splits of a data set of that name or, as it has no other, train for a folder."""
     set_name = name.partition(":")[0]
-    return named_datasets[set_name].splits if set_name in named_datasets else ("train",)
+    if set_name in named_datasets:
+        return named_datasets[set_name].splits
+    return ("train", "test") if name in named_sounds else ("train",)
 
 
 def dataset_names() -> list[str]:

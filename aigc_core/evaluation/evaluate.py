@@ -40,14 +40,25 @@ from aigc_core.metrics.label_agreement import label_agreement
 from aigc_core.metrics.memorisation import AUDITED, Resemblance, memorised_share, resemblance
 from aigc_core.metrics.neighbours import MIN_IMAGES, neighbourhood_figures
 from aigc_core.metrics.path_length import PATHS, path_ends, path_length
-from aigc_core.modalities.image import ImageModality, image_grid, image_kind
+from aigc_core.modalities.as_images import as_images
+from aigc_core.modalities.base import Modality
+from aigc_core.modalities.image import ImageModality, image_grid
 from aigc_core.modalities.png import to_picture
 from aigc_core.sampling.noise import draw_noise
 from aigc_core.sampling.sample import BATCH_SIZE
 from aigc_core.version import __version__
 
 from .likelihood import real_sample_bits
-from .reference import CHUNK, DENSITY_NEIGHBOURHOOD, NEIGHBOURHOOD, Reference, kept, load_measured, split_reference
+from .reference import (
+    CHUNK,
+    DENSITY_NEIGHBOURHOOD,
+    NEIGHBOURHOOD,
+    Reference,
+    kept,
+    load_measured,
+    load_seen,
+    split_reference,
+)
 from .results import (
     FIGURES,
     NOT_KEPT,
@@ -110,25 +121,25 @@ def evaluate(
     the checkpoint was trained on; a warning says why it was not, or that the result or the cache cannot be written.
     Raises AIGCError when data or extractor cannot be had.
     """
-    if not isinstance(checkpoint.modality, ImageModality) and not isinstance(reference, Reference):
+    kind = checkpoint.modality
+    if kind.map_shape is None and not isinstance(reference, Reference):
         result = evaluate_stored(checkpoint, reference, num_samples, metrics, progress)
         if checkpoint.path is not None:
             _keep(result, checkpoint.path)
         return result
     started = time.perf_counter()
-    kind = image_kind(checkpoint.modality)
     if not reference:
         reference = default_reference(checkpoint.config, extractor, weights)
     elif not isinstance(reference, Reference):
-        reference = load_reference(reference, extractor, weights, kind.resolution, kind.channels)
-    protocol = _protocol(reference, num_samples)
+        reference = load_reference(reference, extractor, weights, kind)
+    protocol = _protocol(reference, num_samples, kind)
     sampled = sample_features(checkpoint, reference.extractor, num_samples, progress)
     conditional = bool(checkpoint.config.num_classes) and checkpoint.config.class_names == reference.data.class_names
     asked = sampled.labels if conditional else None
     min_samples = _too_few(sampled, reference, metrics)
     metrics = [name for name in metrics if name not in min_samples]
     figures = _figures(sampled, reference, asked, metrics)
-    if "bits_per_dimension" in metrics:
+    if "bits_per_dimension" in metrics and isinstance(kind, ImageModality):  # of others, nothing is stored in 8 bits
         bits, _ = real_sample_bits(checkpoint, reference.data, SAMPLING_SEED)
         figures |= {} if bits is None else {"bits_per_dimension": bits_per_dimension(bits)}
     neighbours, picture = (), None
@@ -274,11 +285,12 @@ def _earlier(checkpoint: StoredCheckpoint, protocol: Protocol) -> Result | None:
     return next((result for result in results if (result.protocol, result.step, result.images_seen) == now), None)
 
 
-def load_reference(text: str, extractor: str | None, weights: Path | None, resolution: int, channels: int) -> Reference:
-    """A reference as `evaluate` takes it; `extractor` is by default that of the data set."""
-    dataset, _ = split_reference(text)
+def load_reference(text: str, extractor: str | None, weights: Path | None, kind: Modality) -> Reference:
+    """A reference of a kind of sample as `evaluate` takes it; `extractor` is by default that of the data set."""
+    dataset, split = split_reference(text)
     check_may_be_read(dataset)
-    return Reference.load(text, load_extractor(extractor or default_extractor(dataset), weights), resolution, channels)
+    extracted_by = load_extractor(extractor or default_extractor(dataset), weights)
+    return Reference(load_seen(kind, dataset, split), split, extracted_by)
 
 
 def default_reference(config: CheckpointConfig, extractor: str | None, weights: Path | None) -> Reference:
@@ -286,10 +298,9 @@ def default_reference(config: CheckpointConfig, extractor: str | None, weights: 
 
     Raises AIGCError where the folder is not here, or where it is not sure that it is this one.
     """
-    kind = image_kind(config.sample_kind)
-    resolution, channels = kind.resolution, kind.channels
+    kind = config.sample_kind
     if is_registered(config.dataset):
-        return load_reference(config.dataset, extractor, weights, resolution, channels)
+        return load_reference(config.dataset, extractor, weights, kind)
     if not config.dataset:
         raise AIGCError("It is not known what the model was trained on; name real images with --reference.")
     check_may_be_read(config.dataset)
@@ -301,11 +312,12 @@ def default_reference(config: CheckpointConfig, extractor: str | None, weights: 
             "There is nothing to compare with: {error} Name real images with --reference.", error=error
         ) from None
     if config.recipe.get("data_limit") is not None:
-        data = load_measured(config.dataset, "train", resolution, channels)
+        data = load_seen(kind, config.dataset, "train")
     return Reference(data, "train", extracted_by)
 
 
-def _protocol(reference: Reference, num_samples: int) -> Protocol:
+def _protocol(reference: Reference, num_samples: int, kind: Modality | None = None) -> Protocol:
+    """`kind`: of the samples; None for images of a folder."""
     for count, what in (
         (num_samples, Sentence("samples")),
         (len(reference.data), Sentence("real images")),
@@ -330,6 +342,8 @@ def _protocol(reference: Reference, num_samples: int) -> Protocol:
         "neighbourhood": NEIGHBOURHOOD,
         "density_neighbourhood": DENSITY_NEIGHBOURHOOD,
     }
+    if kind is not None and not isinstance(kind, ImageModality):
+        values |= {"modality": kind.name, "shape": kind.model_dump(mode="json")}
     return parse_config(Protocol, values, "Evaluation")
 
 
@@ -380,17 +394,18 @@ def _noise(checkpoint: StoredCheckpoint, seeds: Sequence[int]) -> tuple[Tensor, 
 
 @torch.inference_mode()
 def _drawn(checkpoint: StoredCheckpoint, seeds: Sequence[int]) -> Iterator[Tensor]:
-    """Batches of stored samples [n, …] of the seeds, on the model's device."""
+    """Batches of samples of the seeds as images uint8 [n, C, H, W], on the model's device."""
     size = _batch_size(checkpoint, len(seeds))
     for start in range(0, len(seeds), size):
         yield _generated(checkpoint, *_noise(checkpoint, seeds[start : start + size]))
 
 
 def _generated(checkpoint: StoredCheckpoint, noise: Tensor, condition: Condition) -> Tensor:
-    """One batch of stored samples [n, …], on the model's device."""
+    """One batch of samples as images uint8 [n, C, H, W], on the model's device."""
     model = checkpoint.model
     generated = model.generate(noise.to(model.device), condition.to(model.device), model.options_type())
-    return checkpoint.modality.to_stored(generated)
+    stored = checkpoint.modality.to_stored(generated)
+    return stored if isinstance(checkpoint.modality, ImageModality) else as_images(checkpoint.modality, stored)
 
 
 def _batch_size(checkpoint: StoredCheckpoint, count: int) -> int:

@@ -29,6 +29,9 @@ from aigc_core.metrics.fid import Moments
 from aigc_core.metrics.kid import pairs_among_real
 from aigc_core.metrics.memorisation import AUDITED, Resemblance, resemblance
 from aigc_core.metrics.neighbours import radii
+from aigc_core.modalities.as_images import load_as_images
+from aigc_core.modalities.base import Modality
+from aigc_core.modalities.image import ImageModality
 
 CHUNK = 1000
 """So many images' features are kept as a file, so that what was interrupted goes on from there."""
@@ -76,6 +79,13 @@ def load_measured(
     return load_dataset(
         name, split, resolution=resolution, channels=channels, limit=limit, max_bytes=MAX_BYTES, check=True
     )
+
+
+def load_seen(kind: Modality, name: str, split: str, limit: int | None = None) -> ImageDataset:
+    """Data of the kind and shape of samples, as extractors see them. Raises AIGCError where there are none."""
+    if isinstance(kind, ImageModality):
+        return load_measured(name, split, kind.resolution, kind.channels, limit)
+    return load_as_images(kind, name, split, limit)
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,12 @@ from aigc_core.access import is_public
 from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.data.datasets import ImageDataset, dataset_names, is_registered
 from aigc_core.errors import AIGCError
-from aigc_core.modalities.image import image_kind
 
-from .reference import load_measured
+from .reference import load_seen
 
 
 def load_training_set(config: CheckpointConfig) -> ImageDataset:
-    """The images a checkpoint was trained on, as it saw them.
+    """The samples a checkpoint was trained on, as it saw them.
 
     Raises AIGCError that says why, where they are not here or where it is not sure that it was these.
     """
@@ -35,14 +34,8 @@ def load_training_set(config: CheckpointConfig) -> ImageDataset:
             raise AIGCError(
                 "The folder that the checkpoint was trained on, '{name}', is not here.", name=config.dataset
             )
-    limit, kind = config.recipe.get("data_limit"), image_kind(config.sample_kind)
-    dataset = load_measured(
-        config.dataset,
-        "train",
-        kind.resolution,
-        kind.channels,
-        limit if isinstance(limit, int) else None,
-    )
+    limit = config.recipe.get("data_limit")
+    dataset = load_seen(config.sample_kind, config.dataset, "train", limit if isinstance(limit, int) else None)
     if config.data_hash and dataset.content_hash() != config.data_hash:
         raise AIGCError(
             "'{name}' holds other images here than those the checkpoint was trained on (hash {here}, not {there}).",

@@ -16,6 +16,9 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from aigc_core.data.datasets import ImageDataset, load_dataset
+from aigc_core.data.sounds import named_sounds
+from aigc_core.modalities.as_images import load_as_images
+from aigc_core.modalities.audio import AudioModality
 from aigc_core.rng import seeded_generator
 
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
@@ -95,6 +98,13 @@ def accuracy(classifier: Classifier, data: ImageDataset) -> float:
     return (torch.cat(found) == data.labels).float().mean().item()
 
 
+def _load(name: str, split: str) -> ImageDataset:
+    """A split of images, or of sounds as spectrograms."""
+    if name in named_sounds:
+        return load_as_images(AudioModality(bands=64, frames=64), name, split)
+    return load_dataset(name, split)
+
+
 def main() -> None:
     """Train, measure on the test split, and write weights and card."""
     parser = argparse.ArgumentParser(prog="python -m aigc_core.metrics.classifier", description="Train a classifier.")
@@ -102,7 +112,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=32)
     parser.add_argument("--epochs", type=int, default=10)
     arguments = parser.parse_args()
-    data = load_dataset(arguments.dataset)
+    data = _load(arguments.dataset, "train")
     classifier = train_classifier(data, arguments.width, arguments.epochs)
     card = {
         "dataset": data.name,
@@ -110,7 +120,7 @@ def main() -> None:
         "channels": data.images.shape[1],
         "num_classes": len(data.class_names),
         "width": arguments.width,
-        "test_accuracy": round(accuracy(classifier, load_dataset(arguments.dataset, "test")), 5),
+        "test_accuracy": round(accuracy(classifier, _load(arguments.dataset, "test")), 5),
         "command": (
             f"python -m aigc_core.metrics.classifier {data.name} --width {arguments.width} --epochs {arguments.epochs}"
         ),

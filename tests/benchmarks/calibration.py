@@ -79,7 +79,7 @@ def main() -> None:
     for name, step in EARLIER.items():
         models = [Checkpoint.from_pretrained(f"{SHIPPED / name}{revision}") for revision in ("", f"@{step}")]
         shape = image_kind(models[0].modality)
-        reference = load_reference(models[0].config.dataset, None, None, shape.resolution, shape.channels)
+        reference = load_reference(models[0].config.dataset, None, None, shape)
         first, earlier = (sample_features(model, reference.extractor, arguments.pool).features for model in models)
         second = with_gap(first, earlier, reference.moments)
         fids = [f"{frechet_distance(Moments.of(part), reference.moments):.4f}" for part in (first, second)]

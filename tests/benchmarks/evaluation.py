@@ -89,7 +89,7 @@ def main() -> None:
     latents, labels = draw_noise(seeds, checkpoint.model.noise_shape, config.num_classes, config.class_shares)
 
     def fresh():
-        return load_reference(config.dataset, None, None, shape.resolution, shape.channels)
+        return load_reference(config.dataset, None, None, shape)
 
     extractor = fresh().extractor
     drawing, samples = timed(lambda: draw(checkpoint, latents, labels))

@@ -54,7 +54,7 @@ def main() -> None:
     arguments = parser.parse_args()
     checkpoint = Checkpoint.from_pretrained(SHIPPED / arguments.model)
     shape = image_kind(checkpoint.modality)
-    reference = load_reference(checkpoint.config.dataset, None, None, shape.resolution, shape.channels)
+    reference = load_reference(checkpoint.config.dataset, None, None, shape)
     pool = sample_features(checkpoint, reference.extractor, DEFAULT_NUM_SAMPLES)
     target = measure(pool.features, pool.logits, reference)
     draw = torch.Generator().manual_seed(0)

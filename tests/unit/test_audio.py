@@ -17,10 +17,13 @@ from torch import Tensor
 from aigc_core import AIGCError
 from aigc_core.data.sound_files import SAMPLE_RATE
 from aigc_core.families.base import Condition, ModelSpec, SamplerOptions, families, square_map
+from aigc_core.metrics.classifier import WEIGHTS_FOLDER
+from aigc_core.metrics.extractors import load_extractor
+from aigc_core.modalities.as_images import as_images
 from aigc_core.modalities.audio.griffin_lim import griffin_lim
 from aigc_core.modalities.audio.modality import AudioModality
 from aigc_core.modalities.audio.spectrogram import HOP, WINDOW, magnitudes, mel_filters, transform
-from aigc_core.modalities.base import modalities
+from aigc_core.modalities.base import build_modality
 from aigc_core.modalities.provenance import Statement
 
 KIND = AudioModality(bands=64, frames=64)
@@ -112,7 +115,7 @@ def test_maps_that_are_not_square_or_no_maps_are_refused_in_a_sentence() -> None
     with pytest.raises(AIGCError, match="square maps, and these are 32 × 64"):
         square_map(AudioModality(bands=32, frames=64))
     with pytest.raises(AIGCError, match="not text"):
-        square_map(modalities["text"](vocabulary="ab", length=8))
+        square_map(build_modality("text", {"vocabulary": "ab", "length": 8}))
 
 
 # Files
@@ -229,3 +232,18 @@ def test_spectrograms_are_pictures_with_low_notes_at_the_bottom() -> None:
     pictures = KIND.pictures(low)
     assert pictures.shape == (1, 3, 64, 64) and pictures.dtype == torch.uint8
     assert pictures[0, :, -10:].float().mean() > 5 * pictures[0, :, :10].float().mean()
+
+
+@pytest.mark.parametrize("name", ["drums", "digits"])
+def test_the_classifiers_of_sounds_fit_their_cards(name: str) -> None:
+    extractor = load_extractor(f"{name}-classifier")
+    card = json.loads((WEIGHTS_FOLDER / f"{name}.json").read_text())
+    features, logits = extractor.extract(as_images(KIND, stored(2)))
+    assert logits.shape == (2, card["num_classes"]) and features.shape == (2, 4 * card["width"])
+    assert extractor.dataset == name and card["test_accuracy"] > 0.8
+
+
+def test_spectrograms_lose_little_as_images() -> None:
+    maps = KIND.to_model(stored(2))
+    images = as_images(KIND, stored(2))
+    assert images.dtype == torch.uint8 and (images.float() / 127.5 - 1 - maps).abs().max() <= 1 / 255 + 1e-6

@@ -9,6 +9,7 @@ import sys
 from itertools import combinations
 from pathlib import Path
 
+import numpy
 import pytest
 import torch
 from PIL import Image
@@ -18,15 +19,20 @@ from aigc_core import AIGCError
 from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.cli import main
 from aigc_core.data.datasets import load_dataset
+from aigc_core.data.sounds import Sounds, prepared, store_sounds
 from aigc_core.evaluation.evaluate import evaluate, load_reference, sample_features
 from aigc_core.evaluation.reference import split_reference
 from aigc_core.evaluation.results import FIGURES, neighbours_path, read_results
+from aigc_core.families.base import Condition, families
 from aigc_core.families.gan.networks import ImageShape, build_generator
 from aigc_core.metrics.extractors import Extractor, load_extractor
 from aigc_core.metrics.neighbours import MIN_IMAGES
+from aigc_core.modalities.audio import AudioModality
+from aigc_core.modalities.image import ImageModality
 from aigc_core.pipeline import Checkpoint
 
 ROOT = Path(__file__).parents[2]
+GREY = ImageModality(channels=1, resolution=28)
 FAST = ("fid", "precision", "recall", "density", "coverage", "label_agreement", "mode_coverage", "memorisation")
 
 
@@ -118,7 +124,7 @@ def test_any_pair_of_metrics_is_measured_or_named(tmp_path: Path, capsys: pytest
 
 def test_strangers_are_shown_no_folder_as_training_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checkpoint = checkpoint_of(write_images(tmp_path / "private", 80, 1), tmp_path / "model")
-    reference = load_reference(str(write_images(tmp_path / "held-out", 60, 2)), "mnist-classifier", None, 28, 1)
+    reference = load_reference(str(write_images(tmp_path / "held-out", 60, 2)), "mnist-classifier", None, GREY)
     monkeypatch.setenv("SPACE_ID", "ada/space")
     result = evaluate(checkpoint, reference=reference, num_samples=200, metrics=("kid", "memorisation"))
     assert list(result.figures) == ["kid"] and not result.neighbours
@@ -214,8 +220,8 @@ def test_features_of_real_images_are_kept_as_they_are_extracted(
 
     monkeypatch.setattr(Extractor, "extract", extract)
     with pytest.raises(KeyboardInterrupt):
-        _ = load_reference(str(data), "mnist-classifier", None, 28, 1).features
-    reference = load_reference(str(data), "mnist-classifier", None, 28, 1)
+        _ = load_reference(str(data), "mnist-classifier", None, GREY).features
+    reference = load_reference(str(data), "mnist-classifier", None, GREY)
     assert reference.features.shape[0] == 70 and seen == [20, 20, 20, 20, 10]
     expected, logits = forward(reference.extractor, reference.data.images)
     torch.testing.assert_close(reference.features, expected, rtol=1e-4, atol=1e-4)
@@ -285,10 +291,10 @@ def test_two_processes_fill_one_cache(tmp_path: Path, own_cache: Path) -> None:
 
 def test_a_damaged_cache_is_made_again(tmp_path: Path, own_cache: Path) -> None:
     data = write_images(tmp_path / "data", 40, 1)
-    first = load_reference(str(data), "mnist-classifier", None, 28, 1).features
+    first = load_reference(str(data), "mnist-classifier", None, GREY).features
     for path in own_cache.rglob("*.safetensors"):
         path.write_bytes(b"half")
-    assert torch.equal(load_reference(str(data), "mnist-classifier", None, 28, 1).features, first)
+    assert torch.equal(load_reference(str(data), "mnist-classifier", None, GREY).features, first)
 
 
 @pytest.mark.parametrize(
@@ -523,3 +529,54 @@ def test_wrong_or_missing_weights_are_named(tmp_path: Path, monkeypatch: pytest.
     for name in ("inception-v3-compat", "clip-vit-b-32", "dinov2-vit-b-14"):
         with pytest.raises(AIGCError, match=f"'{name}' needs the weights .* could not be downloaded .*--weights FILE"):
             load_extractor(name)
+
+
+@pytest.fixture
+def few_drums(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The set `drums` with noises and tones in place of recordings; its classes."""
+    monkeypatch.setenv("AIGC_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("AIGC_CACHE", str(tmp_path / "cache"))
+    draw, time = numpy.random.default_rng(0), numpy.arange(8000) / 16_000
+    for split, count in (("train", 60), ("test", 40)):
+        waves = [
+            prepared((draw.normal(size=8000) if k % 2 else numpy.sin(800 * draw.uniform(1, 2) * time)).astype("f"))
+            for k in range(count)
+        ]
+        labels = [k % 2 for k in range(count)]
+        store_sounds(tmp_path / f"data/drums/{split}.safetensors", Sounds("drums", waves, labels, ("kick", "snare")))
+    return ["kick", "snare"]
+
+
+@pytest.mark.filterwarnings("ignore:The reference is")
+def test_sounds_are_measured_by_their_spectrograms(
+    tmp_path: Path, few_drums: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the extractor of another data set: the training sounds are nearer to those held out than a blind model's."""
+    kind, data = AudioModality.load("drums", {"bands": 32, "frames": 32})
+    config = CheckpointConfig(
+        architecture="convolutional",
+        architecture_config={"width": 4, "max_width": 8, "latent_dim": 2},
+        family="vae",
+        modality="audio",
+        shape=kind.model_dump(),
+        num_classes=2,
+        class_names=tuple(few_drums),
+        dataset="drums",
+        data_hash=data.content_hash(),
+    )
+    torch.manual_seed(0)
+    checkpoint = Checkpoint(config, families["vae"].build_model(config.spec).eval())
+    asked = ("kid", "precision", "recall", "memorisation", "bits_per_dimension")
+    poor = evaluate(checkpoint, extractor="mnist-classifier", num_samples=200, metrics=asked)
+    assert (poor.protocol.modality, poor.protocol.split, poor.protocol.resolution) == ("audio", "test", 32)
+    assert poor.protocol.dataset_hash == kind.load_split("drums", "test").content_hash()
+    assert set(poor.figures) == {"kid", "precision", "recall", "memorisation"}
+
+    def copied(noise: Tensor, condition: Condition, options: object) -> Tensor:
+        return kind.to_model(data.samples[torch.arange(len(noise)) % len(data)])
+
+    monkeypatch.setattr(checkpoint.model, "generate", copied)
+    monkeypatch.setenv("AIGC_CACHE", str(tmp_path / "another"))  # features are kept by the weights
+    copier = evaluate(checkpoint, extractor="mnist-classifier", num_samples=200, metrics=asked)
+    assert copier.figures["kid"].value < poor.figures["kid"].value
+    assert copier.figures["precision"].value > 0.3 > poor.figures["precision"].value

@@ -1,0 +1,39 @@
+"""Samples as feature extractors see them: images of what models draw, such as the spectrograms of sounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from aigc_core.data.dataset import Dataset
+from aigc_core.data.datasets import ImageDataset
+
+from .base import Modality
+
+PART = 256
+"""So many samples become images at a time."""
+
+
+def as_images(kind: Modality, stored: Tensor) -> Tensor:
+    """Stored samples [N, …] of a kind with a `map_shape` → images uint8 [N, C, H, W]; images are as they were."""
+    return kind.to_model(stored).add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class SeenDataset(ImageDataset):
+    """Samples that are no images as images; its hash is that of the `original`, as images may differ by a rounding."""
+
+    original: Dataset
+
+    def content_hash(self) -> str:
+        return self.original.content_hash()
+
+
+def load_as_images(kind: Modality, name: str, split: str, limit: int | None = None) -> SeenDataset:
+    """A split of a data set of a kind with a `map_shape`. Raises AIGCError as the kind's `load_split` does."""
+    data = kind.load_split(name, split, limit)
+    images = torch.cat([as_images(kind, cast(Tensor, part)) for part in data.samples.split(PART)])
+    return SeenDataset(data.name, images, data.labels, data.class_names, data.licence, data.source, data)
