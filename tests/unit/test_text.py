@@ -29,11 +29,6 @@ from aigc_core.data.named_corpora.shakespeare import fetch_scenes, read_scenes, 
 from aigc_core.data.packages import python_package
 from aigc_core.families.autoregressive.model import AutoregressiveModel, AutoregressiveOptions, build_model
 from aigc_core.families.base import Batch, Condition, ModelSpec, StepState, families
-from aigc_core.metrics.stored import Comparison
-from aigc_core.metrics.texts.bits_per_character import bits_per_character
-from aigc_core.metrics.texts.copied_pieces import copied_pieces, piece_hashes
-from aigc_core.metrics.texts.parses import parses
-from aigc_core.metrics.texts.poem_form import poem_form
 from aigc_core.modalities.base import Modality, build_modality
 from aigc_core.modalities.image import ImageModality
 from aigc_core.modalities.text import END, TextModality
@@ -482,60 +477,6 @@ def test_requests_that_make_no_sense(
 def test_characters_that_were_not_learnt() -> None:
     with pytest.raises(AIGCError, match="not learnt these characters: xyz"):
         text().encode_prompt("abzyx")
-
-
-# Metrics
-
-
-def compared(samples: list[str], real: list[str], training: list[str], bits: Tensor | None = None) -> Comparison:
-    kind = TextModality(tokenizer="bytes", length=400)
-    rows = [
-        torch.nn.utils.rnn.pad_sequence(
-            [torch.tensor([*kind.tokens_of(written), END]) for written in texts], batch_first=True
-        )
-        for texts in (samples, real, training)
-    ]
-    return Comparison(*rows, kind, bits, rows[1])
-
-
-def test_pieces_that_are_copied_are_counted() -> None:
-    training = ["the quick brown fox jumps", "over the lazy dog, again"]
-    copied = copied_pieces(compared(training * 5, training, training))
-    fresh = copied_pieces(compared(["a slow green ox sits down"] * 10, training, training))
-    assert copied and fresh and (copied.value, fresh.value) == (1, 0)
-    # By hand: of the 10 pieces, those inside "quick brown" (11 characters) are 4.
-    mixed = copied_pieces(compared(["XYZquick brownXYZ"] * 10, training, training))
-    assert mixed and mixed.value == pytest.approx(4 / 10)
-    text = "quick brown"
-    by_hand = {hash_of(text[k : k + 8]) for k in range(4)}
-    assert set(map(int, piece_hashes(text))) == by_hand
-
-
-def hash_of(piece: str) -> int:
-    value = 0
-    for character in piece:
-        value = (value * 0x9E3779B97F4A7C15 + ord(character) + 1) % 2**64
-    return value
-
-
-def test_bits_per_character_of_texts_by_hand() -> None:
-    real = ["abc", "abcdefg"] * 30
-    bits = torch.tensor([2.0, 1.0] * 30)  # a token, of which a text has one more than characters
-    estimate = bits_per_character(compared(real, real, real, bits))
-    assert estimate and estimate.value == pytest.approx((2 * 4 + 1 * 8) / (3 + 7))
-    assert bits_per_character(compared(real, real, real)) is None
-
-
-def test_forms_and_code_are_judged_where_the_data_have_them() -> None:
-    poem = "白日依山盡，黃河入海流。\n欲窮千里目，更上一層樓。"
-    code = 'import os\n\n\ndef f(x):\n    return [x,\n  os]\n\n\nclass A:\n    """unfinished'
-    share = poem_form(compared([poem, poem + "。多", "白日", poem], [poem] * 4, [poem]))
-    assert share and share.value == 0.5
-    assert (
-        poem_form(compared([poem], [code] * 4, [code])) is None and parses(compared([code], [poem] * 4, [poem])) is None
-    )
-    valid = parses(compared([code, code.replace("return [x,", "return [x,)"), "    pass", code], [code] * 4, [code]))
-    assert valid and valid.value == 0.5
 
 
 def test_a_run_is_evaluated(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

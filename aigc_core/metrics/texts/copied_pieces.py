@@ -9,18 +9,19 @@ from aigc_core.metrics.estimate import Estimate, MetricInfo, group_influences
 from aigc_core.metrics.stored import Comparison, StoredMetric, stored_by_name
 from aigc_core.modalities.text import text_kind
 
+from .ngrams import ngram_hashes
+
 PIECE = 8
 """Characters of a piece: short enough to be found in any copy, too long to be common by chance."""
-FACTOR = numpy.uint64(0x9E3779B97F4A7C15)
 
 
 def copied_pieces(compared: Comparison) -> Estimate | None:
     """The mean over samples of the share of their pieces that stand in the training texts; None without any piece."""
     kind = text_kind(compared.modality)
-    learnt = numpy.unique(numpy.concatenate([piece_hashes(text) for text in kind.texts(compared.training)]))
+    learnt = numpy.unique(numpy.concatenate([ngram_hashes(text, PIECE) for text in kind.texts(compared.training)]))
     shares = []
     for text in kind.texts(compared.samples):
-        if len(pieces := piece_hashes(text)) and len(learnt):
+        if len(pieces := ngram_hashes(text, PIECE)) and len(learnt):
             places = numpy.searchsorted(learnt, pieces).clip(max=len(learnt) - 1)
             shares.append(float((learnt[places] == pieces).mean()))
     if not shares:
@@ -28,16 +29,6 @@ def copied_pieces(compared: Comparison) -> Estimate | None:
     values = numpy.array(shares)
     mean = float(values.mean())
     return Estimate.of_groups(mean, group_influences(values - mean)).within(0.0, 1.0)
-
-
-def piece_hashes(text: str) -> numpy.ndarray:
-    """uint64, one a piece of PIECE characters: polynomials of the code points modulo 2⁶⁴ (Karp & Rabin 1987)."""
-    codes = numpy.array([ord(character) for character in text], dtype=numpy.uint64)
-    count = max(0, len(codes) - PIECE + 1)
-    hashes = numpy.zeros(count, dtype=numpy.uint64)
-    for offset in range(PIECE):
-        hashes = hashes * FACTOR + codes[offset : offset + count] + numpy.uint64(1)
-    return hashes
 
 
 stored_by_name["copied_pieces"] = StoredMetric(

@@ -1,0 +1,115 @@
+"""The longest passage of a sample that stands in the training texts: a copier's is as long as the sample."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy
+
+from aigc_core.errors import Sentence
+from aigc_core.metrics.estimate import Estimate, MetricInfo, group_influences
+from aigc_core.metrics.stored import Comparison, StoredMetric, stored_by_name
+from aigc_core.modalities.text import text_kind
+
+from .ngrams import FACTOR
+
+PART = 2**20
+"""Pieces of the training texts looked at together."""
+USUAL = 16
+"""The length that is tried first."""
+AUDITED = 500
+"""So many samples, the first ones, are looked at."""
+
+
+def longest_passage(compared: Comparison) -> Estimate | None:
+    """The mean length in characters over samples."""
+    kind = text_kind(compared.modality)
+    samples = kind.texts(compared.samples[:AUDITED])
+    lengths = longest_passages(samples, kind.texts(compared.training)).astype(float)
+    mean = float(lengths.mean())
+    return (
+        Estimate.of_groups(mean, group_influences(lengths - mean)).within(0.0, float("inf"))
+        if len(lengths) > 1
+        else None
+    )
+
+
+def longest_passages(samples: list[str], training: list[str]) -> numpy.ndarray:
+    """int64, for each sample the length of its longest passage that stands in one of the training texts.
+
+    Bisected, as a passage that stands there has all its parts there: samples that have come to the same length are
+    looked at together, as each length costs a pass over the training texts, but for the places where no shorter
+    passage of these samples stands.
+    """
+    learnt, ours = _Hashed(training), _Hashed(samples)
+    owners = numpy.repeat(numpy.arange(len(samples)), [len(text) for text in samples])
+    found = numpy.zeros(len(samples), dtype=numpy.int64)
+    waiting: list[tuple[int, int, numpy.ndarray, Sequence[numpy.ndarray] | None]]
+    waiting = [(0, max(map(len, samples), default=0), numpy.arange(len(samples)), None)]
+    while waiting:
+        least, most, rows, places = waiting.pop()
+        if least == most or not len(rows):
+            found[rows] = least
+            continue
+        length = min(max(USUAL, 2 * least), (least + most + 1) // 2)
+        starts = numpy.concatenate([*ours.starts(length), numpy.zeros(0, dtype=numpy.int64)])
+        starts = starts[numpy.isin(owners[starts], rows)]
+        there, shared = _stand(ours.hashes(starts, length), learnt, length, places)
+        has = numpy.isin(rows, owners[starts][there])
+        waiting += [(length, most, rows[has], shared), (least, length - 1, rows[~has], places)]
+    return found
+
+
+class _Hashed:
+    """Texts one after the other, whose pieces of any length are hashed from the sums over all before them: the sum of
+    (code point + 1) · FACTOR^position over a piece, shifted to position 0, modulo 2⁶⁴."""
+
+    def __init__(self, texts: list[str]) -> None:
+        codes = numpy.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype=numpy.uint32)
+        lengths = numpy.array([len(text) for text in texts], dtype=numpy.int64)
+        self.left = numpy.repeat(lengths.cumsum(), lengths) - numpy.arange(len(codes))
+        powers = numpy.cumprod(numpy.full(len(codes), FACTOR, dtype=numpy.uint64))
+        sums = numpy.cumsum((codes.astype(numpy.uint64) + numpy.uint64(1)) * powers)
+        self.sums = numpy.concatenate([numpy.zeros(1, dtype=numpy.uint64), sums])
+        self.inverse = numpy.cumprod(numpy.full(len(codes), pow(int(FACTOR), -1, 2**64), dtype=numpy.uint64))
+
+    def starts(self, length: int) -> Iterator[numpy.ndarray]:
+        """Where the pieces of that length begin that do not reach over the end of a text, int64, part by part."""
+        for first in range(0, len(self.left), PART):
+            yield first + numpy.flatnonzero(self.left[first : first + PART] >= length)
+
+    def hashes(self, starts: numpy.ndarray, length: int) -> numpy.ndarray:
+        """uint64, of the pieces that begin there."""
+        return (self.sums[starts + length] - self.sums[starts]) * self.inverse[starts]
+
+
+def _stand(
+    pieces: numpy.ndarray, learnt: _Hashed, length: int, places: Sequence[numpy.ndarray] | None
+) -> tuple[numpy.ndarray, list[numpy.ndarray]]:
+    """Which of the pieces stand in what was learnt, bool, and where, part by part; looked for at `places`, or all."""
+    kinds, numbered = numpy.unique(pieces, return_inverse=True)
+    there, shared = numpy.zeros(len(kinds), dtype=bool), []
+    for part in learnt.starts(length) if places is None else places:
+        starts = part[learnt.left[part] >= length]
+        hashes = learnt.hashes(starts, length)
+        nearest = numpy.searchsorted(kinds, hashes).clip(max=max(0, len(kinds) - 1))
+        same = kinds[nearest] == hashes if len(kinds) else numpy.zeros(len(hashes), dtype=bool)
+        there[nearest[same]] = True
+        shared.append(starts[same])
+    return there[numbered], shared
+
+
+stored_by_name["longest_passage"] = StoredMetric(
+    MetricInfo(
+        Sentence("Longest copied passage"),
+        "lower",
+        "texts",
+        Sentence(
+            "Characters of the longest passage of a sample that stands in the training texts, on average. Texts that "
+            "were not learnt from have such passages, too; a copier's are as long as its samples."
+        ),
+        audit=True,
+    ),
+    "text",
+    longest_passage,
+)
