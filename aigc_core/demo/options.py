@@ -1,8 +1,8 @@
 """Controls for the sampler options that a model's family declares, whatever they are.
 
-The page has a fixed number of sliders, boxes, menus and switches; each model takes as many as its options need, and
-what they are called, explained and bounded by comes from the fields of its `options_type`. What finds no control of its
-own can be written into a line as NAME=VALUE.
+The page has a fixed number of sliders, boxes, menus, switches and lines of words; each model takes as many as its
+options need, and what they are called, explained and bounded by comes from the fields of its `options_type`. What finds
+no control of its own can be written into a line as NAME=VALUE.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from aigc_core.families.base import SamplerOptions
 from ..errors import AIGCError
 from .language import t, text
 
-Kind = Literal["slider", "number", "menu", "switch"]
-NUMBERS: dict[Kind, int] = {"slider": 6, "number": 3, "menu": 2, "switch": 2}
+Kind = Literal["slider", "number", "menu", "switch", "words"]
+NUMBERS: dict[Kind, int] = {"slider": 6, "number": 3, "menu": 2, "switch": 2, "words": 1}
 SLOTS: list[Kind] = [kind for kind, number in NUMBERS.items() for _ in range(number)]
 MAX_TICKS = 2000
 """A range of more whole numbers than that is for a box, not for a slider."""
@@ -58,6 +58,8 @@ class Control:
                 return gr.Dropdown(choices=list(self.choices), **shown)
             case "switch":
                 return gr.Checkbox(**shown)
+            case "words":
+                return gr.Textbox(**shown)
 
 
 def control_of(name: str, field: FieldInfo) -> Control | None:
@@ -68,6 +70,8 @@ def control_of(name: str, field: FieldInfo) -> Control | None:
         return Control("menu", name, title, description, choices=get_args(field.annotation))
     if kinds == [bool]:
         return Control("switch", name, title, description)
+    if kinds == [str]:
+        return Control("words", name, title, description)
     if kinds not in ([int], [float]):
         return None
     whole = kinds == [int]
@@ -109,6 +113,7 @@ def build() -> list[Any]:
         "number": lambda: gr.Number(None, visible=False),
         "menu": lambda: gr.Dropdown([], visible=False),
         "switch": lambda: gr.Checkbox(False, visible=False),
+        "words": lambda: gr.Textbox(visible=False),
     }
     return [*(made[kind]() for kind in SLOTS), gr.Textbox(label=text("More options"), visible=False)]
 
@@ -121,6 +126,7 @@ def updates(options: SamplerOptions) -> list[Any]:
         "number": gr.Number(visible=False),
         "menu": gr.Dropdown(visible=False),
         "switch": gr.Checkbox(visible=False),
+        "words": gr.Textbox(visible=False),
     }
     shown = slots(type(options))
     names = _without_slot(type(options))

@@ -133,6 +133,12 @@ class TextModality(Modality):
         """The tokens of a text. Raises AIGCError for what the tokenizer does not know, unless it is to be left out."""
         return [piece + 1 for piece in self._pieces.encode(text, skip_unknown)]
 
+    @property
+    def line_ends(self) -> list[int]:
+        """The tokens that a line ends with: line breaks, and in verse punctuation marks."""
+        ends = "\n，。！？；、,.!?;:" if self.verse else "\n"
+        return [1 + piece for piece in range(self._pieces.size) if self._pieces.decode([piece])[-1:] in [*ends]]
+
     def texts(self, stored: Tensor) -> list[str]:
         """What tokens int64 [N, T] say; bytes that are no UTF-8 become the replacement character."""
         rows = [row[: row.index(END)] if END in row else row for row in stored.tolist()]

@@ -18,7 +18,7 @@ from tests.processes import answering, free_port
 
 ROOT = Path(__file__).parents[2]
 OWN = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "GRADIO_ANALYTICS_ENABLED": "False"}
-LETTERS = "床前明月光疑是地上霜"
+LETTERS = "床前明月光疑是地上霜，"
 
 MAKE = f"""
 import json, torch
@@ -43,7 +43,8 @@ def make(name, depth, classes=(), **shape):
 
 make("long", 4, length=1000)
 verses = make("verses", 1, ("quatrain", "song"), length=24, verse=True)
-print(json.dumps(verses.modality.texts(verses.sample(seed=7, count=2, prompt="明月", labels="song").stored)))
+sampled = verses.sample(seed=7, count=2, prompt="明月", labels="song", acrostic="明光")
+print(json.dumps(verses.modality.texts(sampled.stored)))
 """
 
 
@@ -91,10 +92,13 @@ def finished(page: Page, count: int) -> list[str]:
 
 
 def test_a_link_is_written_again_and_goes_on_from_a_click(address: str, browser: Browser, expected: list[str]) -> None:
-    page = opened(browser, address, "?checkpoint=runs/verses&seed=7&count=2&prompt=明月&labels=song&tab=write")
+    page = opened(
+        browser, address, "?checkpoint=runs/verses&seed=7&count=2&prompt=明月&labels=song&acrostic=明光&tab=write"
+    )
     assert finished(page, 2) == expected
     expect(page.locator("button[role=tab][aria-selected=true]")).to_have_text("Write")
     expect(page.locator("#form input")).to_have_value("song")
+    expect(page.get_by_label("Acrostic").last).to_have_value("明光")
     expect(page.locator("#drafts pre").first).to_have_css("writing-mode", "vertical-rl")
     with page.expect_download(timeout=60_000) as download:
         page.locator("#drafts a").nth(1).click()

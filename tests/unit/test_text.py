@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import tarfile
 from itertools import product
 from pathlib import Path
@@ -27,7 +28,9 @@ from aigc_core.data.named_corpora.poems import form_of, lines_of
 from aigc_core.data.named_corpora.python import definitions_of
 from aigc_core.data.named_corpora.shakespeare import fetch_scenes, read_scenes, scenes_of
 from aigc_core.data.packages import python_package
-from aigc_core.families.autoregressive.model import AutoregressiveModel, AutoregressiveOptions, build_model
+from aigc_core.families.autoregressive.build import build_model
+from aigc_core.families.autoregressive.model import AutoregressiveModel
+from aigc_core.families.autoregressive.text import TextOptions
 from aigc_core.families.base import Batch, Condition, ModelSpec, StepState, families
 from aigc_core.modalities.base import Modality, build_modality
 from aigc_core.modalities.image import ImageModality
@@ -268,12 +271,12 @@ def test_a_thousand_seeds_alone_and_together() -> None:
     kind = text("abcdefgh", length=12)
     made = model(kind, num_classes=2, depth=2)
     noise, condition = drawn(1000, 12), Condition(torch.eye(2)[torch.arange(1000) % 2])
-    together = made.generate(noise, condition, AutoregressiveOptions(temperature=0.9))
-    halves = [made.generate(noise[part], condition[part], AutoregressiveOptions(temperature=0.9)) for part in
+    together = made.generate(noise, condition, TextOptions(temperature=0.9))
+    halves = [made.generate(noise[part], condition[part], TextOptions(temperature=0.9)) for part in
               (slice(0, 7), slice(7, 500), slice(500, 1000))]  # fmt: skip
     assert torch.equal(together, torch.cat(halves))
     for k in range(0, 1000, 29):
-        alone = made.generate(noise[[k]], condition[slice(k, k + 1)], AutoregressiveOptions(temperature=0.9))
+        alone = made.generate(noise[[k]], condition[slice(k, k + 1)], TextOptions(temperature=0.9))
         assert torch.equal(alone, together[[k]])
     assert len(set(map(tuple, together.tolist()))) > 500
 
@@ -282,12 +285,12 @@ def test_a_prompt_is_kept_and_conditions_the_rest() -> None:
     kind = text("abcdefgh", length=12)
     made, noise = model(kind), drawn(40, 12)
     prompt = kind.encode_prompt("abc")
-    prompted = made.generate(noise, Condition(torch.zeros(40, 0), prompt), AutoregressiveOptions())
+    prompted = made.generate(noise, Condition(torch.zeros(40, 0), prompt), TextOptions())
     assert (prompted[:, :3] == prompt).all()
     # The model's own beginning as the prompt leads to the same text.
-    free = made.generate(noise, Condition(torch.zeros(40, 0)), AutoregressiveOptions())
+    free = made.generate(noise, Condition(torch.zeros(40, 0)), TextOptions())
     row = int((free[:, :3] != END).all(1).nonzero()[0])
-    again = made.generate(noise[[row]], Condition(torch.zeros(1, 0), free[row, :3]), AutoregressiveOptions())
+    again = made.generate(noise[[row]], Condition(torch.zeros(1, 0), free[row, :3]), TextOptions())
     assert torch.equal(again[0], free[row])
 
 
@@ -321,6 +324,38 @@ def test_a_text_grows_to_what_is_sampled() -> None:
         next(stream(checkpoint, SampleRequest(count=17)))
 
 
+POEM_LETTERS = "春夏秋冬花月，。\n"
+
+
+def lines_of_poem(written: str) -> list[str]:
+    return [line for line in re.split("[，。\n]+", written) if line]
+
+
+def test_an_acrostic_begins_the_lines_and_composes_with_a_prompt() -> None:
+    kind = TextModality(vocabulary="".join(sorted(POEM_LETTERS)), length=40, verse=True)
+    made, noise = model(kind), drawn(40, 40)
+    free, forced = (
+        kind.texts(made.generate(noise, Condition(torch.zeros(40, 0)), TextOptions(acrostic=letters)))
+        for letters in ("", "春夏 秋")
+    )
+    assert free != forced and max(map(len, map(lines_of_poem, forced))) > 4
+    for text in forced:
+        assert "".join(line[0] for line in lines_of_poem(text)[:3]) == "春夏秋"[: len(lines_of_poem(text))]
+    prompt = kind.encode_prompt("花月，")
+    after = made.generate(noise, Condition(torch.zeros(40, 0), prompt), TextOptions(acrostic="春夏秋"))
+    begun = [lines_of_poem(text) for text in kind.texts(after)]
+    assert all(lines[0] == "花月" and lines[1:2] in ([], ["夏"]) or lines[1][0] == "夏" for lines in begun)
+    # In prose a comma ends no line, and a letter may be several tokens.
+    octets = TextModality(tokenizer="bytes", length=30)
+    (written,) = octets.texts(
+        model(octets).generate(drawn(1, 30), Condition(torch.zeros(1, 0)), TextOptions(acrostic="月"))
+    )
+    assert written.lstrip("\n").startswith("月")
+    assert octets.line_ends == [ord("\n") + 1] and len(kind.line_ends) == 3
+    with pytest.raises(AIGCError, match="not learnt these characters: 山"):
+        made.generate(noise, Condition(torch.zeros(40, 0)), TextOptions(acrostic="山"))
+
+
 def test_sentences_are_learnt_by_heart() -> None:
     kind = TextModality(vocabulary="".join(sorted(set("".join(SENTENCES)))), length=26)
     accelerator = Accelerator(cpu=True)
@@ -337,9 +372,7 @@ def test_sentences_are_learnt_by_heart() -> None:
         draws = StepDraws(0, step, 3, 0, 1, torch.device("cpu"))
         method.step(Batch(rows, torch.eye(3)), StepState(step, 0.0, step * 3, draws))
     with torch.no_grad():
-        tokens = method.model.eval().generate(
-            drawn(3, 26), Condition(torch.eye(3)), AutoregressiveOptions(temperature=0)
-        )
+        tokens = method.model.eval().generate(drawn(3, 26), Condition(torch.eye(3)), TextOptions(temperature=0))
     assert kind.texts(tokens) == list(SENTENCES)
 
 

@@ -2,9 +2,10 @@
 
 from aigc_core.families.base import Family, families
 
+from .build import build_model
 from .method import LikelihoodTraining
-from .model import AutoregressiveOptions, build_model
+from .text import TextOptions
 
 AUTOREGRESSIVE = families.register(
-    "autoregressive", Family(build_model, {"likelihood": LikelihoodTraining}, AutoregressiveOptions)
+    "autoregressive", Family(build_model, {"likelihood": LikelihoodTraining}, TextOptions)
 )

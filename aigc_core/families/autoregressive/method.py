@@ -17,7 +17,8 @@ from aigc_core.families.base import Batch, Condition, ModelSpec, StepState, Trai
 from aigc_core.families.gradients import descend
 from aigc_core.families.schedule import LinearDecay, NonNegativeSchedule, value_at
 
-from .model import AutoregressiveModel, build_model
+from .build import build_model
+from .model import AutoregressiveModel
 
 
 class LikelihoodConfig(Config):

@@ -11,13 +11,11 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from aigc_core.config import parse_config
 from aigc_core.errors import AIGCError, Sentence
 from aigc_core.families.base import (
     Capability,
     Condition,
     LikelihoodModel,
-    ModelSpec,
     SamplerOptions,
     StreamingModel,
     TokenStep,
@@ -26,7 +24,8 @@ from aigc_core.modalities.text import up_to_end
 from aigc_core.nn.inverse_cdf import choose, uniform_of
 from aigc_core.nn.transformer import Cache, Transformer, TransformerConfig
 
-from .tokens import TokenSpace, token_space
+from .steering import Steering
+from .tokens import TokenSpace
 
 ROWS = 32
 """So many samples are always drawn together, the last ones repeated where there are fewer: how a product of matrices is
@@ -116,6 +115,10 @@ class AutoregressiveModel(LikelihoodModel, StreamingModel):
                 tokens[part, step.position] = step.tokens
         return space.from_tokens(tokens.to(noise.device))
 
+    def steerings(self, options: AutoregressiveOptions, rows: int) -> list[Steering]:
+        """What bears on the tokens of so many samples beside the model, in the order in which it does."""
+        return []
+
     def stream(self, noise: Tensor, condition: Condition, options: SamplerOptions) -> Iterator[TokenStep]:
         assert isinstance(options, AutoregressiveOptions) and len(noise) <= self.rows
         count, space = len(noise), self.space
@@ -126,24 +129,27 @@ class AutoregressiveModel(LikelihoodModel, StreamingModel):
             raise AIGCError(
                 "The prompt has {count} tokens, and a sample {most}; shorten it.", count=len(prompt), most=space.length
             )
+        steerings = self.steerings(options, len(rows))
+        for token in prompt.cpu():
+            for steering in steerings:
+                steering.see(token.expand(len(rows)))
         ended = torch.zeros(len(rows), dtype=torch.bool)
         cache = Cache(self.transformer, len(rows), space.length)
         inputs = torch.cat([self.first(condition)[:, None], self.embedding(prompt).expand(len(rows), -1, -1)], 1)
         for position in range(len(prompt), space.length):
             logits = self.to_logits(self.transformer(inputs, cache)[:, -1])
-            chosen = choose(logits, uniform[:, position], options.temperature, options.top_k, options.top_p)
+            steered = logits
+            for steering in steerings:
+                steered = steering.adjust(steered)
+            chosen = choose(steered, uniform[:, position], options.temperature, options.top_k, options.top_p)
+            for steering in steerings:
+                chosen = steering.replace(chosen)
             if space.end is not None:
                 chosen = chosen.masked_fill(ended, space.end)
                 ended |= chosen == space.end
+            for steering in steerings:
+                steering.see(chosen)
             yield TokenStep(position, chosen[:count], logits[:count])
             if ended.all():
                 break
             inputs = self.embedding(chosen[:, None].to(noise.device))
-
-
-def build_model(spec: ModelSpec) -> AutoregressiveModel:
-    """A model with fresh weights. Raises AIGCError for another architecture, or settings or samples that do not fit."""
-    if spec.architecture != "transformer":
-        raise AIGCError("There is no autoregressive model '{name}'; there are transformer.", name=spec.architecture)
-    settings = parse_config(TransformerConfig, dict(spec.architecture_config), "architecture_config")
-    return AutoregressiveModel(settings, token_space(spec.modality), spec.num_classes)
