@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 import streamlit as st
 from language import t
-from page import as_text, grid
+from page import as_text
 from PIL import Image
 from sources import visitor_token
 
@@ -24,7 +24,6 @@ SMALLEST_SIDE = 64
 HEIGHT = 420
 """Pixels that texts, sounds and files take; what is below is scrolled to."""
 SPECTROGRAM_SIDE = 128
-SOUNDS_A_ROW = 4
 MOST_FILES = 8
 """So many sounds or files are enough for a page."""
 
@@ -107,10 +106,11 @@ def _show(entry: Entry, seeds: tuple[int, ...], columns: int, caption: str) -> N
 
 
 def _show_sounds(seeds: Sequence[int], spectrograms: list[Image.Image], files: list[bytes], caption: str) -> None:
-    """A player below the spectrogram of each sound."""
+    """A player beside the spectrogram of each sound."""
     st.caption(as_text(caption))
     with st.container(border=True, height=HEIGHT):
-        for cell, seed, spectrogram, file in zip(grid(SOUNDS_A_ROW), seeds, spectrograms, files):
-            cell.image(spectrogram, width="stretch", alt=t("Spectrogram"))
-            cell.caption(t("Seed {seed}", seed=seed))
-            cell.audio(file)
+        for seed, spectrogram, file in zip(seeds, spectrograms, files):
+            left, right = st.columns([1, 3], vertical_alignment="center")
+            left.image(spectrogram, width="stretch", alt=t("Spectrogram"))
+            right.caption(t("Seed {seed}", seed=seed))
+            right.audio(file)

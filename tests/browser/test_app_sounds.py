@@ -1,0 +1,71 @@
+"""The app with a model of sounds: a player and a spectrogram of each, and a link that brings them back."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from playwright.sync_api import Browser, expect
+
+from aigc_core.checkpoint.config import CheckpointConfig
+from aigc_core.cli import main
+from aigc_core.families.base import families
+from aigc_core.pipeline import Checkpoint
+from tests.processes import answering, free_port
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where an untrained model of two classes of short sounds lies."""
+    folder = tmp_path_factory.mktemp("sounds")
+    config = CheckpointConfig(
+        family="vae",
+        architecture="convolutional",
+        architecture_config={"width": 4, "max_width": 8, "latent_dim": 4},
+        modality="audio",
+        shape={"bands": 32, "frames": 32},
+        num_classes=2,
+        class_names=("kick", "snare"),
+        dataset="none",
+    )
+    torch.manual_seed(0)
+    Checkpoint(config, families["vae"].build_model(config.spec).eval()).save_pretrained(folder / "runs" / "kit")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path) -> Iterator[str]:
+    port = free_port()
+    own = {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": str(folder / "served"), "PYTHONPATH": str(ROOT)}
+    start = [sys.executable, str(ROOT / "app.py"), "--port", str(port)]
+    server = subprocess.Popen(start, cwd=folder, env=os.environ | own | {"OMP_NUM_THREADS": "1"})
+    url = f"http://127.0.0.1:{port}/"
+    with answering(server, url):
+        yield url
+
+
+def test_sounds_are_played_shown_and_carry_their_request(
+    folder: Path, address: str, browser: Browser, tmp_path: Path
+) -> None:
+    page = browser.new_page()
+    page.goto(f"{address}?checkpoint=runs/kit&seed=3&count=4&labels=snare")
+    players, pictures = page.locator("#samples audio"), page.locator("#samples img")
+    expect(players).to_have_count(4, timeout=60_000)
+    expect(pictures).to_have_count(4)
+    page.wait_for_function("[...document.querySelectorAll('#samples audio')].every(player => player.readyState > 0)")
+    seconds = page.evaluate("[...document.querySelectorAll('#samples audio')].map(player => player.duration)")
+    assert seconds == pytest.approx([32 * 256 / 16_000] * 4, abs=0.01)
+    assert page.evaluate("[...document.querySelectorAll('#samples img')].every(image => image.naturalWidth == 32)")
+    with page.expect_download() as download:
+        page.locator("#samples a[download]").nth(1).click()
+    file = tmp_path / download.value.suggested_filename
+    download.value.save_as(file)
+    assert file.name == "kit-seed-4.wav"
+    assert main(["inspect", str(file), "--checkpoint", str(folder / "runs" / "kit")]) == 0
