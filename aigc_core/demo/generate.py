@@ -271,7 +271,7 @@ def controls_for(request: SampleRequest, token: str | None = None) -> list[Any]:
     model, kind = checkpoint.model, checkpoint.modality
     layers = model.num_layers if isinstance(model, StyleModel) else 0
     edits = request.edits_of(model)
-    movable = Capability.LATENT in model.capabilities
+    movable = Capability.LATENT in model.capabilities and kind.media == "image"
     names = strongest_directions(request.checkpoint, NUM_DIRECTIONS, token) if movable else []
     sliders = [
         gr.Slider(label=direction_label(rank + 1, name), value=edits.offsets.get(name, 0.0), visible=True)

@@ -38,6 +38,8 @@ ACTIVATION_SAMPLES = 4096
 ACTIVATION_VALUES = 2**26
 EFFECT_SAMPLES = 16
 SAME_DIRECTION = 0.9
+LARGE = 1024
+"""Dimensions of a latent whose eigenvectors are found in seconds."""
 
 direction_name = re.compile(r"(sefa|pca)[0-9]{1,4}")
 """No name holds what separates names in a file or in a request's offsets."""
@@ -176,11 +178,16 @@ def find_directions(model: LatentModel, num_classes: int) -> Directions:
 
 
 def closed_form_factorisation(weights: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """Eigenvectors [dim, dim] (rows, unit, strongest first) of AᵀA, and each one's share of the eigenvalues' sum.
+    """Eigenvectors (rows, unit, strongest first) of AᵀA, and each one's share of the eigenvalues' sum.
 
     A stacks the 2-D weights [out, dim] that read the latent; an eigenvector is the direction in which a step
-    changes their output most (Shen & Zhou 2021, equations 4 to 6).
+    changes their output most (Shen & Zhou 2021, equations 4 to 6). They are all found, [dim, dim], up to LARGE
+    dimensions, and the KIND_COUNT strongest of more, as the codes of flows have.
     """
+    if weights[0].shape[1] > LARGE:
+        axes, scales = _strongest_axes(torch.cat([weight.detach() for weight in weights]))
+        total = sum(weight.detach().square().sum() for weight in weights)
+        return _signed(axes)[:KIND_COUNT], (scales**2 / total)[:KIND_COUNT]
     stacked = torch.cat([weight.detach().double() for weight in weights])
     values, vectors = torch.linalg.eigh(stacked.T @ stacked)
     values = values.flip(0).clamp(min=0)
@@ -188,20 +195,27 @@ def closed_form_factorisation(weights: list[Tensor]) -> tuple[Tensor, Tensor]:
 
 
 def principal_components(samples: Tensor) -> tuple[Tensor, Tensor]:
-    """Principal axes [KIND_COUNT or fewer, dim] of samples [N, dim] (rows, unit) and their shares of the variance.
-
-    By randomised subspace iteration (Halko et al. 2011, algorithm 4.4), as samples may have many dimensions.
-    """
+    """Principal axes [KIND_COUNT or fewer, dim] of samples [N, dim] (rows, unit) and their shares of the variance."""
     centred = samples - samples.mean(0)
-    count = min(KIND_COUNT, *centred.shape)
-    size = min(2 * KIND_COUNT, *centred.shape)
-    draw = torch.Generator().manual_seed(0)
-    basis = torch.randn(centred.shape[1], size, generator=draw).to(centred.device)
-    for _ in range(8):
-        basis = torch.linalg.qr(centred.T @ (centred @ basis)).Q
-    _, scales, axes = torch.linalg.svd(centred @ basis, full_matrices=False)
+    axes, scales = _strongest_axes(centred)
     shares = scales**2 / centred.square().sum().clamp(min=1e-12)
-    return _signed(axes @ basis.T)[:count], shares[:count]
+    count = min(KIND_COUNT, *centred.shape)
+    return _signed(axes)[:count], shares[:count]
+
+
+def _strongest_axes(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """The right singular vectors [2 · KIND_COUNT or fewer, dim] (rows, strongest first) of a matrix [N, dim], and their
+    singular values, of which the weaker half is less sure.
+
+    By randomised subspace iteration (Halko et al. 2011, algorithm 4.4), as there may be many dimensions.
+    """
+    size = min(2 * KIND_COUNT, *matrix.shape)
+    draw = torch.Generator().manual_seed(0)
+    basis = torch.randn(matrix.shape[1], size, generator=draw).to(matrix.device)
+    for _ in range(8):
+        basis = torch.linalg.qr(matrix.T @ (matrix @ basis)).Q
+    _, scales, axes = torch.linalg.svd(matrix @ basis, full_matrices=False)
+    return axes @ basis.T, scales
 
 
 def latent_components(activations: Tensor, latents: Tensor) -> tuple[Tensor, Tensor]:

@@ -49,6 +49,16 @@ def test_closed_form_factorisation_is_the_singular_vectors() -> None:
     assert (vectors.gather(1, vectors.abs().argmax(1, keepdim=True)) > 0).all()
 
 
+def test_of_many_dimensions_only_the_strongest_singular_vectors_are_found() -> None:
+    draw = torch.Generator().manual_seed(0)
+    left, right = (torch.linalg.qr(torch.randn(size, 40, generator=draw)).Q for size in (300, 2000))
+    scales = 0.8 ** torch.arange(40)
+    vectors, shares = closed_form_factorisation([(left * scales) @ right.T])
+    assert vectors.shape == (16, 2000)
+    assert torch.allclose((vectors * right.T[:16]).sum(1).abs(), torch.ones(16), atol=1e-4)
+    assert torch.allclose(shares, (scales**2 / (scales**2).sum())[:16], atol=1e-5)
+
+
 def test_principal_components_are_those_of_scikit_learn() -> None:
     samples = torch.randn(300, 40, generator=torch.Generator().manual_seed(1)) * torch.logspace(1, -1, 40) + 3
     vectors, shares = principal_components(samples)
