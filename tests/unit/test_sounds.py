@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy
@@ -15,6 +18,8 @@ from aigc_core.data.named_sounds.drums import RECORDINGS, variations
 from aigc_core.data.sound_files import SAMPLE_RATE, read_sound
 from aigc_core.data.sounds import Sounds, load_sounds, prepared, store_sounds, stored_sounds
 from aigc_core.modalities.audio.modality import AudioModality
+
+ROOT = Path(__file__).parents[2]
 
 
 def sine(hertz: float = 440, seconds: float = 0.5, rate: int = SAMPLE_RATE) -> numpy.ndarray:
@@ -155,3 +160,22 @@ def test_variations_begin_with_the_recordings_and_differ_by_their_key_alone() ->
     assert all(map(numpy.array_equal, made, variations(recordings, 6, (1,))))
     assert not numpy.array_equal(made[2], list(variations(recordings, 6, (2,)))[2])
     assert sorted(RECORDINGS) == ["cymbal", "hat", "kick", "snare", "tom"]
+
+
+SAY = """
+import hashlib
+from aigc_core.data.named_sounds.digits import Speaker
+speaker = Speaker()
+spoken = [speaker.say(word, "en-us+whisper", 150) for word in ("three", "seven")]
+print(hashlib.sha256(b"".join(samples.tobytes() for samples in spoken)).hexdigest(), *map(len, spoken))
+"""
+
+
+def test_digits_are_spoken_the_same_by_every_process() -> None:
+    """The breath of this voice is noise, which eSpeak would seed by the clock."""
+    said = []
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", SAY], cwd=ROOT, capture_output=True, text=True, check=True)
+        said.append(done.stdout)
+        time.sleep(1.1)
+    assert said[0] == said[1] and all(int(length) > 4000 for length in said[0].split()[1:])

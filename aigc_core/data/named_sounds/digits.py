@@ -25,6 +25,8 @@ ACCENTS = ("en-us", "en", "en-gb-scotland", "en-029")
 WORDS_PER_MINUTE = (150, 190)
 LICENCE = "synthesised by eSpeak NG, whose output its licence does not bind"
 SOURCE = "eSpeak NG, by the Python package espeakng-loader: synthetic voices, no recordings of people"
+SEED = 1
+"""Of the noise in breathy voices. A word also depends on those said before it, whose order is fixed."""
 # What speak_lib.h of eSpeak NG calls these.
 AUDIO_OUTPUT_SYNCHRONOUS, ESPEAK_RATE, ESPEAK_CHARS_UTF8 = 2, 1, 1
 Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
@@ -59,6 +61,7 @@ class Speaker:
         if self._library.espeak_SetVoiceByName(voice.encode()):
             return numpy.zeros(0, numpy.float32)
         self._library.espeak_SetParameter(ESPEAK_RATE, words_per_minute, 0)
+        self._library.espeak_ng_SetRandSeed(ctypes.c_long(SEED))
         text = word.encode() + b"\0"
         self._library.espeak_Synth(text, len(text), 0, 1, 0, ESPEAK_CHARS_UTF8, None, None)
         self._library.espeak_Synchronize()
