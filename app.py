@@ -20,7 +20,8 @@ import gradio as gr
 from gradio.http_server import INITIAL_PORT_VALUE, LOCALHOST_NAME, TRY_NUM_PORTS
 
 from aigc_core import AIGCError, SampleRequest
-from aigc_core.demo import about, explore, generate, header, invert, mix, write
+from aigc_core.access import is_for_one
+from aigc_core.demo import about, explore, generate, header, invert, mix, train, write
 from aigc_core.demo.inference import place_shipped_models
 from aigc_core.demo.language import t, text
 from aigc_core.demo.models import default_model, offered_models
@@ -30,9 +31,9 @@ from aigc_core.demo.visitor import errors_shown, token_of
 from aigc_core.loading import load_checkpoint
 from aigc_core.terminal import run_program
 
-TABS = ("generate", "write", "explore", "mix", "invert", "about")
-FITS = {"write": write.fits, "explore": explore.fits, "mix": mix.fits, "invert": invert.fits}
-"""Which tabs are shown only for models that can do what they are for."""
+TABS = ("generate", "write", "explore", "mix", "invert", "train", "about")
+FITS = {"write": write.fits, "explore": explore.fits, "mix": mix.fits, "invert": invert.fits, "train": train.is_offered}
+"""Which tabs are shown only for models that can do what they are for, or where the process may do it."""
 NOTE_TAB = """() => {
   if (!window.studioShown) return;  // the first tab opens by itself, before the address was read
   const url = new URL(location.href);
@@ -148,8 +149,10 @@ def change_model(
         return restored(generate.request_of(header.reference_of(model, step), seed, count), visitor, tab)
 
 
-def build() -> gr.Blocks:
-    """The page."""
+def build(trains: bool = False) -> gr.Blocks:
+    """The page; `trains`: with the tab Train, for whoever sits at the machine."""
+    if trains:
+        train.offer()
     with gr.Blocks(title="AIGC Studio", delete_cache=(3600, 7200)) as page:
         head = header.build()
         reference = head.reference
@@ -166,6 +169,9 @@ def build() -> gr.Blocks:
                 mixing = mix.build(reference)
             with gr.Tab(text("Invert"), id="invert") as invert_tab:
                 inverting = invert.build(reference)
+            if trains:
+                with gr.Tab(text("Train"), id="train") as train_tab:
+                    training = train.build()
             with gr.Tab(text("About this model"), id="about") as about_tab:
                 telling = about.build(reference)
         views = {
@@ -199,6 +205,10 @@ def build() -> gr.Blocks:
         for name, view in views.items():
             noted = view.tab.select(partial(str, name), None, open_tab, js=NOTE_TAB % name, **UNLISTED)
             drawing.append(view.after(noted, name, open_tab))
+        if trains:
+            selected = train_tab.select(partial(str, "train"), None, open_tab, js=NOTE_TAB % "train", **UNLISTED)
+            training.refresh_with(selected, open_tab)
+            restoring(training.open_in_generate.click, train.request_of_run, [training.run])
         page.load(generate.remembered, creating.past, [creating.past, creating.history], **UNLISTED)
         addressed = [*exploring.where, *mixing.where, *state]
         generated_after(page.load(state_of_address, None, addressed, **opening))
@@ -278,7 +288,7 @@ def main() -> None:
     number = port_to_serve(arguments.host, arguments.port)
     place_shipped_models()
     serve(
-        build(),
+        build(trains=is_for_one(arguments.host)),
         server_name=arguments.host,
         server_port=number,
         theme=Studio(),

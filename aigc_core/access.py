@@ -7,6 +7,7 @@ be named; what is on the Hub is asked for with the visitor's own token.
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import os
 import secrets
 from pathlib import Path
@@ -22,6 +23,16 @@ _process_key = secrets.token_bytes(32)
 def is_public() -> bool:
     """Whether this runs on a Space (SPACE_ID is set)."""
     return "SPACE_ID" in os.environ
+
+
+def is_for_one(host: str) -> bool:
+    """Whether a server that listens at a host's address is reached by nobody but this machine's own user."""
+    if is_public():
+        return False
+    try:
+        return ipaddress.ip_address(host.removeprefix("[").removesuffix("]")).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def fingerprint(token: str | None) -> str | None:

@@ -29,7 +29,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.escaping import escape, split_escaped, unescape
 from aigc_core.files import atomic_write, disk_is_full, translate_io_errors
 from aigc_core.registry import Registry
@@ -237,8 +237,13 @@ def _load_folder(
         resolution = max(side for side in FOLDER_RESOLUTIONS if side <= max(common, min(FOLDER_RESOLUTIONS)))
         if resolution != common:
             warnings.warn(
-                f"The images in '{folder}', most of which have a shorter side of {common} pixels, are scaled to "
-                f"{resolution} × {resolution}; give a resolution for another size.",
+                Sentence(
+                    "The images in '{folder}', most of which have a shorter side of {common} pixels, are scaled to "
+                    "{resolution} × {resolution}; give a resolution for another size.",
+                    folder=folder,
+                    common=common,
+                    resolution=resolution,
+                ),
                 stacklevel=2,
             )
     streamed = len(paths) * channels * resolution**2 > max_bytes
@@ -261,7 +266,10 @@ def _classes(folder: Path, paths: list[Path]) -> tuple[list[Path], Tensor, tuple
         return paths, torch.zeros(len(paths), dtype=torch.int64), ()
     inside = [path for path, (_, *rest) in zip(paths, parts) if rest]
     if len(inside) < len(paths):
-        warnings.warn(f"{len(paths) - len(inside)} images lie beside the class folders and are left out.", stacklevel=2)
+        beside = len(paths) - len(inside)
+        warnings.warn(
+            Sentence("{count:,} images lie beside the class folders and are left out.", count=beside), stacklevel=2
+        )
     number = {name: label for label, name in enumerate(classes)}
     return inside, torch.tensor([number[class_of[first]] for first, *rest in parts if rest]), classes
 

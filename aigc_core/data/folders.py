@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 
 from .dataset import PATIENCE_SECONDS
 from .image_files import image_size, read_image, readable_suffixes
@@ -44,7 +44,13 @@ def image_paths(folder: Path) -> list[Path]:
     if ignored:
         kinds = _kinds(ignored)
         warnings.warn(
-            f"{ignored.total():,} files beside the {len(paths):,} images in '{folder}' are left out: {kinds}.",
+            Sentence(
+                "{others:,} files beside the {count:,} images in '{folder}' are left out: {kinds}.",
+                others=ignored.total(),
+                count=len(paths),
+                folder=folder,
+                kinds=kinds,
+            ),
             stacklevel=2,
         )
     return paths
@@ -137,8 +143,16 @@ def common_side(folder: Path, paths: Sequence[Path] | None = None) -> int:
         named = [f"'{path}' ({width} × {height})" for path, (width, height) in [*others.items()][:NAMED]]
         more = f" and {len(others) - NAMED:,} more" if len(others) > NAMED else ""
         warnings.warn(
-            f"{counts[common]:,} of {len(sizes):,} images in '{folder}' have a shorter side of {common} pixels, the "
-            f"most common size; {len(others):,} have another and are scaled: {', '.join(named)}{more}.",
+            Sentence(
+                "{common_count:,} of {count:,} images in '{folder}' have a shorter side of {common} pixels, the most "
+                "common size; {others:,} have another and are scaled: {named}.",
+                common_count=counts[common],
+                count=len(sizes),
+                folder=folder,
+                common=common,
+                others=len(others),
+                named=", ".join(named) + more,
+            ),
             stacklevel=2,
         )
     return common
@@ -172,7 +186,15 @@ def decode_all(
         raise AIGCError("No image in '{folder}' can be read: {error}", folder=folder, error=broken[0])
     if broken:
         named = " ".join(broken[:NAMED]) + (f" And {len(broken) - NAMED} more." if len(broken) > NAMED else "")
-        warnings.warn(f"{len(broken)} of {len(paths)} images were left out: {named}", stacklevel=2)
+        warnings.warn(
+            Sentence(
+                "{broken:,} of {count:,} images were left out: {named}",
+                broken=len(broken),
+                count=len(paths),
+                named=named,
+            ),
+            stacklevel=2,
+        )
         if keep:
             for row, index in enumerate(readable):  # in place, as a copy would need the memory twice
                 images[row] = images[index]

@@ -63,7 +63,8 @@ def about(visitor: gr.OAuthToken | None, reference: str) -> tuple[str, str, str 
     return "".join(parts), "\n".join(lines), copied
 
 
-def _described(kind: Modality) -> str:
+def described(kind: Modality) -> str:
+    """What a sample is, in a few words."""
     if not isinstance(kind, ImageModality):
         return kind.describe()
     side = kind.resolution
@@ -76,7 +77,7 @@ def facts(checkpoint: Checkpoint) -> str:
     kind = config.sample_kind
     names = [config.class_name(label) for label in range(config.num_classes)]
     listed = ", ".join(names[:20]) + (" …" if len(names) > 20 else "")
-    drawn = _described(kind)
+    drawn = described(kind)
     size = sum(parameter.numel() for parameter in checkpoint.model.parameters())
     rows = {
         t("Architecture"): t("{name}, {count:,} parameters", name=config.architecture, count=size),

@@ -14,10 +14,11 @@ text = gr.I18n(en={english: english for english in _chinese}, zh=_chinese, **{"z
 
 def t(sentence: str, **values: object) -> str:
     """A sentence that the server puts into a message or into HTML, in the first language of the visitor's browser."""
-    return translate(sentence, _language(), **values)
+    return translate(sentence, page_language(), **values)
 
 
-def _language() -> str:
+def page_language() -> str:
+    """The one of LANGUAGES that the visitor of this event reads."""
     # Gradio hands the request of an event to parameters of its handler; below it, only this holds it.
     request = LocalContext.request.get(None)
     return "zh" if request and request.headers.get("accept-language", "").startswith("zh") else "en"

@@ -130,7 +130,7 @@ def listing_html(stored: Tensor, seeds: Sequence[int], files: Sequence[Path], ki
             content = f'<pre class="{text_class(kind, said)}">{html.escape(said)}</pre>'
             copy = f'<button type="button" data-copy>{t("Copy")}</button>'
         elif picture is not None:
-            spectrogram = f'<img src="{as_data_uri(_png(picture))}" alt="{t("Spectrogram")}">'
+            spectrogram = f'<img src="{as_data_uri(png_of(picture))}" alt="{t("Spectrogram")}">'
             content = f'{spectrogram}<audio controls preload="metadata" src="{address}"></audio>'
         link = f'<a href="{address}" download="{html.escape(path.name)}">{t("Download")}</a>'
         head = f"<header><span>{t('Seed')} {seed}</span>{copy}{link}</header>"
@@ -139,7 +139,7 @@ def listing_html(stored: Tensor, seeds: Sequence[int], files: Sequence[Path], ki
     return f'<div class="{shape}">{"".join(cards)}</div>'
 
 
-def _png(picture: Tensor) -> bytes:
+def png_of(picture: Tensor) -> bytes:
     """A PNG of a picture uint8 [C, H, W] that is no sample itself."""
     content = BytesIO()
     to_picture(picture).save(content, "PNG")
@@ -156,7 +156,7 @@ def thumbnail(stored: Tensor, files: Sequence[Path], kind: Modality) -> str:
     if kind.media == "image":
         return as_data_uri(files[0].read_bytes())
     if kind.media == "audio":
-        return as_data_uri(_png(kind.pictures(stored[:1])[0]))
+        return as_data_uri(png_of(kind.pictures(stored[:1])[0]))
     said = kind.texts(stored[:1])[0] if kind.media == "text" else files[0].stem
     return " ".join(said.split())[:THUMBNAIL_LETTERS] or "…"
 

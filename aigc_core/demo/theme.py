@@ -182,6 +182,38 @@ button.dice { align-self: end; min-height: 42px; font-size: .95rem !important; f
 .listing img { display: block; width: 100%; height: 130px; object-fit: fill; }
 .listing audio { width: 100%; display: block; padding: 8px 12px; box-sizing: border-box; }
 
+#train-looked .thumbnails { width: 100%; max-width: 560px; image-rendering: pixelated; border-radius: 3px; }
+#train-looked pre { margin: 0 0 6px; padding: 8px 12px; max-height: 9em; overflow: auto; white-space: pre-wrap;
+  font-size: .8rem; background: var(--background-fill-secondary); }
+#train-looked p, .run-status p, #train-picture p { font-size: .88rem; margin: 6px 0 0;
+  color: var(--body-text-color-subdued); overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
+#train-looked p.warning, .run-status p.warning { color: var(--body-text-color); padding-left: 10px;
+  border-left: 3px solid var(--color-accent); }
+.run-status header { display: flex; gap: 12px; align-items: baseline; }
+.run-status .state { font-size: .85rem; color: var(--body-text-color-subdued); }
+.run-status .state.training { color: var(--color-accent); }
+.run-status .bar { height: 6px; margin-top: 8px; border-radius: 3px; background: var(--background-fill-secondary);
+  overflow: hidden; }
+.run-status .bar i { display: block; height: 100%; background: var(--color-accent); }
+#train-picture img { width: 100%; max-height: 80vh; object-fit: contain; object-position: 0 0; display: block;
+  image-rendering: pixelated; border-radius: 3px; }
+#train-picture audio { width: 100%; }
+#train-picture pre { margin: 0; padding: 10px 12px; max-height: 30em; overflow: auto; white-space: pre-wrap;
+  font-size: .82rem; background: var(--background-fill-secondary); }
+.charts { display: grid; gap: 14px; }
+.charts figure { margin: 0; }
+.charts figcaption { display: flex; flex-wrap: wrap; gap: 2px 14px; font-size: .8rem; margin-bottom: 2px;
+  font-variant-numeric: tabular-nums; color: var(--body-text-color); }
+.charts figure > div { display: flex; gap: 6px; }
+.charts .scale { display: flex; flex-direction: column; justify-content: space-between; font-size: .68rem;
+  width: 4.2em; flex: none; text-align: right; color: var(--body-text-color-subdued); }
+.charts svg { flex: 1; min-width: 0; height: 90px; border-bottom: 1px solid var(--border-color-primary); }
+.charts polyline { fill: none; stroke-width: 1.5; vector-effect: non-scaling-stroke; }
+.charts polyline.line-0 { stroke: var(--color-accent); }
+.charts polyline.line-1 { stroke: var(--body-text-color-subdued); }
+.charts figure:has(.line-1) span.line-0 { color: var(--color-accent); }
+.charts figure:has(.line-1) span.line-1 { color: var(--body-text-color-subdued); }
+
 #about-facts table { width: 100%; font-size: .92rem; border-collapse: collapse; }
 #about-facts table, #about-facts tr, #about-facts th, #about-facts td { border: 0; }
 #about-facts tr { border-bottom: 1px solid var(--border-color-primary); }

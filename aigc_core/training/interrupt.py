@@ -29,13 +29,23 @@ class Interrupted(KeyboardInterrupt):
 
 
 @contextmanager
-def sigterm_interrupts() -> Iterator[None]:
-    """Let SIGTERM raise KeyboardInterrupt, as Ctrl-C does."""
-    earlier = signal.signal(signal.SIGTERM, signal.default_int_handler)
+def interrupts_remembered() -> Iterator[Callable[[], bool]]:
+    """Let SIGTERM raise KeyboardInterrupt, as Ctrl-C does, and yield a function that says whether either came.
+
+    What is raised in a callback of a library in C is lost there; that it came is not.
+    """
+    came: list[int] = []
+
+    def handle(number: int, _: object) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    earlier = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield lambda: bool(came)
     finally:
-        signal.signal(signal.SIGTERM, earlier)
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -74,9 +74,16 @@ def _acquire(lock: FileLock, folder: Path) -> None:
         raise
 
 
-def _owner(folder: Path) -> Sentence:
+def run_owner(folder: Path) -> Owner | None:
+    """Who trains into a folder, or did when it was killed; None where nobody does."""
     try:
-        owner = Owner.model_validate_json((folder / OWNER_FILE).read_bytes())
+        return Owner.model_validate_json((folder / OWNER_FILE).read_bytes())
     except (OSError, ValidationError):
+        return None
+
+
+def _owner(folder: Path) -> Sentence:
+    owner = run_owner(folder)
+    if owner is None:
         return Sentence("another process")
     return Sentence("process {pid} on {host}, since {started},", pid=owner.pid, host=owner.host, started=owner.started)

@@ -36,7 +36,7 @@ from aigc_core.modalities.base import modalities
 from aigc_core.rng import ShuffledStream, StepDraws, seeded_generator, to_device
 
 from .ema import ExponentialMovingAverage
-from .interrupt import ANNOUNCEMENT, Interrupted, sigterm_interrupts, stop_on_signals, what_was_saved
+from .interrupt import ANNOUNCEMENT, Interrupted, interrupts_remembered, stop_on_signals, what_was_saved
 from .lock import run_lock
 from .messages import Forecast, tell, warning, where_to_look
 from .moments import Moments
@@ -94,11 +94,11 @@ def train(
     with translate_io_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     run = None
-    with run_lock(folder, accelerator), sigterm_interrupts():
+    with run_lock(folder, accelerator), interrupts_remembered() as interrupted:
         try:
             run = Run(config, folder, accelerator, resume=resume, open_parent=open_parent, hooks=hooks)
             run.tell(where_to_look(folder, trackers))
-            return run.train()
+            return run.train(interrupted)
         except KeyboardInterrupt:
             raise Interrupted(what_was_saved(folder, run.total["step"] if run else 0)) from None
         except torch.OutOfMemoryError:
@@ -169,8 +169,11 @@ class Run:
         self.temporary: Path | None = None
         self.timeline = on_main_process(accelerator, lambda: TimelineWriter(folder, self.total["step"]))
 
-    def train(self) -> Path:
-        """Run to the end; returns the newest checkpoint's folder. Raises KeyboardInterrupt if it was stopped before."""
+    def train(self, interrupted_before: Callable[[], bool] = lambda: False) -> Path:
+        """Run to the end; returns the newest checkpoint's folder. Raises KeyboardInterrupt if it was stopped before.
+
+        `interrupted_before`: whether that was asked for while the run was prepared.
+        """
         if self.progress >= 1:
             self.tell(
                 Sentence(
@@ -197,7 +200,7 @@ class Run:
                 measured = self._train_step()
                 losses = {name: value.item() for name, value in measured.items()} if log else {}
                 self.training_seconds += time.perf_counter() - started
-                stopped = self._agree(interrupted())
+                stopped = self._agree(interrupted() or interrupted_before())
                 if promised := forecast.after_step(self.images_seen, self.training_seconds):
                     self.tell(promised)
                 if log:

@@ -1,7 +1,7 @@
 """What a run looked like over time, beside its checkpoints and long after the weights of most of them are gone.
 
 timeline/step-0000123.png     samples of the same seeds at that step, or what else the modality previews itself by
-timeline/measurements.jsonl   a line every second at most: how far the run was, what it measured and warned of
+timeline/measurements.jsonl   how far the run was, what it measured and warned of: a line a second at most
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from aigc_core.files import atomic_write
 TIMELINE_FOLDER = "timeline"
 MEASUREMENTS_FILE = "measurements.jsonl"
 SECONDS_BETWEEN_LINES = 1.0
+LINES_BY_AGE = 1000
+"""A long run has fewer lines: the wait for the next one grows with the time trained."""
 
 
 class Measurement(Config):
@@ -54,7 +56,8 @@ class TimelineWriter:
     def measure(self, measurement: Measurement) -> None:
         """Add a line, unless the one before is as good as new and warns of the same."""
         is_new = measurement.warning not in ("", self._warning)
-        if measurement.seconds - self._written < SECONDS_BETWEEN_LINES and not is_new:
+        wait = max(SECONDS_BETWEEN_LINES, measurement.seconds / LINES_BY_AGE)
+        if measurement.seconds - self._written < wait and not is_new:
             return
         self._written, self._warning = measurement.seconds, measurement.warning
         self._folder.mkdir(exist_ok=True)
