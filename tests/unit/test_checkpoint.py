@@ -280,9 +280,11 @@ def test_a_config_of_version_1_opens_as_version_2(path: Path, tmp_path: Path) ->
 def test_what_ships_is_small_and_has_steps_to_compare() -> None:
     """EMA weights of 10 MB at most, 60 MB in all, and extractors of 3 MB at most."""
     models = {path.parent.name: path for path in SHIPPED.glob(f"*/{WEIGHTS_FILE}")}
-    assert set(models) == {"mnist-mlp", "mnist", "fashion-mnist", "fashion-mnist-large", "cifar10", "emoji"}
+    pictures = {"mnist-mlp", "mnist", "fashion-mnist", "fashion-mnist-large", "cifar10", "emoji"}
+    families = {"fashion-mnist-vae", "fashion-mnist-vqvae", "fashion-mnist-flow"}
+    assert set(models) == pictures | families | {"poems", "shakespeare", "python", "drums"}
     assert max(path.stat().st_size for path in SHIPPED.rglob(WEIGHTS_FILE)) <= 10e6
     assert sum(path.stat().st_size for path in SHIPPED.rglob("*") if path.is_file()) <= 60e6
     assert len(step_folders(SHIPPED / "fashion-mnist")) == 2
     weights = list((SHIPPED.parent / "aigc_core" / "metrics" / "weights").glob("*.safetensors"))
-    assert len(weights) == 3 and max(path.stat().st_size for path in weights) <= 3e6
+    assert len(weights) == 5 and max(path.stat().st_size for path in weights) <= 3e6

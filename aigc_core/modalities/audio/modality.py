@@ -54,7 +54,7 @@ class AudioModality(Modality):
     media: ClassVar[Media] = "audio"
     hub_task: ClassVar[str] = "text-to-audio"
     suffixes: ClassVar[tuple[str, ...]] = (".wav", ".flac")
-    preview_file: ClassVar[str] = "samples.wav"
+    preview_file: ClassVar[str] = "samples.flac"
     bands: Literal[32, 64, 128]
     frames: Literal[32, 64, 128]
 
