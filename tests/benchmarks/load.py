@@ -52,7 +52,7 @@ serve(page, server_port=int(sys.argv[1]))
 
 def page_controls(model: str, count: int, strength: float) -> list[Any]:
     """What the page's function `show` takes: seeds, options, of which only the first is set, directions and styles."""
-    empty: dict[Kind, Any] = {"slider": 0, "number": None, "menu": None, "switch": False}
+    empty: dict[Kind, Any] = {"slider": 0, "number": None, "menu": None, "switch": False, "words": ""}
     own = [1, *(empty[kind] for kind in SLOTS[1:]), ""]
     return [model, 7, count, [], "", *own, strength, 0, 0, 0, None, 0, ""]
 
