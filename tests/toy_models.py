@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.config import Config
-from aigc_core.families.base import ModelSpec
+from aigc_core.families.base import ModelSpec, families
 from aigc_core.families.gan.generator import StyleGenerator
 from aigc_core.families.gan.networks import Architecture, ImageShape, build_generator, register
 from aigc_core.modalities.image import ImageModality
@@ -96,3 +96,19 @@ def toy_checkpoint(architecture: str = "dcgan") -> Checkpoint:
         ),
         generator,
     )
+
+
+def sounds_checkpoint(*class_names: str) -> Checkpoint:
+    """An untrained VAE of sounds half a second long."""
+    config = CheckpointConfig(
+        family="vae",
+        architecture="convolutional",
+        architecture_config={"width": 4, "max_width": 8, "latent_dim": 4},
+        modality="audio",
+        shape={"bands": 32, "frames": 32},
+        num_classes=len(class_names),
+        class_names=class_names,
+        dataset="none",
+    )
+    model = families["vae"].build_model(config.spec)
+    return Checkpoint(config, model.eval())  # type: ignore[arg-type]  # it is one of this version

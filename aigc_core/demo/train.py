@@ -22,7 +22,7 @@ from aigc_core.checkpoint.reference import step_number
 from aigc_core.errors import AIGCError, Sentence
 from aigc_core.sampling.request import SampleRequest
 from aigc_core.serving.runs import RUNS, Plan, RunStarter, RunStatus, State, free_name, known_runs
-from aigc_core.training.messages import duration
+from aigc_core.training.messages import duration, per_second
 from aigc_core.training.presets import preset_summary
 from aigc_core.training.timeline import Measurement
 
@@ -244,8 +244,7 @@ def status_html(run: str, status: RunStatus) -> str:
         share = 1.0 if status.state == State.FINISHED else last.progress
         facts += [t("{samples:,} samples seen", samples=last.samples_seen), t(duration(last.seconds))]
         if status.is_running and status.rate:
-            speed = f"{status.rate:,.0f}" if status.rate >= 10 else f"{status.rate:.2g}"
-            facts.append(t("{speed} samples a second", speed=speed))
+            facts.append(t("{speed} samples a second", speed=per_second(status.rate)))
         if status.is_running and status.left_seconds is not None:
             facts.append(t("about {duration} left", duration=duration(status.left_seconds)))
     warned = [each.warning for each in measured[-5:] if each.warning]

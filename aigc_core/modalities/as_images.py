@@ -12,6 +12,7 @@ from aigc_core.data.dataset import Dataset
 from aigc_core.data.datasets import ImageDataset
 
 from .base import Modality
+from .image import eight_bit
 
 PART = 256
 """So many samples become images at a time."""
@@ -19,7 +20,7 @@ PART = 256
 
 def as_images(kind: Modality, stored: Tensor) -> Tensor:
     """Stored samples [N, …] of a kind with a `map_shape` → images uint8 [N, C, H, W]; images are as they were."""
-    return kind.to_model(stored).add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+    return eight_bit(kind.to_model(stored))
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,6 +26,11 @@ TOLERANCE = 3
 RESOLUTIONS = (28, 32, 64, 128, 256, 512, 1024)
 
 
+def eight_bit(maps: Tensor) -> Tensor:
+    """Maps float [N, …] in [-1, 1] → the nearest of 256 levels, uint8 [N, …]."""
+    return maps.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+
+
 def _grey_or_colour(value: int) -> int:
     if value not in (1, 3):
         raise ValueError("images have 1 channel (grey) or 3 (colour)")
@@ -80,7 +85,7 @@ class ImageModality(Modality):
         return stored.to(torch.float, memory_format=torch.channels_last).div_(127.5).sub_(1)
 
     def to_stored(self, generated: Tensor) -> Tensor:
-        return generated.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+        return eight_bit(generated)
 
     def mirrored(self, samples: Tensor) -> Tensor:
         return samples.flip(3)

@@ -122,10 +122,14 @@ class TextModality(Modality):
         return torch.where((following < fixed + stride) & (fixed > 0), following, fixed).tolist()
 
     @cached_property
+    def _said(self) -> list[str]:
+        """What each token says by itself; the end says nothing."""
+        return ["", *(self._pieces.decode([piece]) for piece in range(self._pieces.size))]
+
+    @cached_property
     def _breaks(self) -> tuple[Tensor, Tensor, Tensor]:
         """Which tokens end a line, which a paragraph, and which are a newline by themselves, bool [vocabulary]."""
-        said = ["", *self._pieces.parts(range(self._pieces.size))]
-        kinds = [[piece.endswith("\n"), piece.endswith("\n\n"), piece == "\n"] for piece in said]
+        kinds = [[piece.endswith("\n"), piece.endswith("\n\n"), piece == "\n"] for piece in self._said]
         line_ends, paragraph_ends, newlines = torch.tensor(kinds).unbind(1)
         return line_ends, paragraph_ends, newlines
 
@@ -133,11 +137,11 @@ class TextModality(Modality):
         """The tokens of a text. Raises AIGCError for what the tokenizer does not know, unless it is to be left out."""
         return [piece + 1 for piece in self._pieces.encode(text, skip_unknown)]
 
-    @property
+    @cached_property
     def line_ends(self) -> list[int]:
         """The tokens that a line ends with: line breaks, and in verse punctuation marks."""
-        ends = "\n，。！？；、,.!?;:" if self.verse else "\n"
-        return [1 + piece for piece in range(self._pieces.size) if self._pieces.decode([piece])[-1:] in [*ends]]
+        ends = tuple("\n，。！？；、,.!?;:" if self.verse else "\n")
+        return [token for token, piece in enumerate(self._said) if piece.endswith(ends)]
 
     def texts(self, stored: Tensor) -> list[str]:
         """What tokens int64 [N, T] say; bytes that are no UTF-8 become the replacement character."""

@@ -51,9 +51,14 @@ def duration(seconds: float) -> Sentence:
     return Sentence("{hours} h {minutes} min", hours=minutes // 60, minutes=minutes % 60)
 
 
+def per_second(rate: float) -> str:
+    """A speed as it is written."""
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
+
+
 def forecast(config: TrainingConfig, rate: float, samples_seen: int, seconds: float) -> Sentence:
     """What is still to come of a run that trains on `rate` samples a second, and the option that bounds it."""
-    speed = f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
+    speed = per_second(rate)
     if config.seconds is not None:
         left = max(0.0, config.seconds - seconds)
         return Sentence(

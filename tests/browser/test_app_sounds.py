@@ -12,11 +12,9 @@ import pytest
 import torch
 from playwright.sync_api import Browser, expect
 
-from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.cli import main
-from aigc_core.families.base import families
-from aigc_core.pipeline import Checkpoint
 from tests.processes import answering, free_port
+from tests.toy_models import sounds_checkpoint
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,18 +23,8 @@ ROOT = Path(__file__).parents[2]
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where an untrained model of two classes of short sounds lies."""
     folder = tmp_path_factory.mktemp("sounds")
-    config = CheckpointConfig(
-        family="vae",
-        architecture="convolutional",
-        architecture_config={"width": 4, "max_width": 8, "latent_dim": 4},
-        modality="audio",
-        shape={"bands": 32, "frames": 32},
-        num_classes=2,
-        class_names=("kick", "snare"),
-        dataset="none",
-    )
     torch.manual_seed(0)
-    Checkpoint(config, families["vae"].build_model(config.spec).eval()).save_pretrained(folder / "runs" / "kit")
+    sounds_checkpoint("kick", "snare").save_pretrained(folder / "runs" / "kit")
     return folder
 
 

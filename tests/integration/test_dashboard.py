@@ -13,14 +13,11 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.evaluation.results import Protocol, Result, read_results, write_result
-from aigc_core.families.base import families
 from aigc_core.hub.client import push
 from aigc_core.metrics.estimate import Estimate
-from aigc_core.pipeline import Checkpoint
 from tests.local_hub import LocalHub
-from tests.toy_models import toy_checkpoint
+from tests.toy_models import sounds_checkpoint, toy_checkpoint
 from tests.toy_results import evaluated_run
 
 ROOT = Path(__file__).parents[2]
@@ -228,17 +225,9 @@ def test_samples_of_another_kind_are_shown(tmp_path: Path) -> None:
 
 
 def test_sounds_are_shown_with_players_and_spectrograms(tmp_path: Path) -> None:
-    config = CheckpointConfig(
-        family="vae",
-        architecture="convolutional",
-        architecture_config={"width": 4, "max_width": 8, "latent_dim": 4},
-        modality="audio",
-        shape={"bands": 32, "frames": 32},
-        dataset="none",
-    )
     protocol = Protocol(dataset="none", dataset_hash="0", num_reference=100, num_samples=100, modality="audio")
     for name in ("first", "second"):
-        Checkpoint(config, families["vae"].build_model(config.spec).eval()).save_pretrained(tmp_path / name)
+        sounds_checkpoint().save_pretrained(tmp_path / name)
         figures = {"kid": Estimate(value=1.0, low=0.9, high=1.1)}
         write_result(Result(protocol=protocol, figures=figures), tmp_path / name)
     page = open_dashboard("compare", add=[str(tmp_path / "first"), str(tmp_path / "second")])

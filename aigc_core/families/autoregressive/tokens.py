@@ -10,6 +10,7 @@ from torch import Tensor
 
 from aigc_core.errors import AIGCError
 from aigc_core.modalities.base import Modality
+from aigc_core.modalities.image import eight_bit
 from aigc_core.modalities.text import END, TextModality
 
 LEVELS = 256
@@ -64,7 +65,7 @@ class PixelTokens:
             )
 
     def to_tokens(self, samples: Tensor) -> Tensor:
-        return samples.flatten(1).add(1).mul(127.5).round().clamp(0, LEVELS - 1).to(torch.int64)
+        return eight_bit(samples.flatten(1)).to(torch.int64)
 
     def from_tokens(self, tokens: Tensor) -> Tensor:
         return (tokens.float() / 127.5 - 1).view(-1, *self.shape)
