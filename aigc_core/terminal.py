@@ -33,8 +33,9 @@ def run_program(program: Callable[[], int | None], interrupted: str = "Interrupt
         print(f"error: {translate_error(error, environment_language())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
+        # Threads may still wait for an answer; a second ^C ends them without a word, from now on, as reading the
+        # translations takes a moment.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         said = stop.args[0] if stop.args else interrupted
         print(translate(said, environment_language()), file=sys.stderr)
-        # Threads may still wait for an answer; a second ^C ends them without a word.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
         return 130
