@@ -15,6 +15,7 @@ earlier steps in the same way. `FOLDER@step-0001000` names one of them, `FOLDER`
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,6 +57,8 @@ def missing_checkpoint(reference: CheckpointReference) -> AIGCError:
     path, name = Path(reference.location), str(reference)[:200]
     try:
         if path.expanduser().is_file():
+            if refusal := pickle_refusal(name, [path.name]):
+                return refusal
             return AIGCError(
                 "'{name}' is a file; a checkpoint is a folder with {config_file} and {weights_file}.",
                 name=name,
@@ -82,20 +85,28 @@ def step_folders(folder: Path) -> list[Path]:
     return [path for _, path in sorted(numbered)]
 
 
+def pickle_refusal(where: str, names: Iterable[str]) -> AIGCError | None:
+    """What to say of a place whose model is one of these files, if one of them is a pickle; None if none is."""
+    pickle = next((name for name in names if Path(name).suffix.lower() in PICKLE_SUFFIXES), None)
+    if pickle is None:
+        return None
+    return AIGCError(
+        "'{folder}' holds {pickle}, a pickle, which can run code when opened and is never read here. Where it was "
+        'made, or where you trust it, write the generator with torch.onnx.export(generator, noise, "FILE.onnx") and '
+        "open FILE.onnx; a checkpoint has {config_file} and {weights_file}.",
+        folder=where,
+        pickle=pickle,
+        config_file=CONFIG_FILE,
+        weights_file=WEIGHTS_FILE,
+    )
+
+
 def read_config(folder: Path) -> CheckpointConfig:
     """Read and validate `config.json`. Raises AIGCError if it is missing, unreadable or wrong."""
     path = folder / CONFIG_FILE
     if not path.is_file():
-        pickles = [p.name for p in sorted(folder.iterdir()) if p.suffix in PICKLE_SUFFIXES]
-        if pickles:
-            raise AIGCError(
-                "'{folder}' holds {pickle}, a pickle, which can run code when opened and is never read here; a "
-                "checkpoint has {config_file} and {weights_file}.",
-                folder=folder,
-                pickle=pickles[0],
-                config_file=CONFIG_FILE,
-                weights_file=WEIGHTS_FILE,
-            )
+        if refusal := pickle_refusal(str(folder), sorted(path.name for path in folder.iterdir())):
+            raise refusal
         raise AIGCError("'{name}' is not a checkpoint of AIGC Studio: it has no {file}.", name=folder, file=CONFIG_FILE)
     if path.stat().st_size > MAX_CONFIG_BYTES:
         raise AIGCError("'{path}' is too large to be a checkpoint's config.", path=path)

@@ -38,7 +38,13 @@ import yaml
 
 from aigc_core.access import is_public
 from aigc_core.checkpoint import layout
-from aigc_core.checkpoint.folder import local_checkpoint, missing_checkpoint, read_config, step_folders
+from aigc_core.checkpoint.folder import (
+    local_checkpoint,
+    missing_checkpoint,
+    pickle_refusal,
+    read_config,
+    step_folders,
+)
 from aigc_core.checkpoint.layout import CARD_FILE, CONFIG_FILE, MAX_CONFIG_BYTES, WEIGHTS_FILE, FileKind, file_kind
 from aigc_core.checkpoint.reference import MAIN, CheckpointReference, repo_name
 from aigc_core.conversion.base import find_format, formats
@@ -378,6 +384,8 @@ def _checkpoint_files(api: HfApi, repo_id: str, revision: str) -> tuple[str, dic
     if not commit_hash.fullmatch(commit):
         raise AIGCError("'{repo_id}': the Hub named no commit; try again later.", repo_id=repo_id)
     if not made_by and CONFIG_FILE not in files:
+        if refusal := pickle_refusal(repo_id, sorted(listed)):
+            raise refusal
         raise AIGCError(
             "'{name}' is not a checkpoint of AIGC Studio: it has no {file}.", name=repo_id, file=CONFIG_FILE
         )

@@ -96,7 +96,7 @@ def test_names_that_are_no_checkpoint(name: str, tmp_path: Path, monkeypatch: py
 def test_pickles_are_never_read(tmp_path: Path) -> None:
     (tmp_path / "model.pt").write_bytes(b"\x80\x04cos\nsystem\n(S'false'\ntR.")
     assert_refused(tmp_path, "model.pt", "pickle")
-    assert_refused(tmp_path / "model.pt", "is a file")
+    assert_refused(tmp_path / "model.pt", "a pickle")
 
 
 def test_damaged_weights(folder: Path) -> None:
