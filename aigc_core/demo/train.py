@@ -189,9 +189,13 @@ def run_choices() -> list[tuple[str, str]]:
 
 
 def chosen_run(run: str) -> Any:
-    """The choice of a run when the tab is opened: unless one was chosen, that which goes on."""
+    """The runs to choose from when the tab is opened. Unless one was chosen, that which goes on is; where none does,
+    the page keeps what it has, which may be newer than this call."""
+    choices = run_choices()
     running = [each.name for each in known_runs() if starter.status(each).is_running]
-    return gr.Dropdown(choices=run_choices(), value=run or (running[0] if running else NEW))
+    if run and run not in (name for _, name in choices):
+        return gr.Dropdown(choices=choices, value=NEW)
+    return gr.Dropdown(choices=choices) if run or not running else gr.Dropdown(choices=choices, value=running[0])
 
 
 def refresh(opened: str, run: str, moment: float, shown: list[Any]) -> list[Any]:
