@@ -15,9 +15,12 @@ from safetensors import SafetensorError
 from .errors import AIGCError
 
 
-def cache_folder() -> Path:
-    """Where what can be computed or fetched again is kept: AIGC_CACHE, by default ~/.cache/aigc-studio."""
-    return Path(os.environ.get("AIGC_CACHE") or Path.home() / ".cache" / "aigc-studio").expanduser()
+def cache_folder(name: str) -> Path:
+    """Where one kind of thing that can be fetched or computed again is kept, such as data or features.
+
+    All are folders in AIGC_CACHE, by default ~/.cache/aigc-studio.
+    """
+    return Path(os.environ.get("AIGC_CACHE") or Path.home() / ".cache" / "aigc-studio").expanduser() / name
 
 
 @contextmanager

@@ -81,7 +81,7 @@ def _converted(folder: Path, name: str, names: Sequence[str], stated: Mapping[st
             )
         contents[wanted] = _hash(path.resolve(), status.st_size, status.st_mtime_ns)
     key = _digest(name, formats[name].version, contents, dict(stated))
-    return _into(cache_folder() / "converted" / key, folder, name, names, stated)
+    return _into(cache_folder("converted") / key, folder, name, names, stated)
 
 
 def _into(target: Path, folder: Path, name: str, names: Sequence[str], stated: Mapping[str, str]) -> Path:
@@ -93,7 +93,7 @@ def _into(target: Path, folder: Path, name: str, names: Sequence[str], stated: M
 def _commit_folder(repo_id: str, commit: str, stated: Mapping[str, str]) -> Path:
     versions = {name: formats[name].version for name in formats}
     key = _digest(repo_id, commit, versions, dict(stated))
-    return cache_folder() / "converted" / key
+    return cache_folder("converted") / key
 
 
 def _digest(*parts: object) -> str:

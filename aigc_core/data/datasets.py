@@ -1,15 +1,13 @@
 """Named data sets and image folders as uint8 tensors.
 
-A named set is looked for in the folder `AIGC_DATA` (by default ~/.cache/aigc-studio/data), then where Debian's package
-puts it, then downloaded by torchvision. `prepare_dataset` also knows package registries that carry it, and draws the
-sets that are drawn.
+A named set is looked for in the cache, then where Debian's package puts it, then downloaded by torchvision.
+`prepare_dataset` also knows package registries that carry it, and draws the sets that are drawn.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import os
 import struct
 import subprocess
 import sys
@@ -31,7 +29,7 @@ from torch import Tensor
 
 from aigc_core.errors import AIGCError, Sentence
 from aigc_core.escaping import escape, split_escaped, unescape
-from aigc_core.files import atomic_write, disk_is_full, translate_io_errors
+from aigc_core.files import atomic_write, cache_folder, disk_is_full, translate_io_errors
 from aigc_core.registry import Registry
 from aigc_core.rng import seeded_generator
 
@@ -132,8 +130,8 @@ def public_name(name: str) -> str:
 
 
 def data_folder() -> Path:
-    """Where data sets lie: `AIGC_DATA`, by default ~/.cache/aigc-studio/data."""
-    return Path(os.environ.get("AIGC_DATA") or Path.home() / ".cache" / "aigc-studio" / "data").expanduser()
+    """Where data sets lie."""
+    return cache_folder("data")
 
 
 def load_dataset(

@@ -1,8 +1,8 @@
 """What samples are measured against: real images as an extractor sees them.
 
-Features and what is computed from them lie in the cache (`AIGC_CACHE`, by default ~/.cache/aigc-studio) under the
-content of the images and of the weights. Files appear whole: of two processes that compute the same, the second
-replaces the file by an equal one. The cache may be deleted at any time.
+Features and what is computed from them lie in the cache under the content of the images and of the weights.
+Files appear whole: of two processes that compute the same, the second replaces the file by an equal one. The cache may
+be deleted at any time.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def kept(name: str, compute: Callable[[], dict[str, Tensor]]) -> dict[str, Tenso
 
     Warns where the cache cannot be written to.
     """
-    path = cache_folder() / "features" / f"{name}.safetensors"
+    folder = cache_folder("features")
+    path = folder / f"{name}.safetensors"
     try:
         return load_file(path)
     except (OSError, SafetensorError):
@@ -57,7 +58,7 @@ def kept(name: str, compute: Callable[[], dict[str, Tensor]]) -> dict[str, Tenso
     except AIGCError as error:
         reason = error.sentence.values["reason"]
         warnings.warn(
-            f"The cache '{cache_folder()}' cannot be written to ({reason}): what was computed is not kept for the next "
+            f"The cache '{folder}' cannot be written to ({reason}): what was computed is not kept for the next "
             "evaluation.",
             stacklevel=2,
         )

@@ -10,7 +10,6 @@ checkpoint's folder cannot be written to.
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 from contextlib import suppress
@@ -28,7 +27,7 @@ from aigc_core.checkpoint.checkpoint import StoredCheckpoint
 from aigc_core.checkpoint.layout import DIRECTIONS_FILE
 from aigc_core.errors import AIGCError
 from aigc_core.families.base import Condition, LatentModel, StyleModel, latent_model
-from aigc_core.files import atomic_write
+from aigc_core.files import atomic_write, cache_folder
 
 from .noise import draw_noise
 
@@ -115,9 +114,8 @@ def kept_directions(checkpoint: StoredCheckpoint) -> Directions | None:
 
 def _places(checkpoint: StoredCheckpoint, identity: str) -> list[Path]:
     """Where directions are kept: beside the weights, or in the cache."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aigc-studio" / "directions"
     beside = [checkpoint.path / DIRECTIONS_FILE] if checkpoint.path else []
-    return [*beside, cache / f"{identity}.safetensors"]
+    return [*beside, cache_folder("directions") / f"{identity}.safetensors"]
 
 
 def _found(checkpoint: StoredCheckpoint, identity: str, places: list[Path]) -> Directions:

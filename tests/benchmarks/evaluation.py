@@ -23,6 +23,7 @@ import torch
 import torch_fidelity
 from torch import Tensor
 
+from aigc_core.data.datasets import data_folder
 from aigc_core.evaluation.evaluate import EVALUATION_BATCH_SIZE, evaluate, load_reference, sample_features
 from aigc_core.evaluation.results import SAMPLING_SEED
 from aigc_core.metrics.extractors import Extractor
@@ -104,6 +105,7 @@ def main() -> None:
     one, theirs = timed(lambda: fidelity(fid=True, isc=True, kid=True, prc=True))
     four, _ = timed(lambda: [fidelity(**call) for call in CALLS])
     with tempfile.TemporaryDirectory() as cache:
+        Path(cache, "data").symlink_to(data_folder())
         os.environ["AIGC_CACHE"] = cache
         first, result = timed(lambda: evaluate(checkpoint, reference=fresh(), num_samples=count, metrics=METRICS))
         for path in Path(cache).glob("features/*/*-*"):  # those of the samples

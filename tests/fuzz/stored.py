@@ -38,7 +38,7 @@ class Stored(Target):
     def __init__(self, scratch: Path) -> None:
         super().__init__(scratch)
         self.patch = pytest.MonkeyPatch()
-        self.patch.setenv("XDG_CACHE_HOME", str(scratch / "cache"))
+        self.patch.setenv("AIGC_CACHE", str(scratch / "cache"))
         self.folder = toy_checkpoint("mlp").save_pretrained(scratch / "toy")
         load_directions(Checkpoint.from_pretrained(self.folder))
         self.result_file = str(write_result(toy_result(12.5), self.folder).relative_to(self.folder))

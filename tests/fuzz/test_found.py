@@ -76,7 +76,7 @@ def test_an_optimiser_of_other_weights_is_refused(lacking: dict, tmp_path: Path)
 def test_directions_that_are_damaged_are_found_anew(
     change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("AIGC_CACHE", str(tmp_path / "cache"))
     checkpoint = Checkpoint.from_pretrained(toy_checkpoint("mlp").save_pretrained(tmp_path / "toy"))
     monkeypatch.setattr(directions, "_known", {})
     names = load_directions(checkpoint).names

