@@ -39,6 +39,8 @@ class Capability(StrEnum):
     """A sample is drawn token by token, and can be seen as it grows (`StreamingModel`)."""
     ENCODER = "encoder"
     """Real samples are turned into codes in one pass (`EncodingModel`): reconstruction, inversion at once."""
+    WATERMARK = "watermark"
+    """A mark in its samples is found without the noise that made them (`WatermarkingModel`)."""
     LIKELIHOOD = "likelihood"
     """Real samples have a likelihood, or a bound of it (`LikelihoodModel`): bits per dimension."""
 
@@ -204,6 +206,24 @@ class StreamingModel(Model):
 
         Of at most MAX_STREAMED samples. Raises AIGCError for a prompt that leaves no room.
         """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Detection:
+    """Of `counted` places, `marked` are as a watermark has them; `p_value`: the probability of so many or more without
+    it."""
+
+    marked: int
+    counted: int
+    p_value: float
+
+
+class WatermarkingModel(Model):
+    """A model that can mark its samples; a subclass adds WATERMARK to its capabilities."""
+
+    def detect_watermark(self, samples: Tensor, key: int) -> Detection:
+        """Look for the watermark of a key in samples in model space [N, …], whoever made them."""
         raise NotImplementedError
 
 

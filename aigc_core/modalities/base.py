@@ -135,6 +135,13 @@ class Modality(Config):
         """The end of a text that has at most `count` tokens."""
         raise NotImplementedError
 
+    def read_stored(self, path: Path) -> Tensor:
+        """What a file holds as one stored sample [1, …], as far as this kind of samples can say it.
+
+        Raises AIGCError where it cannot be read.
+        """
+        raise NotImplementedError
+
     @classmethod
     def read_provenance(cls, path: Path) -> Provenance:
         """What a file says of itself. Raises AIGCError where it says nothing, or cannot be read."""
