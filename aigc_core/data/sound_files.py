@@ -16,6 +16,10 @@ SAMPLE_RATE = 16_000
 """Samples a second of all sounds here."""
 MAX_SECONDS = 600
 """Longer files are no single sounds, and would fill the memory."""
+LOWEST_RATE, HIGHEST_RATE = 1000, 768_000
+"""Samples a second of files that are read; others are those of damaged headers."""
+BLOCK = 2**20
+"""Numbers that are read at a time, of all channels together."""
 SUFFIXES = (".wav", ".flac", ".aif", ".aiff", ".ogg", ".mp3", ".au")
 UNKNOWN_LENGTH = 2**32 - 1
 """What a program writes that does not know yet how long a sound will be."""
@@ -27,11 +31,22 @@ def read_sound(path: Path) -> numpy.ndarray:
     """A sound file as float32 [S] in about [-1, 1] at SAMPLE_RATE, its channels averaged.
 
     What the file is decides its content, not its name. Raises AIGCError, which names the file, where it is no sound, is
-    damaged, truncated, silent or longer than MAX_SECONDS.
+    damaged, truncated, silent or longer than MAX_SECONDS. Of an MP3, what is left of it is read, as nothing tells how
+    long it was.
     """
     try:
         with soundfile.SoundFile(path) as file:
-            seconds = file.frames / file.samplerate
+            rate = file.samplerate
+            if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+                raise AIGCError(
+                    "'{path}' claims {rate:,} samples a second, and sounds have {lowest:,} to {highest:,}; its header "
+                    "is damaged.",
+                    path=path,
+                    rate=rate,
+                    lowest=LOWEST_RATE,
+                    highest=HIGHEST_RATE,
+                )
+            seconds = file.frames / rate
             if seconds > MAX_SECONDS:
                 raise AIGCError(
                     "'{path}' lasts {minutes:,.0f} minutes, and a sound {most} at most; cut it into pieces.",
@@ -39,17 +54,17 @@ def read_sound(path: Path) -> numpy.ndarray:
                     minutes=seconds / 60,
                     most=MAX_SECONDS // 60,
                 )
-            rate, samples = file.samplerate, file.read(dtype="float32", always_2d=True)
-            is_wav = file.format in ("WAV", "WAVEX")
+            blocks = file.blocks(max(1, BLOCK // file.channels), dtype="float32", always_2d=True)
+            mono = numpy.concatenate([numpy.zeros(0, numpy.float32), *(block.mean(axis=1) for block in blocks)])
+        missing = _missing_bytes(path)
     except (soundfile.LibsndfileError, OSError) as error:
         raise unreadable(path, error) from None
-    if is_wav and (missing := _missing_bytes(path)):
+    if missing:
         raise AIGCError(
             "'{path}' is truncated: {missing:,} bytes of its sound are missing; copy it again.",
             path=path,
             missing=missing,
         )
-    mono = samples.mean(axis=1)
     if not numpy.isfinite(mono).all():
         raise AIGCError("'{path}' has samples that are no numbers.", path=path)
     if not len(mono) or abs(mono).max() < SILENCE:
@@ -72,21 +87,26 @@ def resampled(samples: numpy.ndarray, rate: int) -> numpy.ndarray:
     return resample_poly(samples, SAMPLE_RATE // divisor, rate // divisor).astype(numpy.float32)
 
 
-def wav_chunks(path: Path) -> Iterator[tuple[bytes, int, int]]:
-    """The chunks of a WAV file, as far as there are any: their names, where their contents begin, and the lengths that
-    they announce in bytes (Multimedia Programming Interface and Data Specifications 1.0, chapter 2)."""
+def chunks(path: Path) -> Iterator[tuple[bytes, int, int]]:
+    """The chunks of a WAV or AIFF file, as far as there are any: their names, where their contents begin, and the
+    lengths that they announce in bytes (Multimedia Programming Interface and Data Specifications 1.0, chapter 2; Audio
+    Interchange File Format 1.3)."""
     with path.open("rb") as file:
         begin = file.read(12)
-        while begin.startswith(b"RIFF") and len(header := file.read(8)) == 8:
-            name, length = struct.unpack("<4sI", header)
+        order = {b"RIFF": "<", b"FORM": ">"}.get(begin[:4])
+        while order and len(header := file.read(8)) == 8:
+            name, length = struct.unpack(f"{order}4sI", header)
             yield name, file.tell(), length
             file.seek(length + length % 2, 1)
 
 
 def _missing_bytes(path: Path) -> int:
-    """How many bytes of sound a WAV file lacks of those that it announces, which libsndfile does not say."""
+    """How many bytes of sound a WAV, AIFF or AU file lacks of those that it announces, which libsndfile does not
+    say."""
+    announced = [(start, length) for name, start, length in chunks(path) if name in (b"data", b"SSND")][:1]
+    with path.open("rb") as file:
+        begin = file.read(12)
+    if begin.startswith(b".snd") and len(begin) == 12:
+        announced = [struct.unpack(">II", begin[4:])]
     size = path.stat().st_size
-    for name, start, length in wav_chunks(path):
-        if name == b"data" and length != UNKNOWN_LENGTH:
-            return max(0, start + length - size)
-    return 0
+    return sum(max(0, start + length - size) for start, length in announced if length != UNKNOWN_LENGTH)

@@ -11,7 +11,7 @@ import soundfile
 import torch
 from torch import Tensor
 
-from aigc_core.data.sound_files import SAMPLE_RATE, unreadable, wav_chunks
+from aigc_core.data.sound_files import SAMPLE_RATE, chunks, unreadable
 from aigc_core.errors import AIGCError
 from aigc_core.files import atomic_write
 from aigc_core.modalities.provenance import PRODUCER, Provenance
@@ -38,13 +38,22 @@ def write_sound(path: Path, wave: Tensor, provenance: Provenance) -> None:
             raise OSError(error.error_string) from None
 
 
-def read_wave(path: Path) -> Tensor:
-    """The samples int16 [S, channels] of a file. Raises AIGCError if it is no sound or damaged."""
+def read_wave(path: Path, length: int) -> Tensor:
+    """The samples int16 [length] of a file. Raises AIGCError if it is no sound or damaged, and, before it is read, if
+    it is longer or shorter or has several channels."""
     try:
-        samples, _ = soundfile.read(path, dtype="int16", always_2d=True)
+        with soundfile.SoundFile(path) as file:
+            if (file.frames, file.channels) != (length, 1):
+                raise AIGCError(
+                    "The sound does not match: the request makes {expected:,} samples in one channel, the file has "
+                    "{found:,} in {channels}.",
+                    expected=length,
+                    found=file.frames,
+                    channels=file.channels,
+                )
+            return torch.from_numpy(file.read(dtype="int16"))
     except (soundfile.LibsndfileError, OSError) as error:
         raise unreadable(path, error) from None
-    return torch.from_numpy(samples)
 
 
 def read_comment(path: Path) -> Provenance:
@@ -68,7 +77,7 @@ def read_comment(path: Path) -> Provenance:
 
 def _info(path: Path, name: bytes) -> str:
     """A text of a WAV file's LIST/INFO chunk; empty where there is none."""
-    for chunk, start, length in wav_chunks(path):
+    for chunk, start, length in chunks(path):
         if chunk == b"LIST" and length <= MAX_COMMENT:
             with path.open("rb") as file:
                 file.seek(start)
