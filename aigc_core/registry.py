@@ -10,17 +10,26 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Generic, TypeVar
 
-from .errors import AIGCError
+from .errors import AIGCError, Sentence
 
 PLUGINS_VARIABLE = "AIGC_PLUGINS"
 ENTRY_POINT_GROUP = "aigc_core.plugins"
 
 Item = TypeVar("Item")
+
+
+def find(kind: str, name: str, known: Mapping[str, Item]) -> Item:
+    """The thing of that name among some of one kind. Raises AIGCError, naming those there are, if there is none."""
+    if name not in known:
+        raise AIGCError(
+            "There is no {kind} '{name}'; there are {known}.", kind=Sentence(kind), name=name, known=", ".join(known)
+        )
+    return known[name]
 
 
 class Registry(Generic[Item]):
@@ -30,7 +39,7 @@ class Registry(Generic[Item]):
     """
 
     def __init__(self, kind: str, package: str) -> None:
-        self.kind = kind
+        self.kind = Sentence(kind)
         self._package = package
         self._items: dict[str, Item] = {}
         self._complete = False
@@ -46,11 +55,7 @@ class Registry(Generic[Item]):
     def __getitem__(self, name: str) -> Item:
         """The thing of that name. Raises AIGCError, naming those there are, if there is none."""
         self._import_all()
-        if name not in self._items:
-            raise AIGCError(
-                "There is no {kind} '{name}'; there are {known}.", kind=self.kind, name=name, known=", ".join(self)
-            )
-        return self._items[name]
+        return find(self.kind, name, {known: self._items[known] for known in self})
 
     def __contains__(self, name: object) -> bool:
         self._import_all()

@@ -9,7 +9,7 @@ from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.config import Config
 from aigc_core.families.base import ModelSpec, families
 from aigc_core.families.gan.generator import StyleGenerator
-from aigc_core.families.gan.networks import Architecture, ImageShape, build_generator, register
+from aigc_core.families.gan.networks import Architecture, ImageShape, architectures, build_generator
 from aigc_core.modalities.image import ImageModality
 from aigc_core.pipeline import Checkpoint
 
@@ -45,7 +45,7 @@ class ToyStyleGenerator(StyleGenerator):
         return [layer.weight for layer in self.layers]  # type: ignore[misc]
 
 
-register(Architecture("toy-style", ToyStyleConfig, ToyStyleGenerator, ToyStyleGenerator))
+architectures.register("toy-style", Architecture(ToyStyleConfig, ToyStyleGenerator, ToyStyleGenerator))
 
 ARCHITECTURES: dict[str, tuple[dict, ImageShape]] = {
     "mlp": ({"latent_dim": 20}, ImageShape(channels=1, resolution=28)),

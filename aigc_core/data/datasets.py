@@ -351,10 +351,6 @@ def prepare_dataset(name: str) -> None:
 
     Raises AIGCError when nothing works, with what was tried.
     """
-    if name not in named_datasets:
-        raise AIGCError(
-            "There is no data set '{name}'; there are {known}.", name=name, known=", ".join(dataset_names())
-        )
     named, tried = named_datasets[name], []
     if all(_find_named(name, split) for split in named.splits):
         return

@@ -12,17 +12,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from aigc_core.config import Config
+from aigc_core.config import Config, parse_config
 from aigc_core.errors import AIGCError
 from aigc_core.modalities.base import Modality
-from aigc_core.registry import Registry
+from aigc_core.registry import Registry, find
 from aigc_core.rng import StepDraws
+
+ConfigType = TypeVar("ConfigType", bound=Config)
 
 
 class Capability(StrEnum):
@@ -293,6 +295,15 @@ class ModelSpec:
     num_classes: int = 0
 
 
+def architecture_settings(spec: ModelSpec, known: Mapping[str, type[ConfigType]]) -> ConfigType:
+    """The settings of a model's architecture, one of those that are known to the family.
+
+    Raises AIGCError for any other, and for settings that do not fit.
+    """
+    config_type = find("architecture", spec.architecture, known)
+    return parse_config(config_type, dict(spec.architecture_config), "architecture_config")
+
+
 def square_map(modality: Modality) -> tuple[int, int]:
     """Channels and side of a modality's samples in model space.
 
@@ -328,11 +339,7 @@ class Family:
         self, name: str, config: Mapping[str, Any], spec: ModelSpec, accelerator: Accelerator
     ) -> TrainingMethod:
         """A way to train a model with fresh weights. Raises AIGCError if the family has none of that name."""
-        if name not in self.methods:
-            raise AIGCError(
-                "There is no training method '{name}'; there are {known}.", name=name, known=", ".join(self.methods)
-            )
-        return self.methods[name](config, spec, accelerator)
+        return find("training method", name, self.methods)(config, spec, accelerator)
 
 
 families: Registry[Family] = Registry("family", "aigc_core.families")

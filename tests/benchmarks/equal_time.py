@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from aigc_core.config import Config
 from aigc_core.evaluation.results import Result
 from aigc_core.families.gan.generator import Generator
-from aigc_core.families.gan.networks import Architecture, ImageShape, register
+from aigc_core.families.gan.networks import Architecture, ImageShape, architectures
 
 from .report import print_table
 from .trials import preset_recipe, real_against_real, trial
@@ -72,7 +72,7 @@ class PlainDiscriminator(nn.Module):
         return self.layers(images).squeeze(1)
 
 
-register(Architecture("pytorch-gan-dcgan", NoConfig, PlainGenerator, PlainDiscriminator))
+architectures.register("pytorch-gan-dcgan", Architecture(NoConfig, PlainGenerator, PlainDiscriminator))
 
 
 def pytorch_gan_recipe(data: str) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from aigc_core.config import Config
 from aigc_core.families.base import Batch, StepState
 from aigc_core.families.gan.generator import Generator
 from aigc_core.families.gan.method import AdversarialTraining
-from aigc_core.families.gan.networks import Architecture, ImageShape, build_generator, get_architecture, register
+from aigc_core.families.gan.networks import Architecture, ImageShape, architectures, build_generator
 from aigc_core.families.gan.networks.mlp import MLPConfig
 from aigc_core.families.gan.standing_statistics import with_standing_statistics
 from aigc_core.pipeline import train
@@ -219,7 +219,7 @@ def test_a_checkpoint_knows_how_often_its_classes_occur(digits_folder: Path, tmp
         (["--preset", "mnist", "--set", "batch_sizes=3"], "unknown key 'batch_sizes'"),
         (["--preset", "mnist", "--set", "batch_size=big"], "'batch_size' is wrong"),
         (["--preset", "mnist", "--set", "method_config.loss=none"], "'loss' is wrong"),
-        (["--preset", "mnist", "--set", "architecture=gpt"], "no architecture named 'gpt'"),
+        (["--preset", "mnist", "--set", "architecture=gpt"], "no architecture 'gpt'"),
         (["--preset", "mnist", "--set", "resolution=1000"], "'resolution' is wrong"),
         (["--preset", "mnist", "--set", "shape=3"], "shape must be an object"),
         (["--preset", "mnist", "--set", "batch_size=1000000000"], "'batch_size' is wrong"),
@@ -406,7 +406,8 @@ class ConstantGenerator(Generator):
 
 
 def test_identical_samples_are_told(digits_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    register(Architecture("constant", MLPConfig, ConstantGenerator, get_architecture("mlp").discriminator))
+    constant = Architecture(MLPConfig, ConstantGenerator, architectures["mlp"].discriminator)
+    architectures.register("constant", constant)
     train(config(digits_folder, architecture="constant", images=8), tmp_path / "run", trackers=())
     assert "all samples look the same" in capsys.readouterr().err
 

@@ -222,13 +222,13 @@ class SquaredLogits(Part):
 
 
 def test_a_part_from_outside_adds_its_term(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "_parts", dict(parts._parts))
+    monkeypatch.setattr(parts.parts, "_items", {name: parts.parts[name] for name in parts.parts})
     parts.register(SquaredLogits)
     given, untouched = batch(), method()
     measured = method(squared_logits={"weight": 2}).step(given, state())
     logits: Tensor = untouched.discriminator(given.samples, given.classes)
     assert measured["squared_logits"].item() == pytest.approx(logits.square().mean().item(), rel=1e-4)
-    with pytest.raises(AIGCError, match="registered already"):
+    with pytest.raises(AIGCError, match="another part named 'squared_logits'"):
         parts.register(type("Other", (SquaredLogits,), {}))
 
 
@@ -257,7 +257,8 @@ class Doubled(Augmentation):
 @pytest.mark.parametrize("penalty", ["r1", "r2"])
 def test_penalties_differentiate_before_or_after_augmentation(penalty: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the chain rule, ∇ₓ D(2x) = 2 ∇D(2x): the penalty before is four times the one after."""
-    monkeypatch.setattr(augmentation, "_augmentations", dict(augmentation._augmentations))
+    known = augmentation.augmentations
+    monkeypatch.setattr(known, "_items", {name: known[name] for name in known})
     augmentation.register("doubled")(Doubled)
     given, generated = batch(), torch.rand(6, 1, 28, 28)
     after, before = (

@@ -19,11 +19,9 @@ from aigc_core.families.gan.method import AdversarialTraining
 from aigc_core.families.gan.networks import (
     Architecture,
     ImageShape,
-    architecture_names,
+    architectures,
     build_discriminator,
     build_generator,
-    get_architecture,
-    register,
 )
 from aigc_core.families.gan.networks.r3gan import ResidualBlock
 from aigc_core.families.gan.networks.resnet import ConditionalBatchNorm, SelfAttention
@@ -40,7 +38,7 @@ from aigc_core.training.recipe import TrainingConfig
 from tests.toy_models import spec_of
 
 # Other test modules register toys of their own; a new file in the package is tested here without being named.
-NAMES = [name for name in architecture_names() if get_architecture(name).generator.__module__.startswith("aigc_core.")]
+NAMES = [name for name in architectures if architectures[name].generator.__module__.startswith("aigc_core.")]
 
 # Small, and with every part in use.
 SMALL = {
@@ -346,15 +344,15 @@ class OutsideDiscriminator(nn.Module):
         return self.layer(images.flatten(1)).squeeze(1)
 
 
-OUTSIDE = Architecture("outside", OutsideConfig, OutsideGenerator, OutsideDiscriminator)
+OUTSIDE = Architecture(OutsideConfig, OutsideGenerator, OutsideDiscriminator)
 
 
 def test_an_architecture_from_outside_trains_and_samples(digits_folder: Path, tmp_path: Path) -> None:
-    register(OUTSIDE)
-    register(OUTSIDE)  # the same again changes nothing
-    with pytest.raises(AIGCError, match="registered already"):
-        register(Architecture("outside", OutsideConfig, OutsideGenerator, OutsideGenerator))
-    assert "outside" in architecture_names()
+    architectures.register("outside", OUTSIDE)
+    architectures.register("outside", OUTSIDE)  # the same again changes nothing
+    with pytest.raises(AIGCError, match="another architecture named 'outside'"):
+        architectures.register("outside", Architecture(OutsideConfig, OutsideGenerator, OutsideGenerator))
+    assert "outside" in architectures
     with pytest.raises(AIGCError, match="unknown key 'depth'"):
         build_generator("outside", {"depth": 3}, ImageShape(channels=1, resolution=28))
     words = ["train", "--preset", "folder", "--data", str(digits_folder), "--out", str(tmp_path / "run")]

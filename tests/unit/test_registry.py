@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from aigc_core import AIGCError
+from aigc_core.families.base import families
 from aigc_core.registry import Registry
+from aigc_core.translation import translate_error
 from tests.processes import assert_one_sentence, run_cli
 
 ROOT = Path(__file__).parents[2]
@@ -63,6 +65,12 @@ def test_a_taken_name_is_refused() -> None:
     assert colours.register("red", red) is red  # the same again changes nothing
     with pytest.raises(AIGCError, match="another colour named 'red'"):
         colours.register("red", object())
+
+
+def test_an_unknown_name_is_told_in_chinese() -> None:
+    with pytest.raises(AIGCError) as caught:
+        families["diffusion"]
+    assert translate_error(caught.value, "zh").startswith("没有名为“diffusion”的模型族；有 autoregressive, ")
 
 
 def test_plugins_add_to_what_there_is(run: Run) -> None:

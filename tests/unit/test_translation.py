@@ -72,7 +72,7 @@ def test_an_error_is_translated_with_what_it_quotes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("locale", "sentence"), [("zh_CN.UTF-8", "没有预设“none”；有 "), ("en_GB.UTF-8", "There is no preset")]
+    ("locale", "sentence"), [("zh_CN.UTF-8", "没有名为“none”的预设；有 "), ("en_GB.UTF-8", "There is no preset")]
 )
 def test_a_terminal_is_told_in_its_language(locale: str, sentence: str) -> None:
     command = [sys.executable, "-m", "aigc_core", "train", "--preset", "none", "--out", "unused"]

@@ -114,7 +114,7 @@ def test_settings_that_make_no_sense_are_named(method_config: dict[str, float], 
 
 
 def test_other_networks_and_temperatures_are_refused() -> None:
-    with pytest.raises(AIGCError, match="no VAE 'resnet'"):
+    with pytest.raises(AIGCError, match="no architecture 'resnet'; there are convolutional"):
         build_vae(ModelSpec("resnet", {}, ImageModality(channels=1, resolution=28)))
     for temperature in (-1, 3, math.nan):
         with pytest.raises(ValueError, match="temperature"):

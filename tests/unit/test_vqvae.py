@@ -350,7 +350,7 @@ def test_settings_that_make_no_sense_are_named(
 
 
 def test_other_networks_and_too_many_codes_are_refused() -> None:
-    with pytest.raises(AIGCError, match="no VQ-VAE 'resnet'"):
+    with pytest.raises(AIGCError, match="no architecture 'resnet'; there are convolutional"):
         build_vqvae(ModelSpec("resnet", {}, ImageModality(channels=1, resolution=28)))
     with pytest.raises(AIGCError, match="16,384 codes is too long"):
         build_vqvae(spec(resolution=256, halvings=1))

@@ -9,8 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from aigc_core.config import parse_config
-from aigc_core.errors import AIGCError, Sentence
+from aigc_core.errors import Sentence
 from aigc_core.families.base import (
     Capability,
     Condition,
@@ -18,6 +17,7 @@ from aigc_core.families.base import (
     LikelihoodModel,
     ModelSpec,
     SamplerOptions,
+    architecture_settings,
 )
 
 from .networks import ConvolutionalConfig, Decoder, Encoder
@@ -81,7 +81,4 @@ class VAE(EncodingModel, LikelihoodModel):
 
 def build_vae(spec: ModelSpec) -> VAE:
     """A VAE with fresh weights. Raises AIGCError for another architecture, or settings that do not fit."""
-    if spec.architecture != "convolutional":
-        raise AIGCError("There is no VAE '{name}'; there are convolutional.", name=spec.architecture)
-    settings = parse_config(ConvolutionalConfig, dict(spec.architecture_config), "architecture_config")
-    return VAE(settings, spec)
+    return VAE(architecture_settings(spec, {"convolutional": ConvolutionalConfig}), spec)

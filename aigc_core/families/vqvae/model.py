@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from aigc_core.config import parse_config
-from aigc_core.errors import AIGCError
 from aigc_core.families.autoregressive.model import AutoregressiveModel, AutoregressiveOptions
-from aigc_core.families.base import Condition, Model, ModelSpec, SamplerOptions
+from aigc_core.families.base import Condition, Model, ModelSpec, SamplerOptions, architecture_settings
 
 from .networks import Autoencoder, ConvolutionalConfig
 
@@ -59,7 +57,4 @@ class VQVAE(Model):
 
 def build_vqvae(spec: ModelSpec) -> VQVAE:
     """A VQ-VAE with fresh weights. Raises AIGCError for another architecture, or settings that do not fit."""
-    if spec.architecture != "convolutional":
-        raise AIGCError("There is no VQ-VAE '{name}'; there are convolutional.", name=spec.architecture)
-    settings = parse_config(ConvolutionalConfig, dict(spec.architecture_config), "architecture_config")
-    return VQVAE(settings, spec)
+    return VQVAE(architecture_settings(spec, {"convolutional": ConvolutionalConfig}), spec)

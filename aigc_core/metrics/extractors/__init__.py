@@ -1,14 +1,12 @@
 """The registry of feature extractors: images → features and class logits.
 
 Every module in this package registers its extractors when imported, so adding one is adding a file; code outside the
-package calls `register_extractor` in the same way.
+package calls `extractors.register` in the same way.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib
-import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ from torch import Tensor, nn
 from aigc_core.batching import batch_size
 from aigc_core.data.streaming import StreamedImages
 from aigc_core.errors import AIGCError
+from aigc_core.registry import Registry
 
 BATCH_SIZE = 250
 
@@ -67,27 +66,25 @@ class Extractor:
         return self.network(images.expand(-1, self.channels, -1, -1))
 
 
-_loaders: dict[str, Callable[[Path | None], Extractor]] = {}
+ExtractorLoader = Callable[[Path | None], Extractor]
+"""Takes a file of weights, or None for the extractor's own."""
 
-
-def register_extractor(name: str, load: Callable[[Path | None], Extractor]) -> None:
-    """Make an extractor known under its name; `load` takes a file of weights, or None for its own."""
-    _loaders[name] = load
+extractors: Registry[ExtractorLoader] = Registry("extractor", __name__)
 
 
 def extractor_names() -> list[str]:
     """The extractors there are, sorted."""
-    return sorted(_loaders)
+    return list(extractors)
 
 
 def default_extractor(dataset: str) -> str:
     """The extractor made for a data set. Raises AIGCError if there is none."""
     name = f"{dataset}-classifier"
-    if name not in _loaders:
+    if name not in extractors:
         raise AIGCError(
             "No extractor was trained on '{dataset}'; choose one with --extractor: {known}.",
             dataset=dataset,
-            known=", ".join(extractor_names()),
+            known=", ".join(extractors),
         )
     return name
 
@@ -97,13 +94,10 @@ def load_extractor(name: str, weights: Path | None = None) -> Extractor:
 
     Raises AIGCError, naming those there are, if there is none, and when the weights cannot be had or do not fit.
     """
-    if name not in _loaders:
-        raise AIGCError(
-            "There is no extractor '{name}'; there are {known}.", name=name, known=", ".join(extractor_names())
-        )
+    load = extractors[name]
     if weights is not None and not weights.is_file():
         raise AIGCError("There is no file '{weights}' with weights for '{name}'.", weights=weights, name=name)
-    return _loaders[name](weights)
+    return load(weights)
 
 
 def hash_of_weights(path: Path) -> str:
@@ -113,7 +107,3 @@ def hash_of_weights(path: Path) -> str:
         while block := file.read(2**20):
             digest.update(block)
     return digest.hexdigest()[:16]
-
-
-for _module in pkgutil.iter_modules(__path__):
-    importlib.import_module(f"{__name__}.{_module.name}")

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from aigc_core.errors import AIGCError
 
-from . import Extractor, hash_of_weights, register_extractor
+from . import Extractor, extractors, hash_of_weights
 from .fidelity import downloaded
 
 NAME = "dinov2-vit-b-14"
@@ -130,4 +130,4 @@ def _load(weights: Path | None) -> Extractor:
     return Extractor(NAME, hash_of_weights(path), network, channels=3)
 
 
-register_extractor(NAME, _load)
+extractors.register(NAME, _load)

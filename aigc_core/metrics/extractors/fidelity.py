@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from aigc_core.errors import AIGCError
 
-from . import Extractor, hash_of_weights, register_extractor
+from . import Extractor, extractors, hash_of_weights
 
 LAYERS = {"inception-v3-compat": ["2048", "logits_unbiased"], "clip-vit-b-32": ["clip"]}
 """The layers that torch-fidelity takes for FID, KID, precision and recall, and, where there is one, for IS."""
@@ -84,4 +84,4 @@ def _load(name: str, weights: Path | None) -> Extractor:
 
 
 for _name in LAYERS:
-    register_extractor(_name, partial(_load, _name))
+    extractors.register(_name, partial(_load, _name))

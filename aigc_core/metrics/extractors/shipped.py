@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from aigc_core.errors import AIGCError
 from aigc_core.metrics.classifier import WEIGHTS_FOLDER, Classifier
 
-from . import Extractor, hash_of_weights, register_extractor
+from . import Extractor, extractors, hash_of_weights
 
 
 def _load(dataset: str, weights: Path | None) -> Extractor:
@@ -33,4 +33,4 @@ def _load(dataset: str, weights: Path | None) -> Extractor:
 
 
 for _weights in WEIGHTS_FOLDER.glob("*.safetensors"):
-    register_extractor(f"{_weights.stem}-classifier", partial(_load, _weights.stem))
+    extractors.register(f"{_weights.stem}-classifier", partial(_load, _weights.stem))

@@ -14,7 +14,7 @@ import yaml
 from aigc_core.config import parse_config
 from aigc_core.data.datasets import is_registered
 from aigc_core.errors import AIGCError
-from aigc_core.registry import load_plugins
+from aigc_core.registry import find, load_plugins
 from aigc_core.training.recipe import TrainingConfig
 
 from .legacy import upgrade_recipe
@@ -31,8 +31,7 @@ def add_presets(folder: Path) -> None:
 
 def preset_names() -> list[str]:
     """The names `--preset` takes."""
-    load_plugins()
-    return sorted(path.stem for folder in _folders for path in folder.glob("*.yaml"))
+    return sorted(_paths())
 
 
 def preset_summary(name: str) -> str:
@@ -47,10 +46,14 @@ def read_preset(name: str) -> dict[str, Any]:
 
 
 def _path(name: str) -> Path:
-    if name not in preset_names():
-        raise AIGCError("There is no preset '{name}'; there are {known}.", name=name, known=", ".join(preset_names()))
-    paths = (folder / f"{name}.yaml" for folder in _folders)
-    return next(path for path in paths if path.is_file())
+    return find("preset", name, _paths())
+
+
+def _paths() -> dict[str, Path]:
+    """The files of all presets by name, in the order of the names; a built-in one stands before a plugin's."""
+    load_plugins()
+    paths = {path.stem: path for folder in reversed(_folders) for path in folder.glob("*.yaml")}
+    return dict(sorted(paths.items()))
 
 
 def apply_setting(settings: dict[str, Any], setting: str) -> None:

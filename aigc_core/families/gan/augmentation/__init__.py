@@ -7,8 +7,6 @@ augmentations when imported, so adding one is adding a file; code outside calls 
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
@@ -16,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from aigc_core.config import Config, parse_config
-from aigc_core.errors import AIGCError
 from aigc_core.families.base import StepState
+from aigc_core.registry import Registry
 
 
 class AugmentationConfig(Config):
@@ -42,16 +40,16 @@ class Augmentation(nn.Module):
         """Adapt to the logits [N] of a batch of real images; here nothing adapts."""
 
 
-AugmentationType = TypeVar("AugmentationType", bound=Augmentation)
-_augmentations: dict[str, type[Augmentation]] = {"none": Augmentation}
+AugmentationType = TypeVar("AugmentationType", bound=type[Augmentation])
+augmentations: Registry[type[Augmentation]] = Registry("augmentation", __name__)
+augmentations.register("none", Augmentation)
 
 
-def register(name: str) -> Callable[[type[AugmentationType]], type[AugmentationType]]:
+def register(name: str) -> Callable[[AugmentationType], AugmentationType]:
     """Make an augmentation known under a name. Raises AIGCError if the name is taken by another one."""
 
-    def add(augmentation: type[AugmentationType]) -> type[AugmentationType]:
-        if _augmentations.setdefault(name, augmentation) is not augmentation:
-            raise AIGCError("An augmentation named '{name}' is registered already; choose another name.", name=name)
+    def add(augmentation: AugmentationType) -> AugmentationType:
+        augmentations.register(name, augmentation)
         return augmentation
 
     return add
@@ -59,13 +57,5 @@ def register(name: str) -> Callable[[type[AugmentationType]], type[AugmentationT
 
 def build_augmentation(name: str, config: dict[str, Any]) -> Augmentation:
     """The augmentation of that name. Raises AIGCError for an unknown name or setting."""
-    if name not in _augmentations:
-        raise AIGCError(
-            "There is no augmentation '{name}'; there are {known}.", name=name, known=", ".join(_augmentations)
-        )
-    augmentation = _augmentations[name]
+    augmentation = augmentations[name]
     return augmentation(parse_config(augmentation.config_type, config, "augmentation_config"))
-
-
-for _module in pkgutil.iter_modules(__path__):
-    importlib.import_module(f"{__name__}.{_module.name}")

@@ -1,7 +1,7 @@
 """The registry of architectures: a generator, a discriminator and their config under one name.
 
 Every module in this package registers itself when imported, so adding an architecture is adding a file; code
-outside the package calls `register` in the same way.
+outside the package calls `architectures.register` in the same way.
 
 The contract all architectures keep:
 
@@ -13,8 +13,6 @@ The contract all architectures keep:
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -23,10 +21,10 @@ from pydantic import Field
 from torch import nn
 
 from aigc_core.config import Config, parse_config
-from aigc_core.errors import AIGCError
 from aigc_core.families.base import ModelSpec, square_map
 from aigc_core.families.gan.generator import Generator
 from aigc_core.modalities.image import Channels, Resolution
+from aigc_core.registry import Registry
 
 
 class ImageShape(Config):
@@ -61,51 +59,25 @@ NetworkBuilder = Callable[[Any, ImageShape], nn.Module]
 
 @dataclass(frozen=True)
 class Architecture:
-    """One registered architecture; the builders take (config, image_shape)."""
+    """One architecture; the builders take (config, image_shape)."""
 
-    name: str
     config: type[Config]
     generator: Callable[[Any, ImageShape], Generator]
     discriminator: NetworkBuilder
 
 
-_architectures: dict[str, Architecture] = {}
-
-
-def register(architecture: Architecture) -> None:
-    """Make an architecture known under its name. Raises AIGCError if the name is taken by another one."""
-    if _architectures.setdefault(architecture.name, architecture) != architecture:
-        raise AIGCError(
-            "An architecture named '{name}' is registered already; choose another name.", name=architecture.name
-        )
-
-
-def get_architecture(name: str) -> Architecture:
-    """The architecture of that name. Raises AIGCError, naming those there are, if there is none."""
-    if name not in _architectures:
-        known = ", ".join(sorted(_architectures))
-        raise AIGCError("There is no architecture named '{name}'; known ones are {known}.", name=name, known=known)
-    return _architectures[name]
-
-
-def architecture_names() -> list[str]:
-    """The registered names, sorted."""
-    return sorted(_architectures)
+architectures: Registry[Architecture] = Registry("architecture", __name__)
 
 
 def build_generator(name: str, config: dict[str, Any], image_shape: ImageShape) -> Generator:
     """A generator with fresh weights. Raises AIGCError for an unknown name or a config that does not fit."""
-    architecture = get_architecture(name)
+    architecture = architectures[name]
     parsed = parse_config(architecture.config, config, f"Config of architecture '{name}'")
     return architecture.generator(parsed, image_shape)
 
 
 def build_discriminator(name: str, config: dict[str, Any], image_shape: ImageShape) -> nn.Module:
     """A discriminator with fresh weights. Raises AIGCError as `build_generator` does."""
-    architecture = get_architecture(name)
+    architecture = architectures[name]
     parsed = parse_config(architecture.config, config, f"Config of architecture '{name}'")
     return architecture.discriminator(parsed, image_shape)
-
-
-for _module in pkgutil.iter_modules(__path__):
-    importlib.import_module(f"{__name__}.{_module.name}")

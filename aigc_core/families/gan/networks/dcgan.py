@@ -17,7 +17,7 @@ from aigc_core.config import Config
 from aigc_core.families.gan.generator import Generator
 from aigc_core.families.gan.projection import ProjectionDiscriminator
 
-from . import Architecture, ImageShape, register
+from . import Architecture, ImageShape, architectures
 
 
 class DCGANConfig(Config):
@@ -115,4 +115,4 @@ class DCGANDiscriminator(ProjectionDiscriminator):
         return self.to_features(self.blocks(images).permute(0, 2, 3, 1).flatten(1))
 
 
-register(Architecture("dcgan", DCGANConfig, DCGANGenerator, DCGANDiscriminator))
+architectures.register("dcgan", Architecture(DCGANConfig, DCGANGenerator, DCGANDiscriminator))

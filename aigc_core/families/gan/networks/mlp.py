@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from aigc_core.config import Config
 from aigc_core.families.gan.generator import Generator
 
-from . import Architecture, ImageShape, register
+from . import Architecture, ImageShape, architectures
 
 Width = Annotated[int, Field(ge=1, le=8192)]
 
@@ -72,4 +72,4 @@ class MLPDiscriminator(nn.Module):
         return self.layers(torch.cat([images.flatten(1), labels], dim=1)).squeeze(1)
 
 
-register(Architecture("mlp", MLPConfig, MLPGenerator, MLPDiscriminator))
+architectures.register("mlp", Architecture(MLPConfig, MLPGenerator, MLPDiscriminator))

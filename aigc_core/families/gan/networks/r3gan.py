@@ -22,7 +22,7 @@ from aigc_core.families.gan.generator import Generator
 from aigc_core.nn.convolution import Convolution, convolve
 from aigc_core.nn.resampling import downsample, upsample
 
-from . import Architecture, ImageShape, register
+from . import Architecture, ImageShape, architectures
 
 
 class R3GANConfig(Config):
@@ -220,4 +220,4 @@ class R3GANDiscriminator(nn.Module):
         return features.sum(1)
 
 
-register(Architecture("r3gan", R3GANConfig, R3GANGenerator, R3GANDiscriminator))
+architectures.register("r3gan", Architecture(R3GANConfig, R3GANGenerator, R3GANDiscriminator))

@@ -20,7 +20,7 @@ from aigc_core.errors import AIGCError
 from aigc_core.families.gan.generator import Generator
 from aigc_core.families.gan.projection import ProjectionDiscriminator
 
-from . import Architecture, ImageShape, register
+from . import Architecture, ImageShape, architectures
 
 
 class ResNetConfig(Config):
@@ -223,4 +223,4 @@ class ResNetDiscriminator(ProjectionDiscriminator):
         return functional.relu(self.blocks(images)).sum(dim=(2, 3))
 
 
-register(Architecture("resnet", ResNetConfig, ResNetGenerator, ResNetDiscriminator))
+architectures.register("resnet", Architecture(ResNetConfig, ResNetGenerator, ResNetDiscriminator))

@@ -19,7 +19,7 @@ from aigc_core.families.gan.discriminator import BatchCoupled
 from aigc_core.families.gan.generator import StyleGenerator
 from aigc_core.nn.resampling import downsample, low_pass, upsample
 
-from . import Architecture, ImageShape, register
+from . import Architecture, ImageShape, architectures
 
 
 class StyleConfig(Config):
@@ -310,4 +310,4 @@ class StyleGAN2Discriminator(BatchCoupled, nn.Module):
         return (logits * labels).sum(1) if labels.shape[1] else logits.squeeze(1)
 
 
-register(Architecture("style", StyleConfig, StyleGAN2Generator, StyleGAN2Discriminator))
+architectures.register("style", Architecture(StyleConfig, StyleGAN2Generator, StyleGAN2Discriminator))

@@ -7,8 +7,6 @@ outside the package calls `register` in the same way.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -17,10 +15,10 @@ from pydantic import create_model
 from torch import Tensor, nn
 
 from aigc_core.config import Config
-from aigc_core.errors import AIGCError
 from aigc_core.families.base import StepState
 from aigc_core.families.gan.networks import ImageShape
 from aigc_core.families.gan.verdict import Verdict
+from aigc_core.registry import Registry
 
 
 class Term(NamedTuple):
@@ -83,28 +81,22 @@ class Part:
         return {}
 
 
-_parts: dict[str, type[Part]] = {}
+parts: Registry[type[Part]] = Registry("part", __name__)
 ConfigType = TypeVar("ConfigType", bound=Config)
 
 
 def register(part: type[Part]) -> type[Part]:
     """Make a part known under its name. Raises AIGCError if the name is taken by another one."""
-    if _parts.setdefault(part.name, part) is not part:
-        raise AIGCError("A part named '{name}' is registered already; choose another name.", name=part.name)
-    return part
+    return parts.register(part.name, part)
 
 
 def with_parts(config: type[ConfigType]) -> type[ConfigType]:
     """A method's config with a field for every registered part."""
-    fields: dict[str, Any] = {name: (part.config_type | None, part.default) for name, part in _parts.items()}
+    fields: dict[str, Any] = {name: (parts[name].config_type | None, parts[name].default) for name in parts}
     return create_model(config.__name__, __base__=config, **fields)
 
 
 def build_parts(config: Config, setup: Setup) -> list[Part]:
     """The parts that a config with fields for all of them (`with_parts`) asks for, in the order of their names."""
-    settings = {name: getattr(config, name) for name in sorted(_parts)}
-    return [_parts[name](chosen, setup) for name, chosen in settings.items() if chosen is not None]
-
-
-for _module in pkgutil.iter_modules(__path__):
-    importlib.import_module(f"{__name__}.{_module.name}")
+    settings = {name: getattr(config, name) for name in parts}
+    return [parts[name](chosen, setup) for name, chosen in settings.items() if chosen is not None]
