@@ -21,6 +21,7 @@ from aigc_core.pipeline import Checkpoint
 from aigc_core.sampling.edits import LatentEdits
 from aigc_core.sampling.labels import class_entries, join_entries, split_entries
 from aigc_core.sampling.request import SampleRequest, is_known
+from aigc_core.sampling.sample import request_noise
 
 from ..config import parse_config
 from ..errors import Sentence
@@ -45,6 +46,7 @@ EXAMPLES: dict[str, str] = {
     Sentence("Digits in order"): "checkpoint=checkpoints/mnist&seed=100&count=30&labels=0,1,2,3,4,5,6,7,8,9",
     Sentence("Horses, ships, trucks"): "checkpoint=checkpoints/cifar10&seed=20&count=24&labels=horse,ship,truck",
     Sentence("A page of smileys"): "checkpoint=checkpoints/emoji&seed=40&count=16",
+    Sentence("A drum kit"): "checkpoint=checkpoints/drums&seed=20&count=16&labels=kick,snare,hat,cymbal",
     Sentence("The classroom GAN"): "checkpoint=checkpoints/mnist-mlp&seed=1&count=16",
 }
 # The address bar follows, so that the page can be reloaded or shared as it is.
@@ -205,6 +207,14 @@ class _Drawn:
     request: SampleRequest
     checkpoint: Checkpoint
 
+    def class_names(self) -> list[str]:
+        """What each sample is most of; nothing where the model knows no classes."""
+        config = self.checkpoint.config
+        _, condition = request_noise(self.checkpoint, self.request)
+        return (
+            [config.class_name(label) for label in condition.classes.argmax(1).tolist()] if config.num_classes else []
+        )
+
 
 def _draw(request: SampleRequest, token: str | None) -> _Drawn:
     """What a request makes. Raises AIGCError for what the model does not have."""
@@ -241,7 +251,8 @@ def show(
         small = thumbnail(drawn.stored, files, kind)
         if kind.media == "image":
             return [str(path) for path in files], "", link, small
-        return None, listing_html(drawn.stored, drawn.request.seeds(), files, kind), link, small
+        classes = drawn.class_names() if kind.is_played else []
+        return None, listing_html(drawn.stored, drawn.request.seeds(), files, kind, classes), link, small
 
 
 def request_of_link(link: str) -> SampleRequest:

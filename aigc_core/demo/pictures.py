@@ -32,6 +32,7 @@ from aigc_core.pipeline import Checkpoint
 from aigc_core.sampling.request import SampleRequest
 
 from .language import t
+from .pad import PLAYED, pad_html
 
 KEPT_SECONDS = 2 * 3600
 KEPT_BYTES = 2 * 2**30
@@ -117,26 +118,35 @@ def write_archive(stored: Tensor, request: SampleRequest, checkpoint: Checkpoint
     return str(archive)
 
 
-def listing_html(stored: Tensor, seeds: Sequence[int], files: Sequence[Path], kind: Modality) -> str:
+def listing_html(
+    stored: Tensor, seeds: Sequence[int], files: Sequence[Path], kind: Modality, classes: Sequence[str] = ()
+) -> str:
     """Samples [N, …] that are no images: each with its seed, what it says or its spectrogram with a player, and its
-    file."""
+    file. What is played and has classes, named here for each sample, lies on a pad as well."""
     texts = kind.texts(stored) if kind.media == "text" else [""] * len(files)
-    pictures = kind.pictures(stored) if kind.media == "audio" else [None] * len(files)
+    pictures = [as_data_uri(png_of(each)) for each in kind.pictures(stored)] if kind.is_played else [""] * len(files)
     cards = []
-    for seed, path, said, picture in zip(seeds, files, texts, pictures):
+    for row, (seed, path, said, picture) in enumerate(zip(seeds, files, texts, pictures)):
         address = html.escape(f"gradio_api/file={quote(str(path))}")
         content, copy = "", ""
         if kind.media == "text":
             content = f'<pre class="{text_class(kind, said)}">{html.escape(said)}</pre>'
             copy = f'<button type="button" data-copy>{t("Copy")}</button>'
-        elif picture is not None:
-            spectrogram = f'<img src="{as_data_uri(png_of(picture))}" alt="{t("Spectrogram")}">'
-            content = f'{spectrogram}<audio controls preload="metadata" src="{address}"></audio>'
+        elif kind.is_played:
+            content = player_html(picture, address)
         link = f'<a href="{address}" download="{html.escape(path.name)}">{t("Download")}</a>'
-        head = f"<header><span>{t('Seed')} {seed}</span>{copy}{link}</header>"
+        named = f"<b>{html.escape(classes[row])}</b> · " if classes else ""
+        head = f"<header><span>{named}{t('Seed')} {seed}</span>{copy}{link}</header>"
         cards.append(f'<article class="sample">{head}{content}</article>')
-    shape = "listing tiles" if kind.media == "audio" else "listing"
-    return f'<div class="{shape}">{"".join(cards)}</div>'
+    shape = "listing tiles" if kind.is_played else "listing"
+    pad = pad_html(pictures, classes) if kind.is_played and classes else ""
+    return f'{pad}<div class="{shape}">{"".join(cards)}</div>'
+
+
+def player_html(picture: str, address: str, more: str = "") -> str:
+    """A player of the file at an address, below its picture; `more`: further attributes of the player."""
+    spectrogram = f'<img src="{picture}" alt="{t("Spectrogram")}">'
+    return f'{spectrogram}<audio controls preload="metadata" {more} src="{address}"></audio>'
 
 
 def png_of(picture: Tensor) -> bytes:
@@ -180,7 +190,8 @@ CLICKED = """element.addEventListener('click', event => {
 });"""
 
 
-COPIED = """element.addEventListener('click', event => {
+COPIED = """
+element.addEventListener('click', event => {
   const button = event.target.closest('[data-copy]');
   if (!button) return;
   navigator.clipboard.writeText(button.closest('.sample').querySelector('pre').textContent);
@@ -191,7 +202,7 @@ COPIED = """element.addEventListener('click', event => {
 
 def listing(name: str) -> gr.HTML:
     """Where samples that are no images are shown."""
-    return gr.HTML(js_on_load=COPIED, apply_default_css=False, elem_id=name, visible=False)
+    return gr.HTML(js_on_load=COPIED + PLAYED, apply_default_css=False, elem_id=name, visible=False)
 
 
 def sheet(name: str) -> gr.HTML:

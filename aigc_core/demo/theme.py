@@ -180,6 +180,18 @@ button.dice { align-self: end; min-height: 42px; font-size: .95rem !important; f
   background: color-mix(in srgb, var(--color-accent) calc((1 - var(--p)) * 60%), transparent); }
 .listing.tiles { grid-template-columns: repeat(auto-fill, minmax(min(100%, 220px), 1fr)); }
 .listing img { display: block; width: 100%; height: 130px; object-fit: fill; }
+.listing header b { color: var(--body-text-color); font-weight: 600; }
+.pad { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 8px; max-width: 620px;
+  margin-bottom: 18px; }
+.pad button { position: relative; height: 92px; border: 1px solid var(--border-color-primary); border-radius: 6px;
+  background: #000004 center / 100% 100%; cursor: pointer; touch-action: none; overflow: hidden; }
+.pad button:focus-visible, .pad button:hover { outline: 2px solid var(--color-accent); outline-offset: 1px; }
+.pad button.struck { outline: 4px solid var(--color-accent); outline-offset: -2px; filter: brightness(1.5); }
+.pad kbd { position: absolute; top: 6px; left: 7px; min-width: 1.7em; padding: 1px 5px; border-radius: 4px;
+  background: var(--neutral-50); color: var(--neutral-900); font: 600 .8rem var(--font-mono);
+  text-transform: uppercase; }
+.pad span { position: absolute; inset: auto 0 0 0; padding: 3px 8px; text-align: left; font-size: .78rem;
+  background: rgb(0 0 0 / .55); color: white; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .listing audio { width: 100%; display: block; padding: 8px 12px; box-sizing: border-box; }
 
 #train-looked .thumbnails { width: 100%; max-width: 560px; image-rendering: pixelated; border-radius: 3px; }

@@ -27,14 +27,17 @@ class Modality(Config):
     """One shape of one kind of sample: what `config.json` keeps as `modality` and `shape`.
 
     `plural`: what several samples are called. `media`: how a page shows them: pictures from image files, words that
-    `texts` gives, a player of sound files, or files to download. `suffixes`: of the files it may write. `preview_file`:
-    what a checkpoint keeps to show itself by. `hub_task`: the Hub's task for models of such samples
-    (https://huggingface.co/docs/hub/models-tasks).
+    `texts` gives, a player of sound files, or files to download. `has_pictures`: whether `pictures` shows what a sample
+    is or sounds like. `is_played`: whether a sample takes its time, and is heard rather than looked at. `suffixes`: of
+    the files it may write. `preview_file`: what a checkpoint keeps to show itself by. `hub_task`: the Hub's task for
+    models of such samples (https://huggingface.co/docs/hub/models-tasks).
     """
 
     name: ClassVar[str]
     plural: ClassVar[str]
     media: ClassVar[Media] = "file"
+    has_pictures: ClassVar[bool] = False
+    is_played: ClassVar[bool] = False
     hub_task: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]]
     preview_file: ClassVar[str]
@@ -115,7 +118,7 @@ class Modality(Config):
         return paths
 
     def pictures(self, stored: Tensor) -> Tensor:
-        """Small pictures uint8 [N, C, H, W], grey or in colour, of samples [N, …] that are images or sounds."""
+        """Small pictures uint8 [N, C, H, W], grey or in colour, of samples [N, …], where the kind has some."""
         raise NotImplementedError
 
     def texts(self, stored: Tensor) -> list[str]:

@@ -60,6 +60,7 @@ class ImageModality(Modality):
     name: ClassVar[str] = "image"
     plural: ClassVar[str] = "images"
     media: ClassVar[Media] = "image"
+    has_pictures: ClassVar[bool] = True
     hub_task: ClassVar[str] = "unconditional-image-generation"
     suffixes: ClassVar[tuple[str, ...]] = (".png",)
     preview_file: ClassVar[str] = "samples.png"

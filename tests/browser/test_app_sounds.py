@@ -57,3 +57,29 @@ def test_sounds_are_played_shown_and_carry_their_request(
     download.value.save_as(file)
     assert file.name == "kit-seed-4.wav"
     assert main(["inspect", str(file), "--checkpoint", str(folder / "runs" / "kit")]) == 0
+
+
+def test_a_pad_of_classes_is_played_by_keys_and_space_plays_the_focused_player(address: str, browser: Browser) -> None:
+    page = browser.new_page()
+    page.goto(f"{address}?checkpoint=runs/kit&seed=3&count=16&labels=kick,snare")
+    pads = page.locator("#samples .pad button")
+    expect(pads).to_have_count(16)
+    assert pads.all_inner_texts()[:2] == ["1\nkick", "2\nsnare"]
+    page.wait_for_function("[...document.querySelectorAll('#samples audio')].every(player => player.readyState > 0)")
+    page.evaluate(
+        """window.played = [];
+        document.querySelectorAll('#samples audio').forEach((player, place) =>
+          player.addEventListener('play', () => window.played.push(place)))"""
+    )
+    for key in ("1", "w", "d", "v"):
+        page.keyboard.press(key)
+    pads.nth(7).click()
+    page.wait_for_function("window.played.length == 5")
+    assert page.evaluate("window.played") == [0, 5, 10, 15, 7]
+    page.locator("#seed input").focus()
+    page.keyboard.press("2")  # which is typed there
+    page.locator("#samples audio").nth(2).focus()
+    page.keyboard.press("Space")
+    page.wait_for_function("window.played.length == 6")
+    assert page.evaluate("window.played.at(-1)") == 2
+    page.close()

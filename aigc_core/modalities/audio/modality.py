@@ -52,6 +52,8 @@ class AudioModality(Modality):
     name: ClassVar[str] = "audio"
     plural: ClassVar[str] = "sounds"
     media: ClassVar[Media] = "audio"
+    has_pictures: ClassVar[bool] = True
+    is_played: ClassVar[bool] = True
     hub_task: ClassVar[str] = "text-to-audio"
     suffixes: ClassVar[tuple[str, ...]] = (".wav", ".flac")
     preview_file: ClassVar[str] = "samples.flac"
