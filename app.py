@@ -180,7 +180,7 @@ def build(trains: bool = False) -> gr.Blocks:
                 explore_tab,
                 explore.start_chart,
                 [creating.link, reference, *exploring.where],
-                [*exploring.where[:3], *exploring.chart],
+                [*exploring.where[:3], exploring.names, *exploring.chart],
                 watched=2 + len(exploring.where),
             ),
             "mix": View(mix_tab, mix.fit, [reference, *mixing.where], mixing.outputs),

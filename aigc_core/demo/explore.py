@@ -61,11 +61,12 @@ class Chart:
 class ExploreTab:
     """The components and states that the page refers to.
 
-    `where`: the centre, the axes and the reach of the map; `chart`: what `draw_chart` returns; `kept`: what was kept,
-    and its sheet.
+    `where`: the centre, the axes and the reach of the map; `names`: what the axes are chosen from; `chart`: what
+    `draw_chart` returns; `kept`: what was kept, and its sheet.
     """
 
     where: list[Any]
+    names: gr.State
     chart: list[Any]
     kept: list[Any]
     open_in_generate: gr.Button
@@ -93,9 +94,28 @@ def draw_chart(
     pictures = [data_uri(image, place.request, weights) for image, place in zip(images, places)]
     chart = Chart(places, pictures)
     titles = [f"{across:+g} / {up:+g}" for up in reversed(ticks) for across in ticks]
+    scale = [f"{tick:+g}" if tick else "0" for tick in ticks]
+    shown = sheet_html(list(zip(pictures, titles)), SIDE, chart.chosen, top=scale, left=scale[::-1])
     seed = SampleRequest.from_canonical(chart.place.request).seed if chart.place.request else None
     address = urlencode({"centre": chart.place.request, "x": x, "y": y, "reach": reach})
-    return chart, sheet_html(list(zip(pictures, titles)), SIDE, chart.chosen), *view(chart), seed, address
+    return chart, shown, *view(chart), seed, address
+
+
+def axes(names: list[str], x: str | None, y: str | None) -> tuple[str, str]:
+    """The directions of the two axes of the map: those asked for, or the strongest where one is wrong or both are the
+    same."""
+    across = x if x in names else next((name for name in names if name != y), names[0])
+    others = [name for name in names if name != across] or names
+    return across, y if y in others else others[0]
+
+
+def axis_menus(names: list[str], x: str, y: str) -> list[Any]:
+    """Updates of the menus of the two axes, of which neither offers what the other has."""
+    labelled = [(direction_label(rank + 1, name), name) for rank, name in enumerate(names)]
+    return [
+        gr.Dropdown(choices=[choice for choice in labelled if choice[1] != other], value=own)
+        for own, other in ((x, y), (y, x))
+    ]
 
 
 def where_of(query: Mapping[str, str]) -> list[Any]:
@@ -132,17 +152,16 @@ def choose(chart: Chart | None, event: gr.EventData) -> tuple[Chart | None, str,
 def start_chart(
     visitor: gr.OAuthToken | None, link: str, reference: str, centre: LatentPoint | str, x: str, y: str, reach: float
 ) -> list[Any]:
-    """The axes and the chart of a model when the tab is opened: around what was looked at, or the first image."""
+    """The centre, the axes, what they are chosen from, and the chart of a model when the tab is opened: around what
+    was looked at, or the first image."""
     with errors_shown():
         token = token_of(visitor)
         names = strongest_directions(reference, NUM_AXES, token)
         place = centre if isinstance(centre, LatentPoint) else SampleRequest.from_canonical(centre)
         if place.checkpoint != reference:
             centre = request_of_link(link).model_copy(update={"count": 1}).canonical()
-    choices = [(direction_label(rank + 1, name), name) for rank, name in enumerate(names)]
-    x, y = (axis if axis in names else names[min(rank, len(names) - 1)] for rank, axis in enumerate((x, y)))
-    axes = [gr.Dropdown(choices=choices, value=x), gr.Dropdown(choices=choices, value=y)]
-    return [centre, *axes, *draw_chart(visitor, centre, x, y, reach)]
+    x, y = axes(names, x, y)
+    return [centre, *axis_menus(names, x, y), names, *draw_chart(visitor, centre, x, y, reach)]
 
 
 def keep(chart: Chart | None, kept: Kept) -> tuple[Kept, str]:
@@ -322,10 +341,15 @@ def build(generate_tab: GenerateTab) -> ExploreTab:
                 ]
     unlisted: Any = {"api_visibility": "private"}
     where: list[Any] = [centre, x, y, reach]
-    tab = ExploreTab(where, [chart_state, plane, large, caption, seed, address], [kept_state, kept_sheet], open_it)
+    names = gr.State([])
+    tab = ExploreTab(
+        where, names, [chart_state, plane, large, caption, seed, address], [kept_state, kept_sheet], open_it
+    )
     plane.select(choose, chart_state, [chart_state, large, caption], show_progress="hidden", **unlisted)
     for control in (x, y):
-        control.input(draw_chart, where, tab.chart, **unlisted)
+        control.input(draw_chart, where, tab.chart, **unlisted).success(
+            axis_menus, [names, x, y], [x, y], show_progress="hidden", **unlisted
+        )
     reach.release(draw_chart, where, tab.chart, trigger_mode="always_last", **unlisted)
     centre_it.click(lambda chart: chart.place.request or chart.place, chart_state, centre, **unlisted).success(
         draw_chart, where, tab.chart, **unlisted

@@ -29,12 +29,24 @@ from . import options as sampler_options
 from .inference import draw, strongest_directions
 from .language import text
 from .options import parse_options
-from .pictures import listing, listing_html, served_folder, sheet, sheet_html, thumbnail, write_archive, write_samples
+from .pictures import (
+    data_uri,
+    listing,
+    listing_html,
+    served_folder,
+    sheet,
+    sheet_html,
+    thumbnail,
+    write_archive,
+    write_samples,
+)
 from .visitor import errors_shown, token_of
 
 MAX_COUNT = 64
 NUM_DIRECTIONS = 4
 REACH = 4
+STRIP = (-4, -2, 0, 2, 4)
+"""Where along a direction the pictures beside its slider lie."""
 MAX_REMEMBERED = 16
 SEED, COUNT = 7, 16
 COUNTED = {"image": text("Images"), "text": text("Texts"), "audio": text("Sounds"), "file": text("Samples")}
@@ -83,12 +95,14 @@ class GenerateTab:
     """The components that other tabs and the page refer to.
 
     `controls` are in the order of `show`'s parameters after the checkpoint, `fitted`, which begins with them, in that
-    of what `controls_for` returns, and `outputs` in that of what `show` returns.
+    of what `controls_for` returns, and `outputs` in that of what `show` returns. `strips`: the pictures beside the
+    sliders of the directions.
     """
 
     controls: list[Any]
     fitted: list[Any]
     outputs: list[Any]
+    strips: list[gr.HTML]
     to_explore: gr.Button
     examples: dict[str, gr.Button]
     past: gr.BrowserState
@@ -104,11 +118,13 @@ class GenerateTab:
         return generated.then(None, self.link, self.link, js=FOLLOW, api_visibility="private")
 
     def remembered(self, generated: Any) -> Any:
-        """Let the history remember what an event generated."""
-        inputs = [*self.outputs[2:], self.past]
-        return self.followed(generated).success(
-            remember, inputs, [self.past, self.history], show_progress="hidden", api_visibility="private"
+        """Let the history remember what an event generated, and draw where the directions lead from there."""
+        hidden: Any = {"show_progress": "hidden", "api_visibility": "private"}
+        kept = self.followed(generated).success(
+            remember, [*self.outputs[2:], self.past], [self.past, self.history], **hidden
         )
+        kept.success(draw_strips, self.link, self.strips, **hidden)
+        return kept
 
     def generated_after(self, reference: gr.Textbox, event: Any) -> Any:
         """Generate when an event that sets the controls is over, if it was no failure."""
@@ -282,8 +298,7 @@ def controls_for(request: SampleRequest, token: str | None = None) -> list[Any]:
     model, kind = checkpoint.model, checkpoint.modality
     layers = model.num_layers if isinstance(model, StyleModel) else 0
     edits = request.edits_of(model)
-    movable = Capability.LATENT in model.capabilities and kind.media == "image"
-    names = strongest_directions(request.checkpoint, NUM_DIRECTIONS, token) if movable else []
+    names = visible_directions(checkpoint, request.checkpoint, token)
     sliders = [
         gr.Slider(label=direction_label(rank + 1, name), value=edits.offsets.get(name, 0.0), visible=True)
         for rank, name in enumerate(names)
@@ -303,6 +318,7 @@ def controls_for(request: SampleRequest, token: str | None = None) -> list[Any]:
         gr.Number(value=edits.mix_seed, visible=layers > 0),
         gr.Slider(value=edits.mix_layer, maximum=max(layers, 2) - 1, visible=layers > 0),
         gr.Textbox(value=others, visible=bool(others)),
+        *(gr.HTML(value="", visible=rank < len(names)) for rank in range(NUM_DIRECTIONS)),
         gr.Markdown(visible=bool(names)),
         gr.Gallery(visible=pictures),
         gr.HTML(visible=not pictures),
@@ -330,10 +346,11 @@ def build(reference: gr.Textbox) -> GenerateTab:
             )
             own = sampler_options.build()
             caption = gr.Markdown(text("LATENT DIRECTIONS, THE STRONGEST FIRST"), elem_classes="caption")
-            sliders = [
-                gr.Slider(-REACH, REACH, 0, step=0.1, label=direction_label(rank + 1, "…"))
-                for rank in range(NUM_DIRECTIONS)
-            ]
+            sliders, strips = [], []
+            for rank in range(NUM_DIRECTIONS):
+                with gr.Group(elem_classes="direction"):
+                    sliders.append(gr.Slider(-REACH, REACH, 0, step=0.1, label=direction_label(rank + 1, "…")))
+                    strips.append(sheet(f"strip-{rank + 1}"))
             with gr.Row():
                 mix_seed = gr.Number(None, label=text("Styles from seed"), visible=False, min_width=120)
                 mix_layer = gr.Slider(0, 1, 0, step=1, label=text("from layer"), visible=False, min_width=120)
@@ -362,15 +379,16 @@ def build(reference: gr.Textbox) -> GenerateTab:
             )
     controls = [seed, count, classes, prompt, *own, *sliders, mix_seed, mix_layer, others]
     outputs = [gallery, listed, link, gr.State("")]
-    fitted = [*controls, caption, gallery, listed, link]
-    tab = GenerateTab(controls, fitted, outputs, to_explore, examples, past, history)
+    fitted = [*controls, *strips, caption, gallery, listed, link]
+    tab = GenerateTab(controls, fitted, outputs, strips, to_explore, examples, past, history)
     inputs: Any = [reference, *controls]
     for control in (count, *(each for each in own if isinstance(each, gr.Slider)), *sliders, mix_layer):
         live: Any = {"show_progress": "hidden", "trigger_mode": "always_last", "api_visibility": "private"}
         tab.followed(control.input(show, inputs, tab.outputs, **live))
-        control.release(
-            remember, [*tab.outputs[2:], past], [past, history], show_progress="hidden", api_visibility="private"
-        )
+        tab.remembered(control.release(show, inputs, tab.outputs, **live))  # what it was let go at, drawn or not yet
+    for slider, strip in zip(sliders, strips):
+        stepped = strip.select(place_in_strip, None, slider, show_progress="hidden", api_visibility="private")
+        tab.generated_after(reference, stepped)
     boxes = [each for each in own if isinstance(each, gr.Number | gr.Textbox)]
     menus = [each for each in own if isinstance(each, gr.Dropdown | gr.Checkbox)]
     submitted = (each.submit for each in (seed, prompt, *boxes, mix_seed, others))
@@ -382,6 +400,42 @@ def build(reference: gr.Textbox) -> GenerateTab:
     gr.api(generate, api_name="generate")  # type: ignore[reportPrivateImportUsage]
     gr.api(archive, api_name="archive")  # type: ignore[reportPrivateImportUsage]
     return tab
+
+
+def draw_strips(visitor: gr.OAuthToken | None, link: str) -> list[str]:
+    """Of each direction with a slider: the first image on show at each place of STRIP along it, as a sheet."""
+    token = token_of(visitor)
+    with errors_shown():
+        first = request_of_link(link).singles()[0]
+        checkpoint = load_checkpoint(first.checkpoint, token)
+        names = visible_directions(checkpoint, first.checkpoint, token)
+        own, edits = first.options_of(checkpoint.model), first.edits_of(checkpoint.model)
+        moved = [
+            first.with_options(own, edits.model_copy(update={"offsets": edits.offsets | {name: float(place)}}))
+            for name in names
+            for place in STRIP
+        ]
+        requests = [request.normalised(checkpoint.model).canonical() for request in moved]
+        images = draw(requests, token) if requests else []
+    pictures = [data_uri(image, request, checkpoint.weights_sha256) for image, request in zip(images, requests)]
+    strips = []
+    for rank, name in enumerate(names):
+        titles = [f"{name} {place:+d}" for place in STRIP]
+        shown = list(zip(pictures[rank * len(STRIP) :], titles))
+        at = edits.offsets.get(name, 0.0)
+        strips.append(sheet_html(shown, len(STRIP), STRIP.index(int(at)) if at in STRIP else None))
+    return strips + [""] * (NUM_DIRECTIONS - len(strips))
+
+
+def visible_directions(checkpoint: Checkpoint, reference: str, token: str | None) -> list[str]:
+    """The names of the directions that have a slider, the strongest first; none of a model that is not moved."""
+    movable = Capability.LATENT in checkpoint.model.capabilities and checkpoint.modality.media == "image"
+    return strongest_directions(reference, NUM_DIRECTIONS, token) if movable else []
+
+
+def place_in_strip(event: gr.EventData) -> int:
+    """How far along its direction the picture that was clicked lies."""
+    return STRIP[int(event.index) % len(STRIP)]
 
 
 def remember(link: str, small: str, past: Remembered | None) -> tuple[Remembered, str]:

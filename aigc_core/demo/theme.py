@@ -146,6 +146,10 @@ button.dice { align-self: end; min-height: 42px; font-size: .95rem !important; f
 .sheet button:hover, .sheet button:focus-visible { outline: 2px solid var(--color-accent); outline-offset: 1px; }
 .sheet button[aria-pressed=true] { outline: 3px solid var(--color-accent); outline-offset: -1px; z-index: 1; }
 .sheet img { width: 100%; display: block; border-radius: inherit; }
+.gradio-container .direction, .gradio-container .direction > .styler { background: none; border: 0; overflow: visible;
+  gap: 4px; }
+.direction .pixels { min-height: 44px; padding: 0 18px 0 14px !important; }
+.direction .sheet { justify-content: space-between; grid-template-columns: repeat(5, 42px) !important; }
 .sheet-label { font-size: .72rem; line-height: 1.15; color: var(--body-text-color-subdued); padding: 2px 4px;
   text-align: center; overflow-wrap: anywhere; }
 .sheet-label img { max-width: 48px; margin: auto; }
@@ -251,7 +255,11 @@ button.dice { align-self: end; min-height: 42px; font-size: .95rem !important; f
   #header { gap: 12px; flex-wrap: wrap; }
   .tab-container button { margin-right: 16px; font-size: .9rem; }
   #images .grid-container { grid-template-columns: repeat(4, minmax(0, 1fr)) !important; }
-  .sheet-label { font-size: .56rem; }
+  .gradio-container .direction, .gradio-container .direction > .styler { background: none; border: 0; overflow: visible;
+  gap: 4px; }
+.direction .pixels { min-height: 44px; padding: 0 18px 0 14px !important; }
+.direction .sheet { justify-content: space-between; grid-template-columns: repeat(5, 42px) !important; }
+.sheet-label { font-size: .56rem; }
   #about-facts .figures, #about-facts .figures tbody { display: block; padding: 0; }
   #about-facts .figures tr { display: grid; grid-template-columns: minmax(0, 1fr) auto minmax(10rem, auto); padding: 0;
     margin: 0; }

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -357,6 +358,23 @@ def test_a_slider_changes_the_image_and_the_link_brings_it_back(address: str, br
     assert torch.equal(first_image(other), after)
 
 
+def test_pictures_beside_a_slider_show_where_its_direction_leads(address: str, browser: Browser) -> None:
+    page = opened(browser, address, f"?checkpoint={MODEL}&seed=11&count=2&truncation=0.8")
+    expect(page.locator("#strip-2 button")).to_have_count(5)
+    expect(page.locator("#strip-2 button[aria-pressed=true]")).to_have_attribute("title", f"{STRONGEST[1]} +0")
+    checkpoint = Checkpoint.from_pretrained(ROOT / MODEL)
+    for index, place in enumerate((-4, -2, 0, 2, 4)):
+        source = str(page.locator("#strip-2 img").nth(index).get_attribute("src"))
+        expected = checkpoint.sample(seed=11, count=1, truncation=0.8, offsets={STRONGEST[1]: place}).images[0]
+        with Image.open(io.BytesIO(b64decode(source.partition(",")[2]))) as picture:
+            shown = torch.tensor(list(picture.getdata()))
+        assert (shown - torch.tensor(list(to_picture(expected).getdata()))).abs().max() <= 1
+    page.locator("#strip-2 button").last.click()
+    page.wait_for_function(f"location.search.includes('offset.{STRONGEST[1]}=4')", timeout=60_000)
+    expect(page.get_by_label(re.compile(f"{STRONGEST[1]}$")).first).to_have_value("4")
+    expect(page.locator("#strip-1 img").nth(2)).to_have_attribute("src", source)
+
+
 def test_an_old_link_opens_beside_what_others_added_to_it(address: str, browser: Browser) -> None:
     old = f"checkpoint={MODEL}&seed=40&count=16&labels=Sneaker&truncation=0.7&offset.pca0=2&tab=generate"
     page = opened(browser, address, f"?utm_source=letter&{old}&fbclid=x")
@@ -400,6 +418,8 @@ def test_a_map_is_clicked_and_kept_images_become_a_movie(address: str, browser: 
     page = opened(browser, address, f"?checkpoint={MODEL}&seed=11&count=1&tab=explore")
     expect(page.locator("#map button")).to_have_count(81)
     middle = page.locator("#chosen img").get_attribute("src")
+    scale = ["-3", "-2.25", "-1.5", "-0.75", "0", "+0.75", "+1.5", "+2.25", "+3"]
+    assert page.locator("#map .sheet-label").all_inner_texts() == ["", *scale, *scale[::-1]]
     page.locator("#map button").nth(0).click()
     expect(page.locator("#place")).to_contain_text(f"{STRONGEST[0]} -3")
     corner = page.locator("#map img").nth(0).get_attribute("src")
@@ -417,6 +437,21 @@ def test_a_map_is_clicked_and_kept_images_become_a_movie(address: str, browser: 
     expect(page.locator("#kept button")).to_have_count(2)
     page.locator("#film").click()
     expect(page.locator("#movie video")).to_be_visible(timeout=60_000)
+
+
+def test_the_map_does_not_offer_the_same_direction_twice(address: str, browser: Browser) -> None:
+    first, second, third, *_ = STRONGEST
+    page = opened(browser, address, f"?checkpoint={MODEL}&seed=11&count=1&tab=explore&centre=&x={first}&y={first}")
+    expect(page.locator("#map button")).to_have_count(81)
+    page.get_by_label("Bottom to top").click()
+    expect(page.get_by_role("option", name=re.compile(f" {second}$"))).to_be_visible()
+    expect(page.get_by_role("option", name=re.compile(f" {first}$"))).to_have_count(0)
+    page.get_by_role("option", name=re.compile(f" {third}$")).click()
+    page.wait_for_function(f"new URLSearchParams(location.search).get('y') === '{third}'")
+    expect(page.locator("#map button")).to_have_count(81)
+    page.get_by_label("Left to right").click()
+    expect(page.get_by_role("option", name=re.compile(f" {second}$"))).to_be_visible()
+    expect(page.get_by_role("option", name=re.compile(f" {third}$"))).to_have_count(0)
 
 
 def test_what_inversion_finds_is_explored_but_has_no_seed(address: str, browser: Browser, tmp_path: Path) -> None:
