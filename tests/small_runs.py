@@ -19,7 +19,7 @@ SETTINGS = {
     "batch_size": 8,
     "resolution": 28,
     "channels": 1,
-    "checkpoint_images": 80,
+    "checkpoint_samples": 80,
     "horizontal_flip": "true",
     "method_config.augmentation": "ada",
     "method_config.feature_matching.weight": 0.1,
@@ -29,7 +29,7 @@ SETTINGS = {
 def command(data: Path, out: Path, images: int, *more: str) -> list[str]:
     settings = [f"--set={key}={value}" for key, value in SETTINGS.items()]
     start = [sys.executable, "-m", "aigc_core", "train", "--preset", "folder", "--data", str(data), "--out", str(out)]
-    return [*start, "--images", str(images), *settings, *more]
+    return [*start, "--samples", str(images), *settings, *more]
 
 
 ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
@@ -42,8 +42,8 @@ def config(data: Path, **changes: object) -> TrainingConfig:
         "channels": 1,
         "architecture": "mlp",
         "method_config": {"r1": {"gamma": 1.0}},
-        "images": 160,
+        "samples": 160,
         "batch_size": 8,
-        "checkpoint_images": 80,
+        "checkpoint_samples": 80,
     }
     return TrainingConfig(**(values | changes))  # type: ignore[arg-type]

@@ -29,7 +29,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--data", help="a data set's name or a folder of images")
     parser.add_argument("--out", required=True, metavar="RUN", help="the run's folder; it collects checkpoints step-…")
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--images", metavar="N", help="how many real images to show in all")
+    length.add_argument("--samples", "--images", metavar="N", help="how many real samples to show in all")
     length.add_argument("--seconds", metavar="S", help="how long to train; only training is counted")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change one setting")
     parser.add_argument("--seed", help="seed of weights, order and latents")
@@ -53,7 +53,7 @@ def run(arguments: Namespace) -> int:
         settings = upgrade_recipe(read_config(newest_checkpoint(out)).recipe)
     else:
         raise AIGCError("Choose a --preset: {known}.", known=", ".join(preset_names()))
-    if arguments.images is not None:
+    if arguments.samples is not None:
         settings.pop("seconds", None)
     for name in OPTIONS:
         if getattr(arguments, name) is not None:

@@ -253,5 +253,5 @@ def _progress(folder: Path) -> float:
             continue
         if recipe.seconds is not None:
             return counters["training_seconds"] / recipe.seconds
-        return counters["images_seen"] / recipe.images
+        return counters["images_seen"] / recipe.samples
     return 0.0

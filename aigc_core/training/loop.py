@@ -186,7 +186,7 @@ class Run:
             return self._save()
         if threading.excepthook is threading.__excepthook__:
             threading.excepthook = _report_thread
-        interval = self.config.checkpoint_images
+        interval = self.config.checkpoint_samples
         next_checkpoint = math.inf if interval is None else (self.images_seen // interval + 1) * interval
         stopped, logged = False, self.training_seconds
         forecast = Forecast(self.config)
@@ -235,13 +235,13 @@ class Run:
 
     @property
     def done(self) -> float:
-        """How far the run has come, in images or, where it is to last so many seconds, in seconds."""
+        """How far the run has come, in samples or, where it is to last so many seconds, in seconds."""
         return self.images_seen if self.config.seconds is None else self.training_seconds
 
     @property
     def progress(self) -> float:
         """The share of the run that is over, 0 to 1."""
-        return min(1.0, self.done / (self.config.seconds or self.config.images))
+        return min(1.0, self.done / (self.config.seconds or self.config.samples))
 
     def _agree(self, interrupted: bool) -> bool:
         """Whether to stop; all processes follow the main one, and its clock, so that none is left waiting."""
@@ -425,9 +425,9 @@ class Run:
     def _progress_bar(self) -> tqdm:
         timed = self.config.seconds is not None
         return tqdm(
-            total=self.config.seconds or self.config.images,
+            total=self.config.seconds or self.config.samples,
             initial=self.done,  # type: ignore[arg-type]
-            unit="img",
+            unit=" samples",
             unit_scale=not timed,
             bar_format="{l_bar}{bar}| {n:.0f}/{total:.0f} s [{elapsed}<{remaining}{postfix}]" if timed else None,
             disable=not self.accelerator.is_main_process,
@@ -437,7 +437,7 @@ class Run:
         """The losses and, where the bar counts seconds, the speed."""
         shown = {name: f"{value:.3g}" for name, value in losses.items() if "loss" in name}
         if self.config.seconds is not None:
-            shown = {"img/s": f"{self.images_seen / self.training_seconds:.0f}"} | shown
+            shown = {"samples/s": f"{self.images_seen / self.training_seconds:.0f}"} | shown
         progress_bar.set_postfix(shown, refresh=False)
 
 

@@ -68,7 +68,7 @@ def forecast(config: TrainingConfig, rate: float, samples_seen: int, seconds: fl
             samples=round(left * rate),
             speed=speed,
         )
-    left = max(0, config.images - samples_seen) / rate
+    left = max(0, config.samples - samples_seen) / rate
     if left > EXAMPLE_SECONDS:
         return Sentence(
             "It takes about {duration} at {speed} samples a second; `--seconds {example}` would end it after "
@@ -79,7 +79,7 @@ def forecast(config: TrainingConfig, rate: float, samples_seen: int, seconds: fl
             example_duration=duration(EXAMPLE_SECONDS),
         )
     return Sentence(
-        "It takes about {duration} at {speed} samples a second; --seconds or --images says how long it lasts.",
+        "It takes about {duration} at {speed} samples a second; --seconds or --samples says how long it lasts.",
         duration=duration(left),
         speed=speed,
     )
@@ -116,7 +116,7 @@ def next_commands(config: TrainingConfig, folder: Path) -> list[str]:
     run = shlex.quote(str(folder))
     samples = shlex.quote(f"samples-{folder.name}")
     longer = (
-        ("--images", str(2 * config.images)) if config.seconds is None else ("--seconds", f"{2 * config.seconds:g}")
+        ("--samples", str(2 * config.samples)) if config.seconds is None else ("--seconds", f"{2 * config.seconds:g}")
     )
     return [
         f"python -m aigc_core sample {run} --out {samples}",

@@ -10,16 +10,19 @@ from aigc_core.config import Config
 from aigc_core.families.schedule import NonNegativeSchedule
 from aigc_core.rng import MAX_SEED
 
+RENAMED = {"images": "samples", "checkpoint_images": "checkpoint_samples"}
+"""What settings were called when there were images alone."""
+
 
 class TrainingConfig(Config):
     """`data`: a data set's name, a folder or a file. `modality`: the kind of sample; `shape`: what the recipe settles
     of it, such as a resolution; the data decide the rest. `conditional`: whether the model learns the data's classes.
 
-    `images`: how many real samples are shown in all, counted with repetition; `seconds`, if given, ends training by
+    `samples`: how many real samples are shown in all, counted with repetition; `seconds`, if given, ends training by
     time instead (only training is counted). `ema_half_life` in samples, `ema_ramp_up` as in
-    `ExponentialMovingAverage`. A checkpoint is kept every `checkpoint_images` samples; where that is null, at times
+    `ExponentialMovingAverage`. A checkpoint is kept every `checkpoint_samples` samples; where that is null, at times
     that double (see `moments.py`, by which every run also saves what it can be resumed from). `parent`: a checkpoint of
-    the same model that training goes on from, with a training method that begins anew; `images` and `seconds` count
+    the same model that training goes on from, with a training method that begins anew; `samples` and `seconds` count
     from there, and a checkpoint's counters from the parent's.
     """
 
@@ -33,16 +36,24 @@ class TrainingConfig(Config):
     architecture_config: dict[str, Any] = {}
     method: str = "adversarial"
     method_config: dict[str, Any] = {}
-    images: int = Field(default=3_000_000, ge=1)
+    samples: int = Field(default=3_000_000, ge=1)
     seconds: float | None = Field(default=None, gt=0)
     batch_size: int = Field(default=64, ge=1, le=65_536)
     horizontal_flip: bool = False
     ema_half_life: NonNegativeSchedule = 10_000
     ema_ramp_up: float | None = Field(default=0.05, ge=0)
-    checkpoint_images: int | None = Field(default=500_000, ge=1)
+    checkpoint_samples: int | None = Field(default=500_000, ge=1)
     parent: str = ""
     seed: int = Field(default=0, ge=0, le=MAX_SEED)
     preset: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _renamed(cls, values: Any) -> Any:
+        """Settings under the names of earlier versions; of two for the same, the later one counts."""
+        return (
+            {RENAMED.get(name, name): value for name, value in values.items()} if isinstance(values, dict) else values
+        )
 
     @model_validator(mode="before")
     @classmethod

@@ -17,7 +17,7 @@ from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.checkpoint.folder import step_folders
 from aigc_core.errors import AIGCError
 
-CHANGEABLE = frozenset({"images", "seconds", "checkpoint_images"})
+CHANGEABLE = frozenset({"samples", "seconds", "checkpoint_samples"})
 MAX_SHOWN = 200
 """Letters of a value that an error shows."""
 

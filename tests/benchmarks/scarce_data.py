@@ -19,7 +19,7 @@ LONGER = 8
 
 def measured(augmentation: str, limit: int, images: int) -> Result:
     recipe = preset_recipe(
-        "fashion-mnist", f"images={images}", f"data_limit={limit}", f"method_config.augmentation={augmentation}"
+        "fashion-mnist", f"samples={images}", f"data_limit={limit}", f"method_config.augmentation={augmentation}"
     )
     return trial(f"scarce-{images}/{limit}-{augmentation}", recipe)[1]
 

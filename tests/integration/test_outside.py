@@ -96,9 +96,9 @@ def test_a_checkpoint_says_what_it_is(studio: Studio) -> None:
 
 def test_resumed_to_the_bit(studio: Studio) -> None:
     """Stopped after half of its samples and resumed, a run ends with the weights of one that never stopped."""
-    half = ("train", "--preset", "toy-text", "--data", "lines.txt", "--images", "3200", "--out", "halves")
+    half = ("train", "--preset", "toy-text", "--data", "lines.txt", "--samples", "3200", "--out", "halves")
     studio.done(*half)
-    studio.done("train", "--out", "halves", "--resume", "--images", "6400")
+    studio.done("train", "--out", "halves", "--resume", "--samples", "6400")
     assert weights(studio.folder / "halves" / "step-0000200") == weights(studio.folder / "run" / "step-0000200")
 
 

@@ -41,7 +41,7 @@ def wait_for_a_checkpoint(run: Path, process: subprocess.Popen[str]) -> None:
 
 def endless(data: Path, out: Path, *more: str) -> list[str]:
     """A training that lasts until it is stopped, which saves every ten steps."""
-    return command(data, out, 8_000_000, "--set=checkpoint_images=80", *more)
+    return command(data, out, 8_000_000, "--set=checkpoint_samples=80", *more)
 
 
 # One owner
@@ -61,7 +61,7 @@ def test_a_folder_takes_one_training_at_a_time(
     first.wait()
     # What a killed process left holds nobody up.
     images = json.loads((step_folders(run)[-1] / "config.json").read_text())["images_seen"] + 80
-    assert main(["train", "--out", str(run), "--resume", f"--images={images}"]) == 0
+    assert main(["train", "--out", str(run), "--resume", f"--samples={images}"]) == 0
     assert capsys.readouterr().out == f"{step_folders(run)[-1]}\n"
 
 
@@ -110,7 +110,7 @@ CHANGES = [
 
 @pytest.mark.parametrize(("changes", "sentence"), CHANGES, ids=[" ".join(changes) for changes, _ in CHANGES])
 def test_another_recipe_is_not_resumed(changes: dict, sentence: str, digits_folder: Path, tmp_path: Path) -> None:
-    train(config(digits_folder, images=80), tmp_path / "run", trackers=())
+    train(config(digits_folder, samples=80), tmp_path / "run", trackers=())
     with pytest.raises(AIGCError, match=re.escape(sentence)) as caught:
         train(config(digits_folder, **changes), tmp_path / "run", resume=True, trackers=())
     assert "--parent" in str(caught.value) and "\n" not in str(caught.value)
@@ -120,7 +120,7 @@ def test_another_recipe_is_not_resumed(changes: dict, sentence: str, digits_fold
 def test_other_data_is_not_resumed(digits_folder: Path, tmp_path: Path) -> None:
     """Neither other pictures nor other names of as many classes; the same ones elsewhere are the same data."""
     data = shutil.copytree(digits_folder, tmp_path / "data")
-    first = config(data, images=80)
+    first = config(data, samples=80)
     newest = train(first, tmp_path / "run", trackers=())
     assert len(read_config(newest).data_hash) == 16
     renamed = shutil.copytree(data, tmp_path / "renamed")
@@ -129,16 +129,16 @@ def test_other_data_is_not_resumed(digits_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(AIGCError, match="class_names was 0, 1, .* and is digit 0, digit 1, .* now.*--parent"):
         train(config(renamed), tmp_path / "run", resume=True, trackers=())
     moved = data.rename(tmp_path / "moved")
-    longer = config(moved, images=160, checkpoint_images=160)
+    longer = config(moved, samples=160, checkpoint_samples=160)
     assert train(longer, tmp_path / "run", resume=True, trackers=()).name == "step-0000020"
     Image.new("L", (28, 28)).save(next((moved / "3").iterdir()))
     with pytest.raises(AIGCError, match="data_hash was [0-9a-f]{16} and is [0-9a-f]{16} now.*--parent"):
-        train(config(moved, images=240), tmp_path / "run", resume=True, trackers=())
+        train(config(moved, samples=240), tmp_path / "run", resume=True, trackers=())
     assert read_config(step_folders(tmp_path / "run")[-1]).class_names == tuple("0123456789")
 
 
 def test_a_run_from_before_data_had_a_hash_is_resumed(digits_folder: Path, tmp_path: Path) -> None:
-    newest = train(config(digits_folder, images=80), tmp_path / "run", trackers=())
+    newest = train(config(digits_folder, samples=80), tmp_path / "run", trackers=())
     written = json.loads((newest / "config.json").read_text())
     del written["data_hash"]
     (newest / "config.json").write_text(json.dumps(written))
@@ -158,7 +158,7 @@ def test_there_must_be_a_run_to_resume(digits_folder: Path, tmp_path: Path, caps
     assert not (tmp_path / "nowhere").exists() and not list((tmp_path / "empty").iterdir())
 
 
-@pytest.mark.parametrize("less", [["--images", "80"], ["--seconds", "0.001"]])
+@pytest.mark.parametrize("less", [["--samples", "80"], ["--seconds", "0.001"]])
 def test_a_run_that_has_had_enough_is_finished(
     less: list[str], digits_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -200,7 +200,7 @@ def test_class_names_that_no_checkpoint_can_hold_are_found_first(
 ) -> None:
     data, run = folder_with_classes(tmp_path / "data", names), tmp_path / "run"
     words = ["--set=architecture=mlp", "--set=architecture_config={}", "--set=method_config={}"]
-    words = command(data, run, 1_000_000, *words, "--set=checkpoint_images=1000000")[3:]
+    words = command(data, run, 1_000_000, *words, "--set=checkpoint_samples=1000000")[3:]
     assert_one_sentence(run_here(capsys, *words), sentence)
     assert not (run / "training").exists(), "it had begun to train"
 
@@ -229,13 +229,13 @@ def resumed(run: Path, sentence: str) -> None:
     images = json.loads((step_folders(run)[-1] / "config.json").read_text())["images_seen"] + 8
     start_of_command, rest = words[1].split()[:3], words[1].split()[3:]
     assert start_of_command == ["python", "-m", "aigc_core"]
-    assert main([*rest, "--images", str(images)]) == 0
+    assert main([*rest, "--samples", str(images)]) == 0
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "two quick SIGINT"])
 def test_a_stop_saves_and_says_how_to_go_on(name: str, digits_folder: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    process = start(*command(digits_folder, run, 8_000_000, "--set=checkpoint_images=160"))
+    process = start(*command(digits_folder, run, 8_000_000, "--set=checkpoint_samples=160"))
     wait_for_a_checkpoint(run, process)
     number = signal.Signals[name.removeprefix("two quick ")]
     process.send_signal(number)
@@ -294,7 +294,7 @@ def test_a_second_interrupt_discards_and_says_so(digits_folder: Path, tmp_path: 
 def test_a_timed_run_that_is_over_resumes_to_a_sentence(
     digits_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = [word for word in command(digits_folder, tmp_path / "run", 0) if word not in ("--images", "0")][3:]
+    words = [word for word in command(digits_folder, tmp_path / "run", 0) if word not in ("--samples", "0")][3:]
     assert main([*words, "--seconds", "0.05"]) == 0
     capsys.readouterr()
     assert main(["train", "--out", str(tmp_path / "run"), "--resume"]) == 0
@@ -305,7 +305,7 @@ def test_a_timed_run_that_is_over_resumes_to_a_sentence(
 
 def test_a_stop_before_the_first_checkpoint_says_so(digits_folder: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    process = start(*command(digits_folder, run, 8_000_000, "--set=checkpoint_images=8000000"))
+    process = start(*command(digits_folder, run, 8_000_000, "--set=checkpoint_samples=8000000"))
     while not list(run.rglob("events.out.tfevents.*")):
         assert process.poll() is None
         time.sleep(0.02)
@@ -357,14 +357,14 @@ def forecasts(config: TrainingConfig, rate: float, steps: int) -> list[str]:
 
 
 def test_a_run_says_how_long_it_takes_once_its_speed_is_known(digits_folder: Path) -> None:
-    by_images = config(digits_folder, images=1_000_000)
+    by_images = config(digits_folder, samples=1_000_000)
     (sentence,) = forecasts(by_images, 220, 200)
     assert sentence.startswith("It takes about 1 h 16 min at 220 samples a second; `--seconds 600` would end it")
     by_time = config(digits_folder, seconds=600)
     (sentence,) = forecasts(by_time, 220, 200)
     assert sentence.startswith("10 min are left, in which it sees about 130,")
     assert forecasts(by_images, 220, 50) == [], "it has been measured for a second"
-    (sentence,) = forecasts(config(digits_folder, images=5000), 220, 200)
+    (sentence,) = forecasts(config(digits_folder, samples=5000), 220, 200)
     assert sentence.startswith("It takes about 18 s at 220")
 
 

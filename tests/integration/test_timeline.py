@@ -52,7 +52,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("interval", [None, 400])
 def test_pictures_stay_and_weights_thin_out(interval: int | None, digits_folder: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    newest = train(config(digits_folder, images=1600, checkpoint_images=interval), run, trackers=())
+    newest = train(config(digits_folder, samples=1600, checkpoint_samples=interval), run, trackers=())
     saved = step_folders(run)
     pictures = read_timeline(run).previews
     assert len(pictures) > len(saved) > 2 and saved[-1] == newest
@@ -72,8 +72,8 @@ def test_pictures_stay_and_weights_thin_out(interval: int | None, digits_folder:
 @pytest.mark.usefixtures("hurried")
 def test_what_was_evaluated_and_what_a_run_ended_with_stays(digits_folder: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    ended = train(config(digits_folder, seconds=0.3, checkpoint_images=None), run, trackers=())
-    assert train(config(digits_folder, seconds=0.6, checkpoint_images=None), run, resume=True, trackers=()) != ended
+    ended = train(config(digits_folder, seconds=0.3, checkpoint_samples=None), run, trackers=())
+    assert train(config(digits_folder, seconds=0.6, checkpoint_samples=None), run, resume=True, trackers=()) != ended
     assert ended in step_folders(run)
 
 
@@ -106,7 +106,7 @@ def test_measurements_are_those_of_the_run_as_it_went_on(tmp_path: Path) -> None
 
 
 def test_losses_and_scores_are_measured_while_a_run_goes_on(digits_folder: Path, tmp_path: Path) -> None:
-    train(config(digits_folder, images=8 * 120), tmp_path / "run", trackers=())
+    train(config(digits_folder, samples=8 * 120), tmp_path / "run", trackers=())
     measured = read_timeline(tmp_path / "run").measurements
     assert measured and measured[0].step <= 50 and 0 < measured[0].progress < 1
     assert {"generator_loss", "discriminator_loss", "real_logits", "fake_logits"} <= measured[0].values.keys()

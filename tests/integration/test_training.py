@@ -82,7 +82,7 @@ def test_killed_runs_resume_to_the_same_weights(digits_folder: Path, tmp_path: P
 
 def in_one_and_in_two_processes(folder: Path, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> list[Path]:
     """The newest checkpoints of two runs with these settings."""
-    settings = {"resolution": 28, "channels": 1, "images": 160, "batch_size": 8} | settings
+    settings = {"resolution": 28, "channels": 1, "samples": 160, "batch_size": 8} | settings
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
     train(TrainingConfig(**settings), folder / "one", trackers=())
     script = folder / "script.py"
@@ -134,17 +134,17 @@ def test_matched_means_are_those_of_all_processes(
 
 def test_a_timed_run_can_go_on_to_a_number_of_images(digits_folder: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    timed = [word for word in command(digits_folder, run, 0) if word not in ("--images", "0")][3:]
+    timed = [word for word in command(digits_folder, run, 0) if word not in ("--samples", "0")][3:]
     assert main([*timed, "--seconds", "0.01"]) == 0
     seen = Checkpoint.from_pretrained(step_folders(run)[-1]).config.images_seen
-    assert main(["train", "--out", str(run), "--resume", "--images", str(seen + 80)]) == 0
+    assert main(["train", "--out", str(run), "--resume", "--samples", str(seen + 80)]) == 0
     assert Checkpoint.from_pretrained(step_folders(run)[-1]).config.images_seen == seen + 80
 
 
 def test_the_sheet_of_samples_says_what_it_is(
     digits_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    newest = train(config(digits_folder, images=80), tmp_path / "run", trackers=())
+    newest = train(config(digits_folder, samples=80), tmp_path / "run", trackers=())
     assert main(["inspect", str(newest / "samples.png"), "--checkpoint", str(newest)]) == 0
     assert "AI-generated: yes" in (printed := capsys.readouterr().out) and "they match" in printed
 
@@ -154,7 +154,7 @@ def test_training_lowers_the_distance_to_the_data(digits_folder: Path, tmp_path:
     from aigc_core.data.datasets import load_dataset
 
     data_mean = load_dataset(str(digits_folder), resolution=28, channels=1).images.float().mean(0)
-    newest = train(config(digits_folder, images=8_000, checkpoint_images=100_000), tmp_path / "run", trackers=())
+    newest = train(config(digits_folder, samples=8_000, checkpoint_samples=100_000), tmp_path / "run", trackers=())
     trained = Checkpoint.from_pretrained(newest)
     untrained = build_generator("mlp", {}, ImageShape(channels=1, resolution=28, num_classes=10))
     fresh = Checkpoint(trained.config, untrained.eval())
@@ -166,19 +166,19 @@ def test_training_lowers_the_distance_to_the_data(digits_folder: Path, tmp_path:
 
 
 def test_divergence_stops_and_keeps_the_last_good_checkpoint(digits_folder: Path, tmp_path: Path) -> None:
-    newest = train(config(digits_folder, images=80), tmp_path / "run", trackers=())
+    newest = train(config(digits_folder, samples=80), tmp_path / "run", trackers=())
     state = newest / "training_state" / "discriminator.safetensors"
     save_file({name: tensor * 1e30 for name, tensor in load_file(state).items()}, state)
     with pytest.raises(AIGCError, match="diverged.*step-0000010"):
-        train(config(digits_folder, images=8000), tmp_path / "run", resume=True, trackers=())
+        train(config(digits_folder, samples=8000), tmp_path / "run", resume=True, trackers=())
     assert [folder.name for folder in step_folders(tmp_path / "run")] == ["step-0000010"]
     Checkpoint.from_pretrained(tmp_path / "run")
 
 
 def test_a_run_is_not_overwritten(digits_folder: Path, tmp_path: Path) -> None:
-    train(config(digits_folder, images=8), tmp_path / "run", trackers=())
+    train(config(digits_folder, samples=8), tmp_path / "run", trackers=())
     with pytest.raises(AIGCError, match="--resume"):
-        train(config(digits_folder, images=8), tmp_path / "run", trackers=())
+        train(config(digits_folder, samples=8), tmp_path / "run", trackers=())
 
 
 def test_checkpoint_is_complete(digits_folder: Path, tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_a_checkpoint_knows_how_often_its_classes_occur(digits_folder: Path, tmp
         picture.unlink()
 
     def shares_of(data: Path, name: str, **changes: object) -> tuple[float, ...]:
-        newest = train(config(data, images=8, **changes), tmp_path / name, trackers=())
+        newest = train(config(data, samples=8, **changes), tmp_path / name, trackers=())
         return Checkpoint.from_pretrained(newest).config.class_shares
 
     assert shares_of(few, "conditional") == (50 / 60, 10 / 60)
@@ -224,12 +224,12 @@ def test_a_checkpoint_knows_how_often_its_classes_occur(digits_folder: Path, tmp
         (["--preset", "mnist", "--set", "shape=3"], "shape must be an object"),
         (["--preset", "mnist", "--set", "batch_size=1000000000"], "'batch_size' is wrong"),
         (["--preset", "mnist", "--set", "batch_size"], "key=value"),
-        (["--preset", "mnist", "--set", "images=[1"], "not a value"),
+        (["--preset", "mnist", "--set", "samples=[1"], "not a value"),
         (["--preset", "mnist", "--set", "data.name=1"], "'data' has no settings"),
         (["--preset", "mnist", "--seed", "1e30"], "'seed' is wrong"),
         (["--preset", "mnist", "--seed=-1"], "'seed' is wrong"),
         (["--preset", "mnist", "--seed", "abc"], "'seed' is wrong"),
-        (["--preset", "mnist", "--images", "0"], "'images' is wrong"),
+        (["--preset", "mnist", "--samples", "0"], "'samples' is wrong"),
         (["--preset", "mnist", "--seconds=-1"], "'seconds' is wrong"),
         (["--preset", "mnist", "--seconds", "nan"], "'seconds' is wrong"),
         (["--preset", "mnist", "--seconds", "inf"], "'seconds' is wrong"),
@@ -263,7 +263,7 @@ def test_the_command_in_a_card_makes_the_same_recipe(preset: str, monkeypatch: p
     """Whatever was set, left out, or changed in the preset since."""
     from aigc_core.training import presets
 
-    recipe = presets.read_preset(preset) | {"seed": 3, "images": 99, "horizontal_flip": preset != "cifar10"}
+    recipe = presets.read_preset(preset) | {"seed": 3, "samples": 99, "horizontal_flip": preset != "cifar10"}
     recipe["parent"], recipe["data"] = "a model@step-0000001", "emoji:Smileys & Emotion"
     recipe["method_config"] = dict(recipe["method_config"]) | {"augmentation": "ada", "r2": {"gamma": 5e-05}}
     recipe["method_config"]["optimizer"] = {"learning_rate": {"value": 5e-05, "decay_from": 1}, "betas": [0.5, 0.9]}
@@ -345,7 +345,7 @@ def test_a_full_disk_stops_training_with_a_sentence_and_resume_goes_on(digits_fo
 
 
 def test_what_a_killed_save_left_is_cleared_away(digits_folder: Path, tmp_path: Path) -> None:
-    train(config(digits_folder, images=80), tmp_path / "run", trackers=())
+    train(config(digits_folder, samples=80), tmp_path / "run", trackers=())
     (tmp_path / "run" / ".step-0000020-abc").mkdir()
     train(config(digits_folder), tmp_path / "run", resume=True, trackers=())
     left = [path.name for path in sorted((tmp_path / "run").iterdir())]
@@ -354,7 +354,7 @@ def test_what_a_killed_save_left_is_cleared_away(digits_folder: Path, tmp_path: 
 
 @pytest.mark.parametrize("file", ["discriminator.safetensors", "generator_optimizer.safetensors", "counters.json"])
 def test_a_damaged_state_is_not_resumed(file: str, digits_folder: Path, tmp_path: Path) -> None:
-    newest = train(config(digits_folder, images=80), tmp_path / "run", trackers=())
+    newest = train(config(digits_folder, samples=80), tmp_path / "run", trackers=())
     path = newest / "training_state" / file
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(AIGCError, match="cannot be resumed") as caught:
@@ -368,7 +368,7 @@ def test_a_damaged_state_is_not_resumed(file: str, digits_folder: Path, tmp_path
 def test_a_child_starts_from_its_parent_and_counts_on(digits_folder: Path, tmp_path: Path) -> None:
     parent = train(config(digits_folder), tmp_path / "parent")
     still = {"optimizer": {"learning_rate": 1e-12, "discriminator_learning_rate": 1e-3}}
-    changes = {"parent": str(parent), "method_config": still, "images": 80, "checkpoint_images": 40, "seed": 5}
+    changes = {"parent": str(parent), "method_config": still, "samples": 80, "checkpoint_samples": 40, "seed": 5}
     child = train(config(digits_folder, **changes), tmp_path / "child")
     assert [folder.name for folder in step_folders(tmp_path / "child")] == ["step-0000025", "step-0000030"]
     made = Checkpoint.from_pretrained(child)
@@ -377,7 +377,7 @@ def test_a_child_starts_from_its_parent_and_counts_on(digits_folder: Path, tmp_p
     for name, tensor in load_file(child / WEIGHTS_FILE).items():
         torch.testing.assert_close(tensor, weights[name], rtol=0, atol=1e-9)
 
-    longer = train(config(digits_folder, **changes | {"images": 120}), tmp_path / "child", resume=True)
+    longer = train(config(digits_folder, **changes | {"samples": 120}), tmp_path / "child", resume=True)
     assert longer.name == "step-0000035"
 
     with pytest.raises(AIGCError, match="another architecture than the new run"):
@@ -388,7 +388,7 @@ def test_a_discriminator_that_has_won_is_told_once(
     digits_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     winning = {"r1": None, "optimizer": {"learning_rate": 1e-9, "discriminator_learning_rate": 1e-2}}
-    train(config(digits_folder, method_config=winning, images=2400), tmp_path / "run", trackers=())
+    train(config(digits_folder, method_config=winning, samples=2400), tmp_path / "run", trackers=())
     assert capsys.readouterr().err.count("the discriminator has won") == 1
 
 
@@ -408,19 +408,22 @@ class ConstantGenerator(Generator):
 def test_identical_samples_are_told(digits_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     constant = Architecture(MLPConfig, ConstantGenerator, architectures["mlp"].discriminator)
     architectures.register("constant", constant)
-    train(config(digits_folder, architecture="constant", images=8), tmp_path / "run", trackers=())
+    train(config(digits_folder, architecture="constant", samples=8), tmp_path / "run", trackers=())
     assert "all samples look the same" in capsys.readouterr().err
 
 
 def test_progress_shows_speed_time_left_and_losses(digits_folder: Path, tmp_path: Path) -> None:
     for length, pattern in (
-        (["--images", "1600"], r"\d+%\|.*1\.60k \[\d\d:\d\d<\d\d:\d\d, +[\d.]+k?img/s, discriminator_loss=[\d.]+"),
-        (["--seconds", "4"], r"\d+%\|.*/4 s \[\d\d:\d\d<\d\d:\d\d, img/s=\d+, discriminator_loss=[\d.]+"),
+        (
+            ["--samples", "1600"],
+            r"\d+%\|.*1\.60k \[\d\d:\d\d<\d\d:\d\d, +[\d.]+k? samples/s, discriminator_loss=[\d.]+",
+        ),
+        (["--seconds", "4"], r"\d+%\|.*/4 s \[\d\d:\d\d<\d\d:\d\d, samples/s=\d+, discriminator_loss=[\d.]+"),
     ):
         words = command(digits_folder, tmp_path / length[0], 0)
-        words[words.index("--images") : words.index("--images") + 2] = length
+        words[words.index("--samples") : words.index("--samples") + 2] = length
         words += ["--set=architecture=mlp", "--set=architecture_config={}", "--set=method_config={}"]
-        words += ["--set=checkpoint_images=1000000"]
+        words += ["--set=checkpoint_samples=1000000"]
         result = subprocess.run(words, env=ONE_THREAD, capture_output=True, text=True, check=True)
         assert re.search(pattern, result.stderr), result.stderr
         assert result.stdout == f"{step_folders(tmp_path / length[0])[-1]}\n"

@@ -286,7 +286,7 @@ def test_runs_resume_to_the_same_weights(method: str, predicts: str, digits_fold
         "method_config": {"learning_rate": 1e-3},
     }
     whole = train(config(digits_folder, **settings), tmp_path / "whole", trackers=())
-    train(config(digits_folder, **settings | {"images": 80}), tmp_path / "parts", trackers=())
+    train(config(digits_folder, **settings | {"samples": 80}), tmp_path / "parts", trackers=())
     resumed = train(config(digits_folder, **settings), tmp_path / "parts", resume=True, trackers=())
     weights = [load_file(folder / "model.safetensors") for folder in (whole, resumed)]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])

@@ -265,7 +265,7 @@ def test_resumed_training_equals_training_that_never_stopped(
 ) -> None:
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")  # a GPU's libraries add in no fixed order
 
-    def run(folder: Path, images: int, resume: bool) -> Path:
+    def run(folder: Path, samples: int, resume: bool) -> Path:
         config = TrainingConfig(
             data=str(digits_folder),
             resolution=28,
@@ -273,7 +273,7 @@ def test_resumed_training_equals_training_that_never_stopped(
             architecture=name,
             architecture_config=SMALL.get(name, {}) | ({"style_mixing": 0.9} if name == "style" else {}),
             method_config={"r1": {"gamma": 1.0, "interval": 2}, "optimizer": {"learning_rate": 1e-3}},
-            images=images,
+            samples=samples,
             batch_size=4,
         )
         return train(config, folder, resume=resume, trackers=())
@@ -363,7 +363,7 @@ def test_an_architecture_from_outside_trains_and_samples(digits_folder: Path, tm
         "resolution=28",
         "channels=1",
     ]
-    assert main([*words, "--images", "64", *(f"--set={setting}" for setting in settings)]) == 0
+    assert main([*words, "--samples", "64", *(f"--set={setting}" for setting in settings)]) == 0
     (newest,) = (tmp_path / "run").glob("step-*")
     assert Checkpoint.from_pretrained(newest).model.noise_shape == (7,)
     assert main(["sample", str(newest), "--num", "2", "--out", str(tmp_path / "samples.npz"), "--format", "npz"]) == 0

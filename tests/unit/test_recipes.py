@@ -89,6 +89,16 @@ def test_presets_are_of_today(name: str) -> None:
     assert upgrade_recipe(recipe) == recipe
 
 
+def test_settings_by_the_names_they_had_when_there_were_images_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    today = TrainingConfig(data="mnist", samples=7, checkpoint_samples=None)
+    assert TrainingConfig.model_validate({"data": "mnist", "images": 7, "checkpoint_images": None}) == today
+    asked: list[TrainingConfig] = []
+    monkeypatch.setattr("aigc_core.pipeline.train", lambda config, *_, **__: asked.append(config))
+    words = ["train", "--preset", "mnist-mlp", "--images", "99", "--set", "checkpoint_images=5", "--out", "RUN"]
+    assert main(words) == 0
+    assert (asked[0].samples, asked[0].checkpoint_samples) == (99, 5)
+
+
 SHIPPED = sorted((ROOT / "checkpoints").rglob("config.json"))
 
 

@@ -386,8 +386,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = ["--set=shape.length=32", '--set=architecture_config={"depth": 1, "width": 16, "heads": 2}']
     words += [
         "--set=batch_size=4",
-        "--set=checkpoint_images=40",
-        "--images=80",
+        "--set=checkpoint_samples=40",
+        "--samples=80",
         "--set=method_config.learning_rate=1e-3",
     ]
     command = ["train", "--preset", "text", "--data", str(folder / "lines.txt"), "--out", str(folder / "run"), *words]
@@ -435,23 +435,23 @@ def test_code_says_in_its_first_line_where_it_comes_from(
 
 def test_resumed_to_the_bit(run: Path, tmp_path: Path) -> None:
     recipe = Checkpoint.from_pretrained(run).config.recipe
-    words = [f"--set=shape.length={recipe['shape']['length']}", "--set=checkpoint_images=40", "--set=batch_size=4"]
+    words = [f"--set=shape.length={recipe['shape']['length']}", "--set=checkpoint_samples=40", "--set=batch_size=4"]
     words += ["--set=method_config.learning_rate=1e-3"]  # what a share of the run decides would differ
     words += ['--set=architecture_config={"depth": 1, "width": 16, "heads": 2}']
     command = ["train", "--preset", "text", "--data", recipe["data"], "--out", str(tmp_path / "run"), *words]
-    assert main([*command, "--images", "40"]) == 0
-    assert main(["train", "--out", str(tmp_path / "run"), "--resume", "--images", "80"]) == 0
+    assert main([*command, "--samples", "40"]) == 0
+    assert main(["train", "--out", str(tmp_path / "run"), "--resume", "--samples", "80"]) == 0
     ours, theirs = (Checkpoint.from_pretrained(folder).model.state_dict() for folder in (tmp_path / "run", run))
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
 def test_pieces_are_learnt_resumed_and_a_parent_of_before_is_taken(run: Path, tmp_path: Path) -> None:
     recipe = Checkpoint.from_pretrained(run).config.recipe
-    words = ["--preset=text", f"--data={recipe['data']}", "--set=batch_size=4", "--set=checkpoint_images=8"]
+    words = ["--preset=text", f"--data={recipe['data']}", "--set=batch_size=4", "--set=checkpoint_samples=8"]
     words += ["--set=shape.length=32", '--set=architecture_config={"depth": 1, "width": 16, "heads": 2}']
     pieces = [*words, "--set=shape.tokenizer=bpe", "--set=shape.vocabulary_size=280"]
     for images, resume in (("8", []), ("16", ["--resume"])):
-        assert main(["train", *pieces, "--images", images, "--out", str(tmp_path / "bpe"), *resume]) == 0
+        assert main(["train", *pieces, "--samples", images, "--out", str(tmp_path / "bpe"), *resume]) == 0
     shape = Checkpoint.from_pretrained(tmp_path / "bpe").modality
     assert isinstance(shape, TextModality) and shape.vocabulary_size == 280
     newest = Checkpoint.from_pretrained(run).path
@@ -461,7 +461,7 @@ def test_pieces_are_learnt_resumed_and_a_parent_of_before_is_taken(run: Path, tm
     config = json.loads((old / "config.json").read_text())
     config["shape"] = {"tokenizer": "bytes", "length": 32}
     (old / "config.json").write_text(json.dumps(config))
-    assert main(["train", *words, "--images=8", f"--parent={old}", "--out", str(tmp_path / "child")]) == 0
+    assert main(["train", *words, "--samples=8", f"--parent={old}", "--out", str(tmp_path / "child")]) == 0
 
 
 # What is refused

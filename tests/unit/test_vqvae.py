@@ -275,9 +275,9 @@ def recipe(folder: Path) -> TrainingConfig:
         architecture_config=TINY,
         method="two-phase",
         method_config={"autoencoder_share": 0.5},
-        images=160,
+        samples=160,
         batch_size=8,
-        checkpoint_images=32,
+        checkpoint_samples=32,
         ema_half_life=50,
     )
 

@@ -20,7 +20,7 @@ from aigc_core.training.recipe import TrainingConfig
 from .legacy import upgrade_recipe
 
 _folders = [Path(__file__).parent]
-OPTIONS = ("data", "images", "seconds", "parent", "seed")
+OPTIONS = ("data", "samples", "seconds", "parent", "seed")
 """The settings that have an option of their own; `--set` changes the others."""
 
 
@@ -93,11 +93,11 @@ def command_for(recipe: dict[str, Any]) -> str:
         parse_config(TrainingConfig, settings, "The recipe").model_dump(mode="json") for settings in (preset, made)
     )
     words = ["python", "-m", "aigc_core", "train", "--preset", preset["preset"]]
-    # --images and --seconds exclude each other on the command line, where either takes the other's place.
+    # --samples and --seconds exclude each other on the command line, where either takes the other's place.
     timed = wanted["seconds"] is not None
-    options = [name for name in OPTIONS if name != ("images" if timed else "seconds")]
+    options = [name for name in OPTIONS if name != ("samples" if timed else "seconds")]
     for name in options:
-        if wanted[name] != plain[name] or (name == "images" and plain["seconds"] is not None):
+        if wanted[name] != plain[name] or (name == "samples" and plain["seconds"] is not None):
             words += [f"--{name}", str(wanted[name])]
     others = {name: value for name, value in wanted.items() if name not in (*options, "seconds")}
     for key, value in _changes(plain, others):
