@@ -38,7 +38,8 @@ def how_far(job: Job) -> str:
     if job.progress.stage == "reference":
         return t("reading the reference data")
     if job.progress.stage == "figures":
-        return t("computing the figures")
+        figure = job.progress.figure
+        return t("computing {figure}", figure=t(figure)) if figure else t("computing the figures")
     share, seconds = f"{job.progress.share:.0%}", job.progress.eta_seconds
     if seconds is None:
         return share

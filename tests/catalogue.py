@@ -16,7 +16,7 @@ from babel.messages.pofile import read_po, write_po
 from aigc_core.translation import CATALOGUE
 
 ROOT = Path(__file__).parents[1]
-KEYWORDS = {"AIGCError", "HubUnreachable", "Sentence", "translate", "text", "word", "t", "Registry", "find"}
+KEYWORDS = {"AIGCError", "HubUnreachable", "NotOnHub", "Sentence", "translate", "text", "word", "t", "Registry", "find"}
 """Functions whose first argument is a sentence, or the choice between two."""
 UNUSED_HEADERS = (b'"POT-', b'"PO-', b'"Report-', b'"Last-', b'"Language-Team', b'"Generated-')
 """Dates and addresses of a translator's office."""

@@ -65,14 +65,32 @@ def missing_checkpoint(reference: CheckpointReference) -> AIGCError:
                 config_file=CONFIG_FILE,
                 weights_file=WEIGHTS_FILE,
             )
-        beside = [folder for folder in path.expanduser().parent.iterdir() if folder.is_dir()]
-        known = {folder.name for folder in beside if (folder / CONFIG_FILE).is_file() or step_folders(folder)}
-    except (OSError, ValueError, RuntimeError):  # the folder around it is missing, too, or cannot be read
-        known = set()
-    if near := difflib.get_close_matches(path.name, sorted(known)):
-        named = [f"'{replace(reference, location=str(path.with_name(one)))}'" for one in near]
-        return AIGCError("There is no folder '{name}' here; near it are {near}.", name=name, near=", ".join(named))
+    except (OSError, ValueError, RuntimeError):  # too long, with a NUL, or of an unknown user
+        pass
+    if near := checkpoints_near(reference):
+        return AIGCError("There is no folder '{name}' here; near it are {near}.", name=name, near=", ".join(near))
     return AIGCError("There is no folder '{name}' here; name a checkpoint's, or owner/name on the Hub.", name=name)
+
+
+def checkpoints_near(reference: CheckpointReference) -> list[str]:
+    """References in quotes to the local checkpoints whose names, or whose folder's name, are spelt alike."""
+    path = Path(reference.location)
+    parent = path.parent
+    try:
+        if parent.expanduser().is_dir():
+            parents = [parent]
+        else:
+            around = {folder.name for folder in parent.parent.expanduser().iterdir() if folder.is_dir()}
+            parents = [parent.with_name(name) for name in difflib.get_close_matches(parent.name, sorted(around))]
+        near = [one / name for one in parents for name in difflib.get_close_matches(path.name, _checkpoint_names(one))]
+    except (OSError, ValueError, RuntimeError):  # the folder around it is missing, too, or cannot be read
+        return []
+    return [f"'{replace(reference, location=str(one))}'" for one in near]
+
+
+def _checkpoint_names(folder: Path) -> list[str]:
+    beside = [path for path in folder.expanduser().iterdir() if path.is_dir()]
+    return sorted(path.name for path in beside if (path / CONFIG_FILE).is_file() or step_folders(path))
 
 
 def step_folders(folder: Path) -> list[Path]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+import shlex
+from argparse import SUPPRESS, ArgumentParser, Namespace
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from aigc_core.escaping import split_escaped, unescape
 from aigc_core.evaluation.comparison import compare
 from aigc_core.evaluation.results import FIGURES, Result, read_results
 from aigc_core.hub.resolve import resolve_reference
+from aigc_core.translation import environment_language, translate
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -23,7 +26,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="two or more evaluated checkpoints; REF,REF,… is a group: training seeds of one recipe, taken together "
         "(a comma in a name is written \\,)",
     )
-    parser.add_argument("--figure", default="fid", choices=sorted(FIGURES))
+    parser.add_argument("--metric", default="fid", choices=sorted(FIGURES), metavar="METRIC", help="by default fid")
+    parser.add_argument("--figure", dest="metric", default=SUPPRESS, help=SUPPRESS)  # as earlier commands have it
 
 
 def run(arguments: Namespace) -> int:
@@ -35,20 +39,32 @@ def run(arguments: Namespace) -> int:
         shared = set.intersection(*({*member} for member in members))
         if not shared:
             raise AIGCError(
-                "'{first}' and '{second}' share no protocol; evaluate both in the same way.", first=first, second=second
+                "'{first}' and '{second}' were not evaluated in the same way; run: {command}",
+                first=first,
+                second=second,
+                command=evaluate_command(_members(first) + _members(second)),
             )
         for protocol in sorted(shared):
             a, b = ([member[protocol] for member in group] for group in (ours, theirs))
-            verdict = compare(a, b, arguments.figure)
-            print(f"{first} and {second}: {verdict.outcome}. {verdict.sentence}")
+            verdict = compare(a, b, arguments.metric)
+            print(translate(verdict.sentence(first, second), environment_language()))
     return 0
+
+
+def evaluate_command(references: Sequence[str]) -> str:
+    """The command that measures checkpoints in one way, to be pasted into a shell."""
+    return shlex.join(["python", "-m", "aigc_core", "evaluate", *references])
+
+
+def _members(name: str) -> list[str]:
+    """The references of REF,REF,…, or the one that the whole name is."""
+    alone = CheckpointReference.parse(name).folder
+    return [name] if alone else [unescape(part, ",") for part in split_escaped(name, ",")]
 
 
 def _group(name: str) -> list[dict[str, Result]]:
     """The results, by protocol, of each member of REF,REF,…, which are to be of different training seeds."""
-    alone = CheckpointReference.parse(name).folder
-    references = [name] if alone else [unescape(part, ",") for part in split_escaped(name, ",")]
-    members = [(reference, resolve_reference(reference)) for reference in references]
+    members = [(reference, resolve_reference(reference)) for reference in _members(name)]
     if len(members) > 1:
         seeds = {read_config(folder).recipe.get("seed", 0) for _, folder in members}
         if len(seeds) < len(members):
@@ -63,6 +79,8 @@ def _results(reference: str, folder: Path) -> dict[str, Result]:
     if not results:
         read_config(folder)  # first of all, it is to be a checkpoint
         raise AIGCError(
-            "'{reference}' has not been evaluated; run: python -m aigc_core evaluate {reference}", reference=reference
+            "'{reference}' has not been evaluated; run: {command}",
+            reference=reference,
+            command=evaluate_command([reference]),
         )
     return results

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from aigc_core.checkpoint.folder import step_folders
 from aigc_core.checkpoint.layout import CONFIG_FILE
 from aigc_core.checkpoint.reference import CheckpointReference
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.evaluation.evaluate import (
     DEFAULT_NUM_SAMPLES,
     default_reference,
@@ -25,7 +25,7 @@ from aigc_core.evaluation.evaluate import (
     follows_default,
     load_reference,
 )
-from aigc_core.evaluation.progress import ProgressLines, print_start
+from aigc_core.evaluation.progress import ProgressLines, print_figure, print_start
 from aigc_core.evaluation.reference import Reference
 from aigc_core.evaluation.results import ENOUGH_IMAGES, FEW_IMAGES, FIGURES, NOT_MEASURED, Result
 from aigc_core.hub.card import write_card
@@ -33,8 +33,11 @@ from aigc_core.loading import load_checkpoint
 from aigc_core.metrics.extractors import extractor_names
 from aigc_core.modalities.base import modalities
 from aigc_core.pipeline import Checkpoint
+from aigc_core.translation import environment_language, translate
 
 from .statements import add_state, stated_of
+
+READING = Sentence("reading the real images")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -79,10 +82,17 @@ def run(arguments: Namespace) -> int:
     if arguments.folder is not None:
         if arguments.reference is None:
             raise AIGCError("--folder needs --reference: a data set, or a folder of real images.")
-        with _warnings_last():
+        with _warnings_last(), tqdm(bar_format="{desc} [{elapsed}]", disable=arguments.json) as bar:
+            bar.set_description_str(f"{arguments.folder}: {_told(READING)}")
             result = evaluate_folder(
-                arguments.folder, arguments.reference, arguments.extractor, arguments.weights, arguments.metrics
+                arguments.folder,
+                arguments.reference,
+                arguments.extractor,
+                arguments.weights,
+                arguments.metrics,
+                measuring=lambda title: bar.set_description_str(f"{arguments.folder}: {_told(title)}"),
             )
+            bar.set_description_str(str(arguments.folder))
             _print(str(arguments.folder), result, arguments)
         return 0
     references = {}
@@ -97,13 +107,14 @@ def _evaluate(name: str, arguments: Namespace, references: dict[tuple[object, ..
     if arguments.progress == "json":
         print_start()
     checkpoint = load_checkpoint(name, stated=stated_of(arguments))
-    with _progress_shown(name, arguments) as show:
+    with _progress_shown(name, arguments) as (show, measuring):
         result = evaluate(
             checkpoint,
             reference=_reference_for(checkpoint, arguments, references),
             num_samples=arguments.num_samples,
             metrics=arguments.metrics,
             progress=show,
+            measuring=measuring,
         )
     _print(name, result, arguments)
     if checkpoint.path is not None and follows_default(result.protocol, checkpoint.config):
@@ -132,17 +143,25 @@ def _reference_for(
 
 
 @contextmanager
-def _progress_shown(name: str, arguments: Namespace) -> Iterator[Callable[[float], None]]:
-    """Yield what shows the share of samples drawn: as lines of JSON, or as a bar unless the results are JSON."""
+def _progress_shown(name: str, arguments: Namespace) -> Iterator[tuple[Callable[[float], None], Callable[[str], None]]]:
+    """Yield what shows the share of samples drawn, and then the figure being computed: as lines of JSON, or as a bar
+    unless the results are JSON."""
     if arguments.progress == "json":
-        yield ProgressLines()
+        yield ProgressLines(), print_figure
         return
-    with tqdm(total=arguments.num_samples, unit=" samples", desc=name, disable=arguments.json) as bar:
+    with tqdm(total=arguments.num_samples, unit=" samples", disable=arguments.json) as bar:
+        bar.set_description(f"{name}: {_told(READING)}")
 
         def show(share: float) -> None:
+            bar.set_description(name, refresh=False)
             bar.update(round(share * arguments.num_samples) - bar.n)
 
-        yield show
+        yield show, lambda title: bar.set_description(f"{name}: {_told(title)}")
+        bar.set_description(name)
+
+
+def _told(sentence: str) -> str:
+    return translate(sentence, environment_language())
 
 
 @contextmanager

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import zlib
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from zipfile import BadZipFile, ZipFile, is_zipfile
 
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.families.base import WatermarkingModel
 from aigc_core.loading import load_checkpoint
 from aigc_core.modalities.base import modalities
 from aigc_core.modalities.provenance import DIGITAL_SOURCE_TYPE, Provenance
 from aigc_core.pipeline import Checkpoint
 from aigc_core.rng import MAX_SEED
+from aigc_core.sampling.movie import MOVIE_SUFFIXES, read_movie
 from aigc_core.sampling.request import SampleRequest
 from aigc_core.sampling.sample import sample
+from aigc_core.translation import environment_language, translate, translate_error
+
+MAX_BYTES = 2**28
+"""Larger files of an archive are left out."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("file", help="a file made by AIGC Studio, such as a PNG")
+    parser.add_argument("file", help="a file made by AIGC Studio (PNG, text, sound, GIF, MP4), or a zip of such")
     parser.add_argument("--checkpoint", help="where the model is now, if not where the file says")
     parser.add_argument(
         "--watermark-key", help="look for the watermark of this key; by default that of the request, or 0"
@@ -26,25 +34,34 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     file, key = Path(arguments.file), _key_of(arguments.watermark_key)
+    inspect = _inspect_archive if is_zipfile(file) else _inspect
+    inspect(file, arguments.checkpoint, key)
+    return 0
+
+
+def _inspect(file: Path, reference: str | None, key: int | None) -> None:
+    """Print what a file says of itself, and whether its content can be made again. Raises AIGCError if it cannot."""
+    is_movie = file.suffix.lower() in MOVIE_SUFFIXES
     try:
-        provenance = _read(file)
+        provenance = read_movie(file) if is_movie else _read(file)
     except AIGCError:
-        found = (
-            _watermark(file, load_checkpoint(arguments.checkpoint, device="cpu"), key) if arguments.checkpoint else ""
-        )
+        found = "" if is_movie or not reference else _watermark(file, load_checkpoint(reference, device="cpu"), key)
         if not found:
             raise
         print(found)  # the mark is in the text itself
-        return 0
+        return
     generated = provenance.source_type == DIGITAL_SOURCE_TYPE and provenance.aigc.get("Label") == "1"
     print(f"AI-generated: {'yes' if generated else 'not stated'} ({provenance.source_type})")
     print("AIGC (GB 45438-2025): " + ", ".join(f"{key} {value}" for key, value in provenance.aigc.items() if value))
+    if is_movie:
+        print(translate(Sentence("It leads from sample to sample; the way is not kept in it."), environment_language()))
+        return
     print(f"weights: sha256 {provenance.weights}")
     if not provenance.request:
         raise AIGCError("This was not made from a seed alone, so it cannot be made again.")
     request = SampleRequest.from_canonical(provenance.request)
     print(f"request: {request.canonical()}")
-    reference = arguments.checkpoint or request.checkpoint
+    reference = reference or request.checkpoint
     if not reference:
         raise AIGCError("This file does not say where its model is; name it with --checkpoint.")
     checkpoint = load_checkpoint(reference, device="cpu")
@@ -59,7 +76,38 @@ def run(arguments: Namespace) -> int:
     if found := _watermark(file, checkpoint, own if key is None else key):
         print(found)
     print(checkpoint.modality.verify(file, lambda: sample(checkpoint, request).stored, request.count))
-    return 0
+
+
+def _inspect_archive(file: Path, reference: str | None, key: int | None) -> None:
+    """The same of each file in an archive that may hold samples."""
+    suffixes = {*MOVIE_SUFFIXES, *(suffix for name in modalities for suffix in modalities[name].suffixes)}
+    failed = count = 0
+    with ZipFile(file) as archive, TemporaryDirectory() as folder:
+        for member in archive.infolist():
+            name = PurePosixPath(member.filename).name[-100:]
+            if member.is_dir() or PurePosixPath(name).suffix.lower() not in suffixes or member.file_size > MAX_BYTES:
+                continue
+            count += 1
+            print(f"{member.filename}:")
+            try:
+                (unpacked := Path(folder) / name).write_bytes(archive.read(member))
+                _inspect(unpacked, reference, key)
+                unpacked.unlink()
+            except (BadZipFile, NotImplementedError, RuntimeError, zlib.error):  # damaged, or enciphered
+                failed += 1
+                print("  cannot be unpacked")
+            except AIGCError as error:
+                failed += 1
+                print(translate_error(error, environment_language()))
+    if not count:
+        raise AIGCError("'{name}' is an archive without a file that says where it comes from.", name=file.name)
+    if failed:
+        raise AIGCError(
+            "Of {count} files in '{name}', {failed} could not be made again.",
+            count=count,
+            name=file.name,
+            failed=failed,
+        )
 
 
 def _key_of(text: str | None) -> int | None:

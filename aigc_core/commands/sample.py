@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import zipfile
-from argparse import ArgumentParser, Namespace
+from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -21,7 +21,8 @@ from aigc_core.modalities.image import ImageModality, image_grid, image_kind
 from aigc_core.modalities.png import save_png
 from aigc_core.modalities.provenance import Statement
 from aigc_core.pipeline import Checkpoint
-from aigc_core.sampling.interpolation import CURVES, interpolate, write_movie
+from aigc_core.sampling.interpolation import CURVES, interpolate
+from aigc_core.sampling.movie import write_movie
 from aigc_core.sampling.request import SampleRequest
 from aigc_core.sampling.sample import sample
 
@@ -35,11 +36,13 @@ MOVIE_FRAMES, STRIP_FRAMES = 20, 5
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("checkpoint", help="folder, folder@step-…, or owner/name on the Hub")
-    parser.add_argument("--seed", default="0", help="seed of the first image")
-    parser.add_argument("--num", default="16", help="how many images; image k has seed + k")
+    parser.add_argument("--seed", default="0", help="seed of the first sample")
+    parser.add_argument("--count", default="16", help="how many samples; sample k has seed + k")
     parser.add_argument("--out", required=True, help="a folder, or a file: a grid where it is a .png")
-    parser.add_argument("--label", default="", help="classes by number or name: 3; Bag,Coat; Bag:0.7+Coat:0.3; 3\\+")
+    parser.add_argument("--labels", default="", help="classes by number or name: 3; Bag,Coat; Bag:0.7+Coat:0.3; 3\\+")
     parser.add_argument("--prompt", default="", help="what each sample begins with, for models that take it")
+    for earlier, name in (("--num", "count"), ("--label", "labels")):  # as commands that people kept have it
+        parser.add_argument(earlier, dest=name, default=SUPPRESS, help=SUPPRESS)
     parser.add_argument("--truncation", help="0 to 1; smaller is closer to the average image")
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="another option of the model's family"
@@ -55,8 +58,8 @@ def run(arguments: Namespace) -> int:
     values = {
         "checkpoint": arguments.checkpoint,
         "seed": arguments.seed,
-        "count": arguments.num,
-        "labels": arguments.label,
+        "count": arguments.count,
+        "labels": arguments.labels,
         "prompt": arguments.prompt,
         "options": _options(arguments),
     }

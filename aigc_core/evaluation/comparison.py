@@ -10,7 +10,7 @@ from typing import Literal
 import numpy
 from scipy import stats
 
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.metrics.estimate import Estimate
 
 from .results import FIGURES, Protocol, Result
@@ -27,13 +27,41 @@ class Verdict:
     """How the first of two checkpoints stands to the second in one figure.
 
     `confidence`, from 0.5 to 1, is that of the difference's sign. `detectable`: the smallest difference that would have
-    been found in nine of ten cases, in units of the figure.
+    been found in nine of ten cases, in units of the figure, whose name is `figure`. `values`: what the two have.
     """
 
     outcome: Literal["better", "worse", "tie"]
     confidence: float
     detectable: float
-    sentence: str
+    figure: str
+    values: tuple[str, str]
+
+    def sentence(self, first: str, second: str) -> Sentence:
+        """The verdict in words, on two checkpoints of these names."""
+        values = {
+            "first": first,
+            "second": second,
+            "figure": Sentence(FIGURES[self.figure].title),
+            "ours": self.values[0],
+            "theirs": self.values[1],
+            "confidence": "> 99.9 %" if self.confidence > 0.999 else f"{self.confidence:.1%}",
+        }
+        if self.outcome == "better":
+            return Sentence(
+                "{first} is better than {second}: {figure} {ours} against {theirs} (confidence {confidence}).", **values
+            )
+        if self.outcome == "worse":
+            return Sentence(
+                "{first} is worse than {second}: {figure} {ours} against {theirs} (confidence {confidence}).", **values
+            )
+        return Sentence(
+            "{first} and {second} cannot be told apart: {figure} {ours} against {theirs} (confidence {confidence}; "
+            "{needed:.0%} are needed). A difference of {detectable:.2g} would have been found in nine of ten cases; "
+            "more samples find smaller ones.",
+            **values,
+            needed=CERTAIN,
+            detectable=self.detectable,
+        )
 
 
 def compare(first: Result | Sequence[Result], second: Result | Sequence[Result], figure: str = "fid") -> Verdict:
@@ -64,7 +92,7 @@ def compare(first: Result | Sequence[Result], second: Result | Sequence[Result],
         difference = float(_beyond_bias(difference, bias - other_bias))
     else:
         raise AIGCError("A group of training seeds can only be compared with another group of two or more.")
-    return _verdict(figure, difference, deviation, freedom, f"{_with_error(a)} against {_with_error(b)}")
+    return _verdict(figure, difference, deviation, freedom, (_with_error(a), _with_error(b)))
 
 
 def disagreement(first: Sequence[Result], second: Sequence[Result], protocol: Protocol, figure: str) -> list[str]:
@@ -140,21 +168,14 @@ def _welch(a: list[float], b: list[float]) -> tuple[float, float, float]:
     return float(numpy.mean(a) - numpy.mean(b)), math.sqrt(total), float(freedom)
 
 
-def _verdict(figure: str, difference: float, deviation: float, freedom: float, values: str) -> Verdict:
-    kind = FIGURES[figure]
+def _verdict(figure: str, difference: float, deviation: float, freedom: float, values: tuple[str, str]) -> Verdict:
     deviation = float(_floored(deviation, difference))
     confidence = float(stats.t.cdf(abs(difference) / deviation, freedom))
-    told = "> 99.9 %" if confidence > 0.999 else f"{confidence:.1%}"
     detectable = float(_critical(freedom) + stats.t.ppf(POWER, freedom)) * deviation
     if abs(difference) < _critical(freedom) * deviation:
-        sentence = (
-            f"No difference can be told: {kind.title} {values} (confidence {told}; {CERTAIN:.0%} are needed). "
-            f"One of {detectable:.2g} would have been found in nine of ten cases; more samples find smaller ones."
-        )
-        return Verdict("tie", confidence, detectable, sentence)
-    outcome = "better" if (difference < 0) == (kind.better == "lower") else "worse"
-    sentence = f"The first is {outcome}: {kind.title} {values} (confidence {told})."
-    return Verdict(outcome, confidence, detectable, sentence)
+        return Verdict("tie", confidence, detectable, figure, values)
+    outcome = "better" if (difference < 0) == (FIGURES[figure].better == "lower") else "worse"
+    return Verdict(outcome, confidence, detectable, figure, values)
 
 
 def _critical(freedom: numpy.ndarray | float) -> numpy.ndarray:

@@ -11,7 +11,6 @@ import json
 import time
 import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -32,7 +31,7 @@ from aigc_core.metrics.balance import class_imbalance, class_shares, mode_covera
 from aigc_core.metrics.bits_per_dimension import bits_per_dimension
 from aigc_core.metrics.catalogue import too_few_samples
 from aigc_core.metrics.estimate import Estimate, Sizes
-from aigc_core.metrics.extractors import Extractor, default_extractor, load_extractor
+from aigc_core.metrics.extractors import Extractor, default_extractor, load_extractor, own_extractor
 from aigc_core.metrics.fid import Moments, fid_figures
 from aigc_core.metrics.inception_score import inception_score
 from aigc_core.metrics.kid import kernel_distance
@@ -110,6 +109,7 @@ def evaluate(
     num_samples: int = DEFAULT_NUM_SAMPLES,
     metrics: Collection[str] = tuple(FIGURES),
     progress: Callable[[float], None] = lambda share: None,
+    measuring: Callable[[str], None] = lambda title: None,
 ) -> Result:
     """Measure a checkpoint and write the result into its folder's `eval/`, if it lies in one and can be written to.
 
@@ -117,13 +117,14 @@ def evaluate(
     `reference`: a loaded one, to be shared by several checkpoints, or DATASET, DATASET:SPLIT or a folder; by default
     the data that `default_reference` finds. `extractor` and `weights` are for a reference that is not loaded
     yet. `metrics`: names of FIGURES. `progress` is called with the share of samples drawn; what it raises stops the
-    evaluation, and the features extracted so far are kept. Memorisation is measured only beside the very images that
+    evaluation, and the features extracted so far are kept. `measuring` is called with the title of each figure that is
+    about to be computed. Memorisation is measured only beside the very images that
     the checkpoint was trained on; a warning says why it was not, or that the result or the cache cannot be written.
     Raises AIGCError when data or extractor cannot be had.
     """
     kind = checkpoint.modality
     if kind.map_shape is None and not isinstance(reference, Reference):
-        result = evaluate_stored(checkpoint, reference, num_samples, metrics, progress)
+        result = evaluate_stored(checkpoint, reference, num_samples, metrics, progress, measuring)
         if checkpoint.path is not None:
             _keep(result, checkpoint.path)
         return result
@@ -138,13 +139,14 @@ def evaluate(
     asked = sampled.labels if conditional else None
     min_samples = _too_few(sampled, reference, metrics)
     metrics = [name for name in metrics if name not in min_samples]
-    figures = _figures(sampled, reference, asked, metrics)
+    figures = _figures(sampled, reference, asked, metrics, measuring)
     if "bits_per_dimension" in metrics and isinstance(kind, ImageModality):  # of others, nothing is stored in 8 bits
         bits, _ = real_sample_bits(checkpoint, reference.data, SAMPLING_SEED)
         figures |= {} if bits is None else {"bits_per_dimension": bits_per_dimension(bits)}
     neighbours, picture = (), None
     training = _training_reference(checkpoint.config, reference) if "memorisation" in metrics else None
     if training is not None:
+        measuring(FIGURES["memorisation"].title)
         audited = resemblance(sampled.features[:AUDITED], training.features)
         figures["memorisation"] = memorised_share(audited.scores, reference.resemblance_to(training).scores)
         neighbours, picture = _most_copied(checkpoint, audited, training)
@@ -183,6 +185,7 @@ def evaluate_folder(
     extractor: str | None = None,
     weights: Path | None = None,
     metrics: Collection[str] = tuple(FIGURES),
+    measuring: Callable[[str], None] = lambda title: None,
 ) -> Result:
     """Measure the images of a folder, from whatever tool, and write the result into its `eval/`.
 
@@ -208,7 +211,7 @@ def evaluate_folder(
     metrics = [name for name in metrics if name not in min_samples]
     result = Result(
         protocol=protocol,
-        figures=_asked(_figures(sampled, real, None, metrics), metrics),
+        figures=_asked(_figures(sampled, real, None, metrics, measuring), metrics),
         min_samples=min_samples,
         classes=_classes(sampled, real, None),
         seconds=round(time.perf_counter() - started, 2),
@@ -255,9 +258,8 @@ def follows_default(protocol: Protocol, config: CheckpointConfig) -> bool:
     if not config.dataset:
         return False
     dataset, split = split_reference(config.dataset)
-    with suppress(AIGCError):  # no extractor was made for the data, so that there is no default to differ from
-        if protocol.extractor != default_extractor(dataset):
-            return False
+    if own_extractor(dataset) not in (None, protocol.extractor):
+        return False
     against = protocol.dataset, protocol.split
     return protocol.num_samples >= DEFAULT_NUM_SAMPLES and against == (public_name(dataset), split)
 
@@ -436,22 +438,31 @@ def _paths(checkpoint: StoredCheckpoint, extractor: Extractor) -> tuple[Tensor, 
 
 
 def _figures(
-    sampled: Sampled, reference: Reference, asked: Tensor | None, metrics: Collection[str]
+    sampled: Sampled,
+    reference: Reference,
+    asked: Tensor | None,
+    metrics: Collection[str],
+    measuring: Callable[[str], None],
 ) -> dict[str, Estimate]:
     """The figures asked for that can be measured; `asked`: labels [N, K], where they are the reference's classes."""
     features, logits = sampled.features, sampled.logits
     found: dict[str, Estimate] = {}
     if not {"fid", "fid_infinity"}.isdisjoint(metrics):
+        measuring(FIGURES["fid"].title)
         found |= fid_figures(features, reference.features, reference.moments, "fid_infinity" in metrics)
     if "kid" in metrics:
+        measuring(FIGURES["kid"].title)
         found["kid"] = kernel_distance(features, reference.features, reference.kernel_pairs(len(features)))
     if "is" in metrics and logits.shape[1]:
+        measuring(FIGURES["is"].title)
         found["is"] = inception_score(logits)
     if not {"precision", "recall", "density", "coverage"}.isdisjoint(metrics):
+        measuring(FIGURES["precision"].title)
         found |= neighbourhood_figures(
             features, reference.features, NEIGHBOURHOOD, DENSITY_NEIGHBOURHOOD, reference.radii
         )
     if "ppl" in metrics and sampled.paths is not None:
+        measuring(FIGURES["ppl"].title)
         found["ppl"] = path_length(*sampled.paths())
     if reference.is_classified:
         if asked is not None:

@@ -16,12 +16,14 @@ class Progress(Config):
     """What one line says.
 
     `stage`: reading the real images, drawing samples, or computing figures. `share` of the samples drawn, from 0 to 1.
-    `eta_seconds` until all are drawn, as fast as the last ones were; None where that is not known.
+    `eta_seconds` until all are drawn, as fast as the last ones were; None where that is not known. `figure`: the title
+    of the one being computed.
     """
 
     stage: Stage
     share: float = Field(ge=0, le=1)
     eta_seconds: float | None = Field(default=None, ge=0)
+    figure: str = ""
 
 
 class ProgressLines:
@@ -38,6 +40,11 @@ class ProgressLines:
         stage: Stage = "samples" if share < 1 else "figures"
         eta = (1 - share) * seconds / drawn if drawn > 0 else None
         _print(Progress(stage=stage, share=share, eta_seconds=eta))
+
+
+def print_figure(title: str) -> None:
+    """Print that all samples are drawn and a figure is being computed."""
+    _print(Progress(stage="figures", share=1, figure=title))
 
 
 def print_start() -> None:

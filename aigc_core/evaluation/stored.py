@@ -19,7 +19,7 @@ from aigc_core.sampling.request import SampleRequest
 from aigc_core.sampling.sample import sample
 
 from .likelihood import real_sample_bits
-from .results import SAMPLING_SEED, Protocol, Result
+from .results import FIGURES, SAMPLING_SEED, Protocol, Result
 from .training_set import check_may_be_read
 
 CHUNK = 1000
@@ -32,6 +32,7 @@ def evaluate_stored(
     num_samples: int,
     metrics: Collection[str],
     progress: Callable[[float], None],
+    measuring: Callable[[str], None],
 ) -> Result:
     """Measure a checkpoint against real samples: `reference`, or those it was trained on.
 
@@ -69,11 +70,11 @@ def evaluate_stored(
     seconds_per_sample = (time.perf_counter() - began) / num_samples
     bits, rows = real_sample_bits(checkpoint, real, SAMPLING_SEED)
     compared = Comparison(stored, real.samples, training.samples, modality, bits, real.samples[rows])
-    figures = {
-        metric: figure
-        for metric, known_metric in known.items()
-        if metric in asked and metric not in min_samples and (figure := known_metric.compute(compared)) is not None
-    }
+    figures = {}
+    for metric in (name for name in known if name in asked and name not in min_samples):
+        measuring(FIGURES[metric].title)
+        if (figure := known[metric].compute(compared)) is not None:
+            figures[metric] = figure
     return Result(
         protocol=protocol,
         figures=figures,

@@ -15,6 +15,10 @@ class HubUnreachable(AIGCError):
     """The Hub does not answer: offline, no connection, silence, or a fault of its own."""
 
 
+class NotOnHub(AIGCError):
+    """The Hub shows no such repository to whoever asks."""
+
+
 @contextmanager
 def faults_as_sentences(what: str) -> Iterator[None]:
     """Turn the client's errors into AIGCErrors that begin with `what`; none carries a token or a signed address."""
@@ -46,7 +50,7 @@ def _as_sentence(what: str, error: BaseException) -> AIGCError:
     if isinstance(error, errors.RevisionNotFoundError):
         return AIGCError("{what}: there is no such revision on the Hub.", what=what)
     if isinstance(error, errors.RepositoryNotFoundError):
-        return AIGCError(
+        return NotOnHub(
             "{what}: it is not on the Hub, or is private; check the name, or log in with `hf auth login`.", what=what
         )
     if isinstance(error, errors.HfHubHTTPError):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
-from aigc_core.checkpoint.folder import local_checkpoint, missing_checkpoint
+from aigc_core.access import is_public
+from aigc_core.checkpoint.folder import checkpoints_near, local_checkpoint, missing_checkpoint
 from aigc_core.checkpoint.reference import CheckpointReference
 from aigc_core.conversion.convert import converted_file, converted_folder
+from aigc_core.errors import Sentence
 
 from .client import pull
+from .faults import HubUnreachable, NotOnHub
 
 
 def resolve_reference(
@@ -30,5 +34,25 @@ def resolve_reference(
     if reference.file and (folder := converted_file(reference.file, stated)):
         return folder
     if reference.is_on_hub:
-        return pull(reference.location, revision=reference.revision or None, token=token, stated=stated)
+        with folder_asked_for_too(reference):
+            return pull(reference.location, revision=reference.revision or None, token=token, stated=stated)
     raise missing_checkpoint(reference)
+
+
+@contextmanager
+def folder_asked_for_too(reference: CheckpointReference) -> Iterator[None]:
+    """Where OWNER/NAME is not found on the Hub, let the error say first that it is no folder here, in case it is a
+    misspelt one. On a Space, a name can only be meant for the Hub."""
+    try:
+        yield
+    except (HubUnreachable, NotOnHub) as error:
+        if is_public():
+            raise
+        near = checkpoints_near(reference)
+        told = Sentence(
+            "There is no folder '{folder}' here{near}; on the Hub, {error}",
+            folder=reference.location,
+            near=Sentence(" (near it are {near})", near=", ".join(near)) if near else "",
+            error=error,
+        )
+        raise type(error)(told.template, **told.values) from None

@@ -101,12 +101,8 @@ def _plain_pixels(picture: Image.Image) -> numpy.ndarray:
 
 
 OTHER_FILES = {
-    rb"GIF8": Sentence(
-        "is a GIF, which says that it is AI-generated, but not by what request; inspect reads PNG files"
-    ),
-    rb".{4}ftyp": Sentence(
-        "is an MP4, which says that it is AI-generated, but not by what request; inspect reads PNG files"
-    ),
+    rb"GIF8": Sentence("is a GIF, which says that it is AI-generated, but not by what request; give a PNG"),
+    rb".{4}ftyp": Sentence("is an MP4, which says that it is AI-generated, but not by what request; give a PNG"),
     rb"\xff\xd8\xff": Sentence(
         "is a JPEG, which keeps neither the request nor the pixels; give the PNG that it was made from"
     ),

@@ -32,7 +32,7 @@ from aigc_core.errors import AIGCError
 from aigc_core.evaluation.comparison import ranks
 from aigc_core.evaluation.results import FIGURES, Result, read_results
 from aigc_core.hub.client import list_checkpoints, read_revisions
-from aigc_core.hub.resolve import resolve_reference
+from aigc_core.hub.resolve import folder_asked_for_too, resolve_reference
 
 MAX_REPOSITORIES = 100
 """What one owner, collection or tag may bring, newest first."""
@@ -102,7 +102,8 @@ def _read_source(source: str, token: str | None) -> list[Entry]:
     check_reference(source)
     if not reference.is_on_hub:
         return [_read_entry(source, resolve_reference(reference))]
-    entries = _read_repository(reference.location, token)
+    with folder_asked_for_too(reference):
+        entries = _read_repository(reference.location, token)
     if not reference.revision:
         return entries
     named = [entry for entry in entries if entry.reference == str(reference)]

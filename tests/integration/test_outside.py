@@ -127,7 +127,7 @@ def test_a_seed_is_a_text(studio: Studio) -> None:
         (("--set", "temperature=nan"), "'temperature' is wrong"),
         (("--set", "offset.pca0=1"), "no smooth latent space"),
         (("--prompt", "Z"), "not learnt the characters Z"),
-        (("--label", "3"), "no classes"),
+        (("--labels", "3"), "no classes"),
         (("--format", "gif"), "are for images"),
         (("--interpolate", "linear"), "are for images"),
     ],
@@ -145,5 +145,5 @@ def test_pushed_pulled_measured_and_compared(studio: Studio) -> None:
         printed = studio.done("evaluate", name, "--num-samples", "300", "--json")
         figure = json.loads(printed)["figures"]["bigram_overlap"]
         assert 0.5 < figure["low"] <= figure["value"] <= figure["high"] <= 1
-    verdict = studio.done("compare", "run", "run@step-0000100", "--figure", "bigram_overlap")
+    verdict = studio.done("compare", "run", "run@step-0000100", "--metric", "bigram_overlap")
     assert "igram overlap" in verdict or "bigram_overlap" in verdict

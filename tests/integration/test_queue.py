@@ -66,9 +66,9 @@ def test_the_command_says_how_far_it_is(
     words = ["evaluate", str(folder), "--reference", str(digits_folder), "--extractor", "mnist-classifier"]
     assert main([*words, "--num-samples", "2500", "--metrics", "fid", "--progress", "json", "--json"]) == 0
     *lines, result = map(json.loads, capfd.readouterr().out.splitlines())
-    assert [line["stage"] for line in lines] == ["reference", "samples", "samples", "samples", "figures"]
-    assert [line["share"] for line in lines] == [0, 0, 0.4, 0.8, 1]
-    assert [line["eta_seconds"] is None for line in lines] == [True, True, False, False, False]
+    assert [line["stage"] for line in lines] == ["reference", "samples", "samples", "samples", "figures", "figures"]
+    assert [line["share"] for line in lines] == [0, 0, 0.4, 0.8, 1, 1] and lines[5]["figure"] == "FID"
+    assert [line["eta_seconds"] is None for line in lines] == [True, True, False, False, False, True]
     assert lines[2]["eta_seconds"] > lines[4]["eta_seconds"] == 0
     assert result["protocol"]["num_samples"] == 2500
 

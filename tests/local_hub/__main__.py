@@ -35,7 +35,7 @@ def main() -> None:
         print("\n".join(f"export {name}={value}" for name, value in settings.items()))
         print("python -m aigc_core push checkpoints/mnist ada/mnist")
         print("python -m aigc_core list --owner ada")
-        print("python -m aigc_core sample ada/mnist --seed 7 --num 16 --out pictures")
+        print("python -m aigc_core sample ada/mnist --seed 7 --count 16 --out pictures")
         print("python spaces/deploy.py demo ada/studio\n")
         print(f"A fault: curl -X POST {hub.endpoint}/faults -H 'content-type: application/json' \\")
         print('  -d \'{"pattern": "GET /storage", "cut_after": 1000}\'; all well again: curl -X DELETE …/faults')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from unicodedata import normalize
 
@@ -18,6 +19,7 @@ from aigc_core.demo import header
 from aigc_core.demo.models import earlier_steps
 from aigc_core.demo.pictures import write_samples
 from aigc_core.hub.client import push
+from aigc_core.hub.faults import HubUnreachable
 from aigc_core.hub.resolve import resolve_reference
 from aigc_core.loading import find_checkpoint
 from aigc_core.sampling.request import SampleRequest
@@ -169,6 +171,26 @@ def test_a_misspelt_folder_is_no_question_to_the_hub(local_hub: LocalHub, here: 
         resolve_reference(typed)
     assert near in str(caught.value) and typed in str(caught.value)
     assert not local_hub.seen
+
+
+def test_what_may_be_a_misspelt_folder_is_called_one_when_the_hub_has_no_answer(
+    local_hub: LocalHub, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here / "checkpoints" / "mnist").mkdir(parents=True)
+    (here / "checkpoints" / "mnist" / "config.json").touch()
+    said = "There is no folder 'checkpoint/mnits' here (near it are 'checkpoints/mnist'); on the Hub, "
+    for fault, why in ((None, "it is not on the Hub"), ({"status": 500}, "the Hub has a fault of its own")):
+        with local_hub.fault("/api/models/", **fault) if fault else nullcontext():
+            with pytest.raises(AIGCError) as caught:
+                resolve_reference("checkpoint/mnits")
+            assert said in str(caught.value) and why in str(caught.value)
+            assert isinstance(caught.value, HubUnreachable) == bool(fault)
+            assert said in collect(["checkpoint/mnits"])[0].problem
+    with pytest.raises(AIGCError, match="There is no folder 'runs/mine' here; on the Hub"):
+        resolve_reference("runs/mine")
+    monkeypatch.setenv("SPACE_ID", "ada/space")
+    with pytest.raises(AIGCError, match="^'checkpoint/mnits': it is not on the Hub"):
+        resolve_reference("checkpoint/mnits")
 
 
 def test_what_is_not_here_is_asked_of_the_hub(local_hub: LocalHub, here: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -327,10 +328,10 @@ def test_any_folder_against_any_folder(tmp_path: Path, capsys: pytest.CaptureFix
         printed.append(json.loads(captured.out))
     values = [result["figures"]["kid"] for result in printed]
     assert values[0]["value"] < values[1]["value"]
-    assert main(["compare", str(same), str(other), "--figure", "kid"]) == 0
-    assert ": better." in capsys.readouterr().out
-    assert main(["compare", str(same), str(same), "--figure", "kid"]) == 0
-    assert ": tie. No difference can be told" in capsys.readouterr().out
+    assert main(["compare", str(same), str(other), "--metric", "kid"]) == 0
+    assert f"{same} is better than {other}: KID" in capsys.readouterr().out
+    assert main(["compare", str(same), str(same), "--metric", "kid"]) == 0
+    assert f"{same} and {same} cannot be told apart: KID" in capsys.readouterr().out
     for name, sentence in (
         ("nowhere", "There is no folder 'nowhere' here; name a checkpoint"),
         (str(tmp_path), "is not a checkpoint of AIGC"),
@@ -338,6 +339,25 @@ def test_any_folder_against_any_folder(tmp_path: Path, capsys: pytest.CaptureFix
         assert main(["compare", str(same), name]) == 2
         said = capsys.readouterr().err
         assert f"'{name}'" in said and sentence in said and said.count("\n") == 1
+
+
+def test_what_compare_suggests_works_for_ones_own_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = write_images(tmp_path / "data", 40, 1)
+    names = [str(tmp_path / name) for name in ("one model", "another")]
+    for name in names:
+        checkpoint_of(data, Path(name))
+    for _ in range(2):  # first neither is evaluated, then the other is not
+        assert main(["compare", *names, "--metric", "kid"]) == 2
+        _, _, command = capsys.readouterr().err.strip().partition("; run: ")
+        words = shlex.split(command)
+        assert words[:4] == ["python", "-m", "aigc_core", "evaluate"]
+        assert main([*words[3:], "--num-samples", "60", "--metrics", "kid", "ppl"]) == 0
+        said = capsys.readouterr().err
+        assert "cifar10-classifier is used" in said
+        places = [said.index(f"{words[4]}: {what}") for what in ("reading the real images", "KID", "PPL")]
+        assert places == sorted(places)
+    assert main(["compare", *names, "--metric", "kid"]) == 0
+    assert f"{names[0]} and {names[1]} cannot be told apart: KID" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -348,7 +368,6 @@ def test_any_folder_against_any_folder(tmp_path: Path, capsys: pytest.CaptureFix
         (["evaluate", "--folder", "nowhere"], "needs --reference"),
         (["evaluate", "{model}", "--num-samples", "5", "--extractor", "mnist-classifier"], "20 samples at least"),
         (["evaluate", "{model}", "--extractor", "nothing"], "There is no extractor"),
-        (["evaluate", "{model}"], "No extractor was trained on"),
         (["evaluate", "{model}", "--extractor", "mnist-classifier", "--weights", "none.pt"], "There is no file"),
         (["compare", "{model}", "{model}"], "has not been evaluated"),
         (["compare", "{model}"], "two checkpoints"),

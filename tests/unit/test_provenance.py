@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
+from zipfile import ZipFile
 
 import numpy
 import pytest
@@ -157,8 +158,9 @@ def test_files_that_are_not_ours(folder: Path, tmp_path: Path, capsys: pytest.Ca
 @pytest.mark.parametrize(
     ("suffix", "content", "sentence"),
     [
-        ("gif", b"GIF89a", "is a GIF, which says that it is AI-generated"),
-        ("mp4", b"\0\0\0\x20ftypisom", "is an MP4, which says that it is AI-generated"),
+        ("png", b"GIF89a", "is a GIF, which says that it is AI-generated"),
+        ("png", b"\0\0\0\x20ftypisom", "is an MP4, which says that it is AI-generated"),
+        ("mp4", b"\0\0\0\x20ftypisom", "does not say that AIGC Studio made it"),
         ("jpg", b"\xff\xd8\xff\xe0", "is a JPEG, which keeps neither"),
         ("webp", b"RIFF\n\0\0\0WEBPVP8L", "is a WebP file"),
         ("zip", b"PK\x03\x04", "is an archive (zip or NPZ); unpack it"),
@@ -173,6 +175,35 @@ def test_other_files_are_called_what_they_are(
     assert inspect(tmp_path / f"file.{suffix}") == 2
     said = capsys.readouterr().err
     assert f"'file.{suffix}' {sentence}" in said and said.count("\n") == 1
+
+
+def test_movies_say_that_they_are_generated_and_archives_are_inspected_file_by_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, drawn = tmp_path / "model", tmp_path / "drawn"
+    toy_checkpoint().save_pretrained(model)
+    for out in (drawn, tmp_path / "movie.gif", tmp_path / "movie.mp4", tmp_path / "samples.npz"):
+        assert main(["sample", str(model), "--count", "2", "--out", str(out)]) == 0
+    capsys.readouterr()
+    for kind in ("gif", "mp4"):
+        assert inspect(tmp_path / f"movie.{kind}") == 0
+        said = capsys.readouterr().out
+        assert "AI-generated: yes" in said and "Label 1" in said and "ContentProducer AIGC Studio" in said
+    archive = tmp_path / "samples.zip"
+    with ZipFile(archive, "w") as pack:
+        for path in (*sorted(drawn.iterdir()), tmp_path / "movie.gif"):
+            pack.write(path, f"folder/{path.name}")
+        pack.writestr("notes.json", "{}")
+    assert inspect(archive) == 0
+    said = capsys.readouterr().out
+    assert said.count("pixels: made again, and they match") == 2 and said.count("AI-generated: yes") == 3
+    with ZipFile(archive, "a") as pack:
+        pack.writestr("changed.png", png_with("").getvalue())
+    assert inspect(archive) == 2
+    captured = capsys.readouterr()
+    assert "Of 4 files in 'samples.zip', 1 could not be made again" in captured.err
+    assert inspect(tmp_path / "samples.npz") == 2
+    assert "'samples.npz' is an archive without a file" in capsys.readouterr().err
 
 
 def png_with(packet: str, behind: bool = False, compressed: bool = False) -> io.BytesIO:

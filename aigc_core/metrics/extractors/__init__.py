@@ -7,6 +7,7 @@ package calls `extractors.register` in the same way.
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from aigc_core.errors import AIGCError
 from aigc_core.registry import Registry
 
 BATCH_SIZE = 250
+GENERAL_EXTRACTOR = "cifar10-classifier"
 
 
 @dataclass(frozen=True)
@@ -77,16 +79,22 @@ def extractor_names() -> list[str]:
     return list(extractors)
 
 
-def default_extractor(dataset: str) -> str:
-    """The extractor made for a data set. Raises AIGCError if there is none."""
+def own_extractor(dataset: str) -> str | None:
+    """The extractor that was trained on a data set; None if there is none."""
     name = f"{dataset}-classifier"
-    if name not in extractors:
-        raise AIGCError(
-            "No extractor was trained on '{dataset}'; choose one with --extractor: {known}.",
-            dataset=dataset,
-            known=", ".join(extractors),
-        )
-    return name
+    return name if name in extractors else None
+
+
+def default_extractor(dataset: str) -> str:
+    """The extractor made for a data set, or else the one that ships and knows photographs, with a warning."""
+    if own := own_extractor(dataset):
+        return own
+    warnings.warn(
+        f"No extractor was trained on '{dataset}', so {GENERAL_EXTRACTOR} is used, which needs no network; papers "
+        f"report figures of inception-v3-compat (--extractor).",
+        stacklevel=3,
+    )
+    return GENERAL_EXTRACTOR
 
 
 def load_extractor(name: str, weights: Path | None = None) -> Extractor:
