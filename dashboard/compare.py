@@ -17,6 +17,7 @@ from page import (
     seed_input,
     select,
 )
+from recipes import compare_recipes, warn_of_single_runs
 from samples import show_samples
 from sources import entries
 
@@ -123,6 +124,8 @@ with st.container(border=True):
                 ),
                 icon=":material/gavel:",
             )
+        warn_of_single_runs(groups[chosen], [lines[names[0]], lines[names[other]]], [names[0], names[other]], by)
+compare_recipes(groups[chosen], list(lines.values()), by)
 
 cells = grid(3)
 for name in measured:

@@ -20,6 +20,7 @@ from page import (
     protocol_title,
     select,
 )
+from recipes import show_recipes
 from sources import entries
 
 from aigc_core.evaluation.results import FIGURES
@@ -29,7 +30,8 @@ head(
     t("Leaderboard"),
     t(
         "Figures with their 95 % intervals. A rank is one plus the number of checkpoints that are better beyond doubt, "
-        "so checkpoints that cannot be told apart share it."
+        "so checkpoints that cannot be told apart share it; as a table of n compares n (n − 1) / 2 pairs, doubt is by "
+        "Holm's correction."
     ),
 )
 found = entries()
@@ -112,6 +114,7 @@ for key, group in groups.items():
             "images_seen": st.column_config.NumberColumn(t("Samples seen"), format="localized"),
         },
     )
+    show_recipes([(line.entry, line.result) for line in lines], ranked_by, shown, key)
     results = {line.name: line.result.model_dump(mode="json") for line in lines}
     name_caveats(shown)
     exports = {

@@ -48,11 +48,20 @@ def toy_result(fid: float, images_seen: int = 0, num_samples: int = 1000) -> Res
     )
 
 
-def evaluated_run(folder: Path, fids: list[float], architecture: str = "dcgan") -> Path:
+def evaluated_recipe(folder: Path, fids: list[float], **recipe: object) -> Path:
+    """A folder of runs `seed-1`, `seed-2`, … of one step, a training seed of a recipe for each FID."""
+    for seed, fid in enumerate(fids, 1):
+        evaluated_run(folder / f"seed-{seed}", [fid], recipe={"data": "toy", "seed": seed} | recipe)
+    return folder
+
+
+def evaluated_run(
+    folder: Path, fids: list[float], architecture: str = "dcgan", recipe: dict[str, object] | None = None
+) -> Path:
     """A run of one step for each FID, after 1,000 images each."""
     for number, fid in enumerate(fids, 1):
         checkpoint = toy_checkpoint(architecture)
-        counts = {"step": number, "images_seen": 1000 * number}
+        counts = {"step": number, "images_seen": 1000 * number, "recipe": recipe or {}}
         checkpoint.config = checkpoint.config.model_copy(update=counts)
         step = checkpoint.save_pretrained(folder / f"step-{number:07d}")
         write_result(toy_result(fid, images_seen=1000 * number), step)

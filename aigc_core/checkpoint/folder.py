@@ -9,7 +9,8 @@
     training_state/     what `--resume` needs; stays on the machine it was made on
 
 A training run is a folder of such folders, `step-0001000`, `step-0002000`, …, and a shipped model may carry its
-earlier steps in the same way. `FOLDER@step-0001000` names one of them, `FOLDER` the final one.
+earlier steps in the same way. `FOLDER@step-0001000` names one of them, `FOLDER` the final one. A recipe trained
+with several seeds is a folder of runs, `seed-1`, `seed-2`, ….
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from aigc_core.errors import AIGCError, Sentence
 
 from .config import CheckpointConfig
 from .layout import CONFIG_FILE, MAX_CONFIG_BYTES, WEIGHTS_FILE
-from .reference import MAIN, CheckpointReference, step_number
+from .reference import MAIN, CheckpointReference, seed_name, step_number
 
 PICKLE_SUFFIXES = {".pt", ".pth", ".pkl", ".pickle", ".bin", ".ckpt"}
 
@@ -117,6 +118,16 @@ def pickle_refusal(where: str, names: Iterable[str]) -> AIGCError | None:
         config_file=CONFIG_FILE,
         weights_file=WEIGHTS_FILE,
     )
+
+
+def seed_folders(folder: Path) -> list[Path]:
+    """The runs `seed-…` inside the folder of a recipe, by seed; empty of any other folder."""
+    numbered = [
+        (int(named.group(1)), path)
+        for path in folder.iterdir()
+        if (named := seed_name.fullmatch(path.name)) and path.is_dir() and step_folders(path)
+    ]
+    return [path for _, path in sorted(numbered)] if not (folder / CONFIG_FILE).exists() else []
 
 
 def read_config(folder: Path) -> CheckpointConfig:

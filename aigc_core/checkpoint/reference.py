@@ -20,6 +20,8 @@ from unicodedata import normalize
 MAIN = "main"
 step_name = re.compile(r"step-(\d{1,12})", re.ASCII)
 """A run's folder of a training step, and the revision that it becomes on the Hub."""
+seed_name = re.compile(r"seed-(\d{1,10})", re.ASCII)
+"""The folder of a run in the folder of its recipe: `seed-1` was trained with the seed 1."""
 repo_name = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 """OWNER/NAME, as the Hub names a repository."""
 

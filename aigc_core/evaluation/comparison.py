@@ -13,6 +13,8 @@ from scipy import stats
 from aigc_core.errors import AIGCError, Sentence
 from aigc_core.metrics.estimate import Estimate
 
+from .holm import holm
+from .recipes import over_seeds
 from .results import FIGURES, Protocol, Result
 
 CONFIDENCE = 0.98
@@ -87,9 +89,7 @@ def compare(first: Result | Sequence[Result], second: Result | Sequence[Result],
     if len(a) == len(b) == 1:
         difference, deviation, freedom = (float(table[0, 1]) for table in _differences([a[0], b[0]]))
     elif min(len(a), len(b)) > 1:
-        difference, deviation, freedom = _welch(*([one.value for one in group] for group in (a, b)))
-        bias, other_bias = (float(numpy.mean(_biases(group))) for group in (a, b))
-        difference = float(_beyond_bias(difference, bias - other_bias))
+        difference, deviation, freedom = _group_difference(a, b)
     else:
         raise AIGCError("A group of training seeds can only be compared with another group of two or more.")
     return _verdict(figure, difference, deviation, freedom, (_with_error(a), _with_error(b)))
@@ -117,12 +117,29 @@ def _but_extractor(protocol: Protocol) -> dict[str, object]:
 def ranks(results: Sequence[Result], figure: str) -> list[int]:
     """The rank of each result in a figure: 1 + the number of results that are better beyond doubt.
 
-    Results that cannot be told apart from the same ones share a rank. All must follow one protocol and have the figure.
+    Results that cannot be told apart from the same ones share a rank. As every two are compared, doubt is by Holm's
+    correction: in at most 2 % of tables does any rank tell chance for a difference. All results must follow one
+    protocol and have the figure.
     """
-    difference, deviation, freedom = _differences([result.figures[figure] for result in results])
-    worse = difference if FIGURES[figure].better == "lower" else -difference
-    beyond_doubt = worse >= _critical(freedom) * _floored(deviation, difference)
-    return (1 + (beyond_doubt & (worse > 0)).sum(1)).tolist()
+    return _ranks(*_differences([result.figures[figure] for result in results]), FIGURES[figure].better)
+
+
+def group_ranks(groups: Sequence[Sequence[Result]], figure: str) -> list[int]:
+    """The same of groups of two results or more, each of several training seeds of a recipe, by Welch's test."""
+    figures = [[result.figures[figure] for result in group] for group in groups]
+    differences = [[_group_difference(ours, theirs) for theirs in figures] for ours in figures]
+    difference, deviation, freedom = numpy.array(differences).reshape(len(groups), len(groups), 3).transpose(2, 0, 1)
+    return _ranks(difference, deviation, freedom, FIGURES[figure].better)
+
+
+def _ranks(difference: numpy.ndarray, deviation: numpy.ndarray, freedom: numpy.ndarray, better: str) -> list[int]:
+    """Ranks from the differences of each two, their standard errors and degrees of freedom, float64 [n, n]."""
+    pairs = numpy.triu_indices(len(difference), 1)
+    statistic = numpy.abs(difference[pairs]) / _floored(deviation, difference)[pairs]
+    beyond_doubt = numpy.zeros(difference.shape, dtype=bool)
+    beyond_doubt[pairs] = holm(2 * stats.t.sf(statistic, freedom[pairs]), 1 - CONFIDENCE)
+    worse = difference if better == "lower" else -difference
+    return (1 + ((beyond_doubt | beyond_doubt.T) & (worse > 0)).sum(1)).tolist()
 
 
 def _differences(figures: Sequence[Estimate]) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
@@ -159,6 +176,13 @@ def _beyond_bias(difference: numpy.ndarray | float, of_biases: numpy.ndarray | f
     return numpy.sign(difference) * numpy.maximum(0, numpy.abs(difference) - numpy.nan_to_num(numpy.abs(of_biases)))
 
 
+def _group_difference(a: Sequence[Estimate], b: Sequence[Estimate]) -> tuple[float, float, float]:
+    """The same of two groups of training seeds."""
+    difference, deviation, freedom = _welch(*([one.value for one in group] for group in (a, b)))
+    bias, other_bias = (float(numpy.mean(_biases(group))) for group in (a, b))
+    return float(_beyond_bias(difference, bias - other_bias)), deviation, freedom
+
+
 def _welch(a: list[float], b: list[float]) -> tuple[float, float, float]:
     """The same of two groups of values (Welch 1947)."""
     errors = [numpy.var(part, ddof=1) / len(part) for part in (a, b)]
@@ -190,7 +214,4 @@ def _floored(deviation: numpy.ndarray | float, difference: numpy.ndarray | float
 
 def _with_error(figures: list[Estimate]) -> str:
     """A value and its 95 % interval, or the mean of training seeds and their spread."""
-    if len(figures) == 1:
-        return str(figures[0])
-    values = [figure.value for figure in figures]
-    return f"{numpy.mean(values):.4g} (spread {numpy.std(values, ddof=1):.2g} over {len(values)} training seeds)"
+    return str(figures[0] if len(figures) == 1 else over_seeds(figures))

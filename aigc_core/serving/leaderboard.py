@@ -7,7 +7,7 @@ A *source* names one or many checkpoints:
     OWNER                       all repositories of an owner that hold checkpoints
     collection:OWNER/NAME-ID    all in a collection
     tag:NAME                    all that carry a tag
-    FOLDER, FOLDER@STEP         a local checkpoint and its earlier steps, a run, or one step
+    FOLDER, FOLDER@STEP         a local checkpoint and its earlier steps, a run, a recipe's runs, or one step
     FILE                        a model that others made
 
 What others made counts as a checkpoint once it was converted; of what lies on the Hub, when it was first opened.
@@ -24,9 +24,9 @@ from pathlib import Path
 
 from aigc_core.access import SHIPPED, check_reference
 from aigc_core.checkpoint.config import CheckpointConfig
-from aigc_core.checkpoint.folder import read_config, step_folders
+from aigc_core.checkpoint.folder import read_config, seed_folders, step_folders
 from aigc_core.checkpoint.layout import CONFIG_FILE, WEIGHTS_FILE
-from aigc_core.checkpoint.reference import MAIN, CheckpointReference
+from aigc_core.checkpoint.reference import MAIN, CheckpointReference, seed_name
 from aigc_core.conversion.convert import converted_folder
 from aigc_core.errors import AIGCError
 from aigc_core.evaluation.comparison import ranks
@@ -111,6 +111,8 @@ def _read_source(source: str, token: str | None) -> list[Entry]:
 
 
 def _read_folder(location: str, folder: Path) -> list[Entry]:
+    if seeds := seed_folders(folder):
+        return [entry for seed in seeds for entry in _read_folder(str(Path(location) / seed.name), seed)]
     steps = [_read_local(CheckpointReference(location, step.name), step) for step in step_folders(folder)]
     if steps and not (folder / CONFIG_FILE).exists():
         return steps
@@ -265,6 +267,14 @@ def labels(entries: Iterable[Entry]) -> dict[str, str]:
 
 def _short_locations(entries: Iterable[Entry]) -> dict[str, str]:
     references = {entry.model: CheckpointReference.parse(entry.reference) for entry in entries}
-    short = {model: ref.name if Path(ref.location).is_absolute() else ref.location for model, ref in references.items()}
+    short = {
+        model: _last_parts(Path(ref.location)) if Path(ref.location).is_absolute() else ref.location
+        for model, ref in references.items()
+    }
     called = Counter(short.values())
     return {model: name if called[name] == 1 else references[model].location for model, name in short.items()}
+
+
+def _last_parts(path: Path) -> str:
+    """The name of a model's folder, with that of its recipe where it is one of its training seeds."""
+    return f"{path.parent.name}/{path.name}" if seed_name.fullmatch(path.name) else path.name

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable
+from itertools import combinations
 from pathlib import Path
 
 import numpy
@@ -14,7 +15,7 @@ from scipy.spatial.distance import cdist
 from scipy.stats import ttest_ind
 
 from aigc_core import AIGCError
-from aigc_core.evaluation.comparison import compare, ranks
+from aigc_core.evaluation.comparison import CONFIDENCE, compare, ranks
 from aigc_core.evaluation.results import FIGURES, Protocol, Result
 from aigc_core.metrics.balance import class_imbalance, class_shares, mode_coverage
 from aigc_core.metrics.estimate import Estimate, Sizes
@@ -378,8 +379,14 @@ def test_ranks_are_those_of_all_comparisons_in_pairs() -> None:
         figure = Estimate.of_groups(1 + number / 60, influences[: 50 if number % 7 else 20], 1e-4)
         results.append(results[0].model_copy(update={"figures": {"fid": figure}}))
     results.append(results[0].model_copy(update={"figures": {"fid": Estimate.of_groups(1.1, numpy.zeros(50))}}))
-    better = [[compare(other, one).outcome == "better" for other in results] for one in results]
-    assert ranks(results, "fid") == [1 + sum(row) for row in better]
+    pairs = {pair: compare(*(results[index] for index in pair)) for pair in combinations(range(len(results)), 2)}
+    p_values = {pair: 2 * (1 - verdict.confidence) for pair, verdict in pairs.items()}
+    expected = [1] * len(results)
+    for place, (pair, p_value) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
+        if p_value > (1 - CONFIDENCE) / (len(pairs) - place):  # Holm's bound
+            break
+        expected[pair[pairs[pair].outcome == "better"]] += 1
+    assert ranks(results, "fid") == expected
     assert 1 < len(set(ranks(results, "fid"))) < len(results)
 
 

@@ -1,0 +1,144 @@
+"""Recipes on the leaderboard: evaluated checkpoints grouped by what made them, ranked as groups of training seeds."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from aigc_core.checkpoint.config import CheckpointConfig
+from aigc_core.evaluation.comparison import group_ranks
+from aigc_core.evaluation.recipes import SeedEstimate, over_seeds, recipe_id, training_seed
+from aigc_core.evaluation.results import FIGURES, Result
+
+from .leaderboard import Entry, labels
+
+
+@dataclass(frozen=True)
+class RecipeGroup:
+    """Two checkpoints or more, with their results by one protocol, that differ only in the training seed."""
+
+    id: str
+    name: str
+    members: tuple[tuple[Entry, Result], ...]
+
+    @property
+    def results(self) -> list[Result]:
+        """Those of its members."""
+        return [result for _, result in self.members]
+
+    @property
+    def config(self) -> CheckpointConfig | None:
+        """That of its first member, which is all members' but for the seed."""
+        return self.members[0][0].config
+
+    def figure(self, name: str) -> SeedEstimate | None:
+        """What the members together show in a figure; None unless all have it."""
+        if any(name not in result.figures for result in self.results):
+            return None
+        return over_seeds([result.figures[name] for result in self.results])
+
+
+@dataclass(frozen=True)
+class RecipeRow:
+    """A row of a protocol's table of recipes; `rank` is None where the ranked figure was not measured."""
+
+    rank: int | None
+    group: RecipeGroup
+
+
+@dataclass(frozen=True)
+class KnownSpread:
+    """How much retraining alone moves a figure: a standard deviation, and the number of runs that it is known from."""
+
+    value: float
+    runs: int
+
+
+def recipe_groups(measured: Sequence[tuple[Entry, Result]]) -> list[RecipeGroup]:
+    """The recipes of a protocol's checkpoints that were trained with two seeds or more, one checkpoint a seed."""
+    by_recipe: dict[str, dict[int, tuple[Entry, Result]]] = {}
+    for entry, result in measured:
+        if entry.config and (recipe := recipe_id(entry.config)):
+            by_recipe.setdefault(recipe, {}).setdefault(training_seed(entry.config), (entry, result))
+    named = labels(entry for entry, _ in measured)
+    groups = []
+    for recipe, by_seed in by_recipe.items():
+        if len(by_seed) > 1:
+            members = tuple(by_seed[seed] for seed in sorted(by_seed))
+            groups.append(RecipeGroup(recipe, _common_name([named[entry.reference] for entry, _ in members]), members))
+    return groups
+
+
+def _common_name(names: Sequence[str]) -> str:
+    """What names have in common, with * for the rest, and of a folder's path the last two parts; else all of them."""
+    start = os.path.commonprefix(list(names))
+    rest = [name[len(start) :] for name in names]
+    end = os.path.commonprefix([name[::-1] for name in rest])[::-1]
+    if not start and len(end) < 2:
+        return " + ".join(names)
+    name = f"{start}*{end}"
+    return "/".join(Path(name).parts[-2:]) if Path(name).is_absolute() else name
+
+
+def ranked_recipes(groups: Sequence[RecipeGroup], figure: str) -> list[RecipeRow]:
+    """Recipes by rank in a figure, then by mean; what lacks the figure comes last."""
+    means = [(group, found.mean.value) for group in groups if (found := group.figure(figure))]
+    places = group_ranks([group.results for group, _ in means], figure)
+    sign = 1 if FIGURES[figure].better == "lower" else -1
+    ordered = sorted(zip(places, means), key=lambda place: (place[0], sign * place[1][1]))
+    rows = [RecipeRow(rank, group) for rank, (group, _) in ordered]
+    return [*rows, *(RecipeRow(None, group) for group in groups if group.figure(figure) is None)]
+
+
+def known_spread(
+    groups: Sequence[RecipeGroup], pair: Sequence[tuple[Entry, Result]], figure: str
+) -> KnownSpread | None:
+    """By how much retraining moves a figure of recipes such as those of two single runs, as far as groups tell.
+
+    Those groups tell that are of either recipe; without any, all of the same families and data. Their deviations are
+    pooled as shares of their means, since a worse figure varies more. None without such groups.
+    """
+    configs = [entry.config for entry, _ in pair if entry.config]
+    recipes = {*map(recipe_id, configs)}
+    kinds = {(config.family, config.dataset) for config in configs}
+    found = [(group, known) for group in groups if (known := group.figure(figure)) and known.mean.value]
+    own = [known for group, known in found if group.id in recipes]
+    alike = [known for group, known in found if group.config and (group.config.family, group.config.dataset) in kinds]
+    telling = own or alike
+    if not telling:
+        return None
+    freedom = sum(known.count - 1 for known in telling)
+    pooled = sum((known.count - 1) * (known.spread / known.mean.value) ** 2 for known in telling) / freedom
+    level = sum(result.figures[figure].value for _, result in pair) / len(pair)
+    return KnownSpread(abs(level) * math.sqrt(pooled), sum(known.count for known in telling))
+
+
+def single_runs_of_two_recipes(first: Entry, second: Entry) -> bool:
+    """Whether two checkpoints were made by unlike recipes, as far as both are known: then one run each says little."""
+    if first.config is None or second.config is None or first.model == second.model:
+        return False
+    recipes = [recipe_id(config) for config in (first.config, second.config)]
+    return all(recipes) and recipes[0] != recipes[1]
+
+
+def recipe_records(rows: Sequence[RecipeRow]) -> list[dict[str, object]]:
+    """Rows as records of numbers: rank, name, seeds, and each figure's mean, both ends of its interval and spread."""
+    table = []
+    for row in rows:
+        record: dict[str, object] = {
+            "rank": row.rank,
+            "recipe": row.group.name,
+            "training_seeds": len(row.group.members),
+            "images_seen": max(result.images_seen for result in row.group.results),
+            "protocol": row.group.results[0].protocol.id,
+        }
+        for name in FIGURES:
+            if found := row.group.figure(name):
+                mean = found.mean
+                record |= {name: mean.value, f"{name}_low": mean.low, f"{name}_high": mean.high}
+                record[f"{name}_spread"] = found.spread
+        table.append(record)
+    return table

@@ -1,0 +1,68 @@
+"""Recipes in the dashboard and on the leaderboard: means, spreads, verdicts between groups, warnings of single runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy
+import pytest
+from scipy import stats
+
+from aigc_core.serving.leaderboard import by_protocol, collect
+from aigc_core.serving.recipes import known_spread, ranked_recipes, recipe_groups, recipe_records
+from tests.integration.test_dashboard import open_dashboard
+from tests.toy_results import evaluated_recipe, evaluated_run
+
+GOOD, POOR = [2.0, 2.2, 2.1, 2.15], [3.0, 3.3, 3.1]
+
+
+@pytest.fixture
+def recipes(tmp_path: Path) -> list[str]:
+    evaluated_recipe(tmp_path / "good", GOOD)
+    evaluated_recipe(tmp_path / "poor", POOR, batch_size=32)
+    evaluated_run(tmp_path / "alone", [2.5], recipe={"data": "toy", "batch_size": 16})
+    return [str(tmp_path / name) for name in ("good", "poor", "alone")]
+
+
+def test_recipes_are_found_named_and_ranked(recipes: list[str]) -> None:
+    (measured,) = by_protocol(collect(recipes)).values()
+    rows = ranked_recipes(recipe_groups(measured), "fid")
+    assert [(row.rank, row.group.name, len(row.group.members)) for row in rows] == [
+        (1, "good/seed-*@step-0000001", 4),
+        (2, "poor/seed-*@step-0000001", 3),
+    ]
+    assert stats.ttest_ind(GOOD, POOR, equal_var=False).pvalue < 0.02
+    record = recipe_records(rows)[0]
+    assert (record["fid"], record["fid_spread"]) == pytest.approx((numpy.mean(GOOD), stats.tstd(GOOD)))
+
+
+def test_the_spread_of_recipes_alike_is_known(recipes: list[str]) -> None:
+    (measured,) = by_protocol(collect(recipes)).values()
+    groups = recipe_groups(measured)
+    pair = [(entry, result) for entry, result in measured if "alone" in entry.model or "seed-1" in entry.model][1:]
+    own = known_spread(groups, pair, "fid")
+    level = numpy.mean([result.figures["fid"].value for _, result in pair])
+    assert own and own.runs == 3 and own.value == pytest.approx(level * stats.tstd(POOR) / numpy.mean(POOR))
+    assert known_spread([], pair, "fid") is None
+
+
+def test_the_pages_show_recipes(recipes: list[str]) -> None:
+    page = open_dashboard(add=recipes)
+    (table,) = (table.value for table in page.dataframe if "recipe" in table.value.columns)
+    assert list(table["recipe"]) == ["good/seed-*@step-0000001", "poor/seed-*@step-0000001"]
+    assert list(table["fid"]) == pytest.approx([numpy.mean(GOOD), numpy.mean(POOR)])
+    page.switch_page("compare.py").run()
+    box = page.selectbox(key="protocol")
+    box.set_value(next(option for option in box.options if option.startswith("toy"))).run()
+    plain = [text.value.replace("\\", "") for text in page.markdown]
+    verdict = next(text for text in plain if "over 4 training seeds" in text)
+    assert verdict.startswith("**good/seed-*@step-0000001** is better than **poor/seed-*@step-0000001**: FID 2.1")
+    assert not any("single runs" in warning.value for warning in page.warning)
+    page.multiselect(key="checkpoint").set_value(["good/seed-1@step-0000001", "alone@step-0000001"]).run()
+    (warning,) = (warning.value.replace("\\", "") for warning in page.warning)
+    assert "single runs of two recipes" in warning and "known from 4 runs" in warning
+    page.selectbox(key="recipe_b").set_value("chosen by hand").run()
+    assert any("two runs or more of each recipe" in info.value for info in page.info)
+    page.multiselect(key="runs_b").set_value([f"poor/seed-{seed}@step-0000001" for seed in (1, 2, 3)]).run()
+    assert any("is better than" in text.value and "over 3 training" in text.value for text in page.markdown)
+    assert not page.exception
