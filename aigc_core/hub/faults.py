@@ -80,10 +80,10 @@ def _status_as_sentence(what: str, error: Any) -> AIGCError:
         )
     if status == 429:
         # The Hub's own header (https://huggingface.co/docs/hub/rate-limits), or what stands between may say it.
-        told = re.search(r";\s*t=(\d+)", headers.get("RateLimit", "")) or re.match(
+        stated = re.search(r";\s*t=(\d+)", headers.get("RateLimit", "")) or re.match(
             r"(\d+)$", headers.get("Retry-After", "")
         )
-        wait = told and told[1]
+        wait = stated and stated[1]
         if wait:
             return AIGCError("{what}: too many requests; try again in {wait} seconds.", what=what, wait=wait)
         return AIGCError("{what}: too many requests; try again in a while.", what=what)

@@ -443,8 +443,8 @@ class Run:
 
 def mixed_precision() -> str:
     """What `accelerate launch` was told; else bfloat16 on a GPU that computes it fast, and full precision elsewhere."""
-    if told := os.environ.get("ACCELERATE_MIXED_PRECISION"):
-        return told
+    if chosen := os.environ.get("ACCELERATE_MIXED_PRECISION"):
+        return chosen
     on_gpu = torch.cuda.is_available() and not parse_flag_from_env("ACCELERATE_USE_CPU")
     return "bf16" if on_gpu and torch.cuda.get_device_capability() >= (8, 0) else "no"
 

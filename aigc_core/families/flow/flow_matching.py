@@ -30,6 +30,6 @@ class FlowMatching(FlowTraining):
         times = self.times(state.draws.normal())
         points, target = points_on_paths(noise, batch.samples, times)
         with self.accelerator.autocast():
-            velocity = self.velocity(points, times, self.told(batch, state))
+            velocity = self.velocity(points, times, self.with_dropout(batch, state))
         loss = (velocity.float() - target).square().mean()
         return loss, loss

@@ -83,7 +83,7 @@ class MeanFlow(FlowTraining):
         times = torch.cat([torch.minimum(first, second)[:long], first[long:]])
         durations = (first - second).abs()[:long]
         points, velocity = points_on_paths(noise, batch.samples, times)
-        classes = self.told(batch, state)
+        classes = self.with_dropout(batch, state)
         with self.accelerator.autocast():
             target = self.guided(velocity, points, times, classes)
             average, average_target = mean_flow_target(

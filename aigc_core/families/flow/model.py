@@ -103,8 +103,8 @@ class FlowModel(VectorFieldModel):
         1 + w), where ∅ is a class that is not told."""
         untold = torch.zeros_like(classes)
         if not classes.shape[1] or guidance in (0, 1):
-            told = classes if guidance else untold
-            return lambda points, time: self.velocity(points, points.new_full((len(points),), time), told)
+            chosen = classes if guidance else untold
+            return lambda points, time: self.velocity(points, points.new_full((len(points),), time), chosen)
         both = torch.cat([classes, untold])
 
         def velocity(points: Tensor, time: float) -> Tensor:

@@ -91,6 +91,6 @@ class FlowTraining(TrainingMethod):
         """Times in (0, 1) of standard-normal numbers, of any shape."""
         return torch.sigmoid(self.config.time_location + self.config.time_scale * normal)
 
-    def told(self, batch: Batch, state: StepState) -> Tensor:
-        """The class weights of a batch, all zero where they are dropped."""
+    def with_dropout(self, batch: Batch, state: StepState) -> Tensor:
+        """The class weights of a batch, all zero where classes are dropped (Ho & Salimans 2021, algorithm 1)."""
         return torch.where(state.draws.uniform(1) < self.config.label_dropout, 0.0, batch.classes)
