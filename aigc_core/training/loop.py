@@ -44,7 +44,7 @@ from .preflight import check_names, try_to_save
 from .presets.legacy import upgrade_recipe
 from .processes import on_main_process
 from .recipe import TrainingConfig
-from .resume import check_data, check_recipe, flat_settings, newest_checkpoint
+from .resume import check_data, check_parent, check_recipe, flat_settings, newest_checkpoint
 from .state import load_training_state, save_training_state
 from .timeline import Measurement, TimelineWriter
 
@@ -401,13 +401,7 @@ class Run:
         # The shape as it is read: an older checkpoint's may leave out what was added since.
         made = parent.config.model_copy(update={"shape": parent.modality.model_dump(mode="json")})
         ours = self._checkpoint_config(self.total)
-        for setting in ("family", "architecture", "architecture_config", "modality", "shape", "num_classes"):
-            if getattr(made, setting) != getattr(ours, setting):
-                raise AIGCError(
-                    "'{parent}' has another {setting} than the new run; change one of them.",
-                    parent=self.config.parent,
-                    setting=setting,
-                )
+        check_parent(self.config.parent, made, ours)
         self.method.model.load_state_dict(parent.model.state_dict())
         self.inherited = {name: getattr(made, name) for name in self.inherited}
 

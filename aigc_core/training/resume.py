@@ -8,6 +8,8 @@ checkpoint, by `--parent`.
 
 from __future__ import annotations
 
+import json
+import shlex
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +20,8 @@ from aigc_core.checkpoint.folder import step_folders
 from aigc_core.errors import AIGCError
 
 CHANGEABLE = frozenset({"samples", "seconds", "checkpoint_samples"})
+BESIDE = {f"shape.{name}": name for name in ("resolution", "channels")}
+"""Settings of the shape that stand beside the others in recipes."""
 MAX_SHOWN = 200
 """Letters of a value that an error shows."""
 
@@ -51,6 +55,46 @@ def check_data(folder: Path, earlier: CheckpointConfig, class_names: tuple[str, 
     before = {"class_names": ", ".join(earlier.class_names), "data_hash": earlier.data_hash}
     now = {"class_names": ", ".join(class_names), "data_hash": data_hash if earlier.data_hash else ""}
     _refuse_differences(folder, before, now)
+
+
+def check_parent(parent: str, made: CheckpointConfig, ours: CheckpointConfig) -> None:
+    """Raise AIGCError if a new run, whose checkpoints are as `ours`, cannot start from the checkpoint `made`.
+
+    It names the settings that would make the run fit, or what the data would have to be.
+    """
+    if made.modality != ours.modality:
+        raise AIGCError(
+            "'{parent}' is a model of the kind '{theirs}', and the data is of the kind '{ours}'; choose another one.",
+            parent=parent,
+            theirs=made.modality,
+            ours=ours.modality,
+        )
+    if made.num_classes not in (0, ours.num_classes):
+        raise AIGCError(
+            "'{parent}' draws {theirs} classes, and the data has {ours}; train on as many, a folder for each, or "
+            "choose another model.",
+            parent=parent,
+            theirs=made.num_classes,
+            ours=ours.num_classes,
+        )
+    names = ("family", "architecture", "architecture_config", "shape")
+    before, after = (flat_settings({name: getattr(config, name) for name in names}) for config in (made, ours))
+    wanted = {name: before[name] for name in before if before[name] != after.get(name)}
+    if made.num_classes != ours.num_classes:
+        wanted["conditional"] = False
+    if wanted:
+        settings = (f"{BESIDE.get(name, name)}={json.dumps(value)}" for name, value in wanted.items())
+        raise AIGCError(
+            "'{parent}' has other settings than the new run; to start from it, add: {options}",
+            parent=parent,
+            options=" ".join(f"--set {shlex.quote(setting)}" for setting in settings),
+        )
+    if before != after:
+        raise AIGCError(
+            "'{parent}' has no {settings}, which the new run has; leave them out.",
+            parent=parent,
+            settings=", ".join(sorted(after.keys() - before.keys())),
+        )
 
 
 def _refuse_differences(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:

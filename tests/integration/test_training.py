@@ -380,8 +380,26 @@ def test_a_child_starts_from_its_parent_and_counts_on(digits_folder: Path, tmp_p
     longer = train(config(digits_folder, **changes | {"samples": 120}), tmp_path / "child", resume=True)
     assert longer.name == "step-0000035"
 
-    with pytest.raises(AIGCError, match="another architecture than the new run"):
-        train(config(digits_folder, parent=str(parent), architecture="dcgan"), tmp_path / "other")
+
+def test_a_parent_that_does_not_fit_names_the_settings_that_make_it_fit(
+    digits_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one_digit, parent = digits_folder / "3", tmp_path / "parent"
+    assert main(command(one_digit, parent, 80)[3:]) == 0
+    changed = ["--set=resolution=32", "--set=architecture_config.generator_width=8", f"--parent={parent}"]
+    words = command(digits_folder, tmp_path / "child", 80, *changed)[3:]
+    assert main(words) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert "has other settings than the new run" in said
+    options = shlex.split(said.partition("add: ")[2])
+    assert sorted(options[1::2]) == ["architecture_config.generator_width=4", "conditional=false", "resolution=28"]
+    assert main([*words, *options]) == 0
+    made = Checkpoint.from_pretrained(tmp_path / "child")
+    assert (made.config.num_classes, made.config.images_seen) == (0, 160)
+    classes = tmp_path / "classes"
+    assert main(command(digits_folder, classes, 80)[3:]) == 0
+    assert main(command(one_digit, tmp_path / "third", 80, f"--parent={classes}")[3:]) == 2
+    assert "draws 10 classes, and the data has 0" in capsys.readouterr().err
 
 
 def test_a_discriminator_that_has_won_is_told_once(
