@@ -16,6 +16,8 @@ from tqdm import tqdm
 from aigc_core.checkpoint.folder import step_folders
 from aigc_core.checkpoint.layout import CONFIG_FILE
 from aigc_core.checkpoint.reference import CheckpointReference
+from aigc_core.conversion.base import find_format
+from aigc_core.conversion.convert import list_files
 from aigc_core.errors import AIGCError, Sentence
 from aigc_core.evaluation.evaluate import (
     DEFAULT_NUM_SAMPLES,
@@ -180,6 +182,8 @@ def _expanded(name: str) -> list[str]:
     """A folder of checkpoints stands for all of them and their steps."""
     folder = Path(name)
     if not folder.is_dir() or (folder / CONFIG_FILE).is_file() or step_folders(folder):
+        return [name]
+    if find_format(list_files(folder)):  # such as a pipeline, whose parts have configs of their own
         return [name]
     models = sorted(model for model in folder.iterdir() if (model / CONFIG_FILE).is_file())
     references = [

@@ -92,11 +92,13 @@ def test_figures_are_those_of_the_pipelines_own_images(
     results = []
     for words in (
         ["bob/ddpm", "--state", "steps=2", "--num-samples", "50"],
+        [str(ddpm), "--state", "steps=2", "--num-samples", "50"],
         ["--folder", str(tmp_path / "pictures")],
     ):
         assert main(["evaluate", *words, *against]) == 0
         results.append(Result.model_validate(json.loads(capsys.readouterr().out)))
-    drawn, theirs = results
+    drawn, from_folder, theirs = results
+    assert from_folder.figures == drawn.figures
     assert drawn.protocol == theirs.protocol and {"kid", "precision", "density"} <= theirs.figures.keys()
     for name, figure in theirs.figures.items():
         assert drawn.figures[name].value == pytest.approx(figure.value, rel=1e-4, abs=1e-7), name

@@ -50,7 +50,7 @@ def test_only_files_of_a_checkpoint_are_fetched_and_none_leaves_its_folder(
 
 def test_a_pickle_is_no_checkpoint(local_hub: LocalHub) -> None:
     local_hub.add("bob/pickle", {"pytorch_model.bin": b"\x80\x04evil"})
-    assert "is not a checkpoint" in refusal(lambda: pull("bob/pickle"))
+    assert "pytorch_model.bin, a pickle, which can run code" in refusal(lambda: pull("bob/pickle"))
     assert not local_hub.calls("/resolve/|/storage/")
 
 
