@@ -32,7 +32,8 @@ with st.sidebar:
             "- `owner`: all that an owner has on the Hub\n"
             "- `collection:owner/name-id`, `tag:name`\n"
             "- a local folder: a checkpoint or a run\n"
-            "- what others made: an ONNX file, or a repository or folder with one"
+            "- what others made: an ONNX file, or a repository or folder with one or with a pipeline of diffusers\n"
+            "- samples that others drew: a folder, zip or npz of images, a repository of them, `datasets/owner/name`"
         ),
     )
     st.caption(t("A Hub id, an owner, `collection:…`, `tag:…` or a folder. Shipped checkpoints are always listed."))

@@ -24,7 +24,7 @@ from recipes import show_recipes
 from sources import entries
 
 from aigc_core.evaluation.results import FIGURES
-from aigc_core.serving.leaderboard import as_latex, as_rows, by_protocol, ranked
+from aigc_core.serving.leaderboard import as_latex, as_rows, by_protocol, kind_of, ranked
 
 head(
     t("Leaderboard"),
@@ -84,8 +84,8 @@ for key, group in groups.items():
         line
         for line in ranked(group, ranked_by)
         if find in normalize("NFC", line.name).casefold()
-        and line.entry.config
-        and (not architectures or line.entry.config.architecture in architectures)
+        and (line.entry.config or line.entry.is_samples)
+        and (not architectures or (line.entry.config and line.entry.config.architecture in architectures))
     ]
     if not lines:
         st.caption(t("No checkpoint of this table passes the filter."))
@@ -93,6 +93,7 @@ for key, group in groups.items():
     wanted = figures or [name for name in measured if name == ranked_by or not FIGURES[name].audit]
     shown = [name for name in wanted if any(name in line.result.figures for line in lines)]
     table = pandas.DataFrame(as_rows(lines))[["rank", "checkpoint", *shown, "family", "architecture", "images_seen"]]
+    table["family"] = [t(kind_of(line.entry)) for line in lines]
     # The cells are numbers, by which the table sorts, and show their intervals.
     intervals = {name: as_cells([line.result.figures.get(name) for line in lines]) for name in shown}
     for name, (cells, _) in intervals.items():

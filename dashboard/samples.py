@@ -17,7 +17,7 @@ from aigc_core.modalities.png import to_picture
 from aigc_core.sampling.interpolation import enlarge
 from aigc_core.sampling.request import SampleRequest
 from aigc_core.sampling.sample import sample, sample_all
-from aigc_core.serving.leaderboard import Entry
+from aigc_core.serving.leaderboard import SAMPLES_ALONE, Entry
 
 SMALLEST_SIDE = 64
 """Pixels that an image has at least on the page."""
@@ -78,6 +78,7 @@ def show_samples(entry: Entry, seeds: Sequence[int], columns: int, caption: str)
 
 def _show(entry: Entry, seeds: tuple[int, ...], columns: int, caption: str) -> None:
     if entry.config is None:
+        st.caption(f"{as_text(caption)}: {t(SAMPLES_ALONE)}")
         return
     modality, token = entry.config.sample_kind, visitor_token()
     which = entry.reference, str(entry.folder)

@@ -16,7 +16,10 @@ from babel.messages.pofile import read_po, write_po
 from aigc_core.translation import CATALOGUE
 
 ROOT = Path(__file__).parents[1]
-KEYWORDS = {"AIGCError", "HubUnreachable", "NotOnHub", "Sentence", "translate", "text", "word", "t", "Registry", "find"}
+KEYWORDS = {
+    "AIGCError", "HubUnreachable", "NotOnHub", "SamplesAlone", "Sentence", "translate", "text", "word", "t", "Registry",
+    "find",
+}  # fmt: skip
 """Functions whose first argument is a sentence, or the choice between two."""
 UNUSED_HEADERS = (b'"POT-', b'"PO-', b'"Report-', b'"Last-', b'"Language-Team', b'"Generated-')
 """Dates and addresses of a translator's office."""

@@ -2,6 +2,7 @@
 
     owner/name             a repository on the Hub, or the folder `name` where there is a folder `owner` here
     owner/name@REVISION    a branch, a tag or a commit of it
+    datasets/owner/name    a data set on the Hub, whose images are samples alone
     FOLDER                 a checkpoint; of a run its newest step
     FOLDER@step-0001000    one of its steps; FOLDER@main is FOLDER
     FOLDER@                FOLDER, where the end of its name could be taken for a revision
@@ -24,6 +25,9 @@ seed_name = re.compile(r"seed-(\d{1,10})", re.ASCII)
 """The folder of a run in the folder of its recipe: `seed-1` was trained with the seed 1."""
 repo_name = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 """OWNER/NAME, as the Hub names a repository."""
+DATASETS = "datasets/"
+hub_name = re.compile(rf"({DATASETS})?{repo_name.pattern}", re.ASCII)
+"""The same of a model or, as in its address, of a data set."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +69,9 @@ class CheckpointReference:
 
     @property
     def is_on_hub(self) -> bool:
-        """Whether this is for the Hub to know: it has the form OWNER/NAME, and there is no folder OWNER here."""
-        return bool(repo_name.fullmatch(self.location)) and not Path(self.location).parent.is_dir()
+        """Whether this is for the Hub to know: it has the form OWNER/NAME, or that after `datasets/`, and there is no
+        folder OWNER here."""
+        return bool(hub_name.fullmatch(self.location)) and not Path(self.location).parent.is_dir()
 
     @property
     def name(self) -> str:
@@ -77,7 +82,7 @@ class CheckpointReference:
 def published_reference(text: str) -> str:
     """A reference for others' eyes: of a folder on this machine only its name."""
     reference = CheckpointReference.parse(text)
-    return text if repo_name.fullmatch(reference.location) else str(replace(reference, location=reference.name))
+    return text if hub_name.fullmatch(reference.location) else str(replace(reference, location=reference.name))
 
 
 def step_number(revision: str) -> int | None:
@@ -89,7 +94,7 @@ def step_number(revision: str) -> int | None:
 def _split(text: str) -> tuple[str, str]:
     """Location and revision where no folder tells: a folder's revisions are its steps, one on the Hub has no @."""
     location, _, revision = text.partition("@")
-    if repo_name.fullmatch(location) and "@" not in revision:
+    if hub_name.fullmatch(location) and "@" not in revision:
         return location, revision
     location, at, revision = text.rpartition("@")
     if at and (revision in ("", MAIN) or step_number(revision) is not None):

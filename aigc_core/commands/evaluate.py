@@ -1,4 +1,4 @@
-"""`python -m aigc_core evaluate`: measure checkpoints, or a folder of images, and write the results beside them."""
+"""`python -m aigc_core evaluate`: measure checkpoints, or samples alone, and write the results beside them."""
 
 from __future__ import annotations
 
@@ -23,15 +23,18 @@ from aigc_core.evaluation.evaluate import (
     DEFAULT_NUM_SAMPLES,
     default_reference,
     evaluate,
-    evaluate_folder,
+    evaluate_samples,
     follows_default,
     load_reference,
 )
 from aigc_core.evaluation.progress import ProgressLines, print_figure, print_start
 from aigc_core.evaluation.reference import Reference
 from aigc_core.evaluation.results import ENOUGH_IMAGES, FEW_IMAGES, FIGURES, NOT_MEASURED, Result
+from aigc_core.evaluation.sample_set import SampleSet
 from aigc_core.hub.card import write_card
-from aigc_core.loading import load_checkpoint
+from aigc_core.hub.client import SamplesAlone
+from aigc_core.hub.samples import local_samples, pull_samples
+from aigc_core.loading import load_checkpoint, locate
 from aigc_core.metrics.extractors import extractor_names
 from aigc_core.modalities.base import modalities
 from aigc_core.pipeline import Checkpoint
@@ -47,7 +50,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         "checkpoints",
         nargs="*",
         metavar="REF",
-        help="folder, folder@step-…, a folder of checkpoints, owner/name on the Hub, or a file such as FILE.onnx",
+        help="folder, folder@step-…, a folder of checkpoints, owner/name on the Hub, or a file such as FILE.onnx; or "
+        "samples that others drew: a zip, npz or folder of images, owner/name or datasets/owner/name on the Hub",
     )
     add_state(parser)
     parser.add_argument("--folder", type=Path, help="judge the images in a folder, from whatever tool")
@@ -62,7 +66,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="FIGURE",
         help=f"some of {', '.join(FIGURES)}",
     )
-    parser.add_argument("--num-samples", type=int, default=DEFAULT_NUM_SAMPLES)
+    parser.add_argument(
+        "--num-samples", type=int, help=f"by default {DEFAULT_NUM_SAMPLES:,}, and of samples alone all there are"
+    )
     parser.add_argument(
         "--extractor", help=f"one of {', '.join(extractor_names())}; by default the classifier of the data"
     )
@@ -84,18 +90,8 @@ def run(arguments: Namespace) -> int:
     if arguments.folder is not None:
         if arguments.reference is None:
             raise AIGCError("--folder needs --reference: a data set, or a folder of real images.")
-        with _warnings_last(), tqdm(bar_format="{desc} [{elapsed}]", disable=arguments.json) as bar:
-            bar.set_description_str(f"{arguments.folder}: {_told(READING)}")
-            result = evaluate_folder(
-                arguments.folder,
-                arguments.reference,
-                arguments.extractor,
-                arguments.weights,
-                arguments.metrics,
-                measuring=lambda title: bar.set_description_str(f"{arguments.folder}: {_told(title)}"),
-            )
-            bar.set_description_str(str(arguments.folder))
-            _print(str(arguments.folder), result, arguments)
+        with _warnings_last():
+            _evaluate_samples(str(arguments.folder), SampleSet(arguments.folder, arguments.folder), arguments)
         return 0
     references = {}
     for name in chain.from_iterable(map(_expanded, arguments.checkpoints)):
@@ -108,12 +104,21 @@ def _evaluate(name: str, arguments: Namespace, references: dict[tuple[object, ..
     """Measure and print one checkpoint, then renew its card; `references` are those that earlier ones were held to."""
     if arguments.progress == "json":
         print_start()
-    checkpoint = load_checkpoint(name, stated=stated_of(arguments))
-    with _progress_shown(name, arguments) as (show, measuring):
+    located = locate(name)
+    if samples := local_samples(located):
+        _evaluate_samples(name, samples, arguments)
+        return
+    try:
+        checkpoint = load_checkpoint(name, stated=stated_of(arguments))
+    except SamplesAlone:
+        _evaluate_samples(name, pull_samples(located), arguments)
+        return
+    count = DEFAULT_NUM_SAMPLES if arguments.num_samples is None else arguments.num_samples
+    with _progress_shown(name, count, arguments) as (show, measuring):
         result = evaluate(
             checkpoint,
             reference=_reference_for(checkpoint, arguments, references),
-            num_samples=arguments.num_samples,
+            num_samples=count,
             metrics=arguments.metrics,
             progress=show,
             measuring=measuring,
@@ -124,6 +129,28 @@ def _evaluate(name: str, arguments: Namespace, references: dict[tuple[object, ..
             write_card(checkpoint.path)
         except AIGCError as error:
             warnings.warn(f"The card is as it was: {error}", stacklevel=1)
+
+
+def _evaluate_samples(name: str, samples: SampleSet, arguments: Namespace) -> None:
+    if arguments.reference is None:
+        raise AIGCError(
+            "'{name}' holds samples alone; say with --reference what they are measured against: a data set, or a "
+            "folder of real images.",
+            name=name,
+        )
+    with tqdm(bar_format="{desc} [{elapsed}]", disable=arguments.json) as bar:
+        bar.set_description_str(f"{name}: {_told(READING)}")
+        result = evaluate_samples(
+            samples,
+            arguments.reference,
+            arguments.extractor,
+            arguments.weights,
+            arguments.metrics,
+            arguments.num_samples,
+            measuring=lambda title: bar.set_description_str(f"{name}: {_told(title)}"),
+        )
+        bar.set_description_str(name)
+    _print(name, result, arguments)
 
 
 def _reference_for(
@@ -145,18 +172,20 @@ def _reference_for(
 
 
 @contextmanager
-def _progress_shown(name: str, arguments: Namespace) -> Iterator[tuple[Callable[[float], None], Callable[[str], None]]]:
+def _progress_shown(
+    name: str, count: int, arguments: Namespace
+) -> Iterator[tuple[Callable[[float], None], Callable[[str], None]]]:
     """Yield what shows the share of samples drawn, and then the figure being computed: as lines of JSON, or as a bar
     unless the results are JSON."""
     if arguments.progress == "json":
         yield ProgressLines(), print_figure
         return
-    with tqdm(total=arguments.num_samples, unit=" samples", disable=arguments.json) as bar:
+    with tqdm(total=count, unit=" samples", disable=arguments.json) as bar:
         bar.set_description(f"{name}: {_told(READING)}")
 
         def show(share: float) -> None:
             bar.set_description(name, refresh=False)
-            bar.update(round(share * arguments.num_samples) - bar.n)
+            bar.update(round(share * count) - bar.n)
 
         yield show, lambda title: bar.set_description(f"{name}: {_told(title)}")
         bar.set_description(name)

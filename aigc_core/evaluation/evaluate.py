@@ -24,6 +24,7 @@ from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.config import parse_config
 from aigc_core.data.datasets import is_registered, public_name
 from aigc_core.data.folders import common_side
+from aigc_core.data.sample_files import open_samples
 from aigc_core.errors import AIGCError, Sentence
 from aigc_core.families.base import Condition
 from aigc_core.files import atomic_write
@@ -51,10 +52,10 @@ from .likelihood import real_sample_bits
 from .reference import (
     CHUNK,
     DENSITY_NEIGHBOURHOOD,
+    MAX_BYTES,
     NEIGHBOURHOOD,
     Reference,
     kept,
-    load_measured,
     load_seen,
     split_reference,
 )
@@ -70,6 +71,7 @@ from .results import (
     read_results,
     write_result,
 )
+from .sample_set import SampleSet
 from .stored import evaluate_stored
 from .training_set import check_may_be_read, load_training_set
 
@@ -179,34 +181,37 @@ def evaluate(
     return result
 
 
-def evaluate_folder(
-    folder: Path,
+def evaluate_samples(
+    samples: SampleSet,
     reference: str,
     extractor: str | None = None,
     weights: Path | None = None,
     metrics: Collection[str] = tuple(FIGURES),
+    num_samples: int | None = None,
     measuring: Callable[[str], None] = lambda title: None,
 ) -> Result:
-    """Measure the images of a folder, from whatever tool, and write the result into its `eval/`.
+    """Measure images that others drew, from whatever tool, and write the result into their `eval/`.
 
-    All images are converted to the size and channels of a named data set, or else to the size that most of the
-    folder's have, 1024 pixels a side at most, and the extractor's channels. Raises AIGCError where images or extractor
-    cannot be had, and where images are few or too small.
+    All images are converted to the size and channels of a named data set, or else to the size that most of them
+    have, 1024 pixels a side at most, and the extractor's channels. `num_samples`: so many are measured, by a fixed
+    shuffle; all where there are fewer, or by default. Raises AIGCError where images or extractor cannot be had, and
+    where images are few or too small.
     """
     started = time.perf_counter()
-    common = common_side(folder)
     dataset, _ = split_reference(reference)
+    check_may_be_read(dataset)
     extracted_by = load_extractor(extractor or default_extractor(dataset), weights)
-    if is_registered(dataset):
-        real = Reference.load(reference, extracted_by, None, None)
-    else:
-        resolution = _measured_side(folder, Path(dataset).expanduser(), common)
-        real = Reference.load(reference, extracted_by, resolution, extracted_by.channels)
-    channels, resolution = real.data.images.shape[1:3]
-    data = load_measured(str(folder), "train", resolution, channels)
-    protocol = _protocol(real, len(data))
-    seen = Reference(data, "train", real.extractor)
-    sampled = Sampled(seen.features, seen.logits, torch.zeros(len(data), 0))
+    with open_samples(samples.path, MAX_BYTES) as files:
+        if is_registered(dataset):
+            real = Reference.load(reference, extracted_by, None, None)
+        else:
+            resolution = _measured_side(samples.path, files.side, Path(dataset).expanduser())
+            real = Reference.load(reference, extracted_by, resolution, extracted_by.channels)
+        channels, resolution = real.data.images.shape[1:3]
+        data = files.load(resolution, channels, num_samples)
+        protocol = _protocol(real, len(data))
+        seen = Reference(data, "train", real.extractor)
+        sampled = Sampled(seen.features, seen.logits, torch.zeros(len(data), 0))
     min_samples = _too_few(sampled, real, metrics)
     metrics = [name for name in metrics if name not in min_samples]
     result = Result(
@@ -217,21 +222,21 @@ def evaluate_folder(
         seconds=round(time.perf_counter() - started, 2),
         versions=VERSIONS,
     )
-    _keep(result, folder)
+    _keep(result, samples.results)
     return result
 
 
-def _measured_side(folder: Path, real: Path, common: int) -> int:
-    """The side in pixels at which two folders are compared, the first's images being mostly of the side `common`."""
+def _measured_side(path: Path, common: int, real: Path) -> int:
+    """The side in pixels at which samples, mostly of the side `common`, and a folder are compared."""
     if common < MIN_SIDE:
         raise AIGCError(
             "Most images in '{folder}' are only {common} pixels high or wide; those measured need {minimum} at least.",
-            folder=folder,
+            folder=path,
             common=common,
             minimum=MIN_SIDE,
         )
     resolution = min(common, MAX_SIDE)
-    for each, side in ((folder, common), (real, common_side(real))):
+    for each, side in ((path, common), (real, common_side(real))):
         if side != resolution:
             warnings.warn(
                 f"The images in '{each}', most of which have a shorter side of {side} pixels, are measured at "

@@ -49,7 +49,9 @@ from aigc_core.checkpoint.layout import CARD_FILE, CONFIG_FILE, MAX_CONFIG_BYTES
 from aigc_core.checkpoint.reference import MAIN, CheckpointReference, repo_name
 from aigc_core.conversion.base import find_format, formats
 from aigc_core.conversion.convert import convert_commit, converted_commit
+from aigc_core.data.sample_files import only_samples
 from aigc_core.errors import AIGCError
+from aigc_core.evaluation.sample_set import results_folder
 from aigc_core.version import __version__
 
 from . import TAG
@@ -81,6 +83,19 @@ readers = ThreadPoolExecutor(PARALLEL_REQUESTS, thread_name_prefix="hub")
 bounding = threading.Lock()
 Item = TypeVar("Item")
 Found = TypeVar("Found")
+
+
+class SamplesAlone(AIGCError):
+    """A repository holds images that others drew, and no checkpoint."""
+
+
+def samples_alone(name: str) -> SamplesAlone:
+    """What to say of such a repository, or a data set, where a model is asked for."""
+    return SamplesAlone(
+        "'{name}' holds samples and no model that draws them; measure them with: python -m aigc_core evaluate {name} "
+        "--reference DATASET",
+        name=name,
+    )
 
 
 @dataclass(frozen=True)
@@ -119,12 +134,12 @@ def pull(
     cannot be checked then.
     Raises AIGCError when it does not exist, may not be read, is too large, arrives damaged, or cannot be reached.
     """
-    revision = _checked_names(repo_id, revision or "main")
+    revision = checked_names(repo_id, revision or "main")
     cache_suffices = token is None and not is_public()
     is_commit = commit_hash.fullmatch(revision) is not None
     if cache_suffices and is_commit and (folder := _kept(repo_id, revision, stated)):
         return folder
-    api = _api(token)
+    api = hub_client(token)
     try:
         commit, files, made_by = _checkpoint_files(api, repo_id, revision)
     except HubUnreachable:
@@ -151,7 +166,7 @@ def read_revisions(repo_id: str, token: str | None = None) -> list[Revision]:
     cache knows are returned, unless the rights of a `token` of one's own would have to be checked.
     Raises AIGCError as `pull` does, for the repository as a whole.
     """
-    api = _api(token)
+    api = hub_client(token)
     try:
         revisions = readers.submit(list_revisions, repo_id, token).result()
     except HubUnreachable:
@@ -168,6 +183,8 @@ def read_revisions(repo_id: str, token: str | None = None) -> list[Revision]:
             if made_by:
                 return None  # what is listed of it is there once it was converted
             return _fetch_all(api, repo_id, commit, {name: file for name, file in files.items() if file[0].in_summary})
+        except SamplesAlone:
+            return results_folder("model", repo_id, commit)
         except AIGCError as error:
             if isinstance(error, HubUnreachable):
                 unreachable.append(error)
@@ -178,7 +195,7 @@ def read_revisions(repo_id: str, token: str | None = None) -> list[Revision]:
         for revision in revisions
     }
     missing = [commit for commit, folder in cached.items() if folder is None]
-    found = cached | dict(zip(missing, _in_readers(fetch, missing)))
+    found = cached | dict(zip(missing, in_readers(fetch, missing)))
     return [_as_found(revision, found[revision.commit]) for revision in revisions]
 
 
@@ -190,7 +207,7 @@ def _as_found(revision: Revision, found: Path | AIGCError | None) -> Revision:
     return replace(revision, folder=found)
 
 
-def _in_readers(function: Callable[[Item], Found], items: Iterable[Item]) -> Iterator[Found]:
+def in_readers(function: Callable[[Item], Found], items: Iterable[Item]) -> Iterator[Found]:
     """What a function returns for each item, in order.
 
     The first is asked for alone: a repository that does not answer holds one thread, not all it may take.
@@ -226,12 +243,12 @@ def push(
     if newest is None:
         raise missing_checkpoint(reference)
     read_config(newest)
-    if commit_hash.fullmatch(_checked_names(repo_id, revision or "main")):
+    if commit_hash.fullmatch(checked_names(repo_id, revision or "main")):
         raise AIGCError(
             "A checkpoint is pushed to a branch such as step-0001000, not to a commit ('{revision}').",
             revision=revision,
         )
-    api = _api(token)
+    api = hub_client(token)
     claims = _benchmark_claims(api, newest, benchmark) if benchmark else None
     with faults_as_sentences(f"'{repo_id}'"):
         # None leaves the choice to the settings of an organisation.
@@ -253,7 +270,7 @@ def list_checkpoints(
 
     `collection` is what stands after /collections/ in its address. Raises AIGCError as `pull` does.
     """
-    api = _api(token)
+    api = hub_client(token)
     with faults_as_sentences(f"'{collection or owner}'" if collection or owner else "The Hub"):
         if collection is None:
             found = api.list_models(author=owner, filter=tag, sort="last_modified", full=True)
@@ -262,7 +279,7 @@ def list_checkpoints(
             items = [item.item_id for item in api.get_collection(collection).items if item.item_type == "model"]
             models = [
                 model
-                for model in _in_readers(partial(_model_info, api), items[:MAX_LISTED])
+                for model in in_readers(partial(_model_info, api), items[:MAX_LISTED])
                 if model and tag in (model.tags or []) and (owner is None or model.id.startswith(f"{owner}/"))
             ]
         else:
@@ -295,9 +312,9 @@ def list_revisions(repo_id: str, token: str | None = None) -> list[Revision]:
 
     Raises AIGCError as `pull` does, and where there are too many.
     """
-    _checked_names(repo_id, "main")
+    checked_names(repo_id, "main")
     with faults_as_sentences(f"'{repo_id}'"):
-        refs = _api(token).list_repo_refs(repo_id)
+        refs = hub_client(token).list_repo_refs(repo_id)
         revisions = [
             Revision(ref.name, ref.target_commit)
             for ref in refs.branches + refs.tags
@@ -308,7 +325,7 @@ def list_revisions(repo_id: str, token: str | None = None) -> list[Revision]:
     return sorted(revisions, key=lambda revision: revision.name)
 
 
-def _checked_names(repo_id: str, revision: str) -> str:
+def checked_names(repo_id: str, revision: str) -> str:
     """The revision, if both names are of the Hub's form: they become parts of addresses and of paths in the cache."""
     if not repo_name.fullmatch(repo_id):
         raise AIGCError("'{name}' is not a name on the Hub; write OWNER/NAME.", name=repo_id)
@@ -317,7 +334,7 @@ def _checked_names(repo_id: str, revision: str) -> str:
     return revision
 
 
-def _api(token: str | None) -> HfApi:
+def hub_client(token: str | None) -> HfApi:
     """The client, with a bound to every wait."""
     from huggingface_hub import HfApi
 
@@ -386,6 +403,8 @@ def _checkpoint_files(api: HfApi, repo_id: str, revision: str) -> tuple[str, dic
     if not made_by and CONFIG_FILE not in files:
         if refusal := pickle_refusal(repo_id, sorted(listed)):
             raise refusal
+        if only_samples(listed):
+            raise samples_alone(repo_id)
         raise AIGCError(
             "'{name}' is not a checkpoint of AIGC Studio: it has no {file}.", name=repo_id, file=CONFIG_FILE
         )
@@ -407,13 +426,13 @@ def _fetch_all(api: HfApi, repo_id: str, commit: str, files: dict[str, tuple[Fil
     last = [name for name in (WEIGHTS_FILE, CONFIG_FILE) if name in files]
     with faults_as_sentences(f"'{repo_id}'"):
         for name in [*sorted(files.keys() - set(last)), *last]:
-            path = _fetch(api, repo_id, commit, files[name][1])
+            path = fetch_file(api, repo_id, commit, files[name][1])
     return path.parents[name.count("/")]
 
 
-def _fetch(api: HfApi, repo_id: str, commit: str, file: Any) -> Path:
+def fetch_file(api: HfApi, repo_id: str, commit: str, file: Any, repo_type: str = "model") -> Path:
     """The path of a file in the cache, where it stays only if its content has the hash that the repository lists."""
-    path = Path(api.hf_hub_download(repo_id, file.rfilename, revision=commit))
+    path = Path(api.hf_hub_download(repo_id, file.rfilename, revision=commit, repo_type=repo_type))
     size = path.stat().st_size
     if file.lfs:
         expected, hasher = file.lfs.sha256, hashlib.sha256()
@@ -512,7 +531,7 @@ def _benchmark_claims(api: HfApi, folder: Path, benchmark: str) -> str:
 
     from .card import HUB_DATASETS
 
-    _checked_names(benchmark, "main")
+    checked_names(benchmark, "main")
     tasks = _benchmark_tasks(api, benchmark)
     results = sorted(read_results(folder), key=lambda result: -result.protocol.num_samples)
     if benchmark in HUB_DATASETS.values():  # of which it is known what was measured on them

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from aigc_core.access import is_public
 from aigc_core.checkpoint.folder import checkpoints_near, local_checkpoint, missing_checkpoint
-from aigc_core.checkpoint.reference import CheckpointReference
+from aigc_core.checkpoint.reference import DATASETS, CheckpointReference
 from aigc_core.conversion.convert import converted_file, converted_folder
 from aigc_core.errors import Sentence
 
-from .client import pull
+from .client import pull, samples_alone
 from .faults import HubUnreachable, NotOnHub
 
 
@@ -33,6 +33,8 @@ def resolve_reference(
         return converted_folder(folder, stated) or folder
     if reference.file and (folder := converted_file(reference.file, stated)):
         return folder
+    if reference.is_on_hub and reference.location.startswith(DATASETS):
+        raise samples_alone(str(reference))
     if reference.is_on_hub:
         with folder_asked_for_too(reference):
             return pull(reference.location, revision=reference.revision or None, token=token, stated=stated)

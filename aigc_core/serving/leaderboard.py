@@ -9,6 +9,8 @@ A *source* names one or many checkpoints:
     tag:NAME                    all that carry a tag
     FOLDER, FOLDER@STEP         a local checkpoint and its earlier steps, a run, a recipe's runs, or one step
     FILE                        a model that others made
+    FOLDER, FILE, OWNER/NAME, datasets/OWNER/NAME
+                                images alone, or a zip or npz of them: samples that others drew
 
 What others made counts as a checkpoint once it was converted; of what lies on the Hub, when it was first opened.
 """
@@ -26,16 +28,20 @@ from aigc_core.access import SHIPPED, check_reference
 from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.checkpoint.folder import read_config, seed_folders, step_folders
 from aigc_core.checkpoint.layout import CONFIG_FILE, WEIGHTS_FILE
-from aigc_core.checkpoint.reference import MAIN, CheckpointReference, seed_name
+from aigc_core.checkpoint.reference import DATASETS, MAIN, CheckpointReference, seed_name
 from aigc_core.conversion.convert import converted_folder
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.evaluation.comparison import ranks
 from aigc_core.evaluation.results import FIGURES, Result, read_results
+from aigc_core.evaluation.sample_set import is_results_of_samples
 from aigc_core.hub.client import list_checkpoints, read_revisions
 from aigc_core.hub.resolve import folder_asked_for_too, resolve_reference
+from aigc_core.hub.samples import listed_samples, local_samples
 
 MAX_REPOSITORIES = 100
 """What one owner, collection or tag may bring, newest first."""
+
+SAMPLES_ALONE = Sentence("samples, not drawn here")
 
 owner_name = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 
@@ -45,7 +51,7 @@ class Entry:
     """One checkpoint with its results; `problem` says in words why it cannot be used, and the rest is empty then.
 
     `folder` holds at least its config and results; of what is on the Hub the weights may not be there yet, and of what
-    others put there nothing before it was opened.
+    others put there nothing before it was opened. `is_samples`: it is samples alone, without a model and a config.
     """
 
     reference: str
@@ -53,6 +59,7 @@ class Entry:
     config: CheckpointConfig | None = None
     results: tuple[Result, ...] = ()
     problem: str = ""
+    is_samples: bool = False
 
     @property
     def model(self) -> str:
@@ -89,6 +96,11 @@ def collect(sources: Iterable[str], token: str | None = None) -> list[Entry]:
 
 def _read_source(source: str, token: str | None) -> list[Entry]:
     reference = CheckpointReference.parse(source)
+    if reference.folder or reference.file or reference.location.startswith(DATASETS):
+        check_reference(source)
+        on_hub = reference.is_on_hub and reference.location.startswith(DATASETS)
+        if samples := listed_samples(reference, token) if on_hub else local_samples(reference):
+            return [_read_samples(source, samples.results)]
     if reference.folder and not reference.revision:
         check_reference(source)
         return _read_folder(reference.location, reference.folder)
@@ -163,9 +175,18 @@ def _read_repositories(source: str, token: str | None, **which: str) -> list[Ent
     return [entry for group in groups for entry in group]
 
 
+def _read_samples(reference: str, results: Path) -> Entry:
+    try:
+        return Entry(reference, results, results=tuple(read_results(results)), is_samples=True)
+    except AIGCError as error:
+        return Entry(reference, problem=error.sentence)
+
+
 def _read_entry(reference: str, folder: Path | None, problem: str = "") -> Entry:
     if folder is None:
         return Entry(reference, problem=problem)
+    if is_results_of_samples(folder):
+        return _read_samples(reference, folder)
     try:
         return Entry(reference, folder, read_config(folder), tuple(read_results(folder)))
     except AIGCError as error:
@@ -210,7 +231,7 @@ def as_rows(rows: list[Row]) -> list[dict[str, object]]:
         record: dict[str, object] = {
             "rank": row.rank,
             "checkpoint": row.name,
-            "family": row.entry.config.family if row.entry.config else "",
+            "family": kind_of(row.entry),
             "architecture": row.entry.config.architecture if row.entry.config else "",
             "images_seen": row.result.images_seen,
             "protocol": row.result.protocol.id,
@@ -220,6 +241,11 @@ def as_rows(rows: list[Row]) -> list[dict[str, object]]:
                 record |= {name: value.value, f"{name}_low": value.low, f"{name}_high": value.high}
         table.append(record)
     return table
+
+
+def kind_of(entry: Entry) -> str:
+    """The family of a checkpoint, or what samples alone are called."""
+    return SAMPLES_ALONE if entry.config is None else entry.config.family
 
 
 def as_latex(rows: list[Row], figures: Iterable[str]) -> str:

@@ -11,8 +11,9 @@ import torch
 from aigc_core import Checkpoint
 from aigc_core.config import parse_config
 from aigc_core.data.datasets import load_dataset
-from aigc_core.evaluation.evaluate import DEFAULT_NUM_SAMPLES, evaluate, evaluate_folder
+from aigc_core.evaluation.evaluate import DEFAULT_NUM_SAMPLES, evaluate, evaluate_samples
 from aigc_core.evaluation.results import Result, read_results
+from aigc_core.evaluation.sample_set import SampleSet
 from aigc_core.modalities.png import to_picture
 from aigc_core.pipeline import train
 from aigc_core.rng import seeded_generator
@@ -54,5 +55,5 @@ def real_against_real(data: str) -> Result:
         images = load_dataset(data).images
         for index in torch.randperm(len(images), generator=seeded_generator(0))[:DEFAULT_NUM_SAMPLES].tolist():
             to_picture(images[index]).save(folder / f"{index}.png")
-        results = [evaluate_folder(folder, data)]
+        results = [evaluate_samples(SampleSet(folder, folder), data)]
     return results[0]

@@ -198,7 +198,7 @@ def test_a_folder_called_like_a_data_set_is_not_that_set(tmp_path: Path, monkeyp
     monkeypatch.chdir(tmp_path)
     write_images(tmp_path / "mnist", 60, 1)
     dataset = load_dataset("./mnist", resolution=28, channels=1)
-    checkpoint = checkpoint_of(Path("mnist"), tmp_path / "model")
+    checkpoint = checkpoint_of(tmp_path / "mnist", tmp_path / "model")
     config = checkpoint.config.model_copy(update={"dataset": dataset.name, "data_hash": dataset.content_hash()})
     assert config.published().dataset == config.published().published().dataset == "./mnist"
     fetched = Checkpoint(config.published(), checkpoint.model)
