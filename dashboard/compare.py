@@ -19,7 +19,7 @@ from page import (
 )
 from recipes import compare_recipes, warn_of_single_runs
 from samples import show_samples
-from sources import entries
+from sources import entries, show_claims
 
 from aigc_core.evaluation.comparison import compare, disagreement
 from aigc_core.evaluation.results import FIGURES, Result
@@ -126,6 +126,8 @@ with st.container(border=True):
             )
         warn_of_single_runs(groups[chosen], [lines[names[0]], lines[names[other]]], [names[0], names[other]], by)
 compare_recipes(groups[chosen], list(lines.values()), by)
+
+show_claims({entry_of(name).reference for name in names})
 
 cells = grid(3)
 for name in measured:

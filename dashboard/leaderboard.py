@@ -21,7 +21,7 @@ from page import (
     select,
 )
 from recipes import show_recipes
-from sources import entries
+from sources import entries, show_claims
 
 from aigc_core.evaluation.results import FIGURES
 from aigc_core.serving.leaderboard import as_latex, as_rows, by_protocol, kind_of, ranked
@@ -39,6 +39,7 @@ groups = by_protocol(found)
 measured = [name for name in FIGURES if any(name in result.figures for g in groups.values() for _, result in g)]
 if not measured:
     name_unmeasured(found)
+    show_claims()
     st.stop()
 words = {name: t(FIGURES[name].title) for name in measured}
 controls = grid(4)
@@ -144,3 +145,4 @@ for key, group in groups.items():
             key=f"{suffix}-{key}",
         )
 name_unmeasured(found)
+show_claims()

@@ -1,14 +1,15 @@
 """The checkpoints a page shows: those that ship, those a Space was deployed with, and those the visitor added."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import chain
 
+import pandas
 import streamlit as st
 from language import t
 from page import as_text
 
-from aigc_core.serving.leaderboard import Entry, collect, shipped_sources
+from aigc_core.serving.leaderboard import Entry, claimed, collect, shipped_sources
 from aigc_core.serving.queue import EvaluationQueue
 from aigc_core.serving.sources import SourceReader
 
@@ -61,12 +62,39 @@ def _show_late(sources: Sequence[str]) -> None:
     st.info(t("Still reading: {names}", names=t(", ").join(map(as_text, sources))), icon=":material/hourglass_empty:")
 
 
+def _named_sources() -> list[str]:
+    return [*os.environ.get("AIGC_MODELS", "").split(), *st.session_state.get("add", [])]
+
+
+def show_claims(references: Collection[str] | None = None) -> None:
+    """A table of the figures that checkpoints claim, of those that cannot be used too; or of these references alone."""
+    found = chain(_read_shipped(_evaluations()), *filter(None, _read_others(_named_sources()).values()))
+    table = claimed([entry for entry in found if references is None or entry.reference in references])
+    if not table:
+        return
+    st.subheader(t("Claimed, not measured"), anchor=False)
+    st.caption(
+        t(
+            "What model cards and metric files state of their own models. Nobody measured it here, so that it is not "
+            "ranked with what was."
+        )
+    )
+    columns = {
+        "checkpoint": t("Checkpoint"),
+        "figure": t("Figure"),
+        "value": t("Value"),
+        "data": t("Data"),
+        "file": t("Stated in"),
+    }
+    st.dataframe(pandas.DataFrame(table), hide_index=True, column_config=columns, key="claims")
+
+
 def entries() -> list[Entry]:
     """All usable entries that are at hand; broken ones are named on the page with their reason, late ones as such.
 
     A link whose choices may need what is late waits for it.
     """
-    sources = [*os.environ.get("AIGC_MODELS", "").split(), *st.session_state.get("add", [])]
+    sources = _named_sources()
     with st.spinner(t("Reading checkpoints …")):
         shipped, others = _read_shipped(_evaluations()), _read_others(sources)
     if late := [source for source, brought in others.items() if brought is None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import combinations
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from aigc_core.errors import AIGCError
 from aigc_core.escaping import split_escaped, unescape
 from aigc_core.evaluation.comparison import compare
 from aigc_core.evaluation.results import FIGURES, Result, read_results
+from aigc_core.hub.claims import find_claims
 from aigc_core.hub.resolve import resolve_reference
 from aigc_core.translation import environment_language, translate
 
@@ -33,6 +35,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     if len(arguments.checkpoints) < 2:
         raise AIGCError("compare takes two checkpoints, or groups of them, or more.")
+    for name in arguments.checkpoints:
+        for reference in _members(name):
+            _print_claims(reference)
     groups = [(name, _group(name)) for name in arguments.checkpoints]
     for (first, ours), (second, theirs) in combinations(groups, 2):
         members = [*ours, *theirs]
@@ -60,6 +65,16 @@ def _members(name: str) -> list[str]:
     """The references of REF,REF,…, or the one that the whole name is."""
     alone = CheckpointReference.parse(name).folder
     return [name] if alone else [unescape(part, ",") for part in split_escaped(name, ",")]
+
+
+def _print_claims(reference: str) -> None:
+    with suppress(AIGCError):  # if it is not there at all, that is said below
+        for claim in find_claims(CheckpointReference.parse(reference)):
+            data = f" on {claim.data}" if claim.data else ""
+            print(
+                f"{reference} claims {claim.figure} {claim.value:g}{data} ({claim.file}): not measured here, and not "
+                "compared."
+            )
 
 
 def _group(name: str) -> list[dict[str, Result]]:

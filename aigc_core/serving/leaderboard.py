@@ -21,6 +21,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,12 +30,15 @@ from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.checkpoint.folder import read_config, seed_folders, step_folders
 from aigc_core.checkpoint.layout import CONFIG_FILE, WEIGHTS_FILE
 from aigc_core.checkpoint.reference import DATASETS, MAIN, CheckpointReference, seed_name
+from aigc_core.conversion.base import formats
 from aigc_core.conversion.convert import converted_folder
 from aigc_core.errors import AIGCError, Sentence
 from aigc_core.evaluation.comparison import ranks
 from aigc_core.evaluation.results import FIGURES, Result, read_results
 from aigc_core.evaluation.sample_set import is_results_of_samples
+from aigc_core.hub.claims import Claim, find_claims
 from aigc_core.hub.client import list_checkpoints, read_revisions
+from aigc_core.hub.faults import HubUnreachable
 from aigc_core.hub.resolve import folder_asked_for_too, resolve_reference
 from aigc_core.hub.samples import listed_samples, local_samples
 
@@ -52,6 +56,7 @@ class Entry:
 
     `folder` holds at least its config and results; of what is on the Hub the weights may not be there yet, and of what
     others put there nothing before it was opened. `is_samples`: it is samples alone, without a model and a config.
+    `claims`: figures that its card or its files state, which nobody measured here.
     """
 
     reference: str
@@ -60,6 +65,7 @@ class Entry:
     results: tuple[Result, ...] = ()
     problem: str = ""
     is_samples: bool = False
+    claims: tuple[Claim, ...] = ()
 
     @property
     def model(self) -> str:
@@ -88,7 +94,8 @@ def collect(sources: Iterable[str], token: str | None = None) -> list[Entry]:
         try:
             found = _read_source(source.strip(), token)
         except AIGCError as error:
-            found = [Entry(source.strip(), problem=error.sentence)]
+            broken = Entry(source.strip(), problem=error.sentence)
+            found = [broken if isinstance(error, HubUnreachable) else _with_claims(broken, token)]
         for entry in found:
             entries.setdefault(entry.reference, entry)
     return list(entries.values())
@@ -128,7 +135,7 @@ def _read_folder(location: str, folder: Path) -> list[Entry]:
     steps = [_read_local(CheckpointReference(location, step.name), step) for step in step_folders(folder)]
     if steps and not (folder / CONFIG_FILE).exists():
         return steps
-    return [_read_local(CheckpointReference(location), folder), *steps]
+    return [_with_claims(_read_local(CheckpointReference(location), folder)), *steps]
 
 
 def _read_local(reference: CheckpointReference, folder: Path) -> Entry:
@@ -151,7 +158,7 @@ def _read_repository(repo_id: str, token: str | None) -> list[Entry]:
     if newest is None:
         return list(entries.values())
     others = [e for e in entries.values() if e.problem or (e.config, e.results) != (newest.config, newest.results)]
-    return [Entry(repo_id, newest.folder, newest.config, newest.results, newest.problem), *others]
+    return [_with_claims(replace(newest, reference=repo_id), token), *others]
 
 
 def _read_repositories(source: str, token: str | None, **which: str) -> list[Entry]:
@@ -175,6 +182,19 @@ def _read_repositories(source: str, token: str | None, **which: str) -> list[Ent
     return [entry for group in groups for entry in group]
 
 
+def _with_claims(entry: Entry, token: str | None = None) -> Entry:
+    """The entry with what is claimed of it. Of our own checkpoints on the Hub, whose cards state what was measured, the
+    card is not asked for."""
+    reference = CheckpointReference.parse(entry.reference)
+    made_by_others = entry.config is None or entry.config.family in formats
+    if not made_by_others and reference.is_on_hub:
+        return entry
+    with suppress(AIGCError):  # its problem is said without its claims
+        check_reference(reference)
+        return replace(entry, claims=tuple(find_claims(reference, token)))
+    return entry
+
+
 def _read_samples(reference: str, results: Path) -> Entry:
     try:
         return Entry(reference, results, results=tuple(read_results(results)), is_samples=True)
@@ -191,6 +211,23 @@ def _read_entry(reference: str, folder: Path | None, problem: str = "") -> Entry
         return Entry(reference, folder, read_config(folder), tuple(read_results(folder)))
     except AIGCError as error:
         return Entry(reference, problem=error.sentence)
+
+
+def claimed(entries: Iterable[Entry]) -> list[dict[str, object]]:
+    """What entries, broken ones too, claim: claimed, not measured, and so in a table of its own without ranks."""
+    entries = [entry for entry in entries if entry.claims]
+    named = labels(entries)
+    return [
+        {
+            "checkpoint": named[entry.reference],
+            "figure": claim.figure,
+            "value": claim.value,
+            "data": claim.data,
+            "file": claim.file,
+        }
+        for entry in entries
+        for claim in entry.claims
+    ]
 
 
 def by_protocol(entries: list[Entry]) -> dict[str, list[tuple[Entry, Result]]]:

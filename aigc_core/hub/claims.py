@@ -1,0 +1,118 @@
+"""Figures that others state of their models: claimed, not measured, and so never ranked.
+
+They stand in a model card's model-index (https://github.com/huggingface/hub-docs, modelcard.md), or in a file
+`metric-fid50k_full.jsonl` as StyleGAN and its heirs write it: an object a line with `results`, of which the last
+counts. All of it is a stranger's: text is cut, and what is no number is left out.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from huggingface_hub import ModelCard
+
+from aigc_core.checkpoint.layout import CARD_FILE
+from aigc_core.checkpoint.reference import DATASETS, CheckpointReference
+
+from .client import checked_names, fetch_file, hub_client
+from .faults import faults_as_sentences
+
+MAX_BYTES = 2**20
+MAX_CLAIMS = 50
+MAX_FILES = 20
+MAX_LETTERS = 100
+
+metric_file = re.compile(r"(?:[\w.-]+/)*metric-[\w.-]+\.jsonl", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A figure that `file` states: what it is of (`data`, empty where it does not say) and its value."""
+
+    figure: str
+    value: float
+    data: str
+    file: str
+
+
+def find_claims(reference: CheckpointReference, token: str | None = None) -> list[Claim]:
+    """What a checkpoint's folder, or its repository on the Hub, claims. Raises AIGCError as `client.pull` does."""
+    if folder := reference.folder:
+        names = [path.name for path in sorted(folder.iterdir()) if path.is_file()]
+        return read_claims({name: folder / name for name in _stating(names)})
+    if not reference.is_on_hub or reference.location.startswith(DATASETS):
+        return []
+    return hub_claims(reference.location, reference.revision or "main", token)
+
+
+def hub_claims(repo_id: str, revision: str, token: str | None = None) -> list[Claim]:
+    """What a revision of a repository on the Hub claims. Raises AIGCError as `client.pull` does."""
+    api = hub_client(token)
+    checked_names(repo_id, revision)
+    with faults_as_sentences(f"'{repo_id}'"):
+        info = api.model_info(repo_id, revision=revision, files_metadata=True)
+        listed = {file.rfilename: file for file in info.siblings or [] if (file.size or 0) <= MAX_BYTES}
+        names = _stating(sorted(listed))
+        return read_claims({name: fetch_file(api, repo_id, str(info.sha), listed[name]) for name in names})
+
+
+def _stating(names: list[str]) -> list[str]:
+    """The files in which claims stand."""
+    return [name for name in names if name == CARD_FILE or metric_file.fullmatch(name)][:MAX_FILES]
+
+
+def read_claims(files: Mapping[str, Path]) -> list[Claim]:
+    """What files, by name, claim: those that can be read, and of each figure on each data the last that a file has."""
+    found: dict[tuple[str, str, str], Claim] = {}
+    for name, path in files.items():
+        with suppress(OSError):
+            if path.stat().st_size > MAX_BYTES:
+                continue
+            content = path.read_bytes().decode("utf-8-sig", errors="replace")
+            for figure, value, data in _of_card(content) if name == CARD_FILE else _of_metric_file(content):
+                if (number := _number(value)) is not None:
+                    claim = Claim(_short(figure), number, _short(data), name)
+                    found[claim.figure, claim.data, name] = claim
+    return [*found.values()][:MAX_CLAIMS]
+
+
+def _of_card(content: str) -> Iterator[tuple[object, object, object]]:
+    try:
+        results = ModelCard(content, ignore_metadata_errors=True).data.get("eval_results") or []
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, yaml.YAMLError):
+        return  # metadata that only their owner can put right
+    for entry in results:
+        measured_here = isinstance(entry.metric_args, dict) and "protocol" in entry.metric_args
+        if not measured_here:
+            yield entry.metric_name or entry.metric_type, entry.metric_value, entry.dataset_name or entry.dataset_type
+
+
+def _of_metric_file(content: str) -> Iterator[tuple[object, object, object]]:
+    for line in content.splitlines():
+        with suppress(ValueError, RecursionError):
+            values = json.loads(line)
+            results = values.get("results") if isinstance(values, dict) else None
+            if isinstance(results, dict):
+                yield from ((figure, value, "") for figure, value in results.items())
+
+
+def _number(value: Any) -> float | None:
+    """A finite number, or a text that is one."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    with suppress(ValueError, OverflowError):
+        number = float(value)
+        return number if math.isfinite(number) else None
+    return None
+
+
+def _short(text: object) -> str:
+    return " ".join(str(text or "").split())[:MAX_LETTERS].encode(errors="replace").decode()
