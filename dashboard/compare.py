@@ -21,7 +21,7 @@ from recipes import compare_recipes, warn_of_single_runs
 from samples import show_samples
 from sources import entries, show_claims
 
-from aigc_core.evaluation.comparison import compare, disagreement
+from aigc_core.evaluation.comparison import compare, outcomes_by_judge
 from aigc_core.evaluation.results import FIGURES, Result
 from aigc_core.serving.leaderboard import Entry, by_protocol, ranked
 
@@ -112,15 +112,22 @@ st.html(
 with st.container(border=True):
     for other in range(1, len(names)):
         st.markdown(verdict_words(names, results, other, by))
-        if extractors := disagreement(
+        if outcomes := outcomes_by_judge(
             entry_of(names[0]).results, entry_of(names[other]).results, results[0].protocol, by
         ):
+            judged = {
+                "better": t("better to {extractor}"),
+                "worse": t("worse to {extractor}"),
+                "tie": t("not told apart by {extractor}"),
+            }
             st.warning(
                 t(
-                    "The verdict depends on the extractor: {extractors} rank {a} and {b} differently.",
-                    extractors=as_text(t(", ").join(extractors)),
+                    "The verdict depends on the judge: {a} against {b} is {outcomes}.",
                     a=as_text(names[0]),
                     b=as_text(names[other]),
+                    outcomes=t(", ").join(
+                        judged[outcome].format(extractor=as_text(extractor)) for extractor, outcome in outcomes.items()
+                    ),
                 ),
                 icon=":material/gavel:",
             )

@@ -24,7 +24,7 @@ from recipes import show_recipes
 from sources import entries, show_claims
 
 from aigc_core.evaluation.results import FIGURES
-from aigc_core.serving.leaderboard import as_latex, as_rows, by_protocol, kind_of, ranked
+from aigc_core.serving.leaderboard import as_latex, as_rows, by_protocol, kind_of, ranked, seen_by_other_judges
 
 head(
     t("Leaderboard"),
@@ -99,6 +99,13 @@ for key, group in groups.items():
     intervals = {name: as_cells([line.result.figures.get(name) for line in lines]) for name in shown}
     for name, (cells, _) in intervals.items():
         table[name] = cells
+    others = {
+        f"{ranked_by} {extractor}": (extractor, as_cells(seen))
+        for extractor, seen in seen_by_other_judges(lines, ranked_by).items()
+    }
+    for number, (name, (_, (cells, texts))) in enumerate(others.items()):
+        table.insert([*table.columns].index(ranked_by) + 1 + number, name, cells)
+        intervals[name] = cells, texts
     style = table.style.format({name: texts.get for name, (_, texts) in intervals.items()}, na_rep="—")
     chosen = st.dataframe(
         style,
@@ -111,6 +118,14 @@ for key, group in groups.items():
             "rank": st.column_config.NumberColumn("#", width=44, pinned=True, help=t("Rank")),
             "checkpoint": st.column_config.TextColumn(t("Checkpoint"), pinned=True),
             **{name: st.column_config.NumberColumn(title(name), alignment="right") for name in shown},
+            **{
+                name: st.column_config.NumberColumn(
+                    f"{title(ranked_by)} ({extractor})",
+                    alignment="right",
+                    help=t("The same samples, as another judge sees them; ranks are this table's own."),
+                )
+                for name, (extractor, _) in others.items()
+            },
             "family": t("Family"),
             "architecture": t("Architecture"),
             "images_seen": st.column_config.NumberColumn(t("Samples seen"), format="localized"),

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from aigc_core.checkpoint.folder import read_config
 from aigc_core.checkpoint.reference import CheckpointReference
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.escaping import split_escaped, unescape
-from aigc_core.evaluation.comparison import compare
+from aigc_core.evaluation.comparison import compare, outcomes_by_judge
 from aigc_core.evaluation.results import FIGURES, Result, read_results
 from aigc_core.hub.claims import find_claims
 from aigc_core.hub.resolve import resolve_reference
@@ -49,11 +49,42 @@ def run(arguments: Namespace) -> int:
                 second=second,
                 command=evaluate_command(_members(first) + _members(second)),
             )
-        for protocol in sorted(shared):
-            a, b = ([member[protocol] for member in group] for group in (ours, theirs))
-            verdict = compare(a, b, arguments.metric)
-            print(translate(verdict.sentence(first, second), environment_language()))
+        # Where no protocol has the metric, the comparison says so.
+        measured = {key for key in shared if all(arguments.metric in member[key].figures for member in members)}
+        disagreements: dict[str, None] = {}
+        for key in [key for key in members[0] if key in (measured or shared)]:
+            a, b = ([member[key] for member in group] for group in (ours, theirs))
+            verdict, protocol = compare(a, b, arguments.metric), a[0].protocol
+            judge = f"{protocol.extractor}: " if len(shared) > 1 and protocol.extractor else ""
+            print(judge + _told(verdict.sentence(first, second)))
+            all_of_first, all_of_second = (
+                [result for member in group for result in member.values()] for group in (ours, theirs)
+            )
+            if outcomes := outcomes_by_judge(all_of_first, all_of_second, protocol, arguments.metric):
+                judged = _told(Sentence(", ")).join(_told(_judged(*each)) for each in outcomes.items())
+                disagreement = Sentence(
+                    "The verdict depends on the judge: {a} against {b} is {outcomes}.",
+                    a=first,
+                    b=second,
+                    outcomes=judged,
+                )
+                disagreements[_told(disagreement)] = None
+        for sentence in disagreements:
+            print(sentence)
     return 0
+
+
+def _judged(extractor: str, outcome: str) -> Sentence:
+    """What an extractor finds of the first of two checkpoints."""
+    if outcome == "better":
+        return Sentence("better to {extractor}", extractor=extractor)
+    if outcome == "worse":
+        return Sentence("worse to {extractor}", extractor=extractor)
+    return Sentence("not told apart by {extractor}", extractor=extractor)
+
+
+def _told(sentence: str) -> str:
+    return translate(sentence, environment_language())
 
 
 def evaluate_command(references: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ import json
 import sys
 import warnings
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -26,16 +26,17 @@ from aigc_core.evaluation.evaluate import (
     evaluate_samples,
     follows_default,
     load_reference,
+    second_judges,
 )
 from aigc_core.evaluation.progress import ProgressLines, print_figure, print_start
-from aigc_core.evaluation.reference import Reference
+from aigc_core.evaluation.reference import Reference, split_reference
 from aigc_core.evaluation.results import ENOUGH_IMAGES, FEW_IMAGES, FIGURES, NOT_MEASURED, Result
 from aigc_core.evaluation.sample_set import SampleSet
 from aigc_core.hub.card import write_card
 from aigc_core.hub.client import SamplesAlone
 from aigc_core.hub.samples import local_samples, pull_samples
 from aigc_core.loading import load_checkpoint, locate
-from aigc_core.metrics.extractors import extractor_names
+from aigc_core.metrics.extractors import extractor_names, judges
 from aigc_core.modalities.base import modalities
 from aigc_core.pipeline import Checkpoint
 from aigc_core.translation import environment_language, translate
@@ -43,6 +44,7 @@ from aigc_core.translation import environment_language, translate
 from .statements import add_state, stated_of
 
 READING = Sentence("reading the real images")
+References = dict[tuple[object, ...], list[Reference]]
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -70,7 +72,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--num-samples", type=int, help=f"by default {DEFAULT_NUM_SAMPLES:,}, and of samples alone all there are"
     )
     parser.add_argument(
-        "--extractor", help=f"one of {', '.join(extractor_names())}; by default the classifier of the data"
+        "--extractor", help=f"one of {', '.join(extractor_names())}; by default the data's classifier and second judge"
     )
     parser.add_argument(
         "--weights", type=Path, help="a file of weights for the extractor, where it cannot download them"
@@ -93,14 +95,14 @@ def run(arguments: Namespace) -> int:
         with _warnings_last():
             _evaluate_samples(str(arguments.folder), SampleSet(arguments.folder, arguments.folder), arguments)
         return 0
-    references = {}
+    references: References = {}
     for name in chain.from_iterable(map(_expanded, arguments.checkpoints)):
         with _warnings_last():
             _evaluate(name, arguments, references)
     return 0
 
 
-def _evaluate(name: str, arguments: Namespace, references: dict[tuple[object, ...], Reference]) -> None:
+def _evaluate(name: str, arguments: Namespace, references: References) -> None:
     """Measure and print one checkpoint, then renew its card; `references` are those that earlier ones were held to."""
     if arguments.progress == "json":
         print_start()
@@ -114,17 +116,23 @@ def _evaluate(name: str, arguments: Namespace, references: dict[tuple[object, ..
         _evaluate_samples(name, pull_samples(located), arguments)
         return
     count = DEFAULT_NUM_SAMPLES if arguments.num_samples is None else arguments.num_samples
+    held_to = _references_for(checkpoint, arguments, references)
+    results = []
     with _progress_shown(name, count, arguments) as (show, measuring):
-        result = evaluate(
-            checkpoint,
-            reference=_reference_for(checkpoint, arguments, references),
-            num_samples=count,
-            metrics=arguments.metrics,
-            progress=show,
-            measuring=measuring,
-        )
-    _print(name, result, arguments)
-    if checkpoint.path is not None and follows_default(result.protocol, checkpoint.config):
+        for number, reference in enumerate(held_to):
+            result = evaluate(
+                checkpoint,
+                reference=reference,
+                num_samples=count,
+                metrics=arguments.metrics,
+                progress=lambda share, number=number: show((number + share) / len(held_to)),
+                measuring=measuring,
+                next_extractors=[each.extractor for each in held_to[number + 1 :] if isinstance(each, Reference)],
+            )
+            results.append(result)
+    for result in results:
+        _print(name, result, arguments)
+    if checkpoint.path is not None and follows_default(results[0].protocol, checkpoint.config):
         try:
             write_card(checkpoint.path)
         except AIGCError as error:
@@ -138,36 +146,39 @@ def _evaluate_samples(name: str, samples: SampleSet, arguments: Namespace) -> No
             "folder of real images.",
             name=name,
         )
-    with tqdm(bar_format="{desc} [{elapsed}]", disable=arguments.json) as bar:
-        bar.set_description_str(f"{name}: {_told(READING)}")
-        result = evaluate_samples(
-            samples,
-            arguments.reference,
-            arguments.extractor,
-            arguments.weights,
-            arguments.metrics,
-            arguments.num_samples,
-            measuring=lambda title: bar.set_description_str(f"{name}: {_told(title)}"),
-        )
-        bar.set_description_str(name)
-    _print(name, result, arguments)
+    dataset, _ = split_reference(arguments.reference)
+    for extractor in [arguments.extractor] if arguments.extractor else judges(dataset):
+        with tqdm(bar_format="{desc} [{elapsed}]", disable=arguments.json) as bar:
+            bar.set_description_str(f"{name}: {_told(READING)}")
+            result = evaluate_samples(
+                samples,
+                arguments.reference,
+                extractor,
+                arguments.weights,
+                arguments.metrics,
+                arguments.num_samples,
+                measuring=lambda title, bar=bar: bar.set_description_str(f"{name}: {_told(title)}"),
+            )
+            bar.set_description_str(name)
+        _print(name, result, arguments)
 
 
-def _reference_for(
-    checkpoint: Checkpoint, arguments: Namespace, references: dict[tuple[object, ...], Reference]
-) -> Reference | str | None:
-    """What maps such as images are held to, loaded once for all checkpoints of one shape; other samples are held to
-    what is named."""
+def _references_for(
+    checkpoint: Checkpoint, arguments: Namespace, references: References
+) -> Sequence[Reference | str | None]:
+    """What maps such as images are held to, loaded once for all checkpoints of one shape, as each judge sees it if no
+    extractor was asked for; other samples are held to what is named."""
     kind, config = checkpoint.modality, checkpoint.config
     if kind.map_shape is None:
-        return arguments.reference
+        return [arguments.reference]
     against = arguments.reference or (config.dataset, config.data_hash), kind
     if against not in references:
-        references[against] = (
+        first = (
             load_reference(arguments.reference, arguments.extractor, arguments.weights, kind)
             if arguments.reference
             else default_reference(config, arguments.extractor, arguments.weights)
         )
+        references[against] = [first, *([] if arguments.extractor or arguments.weights else second_judges(first))]
     return references[against]
 
 

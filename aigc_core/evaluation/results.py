@@ -21,6 +21,7 @@ from aigc_core.errors import Sentence
 from aigc_core.files import atomic_write
 from aigc_core.metrics.catalogue import FIGURES
 from aigc_core.metrics.estimate import Estimate
+from aigc_core.metrics.extractors import is_second_judge
 from aigc_core.metrics.neighbours import MIN_IMAGES
 
 SAMPLING_SEED = 1_000_000
@@ -153,9 +154,13 @@ def write_result(result: Result, folder: Path) -> Path:
 
 
 def read_results(folder: Path) -> list[Result]:
-    """The results in a checkpoint's `eval/`, in order of protocol. Raises AIGCError for a damaged one."""
+    """The results in a checkpoint's `eval/`, in order of protocol, those of second judges last.
+
+    Raises AIGCError for a damaged one.
+    """
     paths = sorted((folder / RESULTS_FOLDER).glob("*.json"))
-    return [read_config_file(Result, path, Sentence("evaluate the checkpoint again")) for path in paths]
+    results = [read_config_file(Result, path, Sentence("evaluate the checkpoint again")) for path in paths]
+    return sorted(results, key=lambda result: is_second_judge(result.protocol.extractor))
 
 
 def precision_and_coverage(results: list[Result]) -> dict[str, str]:

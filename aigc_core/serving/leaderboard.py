@@ -33,7 +33,7 @@ from aigc_core.checkpoint.reference import DATASETS, MAIN, CheckpointReference, 
 from aigc_core.conversion.base import formats
 from aigc_core.conversion.convert import converted_folder
 from aigc_core.errors import AIGCError, Sentence
-from aigc_core.evaluation.comparison import ranks
+from aigc_core.evaluation.comparison import differ_in_judge_alone, ranks
 from aigc_core.evaluation.results import FIGURES, Result, read_results
 from aigc_core.evaluation.sample_set import is_results_of_samples
 from aigc_core.hub.claims import Claim, find_claims
@@ -41,6 +41,7 @@ from aigc_core.hub.client import list_checkpoints, read_revisions
 from aigc_core.hub.faults import HubUnreachable
 from aigc_core.hub.resolve import folder_asked_for_too, resolve_reference
 from aigc_core.hub.samples import listed_samples, local_samples
+from aigc_core.metrics.estimate import Estimate
 
 MAX_REPOSITORIES = 100
 """What one owner, collection or tag may bring, newest first."""
@@ -259,6 +260,17 @@ def ranked(group: list[tuple[Entry, Result]], figure: str) -> list[Row]:
     rows.sort(key=lambda row: (row.rank, sign * row.result.figures[figure].value))
     lacking = [(entry, result) for entry, result in group if figure not in result.figures]
     return [*rows, *(Row(None, named[entry.reference], entry, result) for entry, result in lacking)]
+
+
+def seen_by_other_judges(rows: list[Row], figure: str) -> dict[str, list[Estimate | None]]:
+    """By extractor, the figure of each row as results have it whose protocols differ in the extractor alone."""
+    found: dict[str, list[Estimate | None]] = {}
+    for number, row in enumerate(rows):
+        for result in row.entry.results:
+            ours, theirs = row.result.protocol, result.protocol
+            if ours.extractor != theirs.extractor and differ_in_judge_alone(ours, theirs) and figure in result.figures:
+                found.setdefault(theirs.extractor, [None] * len(rows))[number] = result.figures[figure]
+    return dict(sorted(found.items()))
 
 
 def as_rows(rows: list[Row]) -> list[dict[str, object]]:

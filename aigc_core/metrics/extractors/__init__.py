@@ -73,6 +73,16 @@ ExtractorLoader = Callable[[Path | None], Extractor]
 
 extractors: Registry[ExtractorLoader] = Registry("extractor", __name__)
 
+_second_judges: dict[str, list[str]] = {}
+
+
+def register_second_judge(dataset: str, name: str, load: ExtractorLoader) -> None:
+    """Make an extractor known that measures a data set's models, too, wherever the data's default extractor does."""
+    extractors.register(name, load)
+    names = _second_judges.setdefault(dataset, [])
+    if name not in names:
+        names.append(name)
+
 
 def extractor_names() -> list[str]:
     """The extractors there are, sorted."""
@@ -95,6 +105,20 @@ def default_extractor(dataset: str) -> str:
         stacklevel=3,
     )
     return GENERAL_EXTRACTOR
+
+
+def judges(dataset: str) -> list[str]:
+    """The extractors that measure a data set's models by default: that made for it, then second judges.
+
+    What is tuned may look at the first one's figures; the others only report, and tell whether what helps on the first
+    helps on it alone.
+    """
+    return [default_extractor(dataset), *_second_judges.get(dataset, [])]
+
+
+def is_second_judge(name: str) -> bool:
+    """Whether an extractor of that name only reports, beside the one made for the data."""
+    return name in extractors and any(name in others for others in _second_judges.values())
 
 
 def load_extractor(name: str, weights: Path | None = None) -> Extractor:
