@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.calibration [--pool 40000] [--pairs 100]
 
-Features of a large pool of samples are extracted once, of a model and of an earlier step of it. Each evaluation then
-takes `--num-samples` seeds of the pool. The model with a gap, B, is A except that on a fixed share of its seeds it is
-at the earlier step; the share is set so that over the whole pool its FID is 5 % above A's. Pairs:
+Features of a large pool of samples are extracted once, of a model and of a damaged copy, whose weights carry noise.
+Each evaluation then takes `--num-samples` seeds of the pool. The model with a gap, B, is A except that on a fixed share
+of its seeds it is the copy; the share is set so that over the whole pool its FID is 5 % above A's. Pairs:
 
     A/A         A against A, other seeds
     5 %         A against B on the same seeds, as `evaluate` draws them for all checkpoints
@@ -14,6 +14,8 @@ at the earlier step; the share is set so that over the whole pool its FID is 5 %
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from torch import Tensor
@@ -30,18 +32,28 @@ from aigc_core.pipeline import Checkpoint
 from .report import print_table
 
 GAP = 0.05
-EARLIER = {"fashion-mnist": "step-0007813", "cifar10": "step-0018750"}
-"""Shipped models, of unlike quality, with the step that stands for something worse."""
+MODELS = ("fashion-mnist", "cifar10")
+"""Shipped models, of unlike quality."""
+DAMAGE = 0.1
+"""The noise in a damaged copy, as a share of the standard deviation of each tensor of weights."""
 
 
-def with_gap(first: Tensor, earlier: Tensor, real: Moments) -> Tensor:
+def damaged(name: str, folder: Path) -> Checkpoint:
+    """A shipped model with noise in its weights, saved in a folder so that features are kept under its own hash."""
+    copy, draw = Checkpoint.from_pretrained(SHIPPED / name), torch.Generator().manual_seed(0)
+    for weights in copy.model.parameters():
+        weights.data += DAMAGE * weights.std(correction=0) * torch.randn(weights.shape, generator=draw)
+    return Checkpoint.from_pretrained(copy.save_pretrained(folder / name))
+
+
+def with_gap(first: Tensor, worse: Tensor, real: Moments) -> Tensor:
     """Features of the pool of a model whose FID is 5 % above that of the first."""
     target = (1 + GAP) * frechet_distance(Moments.of(first), real)
     draw = torch.rand(len(first), 1, generator=torch.Generator().manual_seed(0))
     low, high = 0.0, 1.0
     for _ in range(12):
         share = (low + high) / 2
-        mixed = torch.where(draw < share, earlier, first)
+        mixed = torch.where(draw < share, worse, first)
         low, high = (share, high) if frechet_distance(Moments.of(mixed), real) < target else (low, share)
     return mixed
 
@@ -76,12 +88,15 @@ def main() -> None:
     parser.add_argument("--num-samples", type=int, default=DEFAULT_NUM_SAMPLES)
     arguments = parser.parse_args()
     rows = []
-    for name, step in EARLIER.items():
-        models = [Checkpoint.from_pretrained(f"{SHIPPED / name}{revision}") for revision in ("", f"@{step}")]
-        shape = image_kind(models[0].modality)
-        reference = load_reference(models[0].config.dataset, None, None, shape)
-        first, earlier = (sample_features(model, reference.extractor, arguments.pool).features for model in models)
-        second = with_gap(first, earlier, reference.moments)
+    for name in MODELS:
+        model = Checkpoint.from_pretrained(SHIPPED / name)
+        reference = load_reference(model.config.dataset, None, None, image_kind(model.modality))
+        with TemporaryDirectory() as folder:
+            first, worse = (
+                sample_features(one, reference.extractor, arguments.pool).features
+                for one in (model, damaged(name, Path(folder)))
+            )
+        second = with_gap(first, worse, reference.moments)
         fids = [f"{frechet_distance(Moments.of(part), reference.moments):.4f}" for part in (first, second)]
         for pairs, other, same_seeds in (
             ("A/A", first, False),

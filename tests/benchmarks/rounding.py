@@ -12,6 +12,7 @@ from aigc_core.access import SHIPPED
 from aigc_core.checkpoint.layout import WEIGHTS_FILE
 from aigc_core.evaluation.evaluate import evaluate
 from aigc_core.evaluation.results import read_results
+from aigc_core.metrics.extractors import is_second_judge
 from aigc_core.pipeline import Checkpoint
 
 from .report import print_table
@@ -27,7 +28,7 @@ def main() -> None:
         if not checkpoint.config.rounded_from:
             continue
         checkpoint.path = None  # nothing is written beside the results that it is compared with
-        (before,) = read_results(weights.parent)
+        before = next(found for found in read_results(weights.parent) if not is_second_judge(found.protocol.extractor))
         protocol = before.protocol
         reference = f"{protocol.dataset}:{protocol.split}"
         metrics = [name for name in METRICS if name in before.figures]

@@ -226,5 +226,5 @@ def test_strangers_open_no_folder_but_a_shipped_one(
     monkeypatch.setenv("SPACE_ID", "ada/space")
     with pytest.raises(AIGCError, match="cannot be opened here"):
         check_reference(reference.format(here=here, shipped=SHIPPED))
-    for open_to_all in (str(SHIPPED / "mnist"), f"{SHIPPED}/mnist@step-0003907", "ada/one", "ada/one@step-1"):
+    for open_to_all in (str(SHIPPED / "mnist"), f"{SHIPPED}/fashion-mnist@step-0007813", "ada/one", "ada/one@step-1"):
         check_reference(open_to_all)
