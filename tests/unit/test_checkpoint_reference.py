@@ -139,7 +139,7 @@ def test_groups_of_folders_with_a_comma_are_compared(here: Path, capsys: pytest.
         config = step / "config.json"
         config.write_text(config.read_text().replace('"recipe": {}', f'"recipe": {{"seed": {number}}}'))
     assert main(["compare", "x,y", "z"]) == 0
-    assert capsys.readouterr().out.startswith("x,y and z: ")
+    assert capsys.readouterr().out.startswith("x,y and z cannot be told apart: ")
     assert main(["compare", r"x\,y,z", r"u\,v,x\,y"]) == 0
     assert main(["compare", "x,z", "z"]) == 2
     assert "no folder 'x' here" in capsys.readouterr().err
