@@ -147,7 +147,8 @@ def _evaluate_samples(name: str, samples: SampleSet, arguments: Namespace) -> No
             name=name,
         )
     dataset, _ = split_reference(arguments.reference)
-    for extractor in [arguments.extractor] if arguments.extractor else judges(dataset):
+    one = arguments.extractor or arguments.weights
+    for extractor in [arguments.extractor] if one else judges(dataset):
         with tqdm(bar_format="{desc} [{elapsed}]", disable=arguments.json) as bar:
             bar.set_description_str(f"{name}: {_told(READING)}")
             result = evaluate_samples(
