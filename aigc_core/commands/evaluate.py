@@ -264,7 +264,9 @@ def as_text(name: str, result: Result) -> str:
         f"{protocol.extractor or 'as they are'}, {result.seconds} s"
     ]
     for key, figure in result.figures.items():
-        lines.append(f"  {FIGURES[key].title:16} {figure.value:8.4f}   [{figure.low:.4f}, {figure.high:.4f}]")
+        real = result.real_figures.get(key)
+        beside = f"   real ones: {real.value:.4f}" if real else ""
+        lines.append(f"  {FIGURES[key].title:16} {figure.value:8.4f}   [{figure.low:.4f}, {figure.high:.4f}]{beside}")
     for key, count in result.min_samples.items():
         lines.append(f"  {FIGURES[key].title:16} {NOT_MEASURED.format(count=f'{count:,}')}")
     for class_name, of_class in result.classes.items():

@@ -101,13 +101,15 @@ class Result(Config):
 
     `figures`: by the names of FIGURES, those that were asked for and can be measured, inside the ranges of possible
     values. `min_samples`: how many samples each of the others needs that were asked for and not measured, because there
-    are too few. `classes`: those of the reference, by name. `neighbours`: the samples that most resemble training
+    are too few. `real_figures`: some of them as real samples of the reference have them, as many as there are samples.
+    `classes`: those of the reference, by name. `neighbours`: the samples that most resemble training
     images, worst first. `seconds` is what the evaluation took, `seconds_per_sample` what drawing did; None where the
     samples' features were in the cache.
     """
 
     protocol: Protocol
     figures: dict[str, Estimate]
+    real_figures: dict[str, Estimate] = {}
     min_samples: dict[str, int] = {}
     classes: dict[str, ClassResult] = {}
     neighbours: tuple[Neighbour, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -19,7 +20,7 @@ from aigc_core.sampling.request import SampleRequest
 from aigc_core.sampling.sample import sample
 
 from .likelihood import real_sample_bits
-from .results import FIGURES, SAMPLING_SEED, Protocol, Result
+from .results import SAMPLING_SEED, Protocol, Result
 from .training_set import check_may_be_read
 
 CHUNK = 1000
@@ -70,14 +71,21 @@ def evaluate_stored(
     seconds_per_sample = (time.perf_counter() - began) / num_samples
     bits, rows = real_sample_bits(checkpoint, real, SAMPLING_SEED)
     compared = Comparison(stored, real.samples, training.samples, modality, bits, real.samples[rows])
-    figures = {}
-    for metric in (name for name in known if name in asked and name not in min_samples):
-        measuring(FIGURES[metric].title)
-        if (figure := known[metric].compute(compared)) is not None:
-            figures[metric] = figure
+    spread = torch.linspace(0, len(real) - 1, min(num_samples, len(real))).round().long()
+    as_samples = replace(compared, samples=real.samples[spread])
+    figures, real_figures = {}, {}
+    for key, metric in known.items():
+        if key not in asked or key in min_samples:
+            continue
+        measuring(metric.info.title)
+        if (figure := metric.compute(compared)) is not None:
+            figures[key] = figure
+            if metric.of_real and (theirs := metric.compute(as_samples)) is not None:
+                real_figures[key] = theirs
     return Result(
         protocol=protocol,
         figures=figures,
+        real_figures=real_figures,
         min_samples=min_samples,
         step=config.step,
         images_seen=config.images_seen,

@@ -217,20 +217,28 @@ def _training(config: CheckpointConfig) -> str:
 
 
 def _figures(result: Result) -> str:
-    protocol = result.protocol
+    protocol, plural = result.protocol, modalities[result.protocol.modality].plural
+    seen = f"features of `{protocol.extractor}`, " if protocol.extractor else ""
+    few = f" {FEW_IMAGES}" if protocol.extractor and not result.has_enough_images else ""
+    real = [f"real {plural}"] if result.real_figures else []
+    columns = ["figure", "value", "interval", *real, "better", "what to know"]
     lines = [
-        f"## Figures\n\n{protocol.num_samples:,} samples against {protocol.num_reference:,} images of "
-        f"{protocol.dataset} ({protocol.split}), features of `{protocol.extractor}`, protocol `{protocol.id}`; 95 % "
-        f"intervals.{'' if result.has_enough_images else f' {FEW_IMAGES}'}\n",
-        "| figure | value | interval | better | what to know |",
-        "|---|---|---|---|---|",
+        f"## Figures\n\n{protocol.num_samples:,} samples against {protocol.num_reference:,} {plural} of "
+        f"{protocol.dataset} ({protocol.split}), {seen}protocol `{protocol.id}`; 95 % intervals.{few}\n",
+        _row(columns),
+        "|---" * len(columns) + "|",
     ]
     for name, figure in result.figures.items():
         if name in FIGURES:
-            kind = FIGURES[name]
+            kind, theirs = FIGURES[name], result.real_figures.get(name)
+            beside = [f"{theirs.value:.4g}" if theirs else ""] * len(real)
             interval = f"{figure.low:.4g} … {figure.high:.4g}"
-            lines.append(f"| {kind.title} | {figure.value:.4g} | {interval} | {kind.better} | {kind.caveat} |")
+            lines.append(_row([kind.title, f"{figure.value:.4g}", interval, *beside, kind.better, kind.caveat]))
     for name, count in result.min_samples.items():
         kind, missing = FIGURES[name], NOT_MEASURED.format(count=f"{count:,}")
-        lines.append(f"| {kind.title} | {missing} | | {kind.better} | {kind.caveat} |")
+        lines.append(_row([kind.title, missing, "", *[""] * len(real), kind.better, kind.caveat]))
     return "\n".join(lines)
+
+
+def _row(cells: list[str]) -> str:
+    return "|" + "".join(f" {cell} |" if cell else " |" for cell in cells)

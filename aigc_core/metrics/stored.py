@@ -31,11 +31,15 @@ class Comparison:
 
 @dataclass(frozen=True)
 class StoredMetric:
-    """`compute` makes an estimate of stored samples of the `modality`; None where these have nothing to be measured."""
+    """`compute` makes an estimate of stored samples of the `modality`; None where these have nothing to be measured.
+
+    `of_real`: it is made of real samples in the place of the model's as well, to say what can be expected.
+    """
 
     info: MetricInfo
     modality: str
     compute: Callable[[Comparison], Estimate | None]
+    of_real: bool = False
 
 
 stored_by_name: dict[str, StoredMetric] = {}

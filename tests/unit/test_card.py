@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import ModelCard
 
+from aigc_core.access import SHIPPED
 from aigc_core.checkpoint.layout import CARD_FILE
 from aigc_core.cli import main
 from aigc_core.evaluation.evaluate import DEFAULT_NUM_SAMPLES, follows_default
@@ -36,6 +37,14 @@ def as_earlier_versions_wrote(folder: Path) -> str:
         if "not measured" not in line
     ]
     return "\n".join(lines) + "\n"
+
+
+def test_every_shipped_card_states_its_licences() -> None:
+    cards = sorted(SHIPPED.glob(f"*/{CARD_FILE}"))
+    assert len(cards) > 10
+    for path in cards:
+        card = ModelCard(path.read_text(encoding="utf-8"))
+        assert card.data.license == "mit" and "Licence of the data: not known" not in card.text, path
 
 
 def test_results_are_renewed_and_what_the_owner_wrote_stays(folder: Path) -> None:

@@ -28,10 +28,14 @@ from aigc_core.data.named_corpora.poems import form_of, lines_of
 from aigc_core.data.named_corpora.python import definitions_of
 from aigc_core.data.named_corpora.shakespeare import fetch_scenes, read_scenes, scenes_of
 from aigc_core.data.packages import python_package
+from aigc_core.evaluation.results import read_results
 from aigc_core.families.autoregressive.build import build_model
 from aigc_core.families.autoregressive.model import AutoregressiveModel
 from aigc_core.families.autoregressive.text import TextOptions
 from aigc_core.families.base import Batch, Condition, ModelSpec, StepState, families
+from aigc_core.hub.card import write_card
+from aigc_core.metrics.stored import Comparison
+from aigc_core.metrics.texts.copied_pieces import copied_pieces
 from aigc_core.modalities.base import Modality, build_modality
 from aigc_core.modalities.image import ImageModality
 from aigc_core.modalities.text import END, TextModality
@@ -516,3 +520,17 @@ def test_a_run_is_evaluated(run: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert main(["evaluate", str(run), "--num-samples", "64"]) == 0
     printed = capsys.readouterr().out
     assert "Bits per character" in printed and "Copied pieces" in printed and "Valid Python" not in printed
+    path = Checkpoint.from_pretrained(run).path
+    assert path is not None
+    (result,) = read_results(path)
+    assert result.real_figures.keys() == {"copied_pieces", "distinct_pieces", "longest_passage"}
+    shape, data = TextModality(**result.protocol.shape), str(run.parent / "lines.txt")
+    training, real = (shape.load_split(data, split).samples for split in ("train", "test"))
+    rows = torch.linspace(0, len(real) - 1, min(64, len(real))).round().long()
+    theirs = copied_pieces(Comparison(real[rows], real, training, shape))
+    assert theirs and result.real_figures["copied_pieces"].value == pytest.approx(theirs.value)
+    assert f"real ones: {theirs.value:.4f}" in printed
+    write_card(path)
+    card = (path / "README.md").read_text()
+    assert "| figure | value | interval | real texts | better |" in card and f"| {theirs.value:.4g} | lower |" in card
+    assert f"against {len(real)} texts of" in card and "images" not in card.partition("## Figures")[2]

@@ -24,7 +24,7 @@ from aigc_core.metrics.texts.distinct_pieces import distinct_pieces
 from aigc_core.metrics.texts.longest_passage import longest_passage, longest_passages
 from aigc_core.metrics.texts.ngram_overlap import ngram_overlap
 from aigc_core.metrics.texts.ngrams import ngram_hashes
-from aigc_core.metrics.texts.parses import parses
+from aigc_core.metrics.texts.parses import is_accepted, parses
 from aigc_core.metrics.texts.poem_form import poem_form
 from aigc_core.modalities.text import END, TextModality
 
@@ -79,8 +79,18 @@ def test_forms_and_code_are_judged_where_the_data_have_them() -> None:
     assert (
         poem_form(compared([poem], [code] * 4, [code])) is None and parses(compared([code], [poem] * 4, [poem])) is None
     )
-    valid = parses(compared([code, code.replace("return [x,", "return [x,)"), "    pass", code], [code] * 4, [code]))
-    assert valid and valid.value == 0.5
+    whole = code + '"""\n'
+    texts = [whole, whole.replace("return [x,", "return [x,)"), "    pass", code, "def f():\n    pass\n"]
+    valid = parses(compared(texts, [whole] * 4, [whole]))
+    assert valid and valid.value == 0.4
+
+
+def test_code_that_is_cut_off_is_judged_up_to_its_last_statement() -> None:
+    whole, cut = is_accepted(CODE + '"""', ended=True), is_accepted(CODE, ended=False)
+    assert (whole, cut) == (True, True)
+    assert not is_accepted(CODE, ended=True)  # the last statement is not finished
+    assert not is_accepted("def f():\n    return (1 +", ended=False)  # nothing is left of it
+    assert not is_accepted(CODE.replace("return [x,", "return [x,)"), ended=False)
 
 
 def drawn_texts(count: int, seed: int) -> list[str]:

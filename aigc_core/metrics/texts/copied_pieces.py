@@ -46,4 +46,5 @@ stored_by_name["copied_pieces"] = StoredMetric(
     ),
     "text",
     copied_pieces,
+    of_real=True,
 )

@@ -48,4 +48,5 @@ stored_by_name["distinct_pieces"] = StoredMetric(
     ),
     "text",
     distinct_pieces,
+    of_real=True,
 )

@@ -112,4 +112,5 @@ stored_by_name["longest_passage"] = StoredMetric(
     ),
     "text",
     longest_passage,
+    of_real=True,
 )

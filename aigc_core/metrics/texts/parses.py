@@ -1,4 +1,4 @@
-"""Whether Python accepts code, from its first whole top-level statement to its last."""
+"""Whether Python accepts code, as far as its top-level statements are whole."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import ast
 import re
 import warnings
 
+from torch import Tensor
+
 from aigc_core.errors import Sentence
 from aigc_core.metrics.estimate import Estimate, MetricInfo
 from aigc_core.metrics.stored import Comparison, StoredMetric, stored_by_name
-from aigc_core.modalities.text import text_kind
+from aigc_core.modalities.text import END, TextModality, text_kind
 
 _statement = re.compile(r"^(?!(?:else|elif|except|finally)\b)[A-Za-z_@]", re.MULTILINE)
 
@@ -17,23 +19,29 @@ _statement = re.compile(r"^(?!(?:else|elif|except|finally)\b)[A-Za-z_@]", re.MUL
 def parses(compared: Comparison) -> Estimate | None:
     """The share of samples that `ast.parse` accepts; None where it accepts less than half of real texts."""
     kind = text_kind(compared.modality)
-    real = kind.texts(compared.real[:1000])
-    if 2 * sum(map(is_accepted, real)) < len(real):
+    if 2 * sum(real := _accepted(kind, compared.real[:1000])) < len(real):
         return None
-    accepted = list(map(is_accepted, kind.texts(compared.samples)))
+    accepted = _accepted(kind, compared.samples)
     return Estimate.of_share(sum(accepted) / len(accepted), len(accepted))
 
 
-def is_accepted(text: str) -> bool:
-    """Whether the part from the first line that begins a statement to the last such line, which may be cut off, is
-    Python, and more than nothing."""
+def _accepted(kind: TextModality, stored: Tensor) -> list[bool]:
+    has_ended = (stored == END).any(1).tolist()
+    return [is_accepted(text, ended) for text, ended in zip(kind.texts(stored), has_ended)]
+
+
+def is_accepted(text: str, ended: bool) -> bool:
+    """Whether a text from the first line that begins a statement on is Python, and more than nothing.
+
+    The last statement counts if the text has `ended` of itself; otherwise it may be cut off, and is left out.
+    """
     begins = [match.start() for match in _statement.finditer(text)]
-    if len(begins) < 2:
+    if len(begins) < (1 if ended else 2):
         return False
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what the compiler thinks of the code's style
         try:
-            ast.parse(text[begins[0] : begins[-1]])
+            ast.parse(text[begins[0] :] if ended else text[begins[0] : begins[-1]])
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return False
     return True
@@ -45,10 +53,12 @@ stored_by_name["parses"] = StoredMetric(
         "higher",
         "Python code",
         Sentence(
-            "The share of samples that Python accepts from their first top-level statement to their last. From 0 to 1."
+            "The share of samples that Python accepts from their first top-level statement on, without the last one "
+            "where a sample is cut off. From 0 to 1."
         ),
         highest=1.0,
     ),
     "text",
     parses,
+    of_real=True,
 )

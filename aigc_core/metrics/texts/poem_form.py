@@ -33,4 +33,5 @@ stored_by_name["poem_form"] = StoredMetric(
     ),
     "text",
     poem_form,
+    of_real=True,
 )

@@ -76,6 +76,7 @@ stored_by_name["poem_rhyme"] = StoredMetric(
     ),
     "text",
     lambda compared: _share(compared, rhymes),
+    of_real=True,
 )
 stored_by_name["tone_pattern"] = StoredMetric(
     MetricInfo(
@@ -90,4 +91,5 @@ stored_by_name["tone_pattern"] = StoredMetric(
     ),
     "text",
     lambda compared: _share(compared, follows_tone_pattern),
+    of_real=True,
 )
