@@ -17,6 +17,7 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # importing takes seconds, in which ^C ends the program without a word
 
 import gradio as gr
+from gradio.events import api
 from gradio.http_server import INITIAL_PORT_VALUE, LOCALHOST_NAME, TRY_NUM_PORTS
 
 from aigc_core import AIGCError, SampleRequest
@@ -230,7 +231,7 @@ def build(trains: bool = False) -> gr.Blocks:
         )
         writing.stop_by_button(drawing)
         inverting.keep.click(explore.keep_found, [inverting.found, exploring.kept[0]], exploring.kept, **UNLISTED)
-        gr.api(offered_models, api_name="models")  # type: ignore[reportPrivateImportUsage]
+        api(offered_models, api_name="models")
     return queued(page)
 
 

@@ -113,7 +113,7 @@ def deploy(
                     private=private,
                     exist_ok=True,
                     space_sdk=SDK[app],
-                    space_hardware=hardware,  # type: ignore[arg-type]
+                    space_hardware=hardware,  # type: ignore[arg-type]  # newer hardware than the client lists
                     space_sleep_time=sleep,
                 )
         with faults_as_sentences(f"Setting variables and secrets of '{repo_id}'"):
@@ -134,7 +134,7 @@ def deploy(
     with faults_as_sentences(f"Moving '{repo_id}' to {hardware}"):
         runtime = api.get_space_runtime(repo_id)
         if hardware not in (runtime.requested_hardware, None if runtime.requested_hardware else runtime.hardware):
-            api.request_space_hardware(repo_id, hardware, sleep_time=sleep)  # type: ignore[arg-type]
+            api.request_space_hardware(repo_id, hardware, sleep_time=sleep)  # type: ignore[arg-type]  # as above
         elif sleep is not None and sleep != runtime.sleep_time:
             api.set_space_sleep_time(repo_id, sleep)
         if after == before and runtime.stage in ("BUILD_ERROR", "RUNTIME_ERROR", "CONFIG_ERROR", "PAUSED", "STOPPED"):

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 import gradio as gr
 import torch
+from gradio.events import api
 
 from aigc_core.families.base import Capability
 from aigc_core.loading import load_checkpoint
@@ -336,7 +337,7 @@ def build(generate_tab: GenerateTab) -> ExploreTab:
             )
             with gr.Row():
                 downloads = [
-                    gr.DownloadButton(kind, size="sm", min_width=90, elem_id=f"movie-{kind}", visible=False)  # type: ignore[arg-type]
+                    gr.DownloadButton(kind, size="sm", min_width=90, elem_id=f"movie-{kind}", visible=False)
                     for kind in ("MP4", "GIF")
                 ]
     unlisted: Any = {"api_visibility": "private"}
@@ -362,5 +363,5 @@ def build(generate_tab: GenerateTab) -> ExploreTab:
     kept_sheet.select(forget, kept_state, tab.kept, **unlisted)
     more.click(keep_seeds, [generate_tab.link, kept_state], tab.kept, **unlisted)
     film.click(make_movie, [kept_state, curve, frames], [movie, *downloads], **unlisted)
-    gr.api(interpolate, api_name="interpolate")  # type: ignore[reportPrivateImportUsage]
+    api(interpolate, api_name="interpolate")
     return tab

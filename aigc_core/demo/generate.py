@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import gradio as gr
 import torch
+from gradio.events import api
 from pydantic import Field
 from torch import Tensor
 
@@ -397,8 +398,8 @@ def build(reference: gr.Textbox) -> GenerateTab:
     rolled = dice.click(lambda: random.randrange(1_000_000), None, seed, api_visibility="private")
     tab.generated_after(reference, rolled)
     pack.click(zip_of_link, link, packed, api_visibility="private").success(None, packed, None, js=DOWNLOAD)
-    gr.api(generate, api_name="generate")  # type: ignore[reportPrivateImportUsage]
-    gr.api(archive, api_name="archive")  # type: ignore[reportPrivateImportUsage]
+    api(generate, api_name="generate")
+    api(archive, api_name="archive")
     return tab
 
 

@@ -121,7 +121,7 @@ def build(reference: gr.Textbox) -> InvertTab:
             with gr.Tab(text("Draw")):
                 black = Image.new("RGB", (CANVAS, CANVAS))
                 drawing = gr.Sketchpad(
-                    {"background": black, "layers": [], "composite": black},  # type: ignore[arg-type]
+                    {"background": black, "layers": [], "composite": black},  # type: ignore[arg-type]  # its stubs know no layers
                     show_label=False, type="pil", canvas_size=(CANVAS, CANVAS), fixed_canvas=True, height=CANVAS + 80,
                     layers=False, transforms=(), elem_id="sketch",
                     brush=gr.Brush(default_size=22, colors=["#ffffff", "#9a9a9a", "#d9482f", "#f2c230", "#3b7dd8"]),

@@ -1,4 +1,8 @@
-"""How the page is served to many at once: what Gradio keeps and computes for each call is bounded here."""
+"""How the page is served to many at once: what Gradio keeps and computes for each call is bounded here.
+
+Gradio has no public way to bound what it keeps of sessions, so this file, and no other, reads and overrides private
+parts of its queue and its sessions; `tests/integration/test_app_load.py` notices when they change.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gradio as gr
+from gradio.themes.base import Base
 from gradio.themes.utils import colors, fonts, sizes
 
 RED = colors.Color(
@@ -15,7 +15,7 @@ PAPER = colors.Color(
 )  # fmt: skip
 
 
-class Studio(gr.themes.Base):  # type: ignore[reportPrivateImportUsage]
+class Studio(Base):
     """The app's theme; nothing in it is fetched from elsewhere."""
 
     def __init__(self) -> None:

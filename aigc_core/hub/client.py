@@ -371,8 +371,9 @@ def _cached(repo_id: str, revision: str, names: tuple[str, ...]) -> Path | None:
     """The folder in the cache of a revision, if it holds all these files."""
     from huggingface_hub import try_to_load_from_cache
 
-    paths = [try_to_load_from_cache(repo_id, name, revision=revision) for name in names]
-    return Path(paths[0]).parent if all(isinstance(path, str) for path in paths) else None  # type: ignore[arg-type]
+    cached = (try_to_load_from_cache(repo_id, name, revision=revision) for name in names)
+    paths = [path for path in cached if isinstance(path, str)]
+    return Path(paths[0]).parent if len(paths) == len(names) else None
 
 
 def _kept(repo_id: str, revision: str, stated: Mapping[str, str] | None) -> Path | None:

@@ -19,7 +19,9 @@ class Convolution(nn.Conv2d):
     """`torch.nn.Conv2d` with zeros as padding, for grouped convolutions under a gradient penalty."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return convolve(input, self.weight, self.bias, self.stride[0], self.padding[0], self.groups)  # type: ignore[arg-type]
+        padding = self.padding[0]
+        assert isinstance(padding, int)
+        return convolve(input, self.weight, self.bias, self.stride[0], padding, self.groups)
 
 
 def convolve(
@@ -32,7 +34,7 @@ def convolve(
     if torch.is_autocast_enabled(maps.device.type):
         return functional.conv2d(maps, weight, bias, stride, padding, groups=groups)
     shape = _Shape(maps.shape, weight.shape, stride, padding, groups)
-    return _Partial.apply(maps, weight, None, bias, shape)  # type: ignore[return-value]
+    return _Partial.apply(maps, weight, None, bias, shape)
 
 
 class _Shape(NamedTuple):
@@ -60,7 +62,8 @@ class _Partial(torch.autograd.Function):
         ctx.save_for_backward(maps, weight, gradient)
         ctx.shape = shape
         if gradient is None:
-            return functional.conv2d(maps, weight, bias, shape.stride, shape.padding, groups=shape.groups)  # type: ignore[arg-type]
+            assert maps is not None and weight is not None
+            return functional.conv2d(maps, weight, bias, shape.stride, shape.padding, groups=shape.groups)
         wanted = [maps is None, weight is None, False]
         # Of what is wanted only size and layout count; its values are never read.
         if maps is None:
@@ -77,7 +80,7 @@ class _Partial(torch.autograd.Function):
         maps, weight, gradient = (incoming[0] if part is None else part for part in ctx.saved_tensors)
         by_maps, by_weight, by_gradient, by_bias, _ = ctx.needs_input_grad
         return (
-            _Partial.apply(None, weight, gradient, None, ctx.shape) if by_maps else None,  # type: ignore[return-value]
+            _Partial.apply(None, weight, gradient, None, ctx.shape) if by_maps else None,
             _Partial.apply(maps, None, gradient, None, ctx.shape) if by_weight else None,
             _Partial.apply(maps, weight, None, None, ctx.shape) if by_gradient else None,
             gradient.sum((0, 2, 3)) if by_bias else None,

@@ -31,7 +31,7 @@ class ExponentialMovingAverage:
         if self._ramp_up is not None:
             half_life = min(half_life, (state.samples_seen + batch_size) * self._ramp_up)
         share = 1 - 0.5 ** (batch_size / max(half_life, 1e-8))
-        torch._foreach_lerp_(self._averages, self._sources, share)  # type: ignore[reportPrivateImportUsage]
+        torch._foreach_lerp_(self._averages, self._sources, share)  # type: ignore[reportPrivateImportUsage]  # one kernel for all
 
 
 def _floats(module: nn.Module) -> list[Tensor]:

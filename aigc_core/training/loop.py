@@ -248,7 +248,9 @@ class Run:
         if self.accelerator.num_processes == 1:
             return interrupted
         ours = torch.tensor([self.training_seconds, interrupted], dtype=torch.float64, device=self.accelerator.device)
-        self.training_seconds, stopped = broadcast(ours).tolist()  # type: ignore[union-attr]
+        shared = broadcast(ours)
+        assert isinstance(shared, Tensor)
+        self.training_seconds, stopped = shared.tolist()
         return bool(stopped)
 
     def _train_step(self) -> dict[str, Tensor]:
@@ -420,7 +422,7 @@ class Run:
         timed = self.config.seconds is not None
         return tqdm(
             total=self.config.seconds or self.config.samples,
-            initial=self.done,  # type: ignore[arg-type]
+            initial=self.done,
             unit=" samples",
             unit_scale=not timed,
             bar_format="{l_bar}{bar}| {n:.0f}/{total:.0f} s [{elapsed}<{remaining}{postfix}]" if timed else None,

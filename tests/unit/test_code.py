@@ -1,5 +1,6 @@
 """The code keeps its own rules: lint, format, types, and imports that run one way."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -23,3 +24,14 @@ def test_imports_run_one_way() -> None:
     command = Path(sys.executable).with_name("lint-imports")
     result = subprocess.run([command], cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0 and "1 kept" in result.stdout, result.stdout + result.stderr
+
+
+def test_what_the_type_checker_ignores_has_a_reason() -> None:
+    """In the line, behind the code of the error, which ruff asks for."""
+    files = [
+        ROOT / "app.py",
+        *(path for name in ("aigc_core", "dashboard", "spaces") for path in (ROOT / name).rglob("*.py")),
+    ]
+    lines = {f"{path}:{number}": line for path in files for number, line in enumerate(path.read_text().splitlines(), 1)}
+    ignored = {place: line for place, line in lines.items() if "type: ignore" in line}
+    assert ignored and not [place for place, line in ignored.items() if not re.search(r"ignore\[[\w-]+\]  # \w", line)]

@@ -75,7 +75,7 @@ class GANTraining(TrainingMethod):
         self.parts = build_parts(self.config, Setup(self.discriminator, image_shape, accelerator))
         self.batch_coupled = is_batch_coupled(self.discriminator)
         for module in self.modules.values():
-            module.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            module.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in its stubs
         self.judge = Judge(
             self.discriminator,
             accelerator,
@@ -120,7 +120,7 @@ class GANTraining(TrainingMethod):
 
     def generate(self, labels: Tensor, state: StepState) -> Tensor:
         """Images float32 [N, C, H, W] in about [-1, 1] for labels [N, num_classes], from this step's latents."""
-        latents = state.draws.normal(self.generator.latent_dim)  # type: ignore[arg-type]
+        latents = state.draws.normal(self.generator.latent_dim)
         with self.accelerator.autocast():
             # Images are transformed in full precision, as their coordinates need it.
             return self.compiled_generator(latents, labels).float()
@@ -165,7 +165,9 @@ class GANTraining(TrainingMethod):
 
     def after_discriminator_step(self, real: Verdict, fake: Verdict) -> None:
         """Let the augmentation and the parts see what the discriminator's step has judged."""
-        self.augmentation.update(self.accelerator.gather(real.logits.detach()))  # type: ignore[arg-type]
+        logits = self.accelerator.gather(real.logits.detach())
+        assert isinstance(logits, Tensor)
+        self.augmentation.update(logits)
         for part in self.parts:
             part.after_discriminator_step(real, fake)
 

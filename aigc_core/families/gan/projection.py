@@ -22,7 +22,8 @@ class ProjectionDiscriminator(ClassifyingDiscriminator):
         return self.to_logit.in_features
 
     def class_scores(self, features: Tensor) -> Tensor:
-        return self.to_logit(features) + features @ self.projection.weight  # type: ignore[union-attr]
+        assert self.projection is not None
+        return self.to_logit(features) + features @ self.projection.weight
 
     def logits(self, features: Tensor, labels: Tensor) -> Tensor:
         if self.projection is None:

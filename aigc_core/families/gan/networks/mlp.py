@@ -51,7 +51,9 @@ class MLPGenerator(Generator):
 
     def first_layers(self) -> list[Tensor]:
         """The first layer's weight on the latent: [256, latent_dim]."""
-        return [self.layers[0].weight[:, : self.latent_dim]]  # type: ignore[index]
+        first = self.layers[0]
+        assert isinstance(first, nn.Linear)
+        return [first.weight[:, : self.latent_dim]]
 
 
 class MLPDiscriminator(nn.Module):

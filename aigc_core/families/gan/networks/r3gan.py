@@ -188,7 +188,9 @@ class R3GANGenerator(Generator):
 
     def first_layers(self) -> list[Tensor]:
         """The weight with which the basis reads the latent: [channels of the basis, latent_dim]."""
-        return [self.layers[0].scale.weight[:, : self.latent_dim]]  # type: ignore[union-attr]
+        basis = self.layers[0]
+        assert isinstance(basis, GenerativeBasis)
+        return [basis.scale.weight[:, : self.latent_dim]]
 
 
 class R3GANDiscriminator(nn.Module):

@@ -195,7 +195,7 @@ class ResNetGenerator(Generator):
 
     def first_layers(self) -> list[Tensor]:
         """The stem's weight: [stem features, latent_dim]."""
-        return [self.stem.weight]  # type: ignore[list-item]
+        return [self.stem.weight]
 
 
 class ResNetDiscriminator(ProjectionDiscriminator):

@@ -258,8 +258,8 @@ class StyleGAN2Generator(StyleGenerator):
 
     def first_layers(self) -> list[Tensor]:
         """For every layer, the affine map that reads its style: `num_layers` weights [width, style_dim]."""
-        readers = [*self.layers, self.to_image[-1]]
-        return [reader.convolution.affine.weight for reader in readers]  # type: ignore[union-attr]
+        readers = [each for each in [*self.layers, self.to_image[-1]] if isinstance(each, StyledLayer | ToImage)]
+        return [reader.convolution.affine.weight for reader in readers]
 
 
 class DiscriminatorBlock(nn.Module):
