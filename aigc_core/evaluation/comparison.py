@@ -69,7 +69,7 @@ class Verdict:
 def compare(first: Result | Sequence[Result], second: Result | Sequence[Result], figure: str = "fid") -> Verdict:
     """Is the difference in a figure real?
 
-    Two results are compared by Student's test on the differences of their influences: both were drawn from the same
+    Two results are compared by Student's test on the differences of their influence values: both come from the same
     seeds and measured against the same images, so that much of what moved the one moved the other. As far as few
     samples bias them differently, a difference does not count. Two groups, each of
     results of several training seeds of a recipe, are compared by Welch's test, which asks whether the recipes differ.
@@ -161,14 +161,14 @@ def _differences(figures: Sequence[Estimate]) -> tuple[numpy.ndarray, numpy.ndar
         numpy.array([getattr(figure, name) for figure in figures]) for name in ("value", "standard_error")
     )
     deviation, freedom = numpy.hypot(errors[:, None], errors), numpy.full((len(figures),) * 2, math.inf)
-    counts = numpy.array([len(figure.influences) for figure in figures])
+    counts = numpy.array([len(figure.influence_values) for figure in figures])
     for count in set(counts[counts > 1].tolist()):
         alike = numpy.flatnonzero(counts == count).tolist()
-        influences = numpy.array([figures[index].influences for index in alike])
-        covariance = numpy.cov(influences).reshape(len(alike), len(alike)) / count
+        influence_values = numpy.array([figures[index].influence_values for index in alike])
+        covariance = numpy.cov(influence_values).reshape(len(alike), len(alike)) / count
         explained = covariance.diagonal()
         shared = numpy.maximum(0, explained[:, None] + explained - 2 * covariance)
-        # What the influences do not explain is chance of each result's own.
+        # What the influence values do not explain is chance of each result's own.
         own = numpy.maximum(0, errors[alike] ** 2 - explained)
         pairs = numpy.ix_(alike, alike)
         deviation[pairs], freedom[pairs] = numpy.sqrt(shared + own[:, None] + own), count - 1

@@ -516,8 +516,8 @@ def _classes(sampled: Sampled, reference: Reference, asked: Tensor | None) -> di
             own = Sampled(sampled.features[rows], sampled.logits[rows], asked[rows])
             if not _too_few(own, reference, ["fid"]):
                 fid = fid_figures(own.features, real, Moments.of(real), extrapolate=False)["fid"]
-                # No one compares classes across results: their influences would only fill the file.
-                fid = fid.model_copy(update={"influences": ()})
+                # No one compares classes across results: their influence values would only fill the file.
+                fid = fid.model_copy(update={"influence_values": ()})
             if reference.is_classified:
                 agreement = label_agreement(own.logits, own.labels)
         classes[name] = ClassResult(

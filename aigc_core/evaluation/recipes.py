@@ -70,8 +70,8 @@ def over_seeds(figures: Sequence[Estimate]) -> SeedEstimate:
     """The mean of a figure over two training seeds or more, evaluated by one protocol.
 
     The values' variance s² holds that of training and what sampling does to each alone. What sampling does to all of
-    them, by the same real images and seeds, is the mean covariance c of their influences (all of the sampling variance
-    where influences are missing). The variance of the mean is then s²/n + c, with the degrees of freedom of
+    them, by the same real images and seeds, is the mean covariance c of their influence values (all of the sampling
+    variance where these are missing). The variance of the mean is then s²/n + c, with the degrees of freedom of
     Satterthwaite (1946).
     """
     count = len(figures)
@@ -100,11 +100,11 @@ def over_seeds(figures: Sequence[Estimate]) -> SeedEstimate:
 
 def _shared_variance(figures: Sequence[Estimate]) -> tuple[float, float]:
     """The variance that sampling gives to all values alike, and its degrees of freedom."""
-    parts = {len(figure.influences) for figure in figures}
+    parts = {len(figure.influence_values) for figure in figures}
     if len(parts) > 1 or max(parts) < 2:
         return float(numpy.mean([figure.standard_error**2 for figure in figures])), math.inf
     (part,) = parts
-    covariance = numpy.cov([figure.influences for figure in figures]) / part
+    covariance = numpy.cov([figure.influence_values for figure in figures]) / part
     n = len(figures)
     shared = (covariance.sum() - covariance.trace()) / (n * (n - 1))
     return max(0.0, float(shared)), part - 1

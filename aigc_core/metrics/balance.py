@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from aigc_core.errors import Sentence
 
-from .estimate import Estimate, MetricInfo, group_influences, smallest_tried
+from .estimate import Estimate, MetricInfo, group_influence_values, smallest_tried
 
 PRESENT = 0.1
 """The part of its share of the data that a class needs among the samples to count as present."""
@@ -67,4 +67,4 @@ def class_imbalance(logits: Tensor, real_logits: Tensor) -> Estimate:
     errors = numpy.sqrt(found.var(0) / len(found) + real.var(0) / len(real))
     bias = float(errors.sum() / math.sqrt(2 * math.pi))
     distance = float(abs(difference).sum() / 2)
-    return Estimate.of_groups(distance, group_influences(effects, -real_effects), bias=bias).within(0.0, 1.0)
+    return Estimate.of_groups(distance, group_influence_values(effects, -real_effects), bias=bias).within(0.0, 1.0)

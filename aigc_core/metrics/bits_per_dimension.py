@@ -7,7 +7,7 @@ from torch import Tensor
 
 from aigc_core.errors import Sentence
 
-from .estimate import Estimate, MetricInfo, group_influences
+from .estimate import Estimate, MetricInfo, group_influence_values
 
 MAX_SAMPLES = 2000
 """So many real samples at most are looked at, spread over the data."""
@@ -28,4 +28,4 @@ METRICS = {
 def bits_per_dimension(bits: Tensor) -> Estimate:
     """The mean of the bits per dimension float [N] of real samples."""
     values = bits.double().numpy()
-    return Estimate.of_groups(float(values.mean()), group_influences(numpy.asarray(values - values.mean())))
+    return Estimate.of_groups(float(values.mean()), group_influence_values(numpy.asarray(values - values.mean())))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy
-from pydantic import Field, model_validator
+from pydantic import AliasChoices, Field, model_validator
 
 from aigc_core.config import Config
 
@@ -60,10 +60,10 @@ class Estimate(Config):
     expected to have moved the value, as estimated from the samples; None where it was not estimated. The interval
     reaches from the value, and from the value without the bias, 1.96 standard errors outwards, but not beyond possible
     values.
-    `influences`: for each of some parts of the samples and of the reference, how far it moves the value, on such a
-    scale that their variance over their number is the value's. A part holds the same seeds and the same reference
+    `influence_values`: for each of some parts of the samples and of the reference, how far it moves the value, on such
+    a scale that their variance over their number is the value's. A part holds the same seeds and the same reference
     images in every result of a protocol, so the difference of two results is known better than each of them. Empty
-    where they were not measured.
+    where they were not measured, and called `influences` in results of earlier versions.
     """
 
     value: float
@@ -71,7 +71,9 @@ class Estimate(Config):
     high: float
     standard_error: float = Field(default=0.0, ge=0)
     bias: float | None = None
-    influences: tuple[float, ...] = ()
+    influence_values: tuple[float, ...] = Field(
+        default=(), validation_alias=AliasChoices("influence_values", "influences")
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -85,7 +87,7 @@ class Estimate(Config):
 
     @classmethod
     def of_error(
-        cls, value: float, standard_error: float, influences: Sequence[float] = (), bias: float | None = None
+        cls, value: float, standard_error: float, influence_values: Sequence[float] = (), bias: float | None = None
     ) -> Estimate:
         """value ± 1.96 standard errors, and further where the bias points from."""
         margin = Z_95 * standard_error
@@ -95,28 +97,28 @@ class Estimate(Config):
             high=value + margin - min(bias or 0.0, 0.0),
             standard_error=standard_error,
             bias=bias,
-            influences=_rounded(influences),
+            influence_values=_rounded(influence_values),
         )
 
     @classmethod
     def of_groups(
-        cls, value: float, influences: numpy.ndarray, more_variance: float = 0.0, bias: float | None = None
+        cls, value: float, influence_values: numpy.ndarray, more_variance: float = 0.0, bias: float | None = None
     ) -> Estimate:
-        """A value with the error that its influences, and a variance from elsewhere, imply."""
-        variance = float(numpy.var(influences, ddof=1)) / len(influences)
-        return cls.of_error(value, math.sqrt(variance + more_variance), influences.tolist(), bias)
+        """A value with the error that its influence values, and a variance from elsewhere, imply."""
+        variance = float(numpy.var(influence_values, ddof=1)) / len(influence_values)
+        return cls.of_error(value, math.sqrt(variance + more_variance), influence_values.tolist(), bias)
 
     @classmethod
-    def of_share(cls, share: float, count: int, influences: numpy.ndarray | None = None) -> Estimate:
+    def of_share(cls, share: float, count: int, influence_values: numpy.ndarray | None = None) -> Estimate:
         """A share of `count` cases, with Wilson's interval (Wilson 1927), which stays between 0 and 1.
 
-        Without influences the cases are independent; otherwise it is the interval of as many independent cases as
-        would have the error that the influences imply.
+        Without influence values the cases are independent; otherwise it is the interval of as many independent cases
+        as would have the error that the influence values imply.
         """
         spread = share * (1 - share)
         error = math.sqrt(spread / count)
-        if influences is not None:
-            error = math.sqrt(float(numpy.var(influences, ddof=1)) / len(influences))
+        if influence_values is not None:
+            error = math.sqrt(float(numpy.var(influence_values, ddof=1)) / len(influence_values))
         effective = min(float(count), spread / error**2) if spread * error > 0 else float(count)
         z = Z_95
         centre = (share + z * z / (2 * effective)) / (1 + z * z / effective)
@@ -126,7 +128,7 @@ class Estimate(Config):
             low=max(0.0, min(share, centre - margin)),
             high=min(1.0, max(share, centre + margin)),
             standard_error=error,
-            influences=_rounded([] if influences is None else influences.tolist()),
+            influence_values=_rounded([] if influence_values is None else influence_values.tolist()),
         )
 
     def within(self, lowest: float, highest: float) -> Estimate:
@@ -150,12 +152,12 @@ class Estimate(Config):
         return f"{value} ± {up}" if up == down else f"{value} [{low}, {high}]"
 
 
-def _rounded(influences: Sequence[float]) -> tuple[float, ...]:
-    return tuple(float(f"{influence:.4g}") for influence in influences)
+def _rounded(influence_values: Sequence[float]) -> tuple[float, ...]:
+    return tuple(float(f"{influence:.4g}") for influence in influence_values)
 
 
-def group_influences(*effects: numpy.ndarray) -> numpy.ndarray:
-    """The influences of the groups of one or two independent sides, from each image's effect [N] on the value.
+def group_influence_values(*effects: numpy.ndarray) -> numpy.ndarray:
+    """The influence values of the groups of one or two independent sides, from each image's effect [N] on the value.
 
     float64 [GROUPS], or as many as the smaller side has images: the sum over the sides of a group's mean effect.
     """

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from aigc_core.errors import Sentence
 
-from .estimate import Estimate, MetricInfo, Sizes, group_influences
+from .estimate import Estimate, MetricInfo, Sizes, group_influence_values
 
 MAX_CHUNKS = 5
 SAMPLES_PER_FEATURE = 2
@@ -69,7 +69,7 @@ def frechet_distance(generated: Moments, real: Moments) -> float:
     return fid_statistics_to_metric(first, second, verbose=False)[KEY_METRIC_FID]
 
 
-def influences(features: Tensor, own: Moments, other: Moments) -> numpy.ndarray:
+def influence_values(features: Tensor, own: Moments, other: Moments) -> numpy.ndarray:
     """How the Fréchet distance of `own`, the moments of features [N, F], to `other` answers to each image: float64 [N].
 
     The first-order effect of a little more weight on that image, in units of the distance. The derivative by the
@@ -121,13 +121,13 @@ def extrapolated(means: numpy.ndarray) -> tuple[float, float]:
 def fid_figures(features: Tensor, real_features: Tensor, real: Moments, extrapolate: bool) -> dict[str, Estimate]:
     """FID of features [N, F] against real ones [M, F] with moments `real`, and FID∞ where asked for.
 
-    N is at least `enough_for_moments`. Both share their influences: chunks of all samples move together, to first
+    N is at least `enough_for_moments`. Both share their influence values: chunks of all samples move together, to first
     order, as their whole does. By the same linearity the bias of N samples is what halving them adds.
     """
     count, num_features = features.shape
     own = Moments.of(features)
     fid = frechet_distance(own, real)
-    effects = group_influences(influences(features, own, real), influences(real_features, real, own))
+    effects = group_influence_values(influence_values(features, own, real), influence_values(real_features, real, own))
     most = min(MAX_CHUNKS, count // (SAMPLES_PER_FEATURE * num_features)) if extrapolate else 2
     means = chunk_means(features, real, fid, most)
     figures = {"fid": Estimate.of_groups(fid, effects, bias=max(0.0, float(means[1] - means[0])))}

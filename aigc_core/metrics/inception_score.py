@@ -6,7 +6,7 @@ from torch import Tensor
 
 from aigc_core.errors import Sentence
 
-from .estimate import Estimate, MetricInfo, group_influences
+from .estimate import Estimate, MetricInfo, group_influence_values
 
 SPLITS = 10
 """The score is the mean over so many parts of the samples."""
@@ -38,5 +38,5 @@ def inception_score(logits: Tensor) -> Estimate:
     bias = min(0.0, (score - whole) * SPLITS / (SPLITS - 1))
     shares, log_shares = logits.double().softmax(1), logits.double().log_softmax(1)
     divergences = (shares * (log_shares - shares.mean(0).log())).sum(1)
-    effects = group_influences((score * (divergences - divergences.mean())).numpy())
+    effects = group_influence_values((score * (divergences - divergences.mean())).numpy())
     return Estimate.of_groups(score, effects, bias=bias).within(1.0, logits.shape[1])

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from aigc_core.errors import Sentence
 
-from .estimate import Estimate, MetricInfo, group_influences
+from .estimate import Estimate, MetricInfo, group_influence_values
 
 SUBSETS = 100
 SUBSET_SIZE = 1000
@@ -51,8 +51,8 @@ def kernel_distance(features: Tensor, real: Tensor, real_pairs: Tensor | None = 
         count = len(rows)
         across = kernel_poly(own[rows], others[real_rows]).sum(axis=0).sum()
         distances[subset] = (_pairs(own[rows]) + real_sum) / (count * (count - 1)) - 2 * across / count**2
-    influences = group_influences(_effects(features, real), _effects(real, features))
-    return Estimate.of_groups(float(distances.mean()), influences, distances.var() / SUBSETS)
+    influence_values = group_influence_values(_effects(features, real), _effects(real, features))
+    return Estimate.of_groups(float(distances.mean()), influence_values, distances.var() / SUBSETS)
 
 
 def pairs_among_real(real: Tensor, count: int) -> Tensor:

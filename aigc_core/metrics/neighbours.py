@@ -160,12 +160,12 @@ def neighbourhood_figures(
     figures = {}
     for name, value in whole.items():
         values = numpy.array([part[name] for part in parts])
-        influences = scale * (values - values.mean())
+        influence_values = scale * (values - values.mean())
         if METRICS[name].highest == 1:
             count = len(generated) if name == "precision" else len(real)
-            figures[name] = Estimate.of_share(value, count, influences)
+            figures[name] = Estimate.of_share(value, count, influence_values)
         else:
-            figures[name] = Estimate.of_groups(value, influences).within(0.0, math.inf)
+            figures[name] = Estimate.of_groups(value, influence_values).within(0.0, math.inf)
     return figures
 
 

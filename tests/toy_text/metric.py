@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy
 
-from aigc_core.metrics.estimate import Estimate, MetricInfo, group_influences
+from aigc_core.metrics.estimate import Estimate, MetricInfo, group_influence_values
 from aigc_core.metrics.stored import Comparison, StoredMetric
 
 from .modality import END, ToyText
@@ -15,7 +15,7 @@ def bigram_overlap(compared: Comparison) -> Estimate:
     known = {pair for row in compared.real.tolist() for pair in _pairs(row)}
     pairs = map(_pairs, compared.samples.tolist())
     shares = numpy.array([numpy.mean([pair in known for pair in each] or [True]) for each in pairs])
-    return Estimate.of_groups(float(shares.mean()), group_influences(shares - shares.mean())).within(0.0, 1.0)
+    return Estimate.of_groups(float(shares.mean()), group_influence_values(shares - shares.mean())).within(0.0, 1.0)
 
 
 def _pairs(row: list[int]) -> list[tuple[int, int]]:

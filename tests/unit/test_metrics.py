@@ -1,5 +1,6 @@
 """Figures against torch-fidelity's own entry point, a closed form, and generators whose figures are known."""
 
+import json
 import re
 import subprocess
 import sys
@@ -163,7 +164,15 @@ def test_errors_are_the_spread_of_new_samples_and_references() -> None:
         assert 0.55 < claimed / spread < 1.8, name
 
 
-def test_influences_are_what_a_bootstrap_finds() -> None:
+def test_influence_values_of_earlier_versions_are_read() -> None:
+    """By the name that they have in results that shipped."""
+    for path in (ROOT / "checkpoints" / "mnist-mlp" / "eval").glob("*.json"):
+        written = json.loads(path.read_text())["figures"]["fid"]
+        assert Estimate(**written).influence_values == tuple(written["influences"]) != ()
+    assert "influence_values" in Estimate(value=1, low=0, high=2).model_dump()
+
+
+def test_influence_values_are_what_a_bootstrap_finds() -> None:
     """FID's cheap error against resampling both sides."""
     features, real = normal(2000, 1, 0.2), normal(2000, 2)
     draw = numpy.random.default_rng(0)

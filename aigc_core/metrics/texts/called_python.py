@@ -10,7 +10,7 @@ from typing import Any
 import numpy
 
 from aigc_core.errors import Sentence
-from aigc_core.metrics.estimate import Estimate, MetricInfo, group_influences
+from aigc_core.metrics.estimate import Estimate, MetricInfo, group_influence_values
 from aigc_core.metrics.stored import Comparison, StoredMetric, stored_by_name
 from aigc_core.modalities.text import text_kind
 
@@ -26,7 +26,7 @@ def called_python(compared: Comparison) -> Estimate | None:
     if 2 * real.mean() < 1 or len(samples) < 2:
         return None
     share = float(samples.mean())
-    return Estimate.of_share(share, len(samples), group_influences(samples - share))
+    return Estimate.of_share(share, len(samples), group_influence_values(samples - share))
 
 
 def _verdicts(texts: list[str]) -> numpy.ndarray:

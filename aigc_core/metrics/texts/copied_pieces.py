@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy
 
 from aigc_core.errors import Sentence
-from aigc_core.metrics.estimate import Estimate, MetricInfo, group_influences
+from aigc_core.metrics.estimate import Estimate, MetricInfo, group_influence_values
 from aigc_core.metrics.stored import Comparison, StoredMetric, stored_by_name
 from aigc_core.modalities.text import text_kind
 
@@ -28,7 +28,7 @@ def copied_pieces(compared: Comparison) -> Estimate | None:
         return None
     values = numpy.array(shares)
     mean = float(values.mean())
-    return Estimate.of_groups(mean, group_influences(values - mean)).within(0.0, 1.0)
+    return Estimate.of_groups(mean, group_influence_values(values - mean)).within(0.0, 1.0)
 
 
 stored_by_name["copied_pieces"] = StoredMetric(

