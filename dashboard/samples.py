@@ -13,8 +13,8 @@ from sources import visitor_token
 from aigc_core import AIGCError
 from aigc_core.loading import load_checkpoint
 from aigc_core.modalities.image import image_grid
+from aigc_core.modalities.movie import enlarge
 from aigc_core.modalities.png import to_picture
-from aigc_core.sampling.interpolation import enlarge
 from aigc_core.sampling.request import SampleRequest
 from aigc_core.sampling.sample import sample, sample_all
 from aigc_core.serving.leaderboard import SAMPLES_ALONE, Entry

@@ -12,10 +12,10 @@ from aigc_core.errors import AIGCError, Sentence
 from aigc_core.families.base import WatermarkingModel
 from aigc_core.loading import load_checkpoint
 from aigc_core.modalities.base import modalities
+from aigc_core.modalities.movie import MOVIE_SUFFIXES, read_movie
 from aigc_core.modalities.provenance import DIGITAL_SOURCE_TYPE, Provenance
 from aigc_core.pipeline import Checkpoint
 from aigc_core.rng import MAX_SEED
-from aigc_core.sampling.movie import MOVIE_SUFFIXES, read_movie
 from aigc_core.sampling.request import SampleRequest
 from aigc_core.sampling.sample import sample
 from aigc_core.translation import environment_language, translate, translate_error

@@ -1,37 +1,29 @@
-"""`python -m aigc_core sample`: write samples of a checkpoint as PNG, NPZ, GIF or MP4."""
+"""`python -m aigc_core sample`: write samples of a checkpoint in the files that their modality has."""
 
 from __future__ import annotations
 
+import math
 import sys
-import zipfile
 from argparse import SUPPRESS, ArgumentParser, Namespace
-from collections.abc import Iterable
+from mimetypes import guess_type
 from pathlib import Path
 
-import numpy
 import torch
 
 from aigc_core.batching import images_that_fit
 from aigc_core.config import parse_config
-from aigc_core.data.image_files import MAX_PIXELS
 from aigc_core.errors import AIGCError
-from aigc_core.files import atomic_write
 from aigc_core.loading import load_checkpoint
-from aigc_core.modalities.image import ImageModality, image_grid, image_kind
-from aigc_core.modalities.png import save_png
+from aigc_core.modalities.base import Modality
 from aigc_core.modalities.provenance import Statement
-from aigc_core.pipeline import Checkpoint
 from aigc_core.sampling.interpolation import CURVES, interpolate
-from aigc_core.sampling.movie import write_movie
 from aigc_core.sampling.request import SampleRequest
 from aigc_core.sampling.sample import sample
 
 from .statements import add_state, named_values, stated_of
 
-FORMATS = ("png", "npz", "gif", "mp4")
-OTHER_PICTURES = ("jpg", "jpeg", "webp", "bmp", "tif", "tiff")
 MOVIE_FRAMES, STRIP_FRAMES = 20, 5
-"""Images from one seed to the next."""
+"""Samples from one seed to the next."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -48,7 +40,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--set", action="append", default=[], metavar="NAME=VALUE", help="another option of the model's family"
     )
     add_state(parser)
-    parser.add_argument("--format", choices=FORMATS, help="gif and mp4 lead through the seeds and back")
+    parser.add_argument("--format", help="such as png, npz, gif or mp4; the last two lead through the seeds and back")
     parser.add_argument(
         "--interpolate", choices=CURVES, help="the way between the seeds: as a strip in a .png, or as gif or mp4"
     )
@@ -64,51 +56,55 @@ def run(arguments: Namespace) -> int:
         "options": _options(arguments),
     }
     request = parse_config(SampleRequest, values, "Sample request")
-    out = Path(arguments.out)
-    suffix = out.suffix.removeprefix(".").lower()
-    if suffix in FORMATS and arguments.format not in (None, suffix):
-        raise AIGCError("--out {out} and --format {format} contradict each other.", out=out, format=arguments.format)
-    if suffix in OTHER_PICTURES:
-        raise AIGCError(
-            "--out {out}: samples are written as {formats}, which say where they come from.",
-            out=out,
-            formats=", ".join(FORMATS),
-        )
-    kind = arguments.format or (suffix if suffix in FORMATS else "png")
-    if arguments.interpolate and kind == "npz":
-        raise AIGCError("--interpolate makes a png, gif or mp4; an npz holds the samples of seeds.")
     checkpoint = load_checkpoint(arguments.checkpoint, stated=stated_of(arguments))
-    if not isinstance(checkpoint.modality, ImageModality):
-        if arguments.format or arguments.interpolate:
-            raise AIGCError(
-                "--format and --interpolate are for images, not for {modality}.", modality=checkpoint.modality.name
-            )
+    request, modality, out = request.normalised(checkpoint.model), checkpoint.modality, Path(arguments.out)
+    suffix = _suffix(modality, out, arguments.format)
+    one_file = out.suffix.lower() == suffix
+    file = out if one_file else out / f"samples{suffix}"
+    if suffix in modality.movies:
+        frames = interpolate(checkpoint, request.singles(), MOVIE_FRAMES, arguments.interpolate or CURVES[0])
+        modality.write_movie(file, frames)
+        return _say(request.count * MOVIE_FRAMES, "frames", file)
+    parts = request.parts(images_that_fit(4 * math.prod(modality.map_shape or ()), at_most=1024))
+    if suffix in modality.archives:
+        if arguments.interpolate:
+            raise AIGCError("--interpolate does not go with an archive, which holds the samples of seeds.")
+        drawn = (sample(checkpoint, part) for part in parts)
+        modality.write_archive(file, request.count, ((samples.stored, samples.labels) for samples in drawn))
+    elif arguments.interpolate:
+        count = (request.count - 1) * STRIP_FRAMES + 1
+        modality.check_fits(count)
+        frames = interpolate(checkpoint, request.singles(), STRIP_FRAMES, arguments.interpolate, loop=False)
+        modality.write(file, torch.stack([*frames]), Statement("", checkpoint.weights_sha256), columns=count)
+        return _say(count, modality.plural, file)
+    elif one_file:
+        modality.check_fits(request.count)
         sample(checkpoint, request).save(out)
-        return _say(request.count, "sample", out)
-    request, shape = request.normalised(checkpoint.model), checkpoint.modality
-    pixels = shape.channels * shape.resolution**2
-    parts = request.parts(images_that_fit(4 * pixels, at_most=1024))
-    if kind == "png" and not arguments.interpolate:
-        if suffix == "png":
-            _check_grid(checkpoint, request.count)
-            parts = iter([request])
+    else:
         for part in parts:
             sample(checkpoint, part).save(out)
-        return _say(request.count, "image", out)
-    file = out if suffix == kind else out / f"samples.{kind}"
-    if kind in ("gif", "mp4"):
-        frames = interpolate(checkpoint, request.singles(), MOVIE_FRAMES, arguments.interpolate or CURVES[0])
-        write_movie(file, frames)
-        return _say(request.count * MOVIE_FRAMES, "frame", file)
-    if arguments.interpolate:
-        _check_grid(checkpoint, (request.count - 1) * STRIP_FRAMES + 1)
-        frames = interpolate(checkpoint, request.singles(), STRIP_FRAMES, arguments.interpolate, loop=False)
-        strip = torch.stack([*frames])
-        save_png(file, image_grid(strip, len(strip)), Statement("", checkpoint.weights_sha256))
-        return _say(len(strip), "image", file)
-    with atomic_write(file) as unfinished:
-        _write_npz(unfinished, checkpoint, request.count, parts)
-    return _say(request.count, "image", file)
+        file = out
+    return _say(request.count, modality.plural, file)
+
+
+def _suffix(modality: Modality, out: Path, wanted: str | None) -> str:
+    """That of the files to write: of --format, or of --out where it names a file, else the modality's own.
+
+    Raises AIGCError where these contradict each other, or the modality has no such files.
+    """
+    suffix, named = out.suffix.lower(), f".{wanted}" if wanted else ""
+    known = (*modality.suffixes, *modality.archives, *modality.movies)
+    if named and suffix in known and suffix != named:
+        raise AIGCError("--out {out} and --format {format} contradict each other.", out=out, format=wanted)
+    is_other = suffix not in known and not out.is_dir() and guess_type(f"x{suffix}", strict=False)[0]
+    if is_other or named and named not in (modality.file_suffix, suffix, *modality.archives, *modality.movies):
+        raise AIGCError(
+            "Samples of the kind '{name}' are not written as {suffix}; choose {formats}.",
+            name=modality.name,
+            suffix=named.removeprefix(".") or suffix.removeprefix("."),
+            formats=", ".join(each.removeprefix(".") for each in known),
+        )
+    return named or (suffix if suffix in known else modality.file_suffix)
 
 
 def _options(arguments: Namespace) -> dict[str, str]:
@@ -119,37 +115,6 @@ def _options(arguments: Namespace) -> dict[str, str]:
 
 def _say(count: int, what: str, path: Path) -> int:
     """Print what was written: where on stdout, as other commands do, for programs to read; the count on stderr."""
-    print(f"{count:,} {what}{'' if count == 1 else 's'} written to:", file=sys.stderr)
+    print(f"{count:,} {what.removesuffix('s') if count == 1 else what} written to:", file=sys.stderr)
     print(path)
     return 0
-
-
-def _check_grid(checkpoint: Checkpoint, count: int) -> None:
-    """Raise AIGCError where so many images would make a picture that is too large to be opened again."""
-    pixels = count * image_kind(checkpoint.modality).resolution ** 2
-    if pixels > MAX_PIXELS:
-        raise AIGCError(
-            "{count} images make a picture of {megapixels} million pixels, and one may have {limit}; make fewer, or "
-            "name a folder instead of a file.",
-            count=count,
-            megapixels=pixels // 1_000_000,
-            limit=MAX_PIXELS // 1_000_000,
-        )
-
-
-def _write_npz(path: Path, checkpoint: Checkpoint, count: int, parts: Iterable[SampleRequest]) -> None:
-    """Arrays `samples` uint8 [N, C, R, R] and `labels` float32 [N, num_classes], as numpy.savez_compressed writes them,
-    without holding the first."""
-    shape = image_kind(checkpoint.modality)
-    size = (count, shape.channels, shape.resolution, shape.resolution)
-    labels = []
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        with archive.open("samples.npy", "w", force_zip64=True) as file:
-            header = {"descr": "|u1", "fortran_order": False, "shape": size}
-            numpy.lib.format.write_array_header_1_0(file, header)
-            for part in parts:
-                samples = sample(checkpoint, part)
-                file.write(samples.images.numpy().tobytes())
-                labels.append(samples.labels.numpy())
-        with archive.open("labels.npy", "w") as file:
-            numpy.lib.format.write_array(file, numpy.concatenate(labels))

@@ -15,9 +15,9 @@ from gradio.events import api
 
 from aigc_core.families.base import Capability
 from aigc_core.loading import load_checkpoint
+from aigc_core.modalities.movie import write_movie
 from aigc_core.pipeline import Checkpoint
 from aigc_core.sampling.edits import LatentEdits
-from aigc_core.sampling.movie import write_movie
 from aigc_core.sampling.request import SampleRequest
 
 from ..config import parse_config

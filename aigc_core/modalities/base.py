@@ -6,7 +6,7 @@ work in *model space* (`aigc_core.families.base`). A modality leads from one to 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -29,8 +29,10 @@ class Modality(Config):
     `plural`: what several samples are called. `media`: how a page shows them: pictures from image files, words that
     `texts` gives, a player of sound files, or files to download. `has_pictures`: whether `pictures` shows what a sample
     is or sounds like. `is_played`: whether a sample takes its time, and is heard rather than looked at. `suffixes`: of
-    the files it may write. `preview_file`: what a checkpoint keeps to show itself by. `hub_task`: the Hub's task for
-    models of such samples (https://huggingface.co/docs/hub/models-tasks).
+    the files it may write that say by what request they were made. `archives` and `movies`: of those for many samples
+    as data (`write_archive`) and for a way from sample to sample (`write_movie`), which do not say it. `preview_file`:
+    what a checkpoint keeps to show itself by. `hub_task`: the Hub's task for models of such samples
+    (https://huggingface.co/docs/hub/models-tasks).
     """
 
     name: ClassVar[str]
@@ -40,6 +42,8 @@ class Modality(Config):
     is_played: ClassVar[bool] = False
     hub_task: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]]
+    archives: ClassVar[tuple[str, ...]] = ()
+    movies: ClassVar[tuple[str, ...]] = ()
     preview_file: ClassVar[str]
 
     @property
@@ -116,6 +120,24 @@ class Modality(Config):
         for row, (path, statement) in enumerate(zip(paths, statements, strict=True)):
             self.write(path, stored[row : row + 1], statement)
         return paths
+
+    def check_fits(self, count: int) -> None:
+        """Raise AIGCError where so many samples do not go into one file of `write`."""
+
+    def write_archive(self, path: Path, count: int, parts: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """One file of `count` samples, given as parts that are drawn as they are written: stored samples [n, …] and
+        class weights float32 [n, num_classes].
+
+        Raises AIGCError when the disk is full or not writable.
+        """
+        raise NotImplementedError
+
+    def write_movie(self, path: Path, frames: Iterable[Tensor]) -> None:
+        """A file that shows stored samples […] one after another, each drawn as it is written.
+
+        Raises AIGCError when the disk is full or not writable, or a program is missing.
+        """
+        raise NotImplementedError
 
     def pictures(self, stored: Tensor) -> Tensor:
         """Small pictures uint8 [N, C, H, W], grey or in colour, of samples [N, …], where the kind has some."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
@@ -14,10 +14,13 @@ from torch import Tensor
 from aigc_core.config import Config, parse_config
 from aigc_core.data.dataset import Dataset
 from aigc_core.data.datasets import load_dataset
+from aigc_core.data.image_files import MAX_PIXELS
 from aigc_core.errors import AIGCError
 from aigc_core.files import translate_io_errors
 
 from .base import Media, Modality, modalities
+from .movie import MOVIE_SUFFIXES, write_movie
+from .npz import write_npz
 from .png import png_files, read_png, save_png
 from .provenance import Provenance, Statement
 
@@ -63,6 +66,8 @@ class ImageModality(Modality):
     has_pictures: ClassVar[bool] = True
     hub_task: ClassVar[str] = "unconditional-image-generation"
     suffixes: ClassVar[tuple[str, ...]] = (".png",)
+    archives: ClassVar[tuple[str, ...]] = (".npz",)
+    movies: ClassVar[tuple[str, ...]] = MOVIE_SUFFIXES
     preview_file: ClassVar[str] = "samples.png"
     channels: Channels
     resolution: Resolution
@@ -112,6 +117,24 @@ class ImageModality(Modality):
                 with open(path, "wb", buffering=0) as file:  # a server writes many at once, each for one visitor
                     file.write(content)
         return paths
+
+    def check_fits(self, count: int) -> None:
+        """Raise AIGCError where so many images would make a picture that is too large to be opened again."""
+        pixels = count * self.resolution**2
+        if pixels > MAX_PIXELS:
+            raise AIGCError(
+                "{count} images make a picture of {megapixels} million pixels, and one may have {limit}; make fewer, "
+                "or name a folder instead of a file.",
+                count=count,
+                megapixels=pixels // 1_000_000,
+                limit=MAX_PIXELS // 1_000_000,
+            )
+
+    def write_archive(self, path: Path, count: int, parts: Iterable[tuple[Tensor, Tensor]]) -> None:
+        write_npz(path, (count, *self.map_shape), parts)
+
+    def write_movie(self, path: Path, frames: Iterable[Tensor]) -> None:
+        write_movie(path, frames)
 
     @classmethod
     def read_provenance(cls, path: Path) -> Provenance:

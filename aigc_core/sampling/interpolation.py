@@ -17,7 +17,6 @@ from .sample import BATCH_SIZE, render, request_codes
 
 Curve = Literal["spherical", "linear"]
 CURVES: tuple[Curve, ...] = get_args(Curve)
-WATCHABLE_SIDE = 256
 MAX_FRAMES = 10_000
 TOO_FEW = Sentence("An interpolation needs at least two images to lead through.")
 
@@ -95,9 +94,3 @@ def slerp(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
     sine = angle.sin()
     arc = ((1 - share) * angle).sin() / sine * start + (share * angle).sin() / sine * end
     return torch.where(sine > 1e-4, arc, torch.lerp(start, end, share))
-
-
-def enlarge(frames: Tensor, side: int = WATCHABLE_SIDE) -> Tensor:
-    """uint8 [N, C, R, R] → [N, C, k·R, k·R] of about `side` pixels, each pixel a crisp square."""
-    factor = max(1, round(side / frames.shape[-1]))
-    return frames.repeat_interleave(factor, dim=2).repeat_interleave(factor, dim=3)

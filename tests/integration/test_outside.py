@@ -128,8 +128,8 @@ def test_a_seed_is_a_text(studio: Studio) -> None:
         (("--set", "offset.pca0=1"), "no smooth latent space"),
         (("--prompt", "Z"), "not learnt the characters Z"),
         (("--labels", "3"), "no classes"),
-        (("--format", "gif"), "are for images"),
-        (("--interpolate", "linear"), "are for images"),
+        (("--format", "gif"), "are not written as gif"),
+        (("--interpolate", "linear"), "no smooth latent space"),
     ],
 )
 def test_what_it_does_not_have_is_one_sentence(studio: Studio, words: tuple[str, ...], sentence: str) -> None:

@@ -15,8 +15,8 @@ import torch
 from PIL import Image
 
 from aigc_core import AIGCError, SampleRequest
-from aigc_core.sampling.interpolation import enlarge, interpolate, slerp
-from aigc_core.sampling.movie import write_movie
+from aigc_core.modalities.movie import enlarge, write_movie
+from aigc_core.sampling.interpolation import interpolate, slerp
 from aigc_core.sampling.noise import draw_noise
 from aigc_core.sampling.sample import sample
 from tests.toy_models import toy_checkpoint

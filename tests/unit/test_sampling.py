@@ -239,7 +239,7 @@ def test_bad_input_on_the_command_line(folder: Path, tmp_path: Path, capsys: pyt
     out = str(tmp_path / "out.png")
     for words, expected in {
         ("--seed", "1e30"): "seed", ("--seed=-1",): "seed", ("--num", "0"): "count", ("--num", "1000000"): "count",
-        ("--truncation", "x"): "truncation", ("--format", "gif"): "contradict", ("--out", "x.jpg"): "written as png",
+        ("--truncation", "x"): "truncation", ("--format", "gif"): "contradict", ("--out", "x.jpg"): "png, npz, gif",
     }.items():  # fmt: skip
         assert main(["sample", str(folder), "--out", out, *words]) == 2
         message = capsys.readouterr().err

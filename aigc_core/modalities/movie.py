@@ -22,14 +22,20 @@ from torch import Tensor
 from aigc_core.data.image_files import opened
 from aigc_core.errors import AIGCError
 from aigc_core.files import atomic_write
-from aigc_core.modalities.png import to_picture
-from aigc_core.modalities.provenance import DIGITAL_SOURCE_TYPE, Provenance, aigc_label
 
-from .interpolation import enlarge
+from .png import to_picture
+from .provenance import DIGITAL_SOURCE_TYPE, Provenance, aigc_label
 
 FRAMES_PER_SECOND = 20
 MOVIE_SUFFIXES = (".gif", ".mp4")
 READING_SECONDS = 30
+WATCHABLE_SIDE = 256
+
+
+def enlarge(frames: Tensor, side: int = WATCHABLE_SIDE) -> Tensor:
+    """uint8 [N, C, R, R] → [N, C, k·R, k·R] of about `side` pixels, each pixel a crisp square."""
+    factor = max(1, round(side / frames.shape[-1]))
+    return frames.repeat_interleave(factor, dim=2).repeat_interleave(factor, dim=3)
 
 
 def write_movie(path: Path, frames: Iterable[Tensor]) -> None:
