@@ -67,6 +67,11 @@ def value_at(schedule: float | LinearDecay | Cosine, state: StepState) -> float:
     return schedule if isinstance(schedule, int | float) else schedule.at(state)
 
 
+def warm_up(done: float, length: float) -> float:
+    """The share of its value that a rate has on its way up in a straight line, of whose `length` so much is done."""
+    return min(1.0, done / length) if length else 1.0
+
+
 def bounds(schedule: float | LinearDecay | Cosine) -> tuple[float, float]:
     """The smallest and the largest value of a schedule."""
     return (schedule, schedule) if isinstance(schedule, int | float) else schedule.bounds

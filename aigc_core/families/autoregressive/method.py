@@ -15,7 +15,7 @@ from aigc_core.config import Config, parse_config
 from aigc_core.families.adam import Betas
 from aigc_core.families.base import Batch, Condition, ModelSpec, StepState, TrainingMethod
 from aigc_core.families.gradients import descend
-from aigc_core.families.schedule import LinearDecay, NonNegativeSchedule, value_at
+from aigc_core.families.schedule import LinearDecay, NonNegativeSchedule, value_at, warm_up
 
 from .build import build_model
 from .model import AutoregressiveModel
@@ -68,7 +68,6 @@ class LikelihoodTraining(TrainingMethod):
         with self.accelerator.autocast():
             nats, counted = self.network.losses(tokens, Condition(batch.classes))
         loss = (nats * counted).sum() / counted.sum()
-        warmth = min(1.0, (state.step + 1) / (self.config.warmup_steps + 1))
-        rate = warmth * value_at(self.config.learning_rate, state)
+        rate = warm_up(state.step + 1, self.config.warmup_steps + 1) * value_at(self.config.learning_rate, state)
         descend(loss, self.network, self.adam, self.accelerator, rate, self.config.max_gradient_norm)
         return {"loss": loss.detach(), "bits_per_token": loss.detach() / math.log(2)}

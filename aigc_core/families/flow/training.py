@@ -15,7 +15,7 @@ from aigc_core.config import Config, parse_config
 from aigc_core.families.adam import Betas
 from aigc_core.families.base import Batch, ModelSpec, StepState, TrainingMethod
 from aigc_core.families.gradients import descend
-from aigc_core.families.schedule import LinearDecay, NonNegativeSchedule, value_at
+from aigc_core.families.schedule import LinearDecay, NonNegativeSchedule, value_at, warm_up
 
 from .model import VectorFieldModel, build_model
 
@@ -83,8 +83,8 @@ class FlowTraining(TrainingMethod):
     def step(self, batch: Batch, state: StepState) -> dict[str, Tensor]:
         """Train on one batch; samples float [N, C, R, R] in [-1, 1]."""
         loss, error = self.losses(batch, state)
-        warmth = min(1.0, (state.step + 1) / (self.config.warmup_steps + 1))
-        descend(loss, self.flow, self.adam, self.accelerator, warmth * value_at(self.config.learning_rate, state))
+        rate = warm_up(state.step + 1, self.config.warmup_steps + 1) * value_at(self.config.learning_rate, state)
+        descend(loss, self.flow, self.adam, self.accelerator, rate)
         return {"loss": error.detach()}
 
     def times(self, normal: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from aigc_core.errors import Sentence
 from aigc_core.families.adam import Betas
 from aigc_core.families.base import Batch, Condition, Model, ModelSpec, StepState, TrainingMethod
 from aigc_core.families.gradients import descend
-from aigc_core.families.schedule import LinearDecay, NonNegativeSchedule, value_at
+from aigc_core.families.schedule import LinearDecay, NonNegativeSchedule, value_at, warm_up
 
 from .model import VQVAE, build_vqvae
 from .quantiser import perplexity
@@ -104,8 +104,7 @@ class TwoPhaseTraining(TrainingMethod):
                 codes = self.vqvae.autoencoder.codes_of(batch.samples)
             nats, _ = prior.losses(codes, Condition(batch.classes))
         loss = nats.mean()
-        warmth = min(1.0, state.progress / self.config.prior_warmup) if self.config.prior_warmup else 1.0
-        rate = warmth * value_at(self.config.prior_learning_rate, state)
+        rate = warm_up(state.progress, self.config.prior_warmup) * value_at(self.config.prior_learning_rate, state)
         descend(loss, prior, self.prior_adam, self.accelerator, rate, self.config.max_gradient_norm)
         measured = {"loss": loss.detach(), "bits_per_code": loss.detach() / math.log(2)}
         return measured | self._measured(codes.flatten())
