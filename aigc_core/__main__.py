@@ -7,6 +7,7 @@ import warnings
 from contextlib import suppress
 
 from .cli import main
+from .translation import environment_language, translate_warning
 
 
 class Messages(io.TextIOWrapper):
@@ -27,5 +28,5 @@ messages = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
 sys.stderr = Messages(messages.buffer, encoding=messages.encoding, errors="backslashreplace", line_buffering=True)
 if isinstance(sys.stdout, io.TextIOWrapper):
     sys.stdout.reconfigure(errors="backslashreplace")  # FID∞ in a narrow encoding
-warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
+warnings.formatwarning = lambda message, *_, **__: f"warning: {translate_warning(message, environment_language())}\n"
 sys.exit(main())

@@ -44,6 +44,12 @@ def environment_language() -> str:
     return "zh" if named.startswith("zh") else "en"
 
 
+def translate_warning(warning: Warning | str, language: str) -> str:
+    """What a warning says, in one of LANGUAGES where it is a sentence that the catalogue has."""
+    said = warning.args[0] if isinstance(warning, Warning) and warning.args else warning
+    return translate(said, language) if isinstance(said, Sentence) else str(warning)
+
+
 def translate_error(error: AIGCError, language: str) -> str:
     """The sentence of an error in one of LANGUAGES."""
     return translate(error.sentence, language)

@@ -39,7 +39,7 @@ from aigc_core.loading import load_checkpoint, locate
 from aigc_core.metrics.extractors import extractor_names, judges
 from aigc_core.modalities.base import modalities
 from aigc_core.pipeline import Checkpoint
-from aigc_core.translation import environment_language, translate
+from aigc_core.translation import environment_language, translate, translate_warning
 
 from .statements import add_state, stated_of
 
@@ -136,7 +136,7 @@ def _evaluate(name: str, arguments: Namespace, references: References) -> None:
         try:
             write_card(checkpoint.path)
         except AIGCError as error:
-            warnings.warn(f"The card is as it was: {error}", stacklevel=1)
+            warnings.warn(Sentence("The card is as it was: {error}", error=error.sentence), stacklevel=1)
 
 
 def _evaluate_samples(name: str, samples: SampleSet, arguments: Namespace) -> None:
@@ -215,7 +215,8 @@ def _warnings_last() -> Iterator[None]:
             yield
         finally:
             sys.stdout.flush()
-            for sentence in dict.fromkeys(str(warning.message) for warning in caught):
+            language = environment_language()
+            for sentence in dict.fromkeys(translate_warning(warning.message, language) for warning in caught):
                 print(f"warning: {sentence}", file=sys.stderr)
 
 
@@ -238,21 +239,32 @@ def _expanded(name: str) -> list[str]:
 def _print(name: str, result: Result, arguments: Namespace) -> None:
     print(json.dumps(result.model_dump(mode="json")) if arguments.json else as_text(name, result), flush=True)
     protocol = result.protocol
-    counts = ((protocol.num_samples, "samples"), (protocol.num_reference, "real images"))
+    counts = ((protocol.num_samples, Sentence("samples")), (protocol.num_reference, Sentence("real images")))
     for count, what in counts if protocol.extractor else ():
         if count < ENOUGH_IMAGES:
             warnings.warn(
-                f"{count} {what} are few; use {ENOUGH_IMAGES:,} or more. {FEW_IMAGES}",
+                Sentence(
+                    "{count:,} {what} are few; use {enough:,} or more. {why}",
+                    count=count,
+                    what=what,
+                    enough=ENOUGH_IMAGES,
+                    why=FEW_IMAGES,
+                ),
                 stacklevel=1,
             )
     wanted = arguments.metrics if set(arguments.metrics) != set(FIGURES) else list(result.min_samples)
     for figure in wanted:
         if count := result.min_samples.get(figure):
-            warnings.warn(f"{figure} was not measured; it needs at least {count:,} samples.", stacklevel=1)
+            needs = Sentence("at least {count:,} samples", count=count)
         elif (
             figure not in result.figures and figure != "memorisation" and protocol.extractor
         ):  # of which `evaluate` has said why
-            warnings.warn(f"{figure} was not measured; it needs {FIGURES[figure].needs}.", stacklevel=1)
+            needs = FIGURES[figure].needs
+        else:
+            continue
+        warnings.warn(
+            Sentence("{figure} was not measured; it needs {needs}.", figure=figure, needs=needs), stacklevel=1
+        )
 
 
 def as_text(name: str, result: Result) -> str:

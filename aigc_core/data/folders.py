@@ -236,5 +236,5 @@ class FolderImages(StreamedImages):
             try:
                 return read_image(self.paths[(index + other) % len(self)], self.shape[2], self.shape[1])
             except AIGCError as error:
-                warnings.warn(f"{error} The next image takes its place.", stacklevel=2)
+                warnings.warn(Sentence("{error} The next image takes its place.", error=error.sentence), stacklevel=2)
         raise AIGCError("None of the images can be read.")

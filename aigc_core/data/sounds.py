@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from tqdm import tqdm
 
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.files import atomic_write
 from aigc_core.registry import Registry
 
@@ -127,7 +127,15 @@ def _read_folder(folder: Path, split: str) -> Sounds:
         raise AIGCError("No sound in '{folder}' can be used: {error}", folder=folder, error=left_out[0])
     if left_out:
         named = " ".join(left_out[:NAMED]) + (f" And {len(left_out) - NAMED} more." if len(left_out) > NAMED else "")
-        warnings.warn(f"{len(left_out)} of {len(paths)} sounds were left out: {named}", stacklevel=3)
+        warnings.warn(
+            Sentence(
+                "{broken:,} of {count:,} sounds were left out: {named}",
+                broken=len(left_out),
+                count=len(paths),
+                named=named,
+            ),
+            stacklevel=3,
+        )
     labels, class_names = _classes(folder, kept)
     rows = [row for row, wave in enumerate(waves) if _is_test(wave) == (split == "test")]
     if not rows:

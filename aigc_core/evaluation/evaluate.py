@@ -241,8 +241,13 @@ def _measured_side(path: Path, common: int, real: Path) -> int:
     for each, side in ((path, common), (real, common_side(real))):
         if side != resolution:
             warnings.warn(
-                f"The images in '{each}', most of which have a shorter side of {side} pixels, are measured at "
-                f"{resolution} × {resolution}.",
+                Sentence(
+                    "The images in '{folder}', most of which have a shorter side of {side} pixels, are measured at "
+                    "{resolution} × {resolution}.",
+                    folder=each,
+                    side=side,
+                    resolution=resolution,
+                ),
                 stacklevel=3,
             )
     return resolution
@@ -536,10 +541,10 @@ def _training_reference(config: CheckpointConfig, reference: Reference) -> Refer
             training = Reference(load_training_set(config), "train", reference.extractor)
             if training.content_hash != reference.content_hash:
                 return training
-        reason = "The reference is the training data itself; name images held out of it as the reference."
+        reason = Sentence("The reference is the training data itself; name images held out of it as the reference.")
     except AIGCError as error:
-        reason = str(error)
-    warnings.warn(f"Memorisation was not measured. {reason}", stacklevel=3)
+        reason = error.sentence
+    warnings.warn(Sentence("Memorisation was not measured. {reason}", reason=reason), stacklevel=3)
     return None
 
 

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from aigc_core.data.dataset import PATIENCE_SECONDS
 from aigc_core.data.datasets import ImageDataset, load_dataset, splits_of
 from aigc_core.data.streaming import StreamedImages
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.files import atomic_write, cache_folder
 from aigc_core.metrics.extractors import Extractor
 from aigc_core.metrics.fid import Moments
@@ -58,8 +58,12 @@ def kept(name: str, compute: Callable[[], dict[str, Tensor]]) -> dict[str, Tenso
     except AIGCError as error:
         reason = error.sentence.values["reason"]
         warnings.warn(
-            f"The cache '{folder}' cannot be written to ({reason}): what was computed is not kept for the next "
-            "evaluation.",
+            Sentence(
+                "The cache '{folder}' cannot be written to ({reason}): what was computed is not kept for the next "
+                "evaluation.",
+                folder=folder,
+                reason=reason,
+            ),
             stacklevel=2,
         )
     return tensors

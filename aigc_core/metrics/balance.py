@@ -20,7 +20,7 @@ METRICS = {
     "mode_coverage": MetricInfo(
         Sentence("Mode coverage"),
         "higher",
-        "the classifier of the data as extractor",
+        Sentence("the classifier of the data as extractor"),
         Sentence("Tells a rare class from a missing one only with ten samples a class or more. From 0 to 1."),
         min_samples=lambda sizes: max(smallest_tried(sizes), SAMPLES_PER_CLASS * sizes.classes),
         highest=1.0,
@@ -30,7 +30,7 @@ METRICS = {
     "class_imbalance": MetricInfo(
         Sentence("Class imbalance"),
         "lower",
-        "the classifier of the data as extractor",
+        Sentence("the classifier of the data as extractor"),
         Sentence(
             "Biased upwards with few samples, whose classes chance alone unbalances: the interval reaches down to what "
             "infinitely many may give. From 0 to 1."

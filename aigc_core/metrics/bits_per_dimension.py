@@ -15,7 +15,7 @@ METRICS = {
     "bits_per_dimension": MetricInfo(
         Sentence("Bits per dimension"),
         "lower",
-        "a model with a likelihood",
+        Sentence("a model with a likelihood"),
         Sentence(
             "Of the real samples, {max_samples:,} at most; of a VAE an upper bound. A model may be good at this and "
             "draw poor samples.",

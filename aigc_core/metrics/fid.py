@@ -27,7 +27,7 @@ METRICS = {
     "fid": MetricInfo(
         Sentence("FID"),
         "lower",
-        "samples and real images",
+        Sentence("samples and real images"),
         Sentence(
             "Biased upwards with few samples: the interval reaches down to what infinitely many would give. Never "
             "below 0."
@@ -38,7 +38,7 @@ METRICS = {
     "fid_infinity": MetricInfo(
         Sentence("FID∞"),
         "lower",
-        "samples and real images",
+        Sentence("samples and real images"),
         Sentence("Extrapolated to infinitely many samples; the bias of few real images remains. Never below 0."),
         min_samples=enough_for_moments,
     ),

@@ -15,7 +15,7 @@ METRICS = {
     "is": MetricInfo(
         Sentence("IS"),
         "higher",
-        "an extractor that classifies",
+        Sentence("an extractor that classifies"),
         Sentence(
             "Biased downwards with few samples: the interval reaches up to what infinitely many would give. From 1 to "
             "the number of classes."

@@ -24,7 +24,7 @@ METRICS = {
     "kid": MetricInfo(
         Sentence("KID"),
         "lower",
-        "samples and real images",
+        Sentence("samples and real images"),
         Sentence(
             "Unbiased for any number of samples, and for that it may fall below 0 where the true distance is near 0."
         ),

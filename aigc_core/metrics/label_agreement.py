@@ -12,7 +12,7 @@ METRICS = {
     "label_agreement": MetricInfo(
         Sentence("Label agreement"),
         "higher",
-        "a model with the reference's classes and the classifier of the data as extractor",
+        Sentence("a model with the reference's classes and the classifier of the data as extractor"),
         Sentence("Unbiased for any number of samples. From 0 to 1."),
         highest=1.0,
     ),

@@ -23,7 +23,7 @@ METRICS = {
     "memorisation": MetricInfo(
         Sentence("Memorisation"),
         "lower",
-        "a model whose training images are here and are not the reference",
+        Sentence("a model whose training images are here and are not the reference"),
         Sentence(
             "{chance:.0%} is chance. Unbiased for any number of samples, of which {audited:,} at most are looked at.",
             chance=CHANCE,

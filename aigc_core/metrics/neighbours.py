@@ -40,18 +40,23 @@ METRICS = {
     "precision": MetricInfo(
         Sentence("Precision"),
         "higher",
-        "samples and real images",
+        Sentence("samples and real images"),
         Sentence("Unbiased for any number of samples. From 0 to 1."),
         highest=1.0,
     ),
     "recall": MetricInfo(
-        Sentence("Recall"), "higher", "samples and real images", EQUAL_NUMBERS, min_samples=as_many_as_real, highest=1.0
+        Sentence("Recall"),
+        "higher",
+        Sentence("samples and real images"),
+        EQUAL_NUMBERS,
+        min_samples=as_many_as_real,
+        highest=1.0,
     ),
     # The same by real neighbourhoods alone, which outliers disturb less (Naeem et al. 2020).
     "density": MetricInfo(
         Sentence("Density"),
         "higher",
-        "samples and real images",
+        Sentence("samples and real images"),
         Sentence(
             "Unbiased for any number of samples. From 0 up; it exceeds 1 where samples crowd into dense parts of the "
             "data."
@@ -60,7 +65,7 @@ METRICS = {
     "coverage": MetricInfo(
         Sentence("Coverage"),
         "higher",
-        "samples and real images",
+        Sentence("samples and real images"),
         EQUAL_NUMBERS,
         min_samples=as_many_as_real,
         highest=1.0,

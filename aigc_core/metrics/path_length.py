@@ -19,7 +19,7 @@ METRICS = {
     "ppl": MetricInfo(
         Sentence("PPL"),
         "lower",
-        "a generator",
+        Sentence("a generator"),
         Sentence("Measured on {paths:,} paths, whatever the number of samples.", paths=PATHS),
     ),
 }

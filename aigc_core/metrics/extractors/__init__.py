@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from aigc_core.batching import batch_size
 from aigc_core.data.streaming import StreamedImages
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.registry import Registry
 
 BATCH_SIZE = 250
@@ -100,8 +100,12 @@ def default_extractor(dataset: str) -> str:
     if own := own_extractor(dataset):
         return own
     warnings.warn(
-        f"No extractor was trained on '{dataset}', so {GENERAL_EXTRACTOR} is used, which needs no network; papers "
-        f"report figures of inception-v3-compat (--extractor).",
+        Sentence(
+            "No extractor was trained on '{dataset}', so {extractor} is used, which needs no network; papers report "
+            "figures of inception-v3-compat (--extractor).",
+            dataset=dataset,
+            extractor=GENERAL_EXTRACTOR,
+        ),
         stacklevel=3,
     )
     return GENERAL_EXTRACTOR

@@ -29,7 +29,7 @@ stored_by_name["bits_per_character"] = StoredMetric(
     MetricInfo(
         Sentence("Bits per character"),
         "lower",
-        "a model with a likelihood",
+        Sentence("a model with a likelihood"),
         Sentence("Of texts that the model did not learn from. A model may be good at this and write poor texts."),
     ),
     "text",

@@ -35,7 +35,7 @@ stored_by_name["copied_pieces"] = StoredMetric(
     MetricInfo(
         Sentence("Copied pieces"),
         "lower",
-        "texts",
+        Sentence("texts"),
         Sentence(
             "The share of pieces of {piece} characters that stand in the training texts; common phrases do in any "
             "text. From 0 to 1.",

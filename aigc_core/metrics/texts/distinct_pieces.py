@@ -38,7 +38,7 @@ stored_by_name["distinct_pieces"] = StoredMetric(
     MetricInfo(
         Sentence("Distinct pieces"),
         "higher",
-        "texts",
+        Sentence("texts"),
         Sentence(
             "The share of different ones among all pieces of {piece} characters of the samples (distinct-n). The more "
             "samples, the lower it is. From 0 to 1.",

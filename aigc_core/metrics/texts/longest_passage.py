@@ -103,7 +103,7 @@ stored_by_name["longest_passage"] = StoredMetric(
     MetricInfo(
         Sentence("Longest copied passage"),
         "lower",
-        "texts",
+        Sentence("texts"),
         Sentence(
             "Characters of the longest passage of a sample that stands in the training texts, on average. Texts that "
             "were not learnt from have such passages, too; a copier's are as long as its samples."

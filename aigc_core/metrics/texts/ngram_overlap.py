@@ -67,7 +67,7 @@ stored_by_name["ngram_overlap"] = StoredMetric(
     MetricInfo(
         Sentence("Overlap of n-grams"),
         "higher",
-        "texts",
+        Sentence("texts"),
         Sentence(
             "How far pieces of 1 to {longest} characters are as frequent as in real texts that were not learnt from "
             "(MS-Jaccard). Few samples lower it. From 0 to 1.",

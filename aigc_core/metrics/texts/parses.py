@@ -51,7 +51,7 @@ stored_by_name["parses"] = StoredMetric(
     MetricInfo(
         Sentence("Valid Python"),
         "higher",
-        "Python code",
+        Sentence("Python code"),
         Sentence(
             "The share of samples that Python accepts from their first top-level statement on, without the last one "
             "where a sample is cut off. From 0 to 1."

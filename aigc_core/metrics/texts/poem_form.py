@@ -27,7 +27,7 @@ stored_by_name["poem_form"] = StoredMetric(
     MetricInfo(
         Sentence("Regular form"),
         "higher",
-        "poems",
+        Sentence("poems"),
         Sentence("The share of poems with the lines and characters of one of the forms learnt. From 0 to 1."),
         highest=1.0,
     ),
