@@ -18,7 +18,7 @@ from aigc_core.metrics.estimate import Estimate
 from aigc_core.training.presets.legacy import upgrade_recipe
 from aigc_core.training.recipe import TrainingConfig
 
-NO_PART = frozenset({"seed", "preset", "checkpoint_images"})
+NO_PART = frozenset({"seed", "preset", "checkpoint_samples"})
 """Settings that recipes of one group may differ in: the seed, a name, and when checkpoints are kept."""
 LEVEL = 0.975
 """Of the quantile on each side of a 95 % interval."""
@@ -39,7 +39,7 @@ def recipe_id(config: CheckpointConfig) -> str:
         recipe = parse_config(TrainingConfig, upgrade_recipe(config.recipe), "The recipe")
     except AIGCError:  # made by others, or by hand
         return ""
-    left_out = NO_PART | ({"data"} if config.data_hash else set()) | ({"images"} if recipe.seconds else set())
+    left_out = NO_PART | ({"data"} if config.data_hash else set()) | ({"samples"} if recipe.seconds else set())
     ended = recipe.seconds is not None and config.training_seconds >= recipe.seconds
     content = {
         "recipe": recipe.model_dump(mode="json", exclude=set(left_out)),

@@ -71,7 +71,7 @@ def main() -> None:
     torch.manual_seed(0)
     settings = {"width": arguments.width, "stem_stride": arguments.stem_stride}
     classifier = Classifier(data.images.shape[1], len(data.class_names), **settings)
-    pupil = Pupil(classifier, questions.counts).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    pupil = Pupil(classifier, questions.counts).to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(
         pupil.parameters(), PEAK_LEARNING_RATE, momentum=0.9, nesterov=True, weight_decay=5e-4, fused=True
     )

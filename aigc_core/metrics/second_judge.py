@@ -92,7 +92,7 @@ def main() -> None:
     torch.manual_seed(SEED)
     settings = {"width": arguments.width, "stem_stride": arguments.stem_stride}
     classifier = ResidualClassifier(data.images.shape[1], len(data.class_names), **settings)
-    pupil = Pupil(classifier, questions.counts).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    pupil = Pupil(classifier, questions.counts).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(pupil.parameters(), PEAK_LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True)
     train(pupil, data, questions, optimizer, arguments.epochs, SEED, _varied)
     test = load_maps(arguments.dataset, "test")

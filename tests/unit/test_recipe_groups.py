@@ -114,3 +114,14 @@ def test_runs_by_the_clock_are_one_recipe_at_their_ends() -> None:
 def test_data_count_by_their_content() -> None:
     places = [config(data_hash="a" * 16).model_copy(update={"recipe": {"data": data}}) for data in ("here", "there")]
     assert len({*map(recipe_id, places)}) == 1
+
+
+def test_when_checkpoints_are_kept_is_no_part_of_a_recipe_nor_are_the_samples_of_one_by_the_clock() -> None:
+    """By the names of today and by those that recipes had before."""
+    kept = [config(checkpoint_images=5), config(checkpoint_samples=7), config()]
+    assert len({*map(recipe_id, kept)}) == 1
+    timed = [
+        config(900, 20.1).model_copy(update={"recipe": {"data": "toy", "seconds": 20.0, name: 5}})
+        for name in ("images", "samples", "seed")
+    ]
+    assert len({*map(recipe_id, timed)}) == 1
