@@ -35,7 +35,8 @@ KIND_COUNT = 16
 BATCH_SIZE = 64
 ACTIVATION_SAMPLES = 4096
 ACTIVATION_VALUES = 2**26
-EFFECT_SAMPLES = 16
+EFFECT_SAMPLES, LARGE_EFFECT_SAMPLES = 16, 2
+"""Codes on which the effect of a direction is measured; of a large latent fewer, as flows decode in many steps."""
 SAME_DIRECTION = 0.9
 LARGE = 1024
 """Dimensions of a latent whose eigenvectors are found in seconds."""
@@ -167,7 +168,7 @@ def find_directions(model: LatentModel, num_classes: int) -> Directions:
             pca_vectors, pca_shares = latent_components(activations, codes[: len(activations)])
             vectors = torch.cat([sefa_vectors, pca_vectors])
             deviations = torch.ones(len(vectors), device=device)
-        rows = slice(EFFECT_SAMPLES)
+        rows = slice(EFFECT_SAMPLES if codes[0].numel() <= LARGE else LARGE_EFFECT_SAMPLES)
         effects = _effects(model, codes[rows], condition[rows], deviations[:, None] * vectors)
         shares = torch.cat([sefa_shares, pca_shares])
         counts = {"sefa": len(sefa_vectors), "pca": len(pca_vectors)}
