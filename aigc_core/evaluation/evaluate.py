@@ -81,6 +81,8 @@ MIN_SIDE, MAX_SIDE = 8, 1024
 """The sides in pixels at which the images of folders are compared: what the extractors can pool, and models draw."""
 NEIGHBOURS_SHOWN = 16
 TRAINING_IMAGES_SHOWN = 5
+HEARD = 16
+"""So many sounds are looked at for faults that no figure names."""
 VERSIONS = {
     "aigc_core": __version__,
     "torch": torch.__version__,
@@ -123,7 +125,8 @@ def evaluate(
     evaluation, and the features extracted so far are kept. `measuring` is called with the title of each figure that is
     about to be computed. `next_extractors`: those that the checkpoint is measured with next, for which its samples then
     need not be drawn again. Memorisation is measured only beside the very images that the checkpoint was trained on; a
-    warning says why it was not, or that the result or the cache cannot be written.
+    warning says why it was not, that the result or the cache cannot be written, or that sounds, which nobody looks at,
+    are silent, clipped or all alike.
     Raises AIGCError when data or extractor cannot be had.
     """
     kind = checkpoint.modality
@@ -138,6 +141,8 @@ def evaluate(
     elif not isinstance(reference, Reference):
         reference = load_reference(reference, extractor, weights, kind)
     protocol = _protocol(reference, num_samples, kind)
+    if kind.is_played:
+        warn_of_faults(checkpoint)
     sampled = sample_features(checkpoint, reference.extractor, num_samples, progress, next_extractors)
     conditional = bool(checkpoint.config.num_classes) and checkpoint.config.class_names == reference.data.class_names
     asked = sampled.labels if conditional else None
@@ -410,6 +415,16 @@ def sample_features(
         condition.classes,
         lambda: _paths(checkpoint, extractor),
     )
+
+
+@torch.inference_mode()
+def warn_of_faults(checkpoint: StoredCheckpoint) -> None:
+    """Warn in words of what is wrong with the first HEARD samples, as far as their kind can tell."""
+    model = checkpoint.model
+    noise, condition = _noise(checkpoint, range(SAMPLING_SEED, SAMPLING_SEED + HEARD))
+    generated = model.generate(noise.to(model.device), condition.to(model.device), model.options_type())
+    if fault := checkpoint.modality.warning(checkpoint.modality.to_stored(generated).cpu()):
+        warnings.warn(fault, stacklevel=3)
 
 
 def _sampling_key(checkpoint: StoredCheckpoint, extractor: Extractor) -> str:

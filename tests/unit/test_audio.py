@@ -16,6 +16,7 @@ from torch import Tensor
 
 from aigc_core import AIGCError
 from aigc_core.data.sound_files import SAMPLE_RATE
+from aigc_core.evaluation.evaluate import warn_of_faults
 from aigc_core.families.base import Condition, ModelSpec, SamplerOptions, families, square_map
 from aigc_core.metrics.classifier import WEIGHTS_FOLDER
 from aigc_core.metrics.extractors import load_extractor
@@ -25,6 +26,7 @@ from aigc_core.modalities.audio.modality import AudioModality
 from aigc_core.modalities.audio.spectrogram import HOP, WINDOW, magnitudes, mel_filters, transform
 from aigc_core.modalities.base import build_modality
 from aigc_core.modalities.provenance import Statement
+from tests.toy_models import sounds_checkpoint
 
 KIND = AudioModality(bands=64, frames=64)
 STATEMENT = Statement("checkpoint=models/drums&seed=7&labels=kick,snare&count=2", "ab" * 32)
@@ -224,6 +226,18 @@ def test_silence_clipping_and_collapse_are_said_in_words() -> None:
     clipped = (sounds.int() * 40).clamp(-32767, 32767).to(torch.int16)
     assert str(KIND.warning(clipped)).startswith("100% of the samples are clipped")
     assert "collapsed" in str(KIND.warning(sounds[:1].expand(4, -1)))
+
+
+@pytest.mark.parametrize(("level", "said"), [(-1.0, "are silent"), (1.0, "are clipped"), (0.0, "collapsed")])
+def test_an_evaluation_says_what_is_wrong_with_sounds(level: float, said: str) -> None:
+    """Of models that put out the same level, whatever the noise."""
+    checkpoint = sounds_checkpoint("kick", "snare")
+    last = [layer for layer in checkpoint.model.modules() if isinstance(layer, torch.nn.ConvTranspose2d)][-1]
+    with torch.no_grad():
+        last.weight.zero_()
+        torch.nn.init.constant_(last.get_parameter("bias"), level)
+    with pytest.warns(UserWarning, match=said):
+        warn_of_faults(checkpoint)
 
 
 def test_spectrograms_are_pictures_with_low_notes_at_the_bottom() -> None:
