@@ -282,7 +282,7 @@ def test_what_ships_is_small_and_has_steps_to_compare() -> None:
     models = {path.parent.name: path for path in SHIPPED.glob(f"*/{WEIGHTS_FILE}")}
     pictures = {"mnist-mlp", "mnist", "fashion-mnist", "fashion-mnist-large", "cifar10", "emoji"}
     families = {"fashion-mnist-vae", "fashion-mnist-vqvae", "fashion-mnist-flow"}
-    assert set(models) == pictures | families | {"poems", "shakespeare", "python", "drums"}
+    assert set(models) == pictures | families | {"poems", "shakespeare", "python", "drums", "digits"}
     assert max(path.stat().st_size for path in SHIPPED.rglob(WEIGHTS_FILE)) <= 10e6
     assert sum(path.stat().st_size for path in SHIPPED.rglob("*") if path.is_file()) <= 60e6
     assert [step.name for step in step_folders(SHIPPED / "fashion-mnist")] == ["step-0007813"]
