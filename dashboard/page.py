@@ -8,6 +8,7 @@ import streamlit as st
 from language import t
 from streamlit.delta_generator import DeltaGenerator
 
+from aigc_core.evaluation.published import published_match
 from aigc_core.evaluation.results import FEW_IMAGES, FIGURES, NOT_MEASURED, Protocol, Result
 from aigc_core.metrics.estimate import Estimate
 from aigc_core.rng import MAX_SEED
@@ -94,7 +95,9 @@ def protocol_sentence(protocol: Protocol) -> str:
 
 
 def name_few_images(result: Result) -> None:
-    """Say so where a result's images are few, and which figures need more samples."""
+    """Say whose published figures it compares with, where its images are few, and which figures need more."""
+    if matches := published_match(result.protocol):
+        st.caption(t(matches))
     if result.protocol.extractor and not result.has_enough_images:
         st.caption(t(FEW_IMAGES))
     for name, count in result.min_samples.items():

@@ -29,6 +29,7 @@ from aigc_core.evaluation.evaluate import (
     second_judges,
 )
 from aigc_core.evaluation.progress import ProgressLines, print_figure, print_start
+from aigc_core.evaluation.published import conditions_of, published_match, published_protocols
 from aigc_core.evaluation.reference import Reference, split_reference
 from aigc_core.evaluation.results import ENOUGH_IMAGES, FEW_IMAGES, FIGURES, NOT_MEASURED, Result
 from aigc_core.evaluation.sample_set import SampleSet
@@ -61,10 +62,15 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--reference", help="DATASET, DATASET:SPLIT or a folder; by default the training data's test split"
     )
     parser.add_argument(
+        "--protocol",
+        choices=sorted(published_protocols),
+        help="measure as papers do: fid50k is FID of 50,000 samples by Inception against the training images of "
+        "CIFAR-10; it says what of --reference, --extractor, --num-samples and --metrics",
+    )
+    parser.add_argument(
         "--metrics",
         nargs="+",
         choices=FIGURES,
-        default=list(FIGURES),
         metavar="FIGURE",
         help=f"some of {', '.join(FIGURES)}",
     )
@@ -86,7 +92,31 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
 
 
+def _follow_published(arguments: Namespace) -> None:
+    """Fill in what is left open: by the published protocol asked for, which leaves nothing open, or all metrics."""
+    if arguments.protocol:
+        published = published_protocols[arguments.protocol]
+        settled = {
+            "reference": published.reference,
+            "extractor": published.extractor,
+            "num_samples": published.num_samples,
+            "metrics": list(published.figures),
+        }
+        for name, value in settled.items():
+            if getattr(arguments, name) not in (None, value):
+                raise AIGCError(
+                    "--protocol {protocol} settles --{option} as {value}; leave it out.",
+                    protocol=arguments.protocol,
+                    option=name.replace("_", "-"),
+                    value=" ".join(value) if isinstance(value, list) else value,
+                )
+            setattr(arguments, name, value)
+    if arguments.metrics is None:
+        arguments.metrics = list(FIGURES)
+
+
 def run(arguments: Namespace) -> int:
+    _follow_published(arguments)
     if bool(arguments.checkpoints) == bool(arguments.folder):
         raise AIGCError("evaluate takes checkpoints, or --folder with a folder of images.")
     if arguments.folder is not None:
@@ -265,6 +295,16 @@ def _print(name: str, result: Result, arguments: Namespace) -> None:
         warnings.warn(
             Sentence("{figure} was not measured; it needs {needs}.", figure=figure, needs=needs), stacklevel=1
         )
+    if arguments.protocol and not published_match(protocol):
+        warnings.warn(
+            Sentence(
+                "This follows no published protocol: {protocol} takes {asked}; here it was {found}.",
+                protocol=arguments.protocol,
+                asked=published_protocols[arguments.protocol].conditions,
+                found=conditions_of(protocol),
+            ),
+            stacklevel=1,
+        )
 
 
 def as_text(name: str, result: Result) -> str:
@@ -286,4 +326,6 @@ def as_text(name: str, result: Result) -> str:
             fid = of_class.fid
             lines.append(f"  FID of {class_name:9} {fid.value:8.4f}   [{fid.low:.4f}, {fid.high:.4f}]")
     lines += [f"  {FIGURES[key].title}: {caveat}" for key, caveat in result.caveats.items()]
+    if matches := published_match(protocol):
+        lines.append(f"  {matches}")
     return "\n".join(lines)
