@@ -19,6 +19,7 @@ COMMANDS = {
     "inspect": "read the provenance of a file and check that its content can be made again",
     "evaluate": "measure checkpoints or a folder of images",
     "compare": "say which of two or more checkpoints is better, and how surely",
+    "agreement": "say whether two extractors rank evaluated checkpoints alike",
     "push": "upload a checkpoint or a run to the Hugging Face Hub",
     "pull": "download a checkpoint from the Hugging Face Hub",
     "list": "list checkpoints on the Hugging Face Hub",

@@ -1,0 +1,89 @@
+"""Do two extractors rank checkpoints alike? Kendall's rank correlation, with an interval by the bootstrap.
+
+tau-b (Kendall 1945), which knows ties, by scipy; the interval holds the middle 95 % of tau over resamplings of the
+checkpoints (Efron and Tibshirani 1993, chapter 13). Steps of one training are no independent checkpoints: with many of
+them the interval is too narrow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy
+from scipy.stats import kendalltau
+
+from aigc_core.errors import AIGCError
+
+from .comparison import differ_in_judge_alone
+from .results import Result
+
+FEWEST = 3
+RESAMPLINGS = 2000
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Kendall's `tau` over `count` checkpoints, and the 95 % interval from `low` to `high`."""
+
+    tau: float
+    low: float
+    high: float
+    count: int
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Values of one figure by two extractors: of the checkpoint `name`, under one protocol but for the extractor."""
+
+    name: str
+    first: float
+    second: float
+
+
+def rank_agreement(first: Sequence[float], second: Sequence[float]) -> Agreement:
+    """How alike two extractors rank the same checkpoints, by a figure's values [n].
+
+    Raises AIGCError for fewer than three, or where one extractor gives all the same value.
+    """
+    values = numpy.array([first, second], dtype=float)
+    count = values.shape[1]
+    if count < FEWEST:
+        raise AIGCError(
+            "Ranks of {count} checkpoints say nothing; evaluate {fewest} or more with both extractors.",
+            count=count,
+            fewest=FEWEST,
+        )
+    tau = cast(float, kendalltau(*values)[0])  # scipy does not say what it returns
+    if numpy.isnan(tau):
+        raise AIGCError("One of the extractors gives all checkpoints the same value, so that nothing is ranked.")
+    rows = numpy.random.default_rng(SEED).integers(0, count, (RESAMPLINGS, count))
+    resampled = [kendalltau(*values[:, row])[0] for row in rows if len({*row.tolist()}) > 1]
+    low, high = numpy.nanpercentile(resampled, [2.5, 97.5])
+    return Agreement(tau, float(low), float(high), count)
+
+
+def judged_by_both(
+    results: Iterable[tuple[str, Sequence[Result]]], first: str, second: str, figure: str
+) -> dict[str, list[Judged]]:
+    """The checkpoints, by name with all results of each, that both extractors judged alike but for themselves.
+
+    By what they were measured against: data set, split, and the numbers of samples and real ones.
+    """
+    found: dict[str, list[Judged]] = {}
+    for name, of_one in results:
+        for ours in of_one:
+            for theirs in of_one:
+                pair = ours.protocol.extractor, theirs.protocol.extractor
+                alike = differ_in_judge_alone(ours.protocol, theirs.protocol)
+                if pair == (first, second) and alike and figure in ours.figures and figure in theirs.figures:
+                    protocol = ours.protocol
+                    against = (
+                        f"{protocol.dataset} ({protocol.split}), {protocol.num_samples:,} samples against "
+                        f"{protocol.num_reference:,}"
+                    )
+                    judged = Judged(name, ours.figures[figure].value, theirs.figures[figure].value)
+                    found.setdefault(against, []).append(judged)
+    return found
