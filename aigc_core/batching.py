@@ -48,7 +48,10 @@ def _outputs(forward: Callable[[int], object], count: int) -> list[int]:
 
 
 class _Recorder(TorchDispatchMode):
-    """Notes the bytes of the results of all operations of this thread."""
+    """Notes the bytes of the results of all operations of this thread.
+
+    PyTorch documents dispatch modes as its way to do so, though the modules that have them begin with an underscore.
+    """
 
     def __init__(self) -> None:
         super().__init__()
