@@ -20,6 +20,7 @@ COMMANDS = {
     "evaluate": "measure checkpoints or a folder of images",
     "compare": "say which of two or more checkpoints is better, and how surely",
     "agreement": "say whether two extractors rank evaluated checkpoints alike",
+    "report": "write evaluated checkpoints as a page that opens without a server",
     "push": "upload a checkpoint or a run to the Hugging Face Hub",
     "pull": "download a checkpoint from the Hugging Face Hub",
     "list": "list checkpoints on the Hugging Face Hub",

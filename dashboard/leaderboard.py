@@ -25,6 +25,7 @@ from sources import entries, show_claims
 
 from aigc_core.evaluation.results import FIGURES
 from aigc_core.serving.leaderboard import as_latex, as_rows, by_protocol, kind_of, ranked, seen_by_other_judges
+from aigc_core.serving.tables import as_markdown
 
 head(
     t("Leaderboard"),
@@ -138,6 +139,8 @@ for key, group in groups.items():
         "CSV": ("csv", pandas.DataFrame(as_rows(lines)).to_csv(index=False)),
         "JSON": ("json", json.dumps(results, indent=2)),
         "LaTeX": ("tex", as_latex(lines, shown)),
+        "Markdown": ("md", as_markdown(lines, shown)),
+        "Parquet": ("parquet", pandas.DataFrame(as_rows(lines)).to_parquet(index=False)),
     }
     actions = st.container(horizontal=True, vertical_alignment="center")
     selected = [lines[row].name for row in chosen["selection"]["rows"]]

@@ -9,7 +9,7 @@ from contextlib import suppress
 from itertools import combinations
 from pathlib import Path
 
-from aigc_core.checkpoint.folder import read_config
+from aigc_core.checkpoint.folder import read_config, seed_folders
 from aigc_core.checkpoint.reference import CheckpointReference
 from aigc_core.errors import AIGCError, Sentence
 from aigc_core.escaping import split_escaped, unescape
@@ -26,7 +26,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         nargs="+",
         metavar="REF",
         help="two or more evaluated checkpoints; REF,REF,… is a group: training seeds of one recipe, taken together "
-        "(a comma in a name is written \\,)",
+        "(a comma in a name is written \\,), as is the folder that `train --seeds` made",
     )
     parser.add_argument("--metric", default="fid", choices=sorted(FIGURES), metavar="METRIC", help="by default fid")
     parser.add_argument("--figure", dest="metric", default=SUPPRESS, help=SUPPRESS)  # as earlier commands have it
@@ -93,8 +93,10 @@ def evaluate_command(references: Sequence[str]) -> str:
 
 
 def _members(name: str) -> list[str]:
-    """The references of REF,REF,…, or the one that the whole name is."""
+    """The references of REF,REF,…, the runs of a recipe's folder, or the one that the whole name is."""
     alone = CheckpointReference.parse(name).folder
+    if alone and (runs := seed_folders(alone)):
+        return list(map(str, runs))
     return [name] if alone else [unescape(part, ",") for part in split_escaped(name, ",")]
 
 

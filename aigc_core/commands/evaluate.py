@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from aigc_core.checkpoint.folder import step_folders
+from aigc_core.checkpoint.folder import seed_folders, step_folders
 from aigc_core.checkpoint.layout import CONFIG_FILE
 from aigc_core.checkpoint.reference import CheckpointReference
 from aigc_core.conversion.base import find_format
@@ -251,12 +251,14 @@ def _warnings_last() -> Iterator[None]:
 
 
 def _expanded(name: str) -> list[str]:
-    """A folder of checkpoints stands for all of them and their steps."""
+    """A folder of checkpoints stands for all of them and their steps, that of a recipe for its runs' newest ones."""
     folder = Path(name)
     if not folder.is_dir() or (folder / CONFIG_FILE).is_file() or step_folders(folder):
         return [name]
     if find_format(list_files(folder)):  # such as a pipeline, whose parts have configs of their own
         return [name]
+    if seeds := seed_folders(folder):
+        return [str(CheckpointReference(str(seed))) for seed in seeds]
     models = sorted(model for model in folder.iterdir() if (model / CONFIG_FILE).is_file())
     references = [
         CheckpointReference(str(model), revision)

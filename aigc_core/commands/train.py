@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from aigc_core.checkpoint.folder import read_config
+from aigc_core.checkpoint.folder import read_config, seed_folders
 from aigc_core.config import parse_config
 from aigc_core.errors import AIGCError, Sentence
 from aigc_core.training.presets import OPTIONS, apply_setting, preset_names, preset_summary, read_preset
 from aigc_core.training.presets.legacy import upgrade_recipe
+from aigc_core.training.resume import newest_checkpoint
 
+if TYPE_CHECKING:  # what needs torch is loaded when a run begins, so that --help is quick
+    from aigc_core.training.recipe import TrainingConfig
+
+MAX_SEEDS = 100
 EXAMPLES = """examples:
   python -m aigc_core train --preset fashion-mnist --out runs/clothes --seconds 600
   python -m aigc_core train --preset folder --data PICTURES --out runs/mine --set resolution=128
   python -m aigc_core train --preset folder --data PICTURES --parent checkpoints/emoji --out runs/mine
+  python -m aigc_core train --preset mnist --out runs/digits --seconds 60 --seeds 5
   python -m aigc_core train --out runs/mine --resume
   accelerate launch --num_processes 2 --dynamo_backend inductor -m aigc_core train --preset cifar10-r3gan --out RUN"""
 
@@ -33,6 +41,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     length.add_argument("--seconds", metavar="S", help="how long to train; only training is counted")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change one setting")
     parser.add_argument("--seed", help="seed of weights, order and latents")
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        metavar="N",
+        help="train the recipe N times, one after another, with the seeds 1 to N (or from --seed on) into RUN/seed-1 …",
+    )
     parser.add_argument("--parent", metavar="CHECKPOINT", help="start from this checkpoint's generator")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
     parser.add_argument(
@@ -41,16 +55,60 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    from aigc_core.pipeline import train
     from aigc_core.training.messages import next_commands, tell
     from aigc_core.training.recipe import TrainingConfig
-    from aigc_core.training.resume import newest_checkpoint
 
     out = Path(arguments.out)
+    if arguments.seeds is not None:
+        return _train_seeds(arguments, out)
+    config = parse_config(TrainingConfig, _settings(arguments, out), "Training settings")
+    newest = _train(arguments, config, out, resume=arguments.resume)
+    tell(Sentence("Next:"))
+    for command in next_commands(config, out):
+        print(f"  {command}", file=sys.stderr)
+    print(newest)
+    return 0
+
+
+def _train_seeds(arguments: Namespace, out: Path) -> int:
+    """Train the runs of a recipe that differ in their seeds alone; resumed, those begun go on and the rest begin."""
+    from aigc_core.training.messages import tell
+    from aigc_core.training.recipe import TrainingConfig
+
+    if not 2 <= arguments.seeds <= MAX_SEEDS:
+        raise AIGCError("--seeds takes a number from 2 to {limit}.", limit=MAX_SEEDS)
+    begun = seed_folders(out) if out.is_dir() else []
+    if begun and not arguments.resume:
+        raise AIGCError(
+            "'{folder}' already holds runs; continue them with --resume or choose another --out.", folder=out
+        )
+    recipe = begun[0] if begun else out
+    settings = _settings(arguments, recipe)
+    first = int(begun[0].name.removeprefix("seed-")) if begun else 1
+    if arguments.seed is not None:
+        first = parse_config(TrainingConfig, settings, "Training settings").seed
+    for number, seed in enumerate(range(first, first + arguments.seeds), 1):
+        folder = out / f"seed-{seed}"
+        config = parse_config(TrainingConfig, settings | {"seed": seed}, "Training settings")
+        tell(Sentence("Run {number} of {count}: '{folder}'.", number=number, count=arguments.seeds, folder=folder))
+        print(_train(arguments, config, folder, resume=folder in begun), flush=True)
+    tell(Sentence("Next:"))
+    print(f"  python -m aigc_core evaluate {shlex.quote(str(out))}", file=sys.stderr)
+    return 0
+
+
+def _train(arguments: Namespace, config: TrainingConfig, out: Path, resume: bool) -> Path:
+    from aigc_core.pipeline import train
+
+    return train(config, out, resume=resume, trackers=("tensorboard", *arguments.track))
+
+
+def _settings(arguments: Namespace, earlier: Path) -> dict[str, Any]:
+    """The settings of a recipe as the options have them; those of the run `earlier` where no preset is named."""
     if arguments.preset:
         settings = read_preset(arguments.preset)
     elif arguments.resume:
-        settings = upgrade_recipe(read_config(newest_checkpoint(out)).recipe)
+        settings = upgrade_recipe(read_config(newest_checkpoint(earlier)).recipe)
     else:
         raise AIGCError("Choose a --preset: {known}.", known=", ".join(preset_names()))
     if arguments.samples is not None:
@@ -60,10 +118,4 @@ def run(arguments: Namespace) -> int:
             settings[name] = getattr(arguments, name)
     for setting in arguments.set:
         apply_setting(settings, setting)
-    config = parse_config(TrainingConfig, settings, "Training settings")
-    newest = train(config, out, resume=arguments.resume, trackers=("tensorboard", *arguments.track))
-    tell(Sentence("Next:"))
-    for command in next_commands(config, out):
-        print(f"  {command}", file=sys.stderr)
-    print(newest)
-    return 0
+    return settings

@@ -34,7 +34,7 @@ from aigc_core.conversion.base import formats
 from aigc_core.conversion.convert import converted_folder
 from aigc_core.errors import AIGCError, Sentence
 from aigc_core.evaluation.comparison import differ_in_judge_alone, ranks
-from aigc_core.evaluation.results import FIGURES, Result, read_results
+from aigc_core.evaluation.results import FIGURES, Protocol, Result, read_results
 from aigc_core.evaluation.sample_set import is_results_of_samples
 from aigc_core.hub.claims import Claim, find_claims
 from aigc_core.hub.client import list_checkpoints, read_revisions
@@ -317,7 +317,18 @@ def as_latex(rows: list[Row], figures: Iterable[str]) -> str:
         values = [row.result.figures.get(name) for name in figures]
         cells = ["--" if value is None else f"${value}$".replace("±", r"\pm") for value in values]
         text.append(" & ".join([str(row.rank or "--"), _escaped(row.name), *cells]) + r" \\")
-    return "\n".join([*text, r"\bottomrule", r"\end{tabular}", ""])
+    note = rf"\par\smallskip {{\footnotesize {_escaped(protocol_note(protocol))}}}"
+    return "\n".join([*text, r"\bottomrule", r"\end{tabular}", note, ""])
+
+
+def protocol_note(protocol: Protocol) -> str:
+    """What the figures of a table are, as a footnote on one line."""
+    note = (
+        f"{protocol.num_samples:,} samples against {protocol.num_reference:,} of {protocol.dataset} "
+        f"({protocol.split}), {protocol.extractor or 'compared as they are'}, protocol {protocol.id}; 95 % intervals, "
+        "ranks by Holm's correction."
+    )
+    return " ".join(note.split())
 
 
 def _escaped(text: str) -> str:

@@ -22,6 +22,7 @@ WITHIN_AN_HOUR = (
     "evaluation",
     "neighbours",
     "calibration",
+    "recipe_calibration",
     "memory",
     "rounding",
 )

@@ -8,8 +8,9 @@ import numpy
 import pytest
 from scipy import stats
 
-from aigc_core.serving.leaderboard import by_protocol, collect
+from aigc_core.serving.leaderboard import as_latex, by_protocol, collect, ranked
 from aigc_core.serving.recipes import known_spread, ranked_recipes, recipe_groups, recipe_records
+from aigc_core.serving.tables import as_markdown
 from tests.integration.test_dashboard import open_dashboard
 from tests.toy_results import evaluated_recipe, evaluated_run
 
@@ -44,6 +45,17 @@ def test_the_spread_of_recipes_alike_is_known(recipes: list[str]) -> None:
     level = numpy.mean([result.figures["fid"].value for _, result in pair])
     assert own and own.runs == 3 and own.value == pytest.approx(level * stats.tstd(POOR) / numpy.mean(POOR))
     assert known_spread([], pair, "fid") is None
+
+
+def test_a_table_in_markdown_has_intervals_and_its_protocol(recipes: list[str]) -> None:
+    (measured,) = by_protocol(collect(recipes)).values()
+    lines = as_markdown(ranked(measured, "fid"), ["fid"]).splitlines()
+    assert lines[0] == "| Rank | Checkpoint | FID ↓ |"
+    assert lines[2] == "| 1 | good/seed-1@step-0000001 | 2.00 ± 0.10 |"
+    note = as_latex(ranked(measured, "fid"), ["fid"]).splitlines()[-1]
+    for text in (lines[-1], note):
+        assert "1,000 samples against 3,000 of toy (test)" in text and measured[0][1].protocol.id in text
+    assert r"95 \% intervals" in note
 
 
 def test_the_pages_show_recipes(recipes: list[str]) -> None:

@@ -15,6 +15,7 @@ from aigc_core.evaluation.holm import holm
 from aigc_core.evaluation.recipes import over_seeds, recipe_id
 from aigc_core.evaluation.results import Protocol, Result
 from aigc_core.metrics.estimate import Estimate
+from tests.benchmarks.recipe_calibration import expected_power, random_outcomes, split_outcomes
 
 PROTOCOL = Protocol(dataset="toy", dataset_hash="0", num_reference=1000, num_samples=1000)
 
@@ -125,3 +126,24 @@ def test_when_checkpoints_are_kept_is_no_part_of_a_recipe_nor_are_the_samples_of
         for name in ("images", "samples", "seed")
     ]
     assert len({*map(recipe_id, timed)}) == 1
+
+
+def test_verdicts_on_recipes_are_calibrated() -> None:
+    """At most 2 % of equal recipes, and a gap of one spread as often as the noncentral t distribution has it."""
+    trials, runs = 400, 5
+
+    def chance(share: float) -> float:
+        return 3 * (share * (1 - share) / trials) ** 0.5
+
+    assert trials - random_outcomes(0.0, runs, trials).count("tie") <= trials * (0.02 + chance(0.02))
+    for gap in (1.0, 2.5):
+        expected = expected_power(gap, runs)
+        # Welch's test has a little less power than Student's, for which the distribution is exact.
+        found = random_outcomes(gap, runs, trials).count("better") / trials
+        assert found == pytest.approx(expected, abs=chance(expected) + 0.02)
+
+
+def test_halves_of_one_recipe_are_not_told_apart() -> None:
+    fids = [0.652, 0.573, 0.868, 0.526, 0.996, 0.61, 0.7, 0.64]
+    found = split_outcomes(fids)
+    assert len(found) == 70 and len(found) - found.count("tie") <= 0.02 * len(found)

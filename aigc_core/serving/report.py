@@ -1,0 +1,171 @@
+"""A leaderboard and its comparisons as one page of HTML, frozen: it needs no server and asks for nothing."""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from aigc_core.evaluation.comparison import compare
+from aigc_core.evaluation.results import FIGURES, Protocol
+from aigc_core.metrics.estimate import Estimate
+from aigc_core.translation import translate
+
+from .leaderboard import Entry, Row, by_protocol, ranked
+from .recipes import ranked_recipes, recipe_groups
+
+STYLE = """
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
+body { max-width: 70rem; margin: 2rem auto; padding: 0 1rem }
+.wide { overflow-x: auto }
+table { border-collapse: collapse; white-space: nowrap }
+th, td { padding: .25rem .7rem; border-bottom: 1px solid #8884; text-align: right }
+th:nth-child(2), td:nth-child(2) { text-align: left }
+figure { display: inline-block; margin: .5rem 1rem .5rem 0; vertical-align: top }
+figure img { max-width: 22rem; image-rendering: pixelated }
+figcaption, .small { color: #868b9b; font-size: .9rem; overflow-wrap: anywhere }
+"""
+ROW_HEIGHT, PLOT_WIDTH, NAME_WIDTH = 26, 420, 260
+"""Pixels of the chart of intervals."""
+
+
+def report_page(entries: Sequence[Entry], pictures: Mapping[str, Path], figure: str, language: str) -> str:
+    """The page: per protocol a table ranked as the dashboard ranks, a chart, verdicts, and pictures of samples.
+
+    `pictures`: image files of samples, by reference; they become part of the page. `figure`: what is ranked by.
+    """
+
+    def word(sentence: str, **values: object) -> str:
+        return html.escape(translate(sentence, language, **values))
+
+    parts = []
+    for group in by_protocol(list(entries)).values():
+        measured = [name for name in FIGURES if any(name in result.figures for _, result in group)]
+        if not measured:
+            continue
+        by = figure if figure in measured else measured[0]
+        rows, protocol = ranked(group, by), group[0][1].protocol
+        parts += [
+            f"<h2>{html.escape(f'{protocol.dataset} · {protocol.split}')}</h2>",
+            f"<p class=small>{_protocol(protocol)}</p>",
+            _table(
+                ["#", word("Checkpoint"), *map(_title, measured), word("Samples seen")],
+                [
+                    [
+                        row.rank,
+                        row.name,
+                        *(row.result.figures.get(name) for name in measured),
+                        f"{row.result.images_seen:,}",
+                    ]
+                    for row in rows
+                ],
+            ),
+            _intervals(rows, by),
+        ]
+        recipes = ranked_recipes(recipe_groups(group), by)
+        if recipes:
+            cells = [
+                [row.rank, row.group.name, *((one := row.group.figure(name)) and one.mean for name in measured)]
+                for row in recipes
+            ]
+            parts += [f"<h3>{word('Recipes')}</h3>", _table(["#", word("Recipe"), *map(_title, measured)], cells)]
+        parts += [f"<p>{sentence}</p>" for sentence in _verdicts(rows, by, language)]
+        parts += [
+            f"<figure><img alt='{word('Samples')}' src='{_embedded(pictures[row.entry.reference])}'>"
+            f"<figcaption>{html.escape(row.name)}</figcaption></figure>"
+            for row in rows
+            if row.entry.reference in pictures
+        ]
+    ranks = word(
+        "Figures with their 95 % intervals. A rank is one plus the number of checkpoints that are better beyond doubt, "
+        "so checkpoints that cannot be told apart share it; as a table of n compares n (n − 1) / 2 pairs, doubt is by "
+        "Holm's correction."
+    )
+    return (
+        f"<!doctype html><html lang={language}><meta charset=utf-8>"
+        # Whatever a name may hold, the page asks for nothing and runs nothing.
+        "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; img-src data:; style-src "
+        "'unsafe-inline'\"><meta name=viewport content='width=device-width'>"
+        f"<title>AIGC Studio</title><style>{STYLE}</style>"
+        f"<h1>{word('Leaderboard')}</h1><p>{ranks}</p>{''.join(parts)}</html>\n"
+    )
+
+
+def _title(name: str) -> str:
+    return html.escape(f"{FIGURES[name].title} {'↓' if FIGURES[name].better == 'lower' else '↑'}")
+
+
+def _protocol(protocol: Protocol) -> str:
+    text = (
+        f"{protocol.num_samples:,} : {protocol.num_reference:,} {protocol.dataset} ({protocol.split}), "
+        f"{protocol.extractor or '–'}, {protocol.id}"
+    )
+    return html.escape(text)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """`head` is HTML, the cells are not."""
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape('—' if cell is None else str(cell))}</td>" for cell in row) + "</tr>"
+        for row in rows
+    )
+    heads = "".join(f"<th>{cell}</th>" for cell in head)
+    return f"<div class=wide><table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
+
+
+def _intervals(rows: Sequence[Row], figure: str) -> str:
+    """A chart of a figure as SVG: points with their intervals, the best rank above."""
+    shown = [(row.name, row.result.figures[figure]) for row in rows if figure in row.result.figures]
+    low = min(value.low for _, value in shown)
+    span = max(value.high for _, value in shown) - low or 1.0
+
+    def place(value: float) -> float:
+        return round(NAME_WIDTH + 10 + (value - low) / span * (PLOT_WIDTH - 20), 1)
+
+    marks = [_interval(name, value, ROW_HEIGHT * (line + 0.5), place) for line, (name, value) in enumerate(shown)]
+    width, height = NAME_WIDTH + PLOT_WIDTH, ROW_HEIGHT * len(shown)
+    return (
+        f"<div class=wide><svg role=img aria-label='{_title(figure)}' width={width} height={height} "
+        f"xmlns='http://www.w3.org/2000/svg' font-size=13 fill=currentColor>{''.join(marks)}</svg></div>"
+    )
+
+
+def _interval(name: str, value: Estimate, y: float, place: Callable[[float], float]) -> str:
+    cut = name if len(name) <= 34 else f"…{name[-33:]}"
+    return (
+        f"<g><title>{html.escape(f'{name}: {value}')}</title>"
+        f"<text x={NAME_WIDTH - 8} y={y + 4} text-anchor=end>{html.escape(cut)}</text>"
+        f"<line x1={place(value.low)} x2={place(value.high)} y1={y} y2={y} stroke=currentColor stroke-opacity=.5 />"
+        f"<circle cx={place(value.value)} cy={y} r=4 fill='#5b6cff' /></g>"
+    )
+
+
+def _verdicts(rows: Sequence[Row], figure: str, language: str) -> list[str]:
+    """How the best stands to each of the others, as HTML."""
+    shown = [row for row in rows if figure in row.result.figures]
+    sentences = []
+    for other in shown[1:]:
+        best = shown[0]
+        verdict = compare(best.result, other.result, figure)
+        sentence = {
+            "better": "**{a}** is better than **{b}**: {figure} {first} against {second}; confidence {share}.",
+            "worse": "**{a}** is worse than **{b}**: {figure} {first} against {second}; confidence {share}.",
+            "tie": "**{a}** and **{b}** cannot be told apart: {figure} {first} against {second}.",
+        }[verdict.outcome]
+        words = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", html.escape(translate(sentence, language)))
+        values = {
+            "a": best.name,
+            "b": other.name,
+            "figure": translate(FIGURES[figure].title, language),
+            "first": best.result.figures[figure],
+            "second": other.result.figures[figure],
+            "share": f"{verdict.confidence:.1%}" if verdict.confidence < 0.999 else "> 99.9%",
+        }
+        sentences.append(words.format(**{name: html.escape(str(value)) for name, value in values.items()}))
+    return sentences
+
+
+def _embedded(picture: Path) -> str:
+    return f"data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode()}"
