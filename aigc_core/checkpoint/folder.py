@@ -33,14 +33,17 @@ PICKLE_SUFFIXES = {".pt", ".pth", ".pkl", ".pickle", ".bin", ".ckpt"}
 def local_checkpoint(reference: CheckpointReference) -> Path | None:
     """The folder of a checkpoint on this machine; None if there is none at the reference's location.
 
-    A folder of steps stands for its newest one. Raises AIGCError if the folder has no such revision.
+    A folder of steps stands for its newest one, that of a recipe for its first run. Raises AIGCError if the folder has
+    no such revision.
     """
     folder = reference.folder
     if folder is None:
         return None
     if reference.revision not in ("", MAIN):
         return _step_folder(folder, reference.revision)
-    steps = [] if (folder / CONFIG_FILE).exists() else step_folders(folder)
+    if (folder / CONFIG_FILE).exists():
+        return folder
+    steps = step_folders(next(iter(seed_folders(folder)), folder))
     return steps[-1] if steps else folder
 
 

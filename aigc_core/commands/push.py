@@ -8,7 +8,9 @@ from aigc_core.hub.client import push
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("checkpoint", help="a checkpoint's folder, or a run's: its steps become revisions")
+    parser.add_argument(
+        "checkpoint", help="a folder: a checkpoint's, a run's (its steps become revisions), or a recipe's"
+    )
     parser.add_argument("repo_id", metavar="OWNER/NAME")
     parser.add_argument("--revision", help="the branch to put it into, for example step-0000100; by default main")
     parser.add_argument("--private", action="store_true", help="make a repository that only its owner sees")

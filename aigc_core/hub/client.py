@@ -43,6 +43,7 @@ from aigc_core.checkpoint.folder import (
     missing_checkpoint,
     pickle_refusal,
     read_config,
+    seed_folders,
     step_folders,
 )
 from aigc_core.checkpoint.layout import CARD_FILE, CONFIG_FILE, MAX_CONFIG_BYTES, WEIGHTS_FILE, FileKind, file_kind
@@ -234,7 +235,8 @@ def push(
     """Upload a checkpoint in one commit, after which the repository holds its files as they are; returns its address.
 
     The repository is made if need be. `revision` is a branch, made if need be; by default it is main, and the step
-    folders inside `folder`, if there are any, go into branches of their names before. `benchmark` is a data set on
+    folders inside `folder`, if there are any, go into branches of their names before; those of a recipe's runs into
+    `seed-1/step-0001000` and so on, and main becomes the first run's newest. `benchmark` is a data set on
     the Hub that is a benchmark: the figures for its tasks are written into `.eval_results` as well.
     Raises AIGCError as `pull` does; what was pushed until then stays, and pushing again continues.
     """
@@ -260,6 +262,9 @@ def push(
         if revision is None and folder.is_dir():
             for step in step_folders(folder):
                 _push_folder(api, step, repo_id, step.name)
+            for run in seed_folders(folder):
+                for step in step_folders(run):
+                    _push_folder(api, step, repo_id, f"{run.name}/{step.name}")
         return _push_folder(api, newest, repo_id, revision or "main", claims)
 
 

@@ -8,10 +8,13 @@ import numpy
 import pytest
 from scipy import stats
 
+from aigc_core.checkpoint.folder import read_config
+from aigc_core.hub.client import pull, push
 from aigc_core.serving.leaderboard import as_latex, by_protocol, collect, ranked
 from aigc_core.serving.recipes import known_spread, ranked_recipes, recipe_groups, recipe_records
 from aigc_core.serving.tables import as_markdown
 from tests.integration.test_dashboard import open_dashboard
+from tests.local_hub import LocalHub
 from tests.toy_results import evaluated_recipe, evaluated_run
 
 GOOD, POOR = [2.0, 2.2, 2.1, 2.15], [3.0, 3.3, 3.1]
@@ -56,6 +59,22 @@ def test_a_table_in_markdown_has_intervals_and_its_protocol(recipes: list[str]) 
     for text in (lines[-1], note):
         assert "1,000 samples against 3,000 of toy (test)" in text and measured[0][1].protocol.id in text
     assert r"95 \% intervals" in note
+
+
+def test_a_recipe_stays_together_on_the_hub(local_hub: LocalHub, tmp_path: Path) -> None:
+    push(evaluated_recipe(tmp_path / "good", GOOD[:3]), "ada/good")
+    entries = collect(["ada/good"])
+    assert [entry.reference for entry in entries] == [
+        "ada/good",
+        "ada/good@seed-2/step-0000001",
+        "ada/good@seed-3/step-0000001",
+    ]
+    (measured,) = by_protocol(entries).values()
+    (group,) = recipe_groups(measured)
+    found = group.figure("fid")
+    assert found and found.count == 3 and found.mean.value == pytest.approx(numpy.mean(GOOD[:3]))
+    assert read_config(pull("ada/good", "seed-3/step-0000001")).recipe["seed"] == 3
+    assert read_config(pull("ada/good")).recipe["seed"] == 1
 
 
 def test_the_pages_show_recipes(recipes: list[str]) -> None:
