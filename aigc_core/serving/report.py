@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from aigc_core.evaluation.comparison import compare
-from aigc_core.evaluation.results import FIGURES, Protocol
+from aigc_core.evaluation.results import FIGURES
 from aigc_core.metrics.estimate import Estimate
 from aigc_core.translation import translate
 
-from .leaderboard import Entry, Row, by_protocol, ranked
+from .leaderboard import Entry, Row, by_protocol, protocol_note, ranked
 from .recipes import ranked_recipes, recipe_groups
 
 STYLE = """
@@ -49,7 +49,7 @@ def report_page(entries: Sequence[Entry], pictures: Mapping[str, Path], figure: 
         rows, protocol = ranked(group, by), group[0][1].protocol
         parts += [
             f"<h2>{html.escape(f'{protocol.dataset} · {protocol.split}')}</h2>",
-            f"<p class=small>{_protocol(protocol)}</p>",
+            f"<p class=small>{html.escape(protocol_note(protocol))}</p>",
             _table(
                 ["#", word("Checkpoint"), *map(_title, measured), word("Samples seen")],
                 [
@@ -97,14 +97,6 @@ def _title(name: str) -> str:
     return html.escape(f"{FIGURES[name].title} {'↓' if FIGURES[name].better == 'lower' else '↑'}")
 
 
-def _protocol(protocol: Protocol) -> str:
-    text = (
-        f"{protocol.num_samples:,} : {protocol.num_reference:,} {protocol.dataset} ({protocol.split}), "
-        f"{protocol.extractor or '–'}, {protocol.id}"
-    )
-    return html.escape(text)
-
-
 def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """`head` is HTML, the cells are not."""
     body = "".join(
@@ -125,10 +117,16 @@ def _intervals(rows: Sequence[Row], figure: str) -> str:
         return round(NAME_WIDTH + 10 + (value - low) / span * (PLOT_WIDTH - 20), 1)
 
     marks = [_interval(name, value, ROW_HEIGHT * (line + 0.5), place) for line, (name, value) in enumerate(shown)]
-    width, height = NAME_WIDTH + PLOT_WIDTH, ROW_HEIGHT * len(shown)
+    width, height = NAME_WIDTH + PLOT_WIDTH, ROW_HEIGHT * (len(shown) + 1)
+    high = low + span
+    axis = "".join(
+        f"<text x={place(at)} y={height - 8} text-anchor={anchor} fill-opacity=.6>{at:.3g}</text>"
+        for at, anchor in ((low, "start"), ((low + high) / 2, "middle"), (high, "end"))
+    )
+    axis += f"<text x={NAME_WIDTH - 8} y={height - 8} text-anchor=end fill-opacity=.6>{_title(figure)}</text>"
     return (
         f"<div class=wide><svg role=img aria-label='{_title(figure)}' width={width} height={height} "
-        f"xmlns='http://www.w3.org/2000/svg' font-size=13 fill=currentColor>{''.join(marks)}</svg></div>"
+        f"xmlns='http://www.w3.org/2000/svg' font-size=13 fill=currentColor>{''.join(marks)}{axis}</svg></div>"
     )
 
 
