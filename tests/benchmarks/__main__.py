@@ -25,6 +25,7 @@ WITHIN_AN_HOUR = (
     "recipe_calibration",
     "memory",
     "rounding",
+    "watermark",
 )
 HOURS_LONG = ("equal_time", "stability", "scarce_data")
 
