@@ -180,8 +180,8 @@ def build(trains: bool = False) -> gr.Blocks:
             "explore": View(
                 explore_tab,
                 explore.start_chart,
-                [creating.link, reference, *exploring.where],
-                [*exploring.where[:3], exploring.names, *exploring.chart],
+                [creating.link, reference, *exploring.where, exploring.between[0]],
+                [*exploring.where[:3], exploring.names, *exploring.chart, *exploring.between],
                 watched=2 + len(exploring.where),
             ),
             "mix": View(mix_tab, mix.fit, [reference, *mixing.where], mixing.outputs),

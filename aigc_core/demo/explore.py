@@ -1,4 +1,5 @@
-"""The tab Explore: a map of the latent plane to click in, and movies through the images that were kept."""
+"""The tab Explore: a map of the latent plane to click in, and the way between the samples that were kept: a movie, or a
+row of players."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from typing import Any, Literal
 from urllib.parse import urlencode
 
 import gradio as gr
+import numpy as np
 import torch
 from gradio.events import api
 
@@ -25,7 +27,7 @@ from ..errors import AIGCError
 from .generate import GenerateTab, direction_label, request_of_link
 from .inference import LatentPoint, draw_around, draw_movie, strongest_directions
 from .language import text
-from .pictures import data_uri, served_folder, sheet, sheet_html
+from .pictures import journey_html, large_html, listing, served_folder, sheet, sheet_html, tiles
 from .visitor import errors_shown, token_of
 
 SIDE = 9
@@ -33,6 +35,9 @@ NUM_AXES = 12
 MAX_KEPT = 12
 REACH = 3
 FRAMES = 20
+LEAST_FRAMES, MOST_FRAMES = 5, 60
+LEAST_PLAYED, MOST_PLAYED = 1, 8
+"""Between two sounds, which are heard one by one."""
 
 # The address tells where the map is, beside what Generate shows.
 NOTE_MAP = """map => {
@@ -46,9 +51,11 @@ Kept = list[tuple[LatentPoint, str]]
 
 @dataclass
 class Chart:
-    """A map as it was drawn: SIDE × SIDE places row by row, their pictures, and which one was clicked."""
+    """A map as it was drawn: SIDE × SIDE places row by row, their samples [N, …] and pictures, and which one was
+    clicked."""
 
     places: list[LatentPoint]
+    stored: np.ndarray
     pictures: list[str]
     chosen: int = SIDE * SIDE // 2
 
@@ -63,19 +70,21 @@ class ExploreTab:
     """The components and states that the page refers to.
 
     `where`: the centre, the axes and the reach of the map; `names`: what the axes are chosen from; `chart`: what
-    `draw_chart` returns; `kept`: what was kept, and its sheet.
+    `draw_chart` returns; `kept`: what was kept, and its sheet; `between`: what the way between what was kept is made
+    with and shown as.
     """
 
     where: list[Any]
     names: gr.State
     chart: list[Any]
     kept: list[Any]
+    between: list[Any]
     open_in_generate: gr.Button
 
 
 def fits(checkpoint: Checkpoint) -> bool:
     """Whether a model can be explored: it has smooth latents, and its samples can be looked at side by side."""
-    return Capability.LATENT in checkpoint.model.capabilities and checkpoint.modality.media == "image"
+    return Capability.LATENT in checkpoint.model.capabilities and checkpoint.modality.has_pictures
 
 
 def draw_chart(
@@ -91,15 +100,15 @@ def draw_chart(
         half = SIDE // 2
         ticks = [round(reach * tick / half, 3) for tick in range(-half, half + 1)]
         images, places = draw_around(centre, [{x: across, y: up} for up in reversed(ticks) for across in ticks], token)
-        weights = load_checkpoint(places[0].checkpoint, token).weights_sha256
-    pictures = [data_uri(image, place.request, weights) for image, place in zip(images, places)]
-    chart = Chart(places, pictures)
+        checkpoint = load_checkpoint(places[0].checkpoint, token)
+    requests = [place.request for place in places]
+    chart = Chart(places, images, tiles(images, requests, checkpoint.weights_sha256, checkpoint.modality))
     titles = [f"{across:+g} / {up:+g}" for up in reversed(ticks) for across in ticks]
     scale = [f"{tick:+g}" if tick else "0" for tick in ticks]
-    shown = sheet_html(list(zip(pictures, titles)), SIDE, chart.chosen, top=scale, left=scale[::-1])
+    shown = sheet_html(list(zip(chart.pictures, titles)), SIDE, chart.chosen, top=scale, left=scale[::-1])
     seed = SampleRequest.from_canonical(chart.place.request).seed if chart.place.request else None
     address = urlencode({"centre": chart.place.request, "x": x, "y": y, "reach": reach})
-    return chart, shown, *view(chart), seed, address
+    return chart, shown, *view(visitor, chart), seed, address
 
 
 def axes(names: list[str], x: str | None, y: str | None) -> tuple[str, str]:
@@ -128,9 +137,13 @@ def where_of(query: Mapping[str, str]) -> list[Any]:
     return [centre, query.get("x"), query.get("y"), float(reach) if re.fullmatch(r"[1-6](\.\d)?", reach) else REACH]
 
 
-def view(chart: Chart) -> tuple[str, str]:
-    """The chosen picture, large, and what makes it."""
-    picture = f'<img src="{chart.pictures[chart.chosen]}" alt="" style="width: 100%">'
+def view(visitor: gr.OAuthToken | None, chart: Chart) -> tuple[str, str]:
+    """The chosen sample, large, and what makes it."""
+    with errors_shown():
+        made = load_checkpoint(chart.place.checkpoint, token_of(visitor))
+        stored = chart.stored[chart.chosen : chart.chosen + 1]
+        shown = chart.pictures[chart.chosen]
+        picture = large_html(stored, shown, chart.place.request, made.weights_sha256, made.modality)
     if not chart.place.request:
         return picture, ""
     request = SampleRequest.from_canonical(chart.place.request)
@@ -142,19 +155,20 @@ def view(chart: Chart) -> tuple[str, str]:
     )
 
 
-def choose(chart: Chart | None, event: gr.EventData) -> tuple[Chart | None, str, str]:
+def choose(visitor: gr.OAuthToken | None, chart: Chart | None, event: gr.EventData) -> tuple[Chart | None, str, str]:
     """The view of the picture that was clicked."""
     if chart is None:
         return None, "", ""
     chart.chosen = int(event.index) % len(chart.places)
-    return chart, *view(chart)
+    return chart, *view(visitor, chart)
 
 
 def start_chart(
-    visitor: gr.OAuthToken | None, link: str, reference: str, centre: LatentPoint | str, x: str, y: str, reach: float
-) -> list[Any]:
-    """The centre, the axes, what they are chosen from, and the chart of a model when the tab is opened: around what
-    was looked at, or the first image."""
+    visitor: gr.OAuthToken | None, link: str, reference: str, centre: LatentPoint | str, x: str, y: str, reach: float,
+    frames: float,
+) -> list[Any]:  # fmt: skip
+    """The centre, the axes, what they are chosen from, and the chart of a model when the tab is opened, around what was
+    looked at or the first sample; and what the way between samples is made with."""
     with errors_shown():
         token = token_of(visitor)
         names = strongest_directions(reference, NUM_AXES, token)
@@ -162,7 +176,16 @@ def start_chart(
         if place.checkpoint != reference:
             centre = request_of_link(link).model_copy(update={"count": 1}).canonical()
     x, y = axes(names, x, y)
-    return [centre, *axis_menus(names, x, y), names, *draw_chart(visitor, centre, x, y, reach)]
+    played = load_checkpoint(reference, token).modality.is_played
+    least, most = (LEAST_PLAYED, MOST_PLAYED) if played else (LEAST_FRAMES, MOST_FRAMES)
+    label = text("Sounds between two" if played else "Frames between two images")
+    between = [
+        gr.Slider(minimum=least, maximum=most, value=min(max(frames, least), most), label=label),
+        gr.Button(text("Hear the way" if played else "Make the movie")),
+        *((gr.Video(visible=False), *[gr.DownloadButton(visible=False)] * 2) if played else [gr.skip()] * 3),
+        gr.HTML(visible=played),
+    ]
+    return [centre, *axis_menus(names, x, y), names, *draw_chart(visitor, centre, x, y, reach), *between]
 
 
 def keep(chart: Chart | None, kept: Kept) -> tuple[Kept, str]:
@@ -192,31 +215,40 @@ def keep_seeds(visitor: gr.OAuthToken | None, link: str, kept: Kept) -> tuple[Ke
         shown = ""
         for single in request.model_copy(update={"seed": random.randrange(1_000_000), "count": 4}).singles():
             images, places = draw_around(single.canonical(), [{}], token)
-            weights = load_checkpoint(request.checkpoint, token).weights_sha256
-            kept, shown = kept_with(kept, places[0], data_uri(images[0], places[0].request, weights))
+            made = load_checkpoint(request.checkpoint, token)
+            (picture,) = tiles(images, [places[0].request], made.weights_sha256, made.modality)
+            kept, shown = kept_with(kept, places[0], picture)
     return kept, shown
 
 
 def make_movie(
     visitor: gr.OAuthToken | None, kept: Kept, curve: Literal["linear", "spherical"], frames: float,
     progress: Any = gr.Progress(),  # noqa: B008  (Gradio's way to ask for a progress bar)
-) -> tuple[gr.Video, gr.DownloadButton, gr.DownloadButton]:  # fmt: skip
-    """A looping movie through the kept places: the MP4 to show, and both files to download."""
+) -> tuple[gr.Video, gr.DownloadButton, gr.DownloadButton, gr.HTML]:  # fmt: skip
+    """The way through the kept places: a looping movie, the MP4 to show and both files to download; or, where samples
+    are heard, a row of players from the first to the last."""
     with errors_shown():
         if len(kept) < 2:
-            raise AIGCError("Keep at least two images for a movie.")
+            raise AIGCError("Keep at least two of them first, to see or hear the way between.")
         progress(0.1, desc="")
+        token = token_of(visitor)
         places: list[LatentPoint | str] = [place for place, _ in kept]
-        drawn = torch.from_numpy(draw_movie(places, int(frames), curve, token_of(visitor)))
+        made = load_checkpoint(kept[0][0].checkpoint, token)
+        played = made.modality.is_played
+        drawn = draw_movie(places, int(frames) + played, curve, token, not played)
+        if played:
+            row = journey_html(drawn, made.weights_sha256, made.modality)
+            return gr.Video(), gr.DownloadButton(), gr.DownloadButton(), gr.HTML(row)
         folder = served_folder()
         for share, kind in ((0.5, "mp4"), (0.8, "gif")):
             progress(share, desc=kind.upper())
-            write_movie(folder / f"journey.{kind}", drawn)
+            write_movie(folder / f"journey.{kind}", torch.from_numpy(drawn))
     mp4, gif = str(folder / "journey.mp4"), str(folder / "journey.gif")
     return (
         gr.Video(mp4, visible=True),
         gr.DownloadButton(value=mp4, visible=True),
         gr.DownloadButton(value=gif, visible=True),
+        gr.HTML(),
     )
 
 
@@ -307,10 +339,10 @@ def build(generate_tab: GenerateTab) -> ExploreTab:
                 large = gr.HTML(elem_classes="pixels", elem_id="chosen", min_width=130)
                 with gr.Column(min_width=140, elem_classes="controls"):
                     caption = gr.Markdown(elem_classes="caption", elem_id="place")
-                    keep_it = gr.Button(text("Keep for the movie"), variant="primary", size="sm", elem_id="keep")
+                    keep_it = gr.Button(text("Keep it"), variant="primary", size="sm", elem_id="keep")
                     centre_it = gr.Button(text("Make it the middle"), size="sm")
                     open_it = gr.Button(text("Open in Generate"), size="sm")
-    gr.Markdown(text("### Movie between kept images"), elem_classes="section")
+    gr.Markdown(text("### The way between those you kept"), elem_classes="section")
     with gr.Row(elem_classes="wide"):
         with gr.Column(scale=6, min_width=300, elem_classes="stage"):
             gr.Markdown(text("KEPT — CLICK TO REMOVE"), elem_classes="caption")
@@ -324,7 +356,7 @@ def build(generate_tab: GenerateTab) -> ExploreTab:
                     value="spherical",
                     label=text("Path"),
                 )
-                frames = gr.Slider(5, 60, FRAMES, step=1, label=text("Frames between two images"))
+                frames = gr.Slider(LEAST_FRAMES, MOST_FRAMES, FRAMES, step=1, label=text("Frames between two images"))
         with gr.Column(scale=4, min_width=290, elem_classes="stage"):
             movie = gr.Video(
                 show_label=False,
@@ -340,12 +372,13 @@ def build(generate_tab: GenerateTab) -> ExploreTab:
                     gr.DownloadButton(kind, size="sm", min_width=90, elem_id=f"movie-{kind}", visible=False)
                     for kind in ("MP4", "GIF")
                 ]
+    row = listing("way")
     unlisted: Any = {"api_visibility": "private"}
     where: list[Any] = [centre, x, y, reach]
     names = gr.State([])
-    tab = ExploreTab(
-        where, names, [chart_state, plane, large, caption, seed, address], [kept_state, kept_sheet], open_it
-    )
+    chart: list[Any] = [chart_state, plane, large, caption, seed, address]
+    between = [frames, film, movie, *downloads, row]
+    tab = ExploreTab(where, names, chart, [kept_state, kept_sheet], between, open_it)
     plane.select(choose, chart_state, [chart_state, large, caption], show_progress="hidden", **unlisted)
     for control in (x, y):
         control.input(draw_chart, where, tab.chart, **unlisted).success(
@@ -362,6 +395,6 @@ def build(generate_tab: GenerateTab) -> ExploreTab:
     keep_it.click(keep, [chart_state, kept_state], tab.kept, **unlisted)
     kept_sheet.select(forget, kept_state, tab.kept, **unlisted)
     more.click(keep_seeds, [generate_tab.link, kept_state], tab.kept, **unlisted)
-    film.click(make_movie, [kept_state, curve, frames], [movie, *downloads], **unlisted)
+    film.click(make_movie, [kept_state, curve, frames], between[2:], **unlisted)
     api(interpolate, api_name="interpolate")
     return tab

@@ -153,15 +153,17 @@ def draw_movie(
     frames: int,
     curve: Literal["linear", "spherical"] = "spherical",
     token: str | None = None,
+    loop: bool = True,
 ) -> np.ndarray:
-    """Frames uint8 [N · frames, C, R, R] that lead through N places of one checkpoint and back to the first."""
+    """Stored samples [N · frames, …] that lead through N places of one checkpoint and, with `loop`, back to the first;
+    else there are (N − 1) · frames + 1."""
     from aigc_core.sampling.interpolation import interpolate_codes
 
     found = [locate(place, token) if isinstance(place, str) else place for place in places]
     checkpoint = load_checkpoint(found[0].checkpoint, token)
     codes, condition = _stacked(found)
     codes = codes.to(checkpoint.model.device)
-    movie = interpolate_codes(checkpoint, codes, condition, frames, curve, options=found[0].options)
+    movie = interpolate_codes(checkpoint, codes, condition, frames, curve, loop, found[0].options)
     return np.stack([frame.numpy() for frame in movie])
 
 

@@ -141,7 +141,7 @@ def build(reference: gr.Textbox) -> InvertTab:
                     )
             with gr.Row():
                 to_explore = gr.Button(text("Explore around it"), size="sm", elem_id="invert-explore")
-                keep = gr.Button(text("Keep for the movie"), size="sm")
+                keep = gr.Button(text("Keep it"), size="sm")
     outputs = [nearest, loss, found]
     searches = [search_upload.click, search_drawing.click]
     gr.on(searches, lambda: gr.Column(visible=True), None, results, api_visibility="private")

@@ -119,13 +119,19 @@ def write_archive(stored: Tensor, request: SampleRequest, checkpoint: Checkpoint
 
 
 def listing_html(
-    stored: Tensor, seeds: Sequence[int], files: Sequence[Path], kind: Modality, classes: Sequence[str] = ()
+    stored: Tensor,
+    seeds: Sequence[int],
+    files: Sequence[Path],
+    kind: Modality,
+    classes: Sequence[str] = (),
+    title: str = "",
 ) -> str:
-    """Samples [N, …] that are no images: each with its seed, what it says or its spectrogram with a player, and its
-    file. What is played and has classes, named here for each sample, lies on a pad as well."""
+    """Samples [N, …] that are no images: each with its seed (or what else `title` calls the number), what it says or
+    its spectrogram with a player, and its file. What is played and has classes, named here for each sample, lies on a
+    pad as well."""
     texts = kind.texts(stored) if kind.media == "text" else [""] * len(files)
     pictures = [as_data_uri(png_of(each)) for each in kind.pictures(stored)] if kind.is_played else [""] * len(files)
-    cards = []
+    cards, title = [], title or t("Seed")
     for row, (seed, path, said, picture) in enumerate(zip(seeds, files, texts, pictures)):
         address = html.escape(f"gradio_api/file={quote(str(path))}")
         content, copy = "", ""
@@ -136,7 +142,7 @@ def listing_html(
             content = player_html(picture, address)
         link = f'<a href="{address}" download="{html.escape(path.name)}">{t("Download")}</a>'
         named = f"<b>{html.escape(classes[row])}</b> · " if classes else ""
-        head = f"<header><span>{named}{t('Seed')} {seed}</span>{copy}{link}</header>"
+        head = f"<header><span>{named}{title} {seed}</span>{copy}{link}</header>"
         cards.append(f'<article class="sample">{head}{content}</article>')
     shape = "listing tiles" if kind.is_played else "listing"
     pad = pad_html(pictures, classes) if kind.is_played and classes else ""
@@ -174,6 +180,30 @@ def thumbnail(stored: Tensor, files: Sequence[Path], kind: Modality) -> str:
 def data_uri(image: np.ndarray, request: str, weights: str) -> str:
     """An image uint8 [C, R, R] as an address that holds it; `request` is canonical, or empty if none makes it."""
     return as_data_uri(png_bytes(torch.from_numpy(image), Statement(request, weights)))
+
+
+def tiles(stored: np.ndarray, requests: Sequence[str], weights: str, kind: Modality) -> list[str]:
+    """Samples [N, …] as small pictures for a sheet; images carry their canonical request where one makes them."""
+    if kind.is_played:
+        return [as_data_uri(png_of(picture)) for picture in kind.pictures(torch.from_numpy(stored))]
+    return [data_uri(image, request, weights) for image, request in zip(stored, requests)]
+
+
+def large_html(stored: np.ndarray, picture: str, request: str, weights: str, kind: Modality) -> str:
+    """One sample [1, …] as it is looked at or heard, at once; `request` is canonical, or empty if none makes it."""
+    if not kind.is_played:
+        return f'<img src="{picture}" alt="" style="width: 100%">'
+    (path,) = kind.write_each(served_folder(), ["sample"], torch.from_numpy(stored), [Statement(request, weights)])
+    player = player_html(picture, html.escape(f"gradio_api/file={quote(str(path))}"), "autoplay")
+    return f'<div class="listing"><article class="sample">{player}</article></div>'
+
+
+def journey_html(stored: np.ndarray, weights: str, kind: Modality) -> str:
+    """A row of players of the samples [N, …] on the way between others."""
+    sounds = torch.from_numpy(stored)
+    names = [f"way-{number + 1}" for number in range(len(sounds))]
+    paths = kind.write_each(served_folder(), names, sounds, [Statement("", weights)] * len(names))
+    return listing_html(sounds, range(1, len(sounds) + 1), paths, kind, title=t("Place"))
 
 
 def as_data_uri(png: bytes) -> str:

@@ -83,3 +83,22 @@ def test_a_pad_of_classes_is_played_by_keys_and_space_plays_the_focused_player(a
     page.wait_for_function("window.played.length == 6")
     assert page.evaluate("window.played.at(-1)") == 2
     page.close()
+
+
+def test_a_map_of_sounds_plays_what_is_clicked_and_the_way_between_two(address: str, browser: Browser) -> None:
+    page = browser.new_page()
+    page.goto(f"{address}?checkpoint=runs/kit&seed=3&count=1&tab=explore")
+    expect(page.locator("#map button")).to_have_count(81)
+    page.wait_for_function("document.querySelector('#chosen audio')?.readyState > 0")
+    middle = page.locator("#chosen audio").get_attribute("src")
+    page.locator("#keep").click()
+    expect(page.locator("#kept button")).to_have_count(1)
+    page.locator("#map button").nth(0).click()
+    expect(page.locator("#chosen audio")).not_to_have_attribute("src", middle or "")
+    page.wait_for_function("document.querySelector('#chosen audio').played.length > 0")  # by itself
+    page.locator("#keep").click()
+    expect(page.locator("#kept button")).to_have_count(2)
+    page.locator("#film").click()
+    expect(page.locator("#way audio")).to_have_count(10)  # eight between the two
+    page.wait_for_function("[...document.querySelectorAll('#way audio')].every(player => player.readyState > 0)")
+    page.close()

@@ -117,7 +117,7 @@ spaces.calls.clear()
 reference = "checkpoints/mnist"
 pictures, _, link = generate.generate(reference, 7, 2, "3", 0.9, 1.5)
 controls_for(SampleRequest(checkpoint=reference))
-centre, x, y, names, chart, *_ = explore.start_chart(None, link, reference, "", "", "", 2)
+centre, x, y, names, chart, *_ = explore.start_chart(None, link, reference, "", "", "", 2, 20)
 kept, _ = explore.keep(chart, [])
 kept, _ = explore.keep_seeds(None, link, kept)
 explore.make_movie(None, kept, "spherical", 2)

@@ -22,7 +22,7 @@ TABS = {
     ("vae", "image"): {"explore", "invert"},
     ("flow", "image"): {"explore", "invert"},
     ("vqvae", "image"): set(),
-    ("flow", "audio"): set(),
+    ("flow", "audio"): {"explore"},
     ("autoregressive", "text"): {"write"},
 }
 """Beside Generate and About this model; an image model with classes also has Mix."""
@@ -54,7 +54,7 @@ def test_a_shipped_model_has_the_tabs_and_controls_of_what_it_can_do(
     assert (prompt._id in shown) == (Capability.PROMPT in can)
     assert sum(option._id in shown for option in options) == len(checkpoint.model.options_type.model_fields)
     for directed in (*sliders, *tab.strips):
-        assert (directed._id in shown) == ("explore" in tabs)
+        assert (directed._id in shown) == ("explore" in tabs and config.modality == "image")
     for mixed in (mix_seed, mix_layer):
         assert (mixed._id in shown) == (Capability.STYLES in can)
     assert others._id not in shown
