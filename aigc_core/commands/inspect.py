@@ -10,13 +10,12 @@ from zipfile import BadZipFile, ZipFile, is_zipfile
 
 from aigc_core.errors import AIGCError, Sentence
 from aigc_core.families.base import WatermarkingModel
+from aigc_core.inspection import maker_of, read_provenance, request_in, says_generated
 from aigc_core.loading import load_checkpoint
 from aigc_core.modalities.base import modalities
-from aigc_core.modalities.movie import MOVIE_SUFFIXES, read_movie
-from aigc_core.modalities.provenance import DIGITAL_SOURCE_TYPE, Provenance
+from aigc_core.modalities.movie import MOVIE_SUFFIXES
 from aigc_core.pipeline import Checkpoint
 from aigc_core.rng import MAX_SEED
-from aigc_core.sampling.request import SampleRequest
 from aigc_core.sampling.sample import sample
 from aigc_core.translation import environment_language, translate, translate_error
 
@@ -43,35 +42,22 @@ def _inspect(file: Path, reference: str | None, key: int | None) -> None:
     """Print what a file says of itself, and whether its content can be made again. Raises AIGCError if it cannot."""
     is_movie = file.suffix.lower() in MOVIE_SUFFIXES
     try:
-        provenance = read_movie(file) if is_movie else _read(file)
+        provenance = read_provenance(file)
     except AIGCError:
         found = "" if is_movie or not reference else _watermark(file, load_checkpoint(reference, device="cpu"), key)
         if not found:
             raise
         print(found)  # the mark is in the text itself
         return
-    generated = provenance.source_type == DIGITAL_SOURCE_TYPE and provenance.aigc.get("Label") == "1"
-    print(f"AI-generated: {'yes' if generated else 'not stated'} ({provenance.source_type})")
+    print(f"AI-generated: {'yes' if says_generated(provenance) else 'not stated'} ({provenance.source_type})")
     print("AIGC (GB 45438-2025): " + ", ".join(f"{key} {value}" for key, value in provenance.aigc.items() if value))
     if is_movie:
         print(translate(Sentence("It leads from sample to sample; the way is not kept in it."), environment_language()))
         return
     print(f"weights: sha256 {provenance.weights}")
-    if not provenance.request:
-        raise AIGCError("This was not made from a seed alone, so it cannot be made again.")
-    request = SampleRequest.from_canonical(provenance.request)
+    request = request_in(provenance)
     print(f"request: {request.canonical()}")
-    reference = reference or request.checkpoint
-    if not reference:
-        raise AIGCError("This file does not say where its model is; name it with --checkpoint.")
-    checkpoint = load_checkpoint(reference, device="cpu")
-    if not checkpoint.was_made_by(provenance.weights):
-        raise AIGCError(
-            "This was made with other weights than those of '{reference}', whose sha256 is {sha256}; name the right "
-            "model with --checkpoint.",
-            reference=reference,
-            sha256=checkpoint.weights_sha256,
-        )
+    checkpoint = maker_of(provenance, request, reference)
     own = request.options_of(checkpoint.model).model_dump().get("watermark_key")
     if found := _watermark(file, checkpoint, own if key is None else key):
         print(found)
@@ -129,9 +115,3 @@ def _watermark(file: Path, checkpoint: Checkpoint, key: int | None) -> str:
         f"watermark of key {key or 0}: {found.marked} of {found.counted} tokens are marked; without it, as many or "
         f"more are with probability {found.p_value:.2g}"
     )
-
-
-def _read(file: Path) -> Provenance:
-    """What a file says of itself, by the kind of sample that its name says it holds; images where it says none."""
-    kinds = [kind for name in modalities if file.suffix.lower() in (kind := modalities[name]).suffixes]
-    return (kinds[0] if kinds else modalities["image"]).read_provenance(file)
