@@ -22,7 +22,7 @@ from gradio.http_server import INITIAL_PORT_VALUE, LOCALHOST_NAME, TRY_NUM_PORTS
 
 from aigc_core import AIGCError, SampleRequest
 from aigc_core.access import is_for_one
-from aigc_core.demo import about, explore, generate, header, invert, mix, train, write
+from aigc_core.demo import about, chosen, dropped, explore, generate, header, inspect, invert, mix, train, write
 from aigc_core.demo.inference import place_shipped_models
 from aigc_core.demo.language import t, text
 from aigc_core.demo.models import default_model, offered_models
@@ -32,7 +32,7 @@ from aigc_core.demo.visitor import errors_shown, token_of
 from aigc_core.loading import load_checkpoint
 from aigc_core.terminal import run_program
 
-TABS = ("generate", "write", "explore", "mix", "invert", "train", "about")
+TABS = ("generate", "write", "explore", "mix", "invert", "train", "inspect", "about")
 FITS = {"write": write.fits, "explore": explore.fits, "mix": mix.fits, "invert": invert.fits, "train": train.is_offered}
 """Which tabs are shown only for models that can do what they are for, or where the process may do it."""
 NOTE_TAB = """() => {
@@ -41,6 +41,8 @@ NOTE_TAB = """() => {
   url.searchParams.set('tab', '%s');
   history.replaceState(null, '', url);
 }"""
+NOTE_OPENING = "(...values) => { document.body.classList.add('opening'); return values; }"
+NOTE_OPENED = "() => document.body.classList.remove('opening')"
 UNLISTED: Any = {"api_visibility": "private"}
 
 
@@ -111,14 +113,10 @@ def restored(wanted: SampleRequest, visitor: gr.OAuthToken | None, tab: str = TA
     ]
 
 
-def state_of_address(
-    request: gr.Request, visitor: gr.OAuthToken | None,
-    progress: Any = gr.Progress(),  # noqa: B008  (Gradio's way to ask for a progress bar)
-) -> list[Any]:  # fmt: skip
+def state_of_address(request: gr.Request, visitor: gr.OAuthToken | None) -> list[Any]:
     """What the page's address asks for, or the defaults: the map, the mix, the tab, and the controls."""
     tab = request.query_params.get("tab", TABS[0])
     with errors_shown():
-        progress(0.3, desc=t("Opening the model"))
         wanted = SampleRequest(checkpoint=default_model(), seed=generate.SEED, count=generate.COUNT)
         if "checkpoint" in request.query_params:
             try:
@@ -130,23 +128,17 @@ def state_of_address(
         return [*explore.where_of({}), *mix.where_of({}), *restored(wanted, visitor, tab)]
 
 
-def restore(
-    visitor: gr.OAuthToken | None, canonical: str,
-    progress: Any = gr.Progress(),  # noqa: B008
-) -> list[Any]:  # fmt: skip
+def restore(visitor: gr.OAuthToken | None, canonical: str) -> list[Any]:
     """The state of a canonical request, shown in Generate."""
     with errors_shown():
-        progress(0.3, desc=t("Opening the model"))
         return restored(SampleRequest.from_canonical(canonical), visitor)
 
 
 def change_model(
-    visitor: gr.OAuthToken | None, tab: str, model: str, step: str, seed: float, count: float,
-    progress: Any = gr.Progress(),  # noqa: B008  (Gradio's way to ask for a progress bar)
-) -> list[Any]:  # fmt: skip
+    visitor: gr.OAuthToken | None, tab: str, model: str, step: str, seed: float, count: float
+) -> list[Any]:
     """The state of another model or step: the same seeds, and everything else as it is at first."""
     with errors_shown():
-        progress(0.3, desc=t("Opening the model"))
         return restored(generate.request_of(header.reference_of(model, step), seed, count), visitor, tab)
 
 
@@ -173,8 +165,11 @@ def build(trains: bool = False) -> gr.Blocks:
             if trains:
                 with gr.Tab(text("Train"), id="train") as train_tab:
                     training = train.build()
+            with gr.Tab(text("Inspect"), id="inspect") as inspect_tab:
+                inspecting = inspect.build()
             with gr.Tab(text("About this model"), id="about") as about_tab:
                 telling = about.build(reference)
+        dropped_file = dropped.build()
         views = {
             "write": View(write_tab, write.open_link, [creating.link], writing.fitted, show_progress="hidden"),
             "explore": View(
@@ -190,10 +185,11 @@ def build(trains: bool = False) -> gr.Blocks:
         }
         fitting = [hidden_tabs, creating.to_explore]
         state = [open_tab, tabs, *fitting, head.model, head.step, reference, *creating.fitted]
-        opening: Any = {**UNLISTED, "show_progress_on": creating.outputs[0]}
+        opening: Any = {**UNLISTED, "show_progress": "hidden", "js": NOTE_OPENING}
         drawing: list[Any] = []
 
         def generated_after(event: Any) -> None:
+            event.then(None, None, None, js=NOTE_OPENED, **UNLISTED)
             generated = creating.generated_after(reference, event)
             drawing.extend(view.after(generated, name, open_tab) for name, view in views.items())
 
@@ -210,19 +206,30 @@ def build(trains: bool = False) -> gr.Blocks:
             selected = train_tab.select(partial(str, "train"), None, open_tab, js=NOTE_TAB % "train", **UNLISTED)
             training.refresh_with(selected, open_tab)
             restoring(training.open_in_generate.click, train.request_of_run, [training.run])
+        inspect_tab.select(partial(str, "inspect"), None, open_tab, js=NOTE_TAB % "inspect", **UNLISTED)
         page.load(generate.remembered, creating.past, [creating.past, creating.history], **UNLISTED)
         addressed = [*exploring.where, *mixing.where, *state]
         generated_after(page.load(state_of_address, None, addressed, **opening))
         for dropdown, step in ((head.model, gr.State("")), (head.step, head.step)):
             inputs = [open_tab, head.model, step, *creating.controls[:2]]
-            generated_after(dropdown.input(change_model, inputs, state, **opening))
+            changed = dropdown.input(change_model, inputs, state, **opening)
+            changed.failure(header.named, reference, [head.model, head.step], show_progress="hidden", **UNLISTED)
+            generated_after(changed)
 
         for name, button in creating.examples.items():
             restoring(button.click, partial(str, generate.EXAMPLES[name]), [])
         restoring(creating.history.select, generate.recall, [creating.past])
         restoring(exploring.open_in_generate.click, explore.request_of_choice, [exploring.chart[0]])
+        restoring(inspecting.open_in_generate.click, inspect.request_of_file, [inspecting.file])
+        restoring(dropped_file.upload, inspect.request_of_file, [dropped_file])
+        dropped_file.upload(lambda: None, None, dropped_file, **UNLISTED)  # so that the next one can be dropped
         restoring(mixing.open_in_generate.click, mix.request_of_blend, mixing.blend_inputs)
+        restoring(creating.choice.reuse.click, chosen.reused, [creating.choice.single, creating.controls[1]])
+        restoring(creating.choice.derived.select, chosen.derived_request, [creating.choice.requests])
         to_explore = partial(gr.Tabs, selected="explore")
+        creating.choice.to_explore.click(str, creating.choice.single, exploring.where[0], **UNLISTED).success(
+            to_explore, None, tabs, **UNLISTED
+        )
         creating.to_explore.click(generate.first_request, creating.link, exploring.where[0], **UNLISTED).success(
             to_explore, None, tabs, **UNLISTED
         )

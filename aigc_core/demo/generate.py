@@ -20,15 +20,16 @@ from aigc_core.families.base import Capability, StyleModel
 from aigc_core.loading import load_checkpoint
 from aigc_core.pipeline import Checkpoint
 from aigc_core.sampling.edits import LatentEdits
-from aigc_core.sampling.labels import class_entries, join_entries, split_entries
+from aigc_core.sampling.labels import class_entries, join_entries, parse_labels, split_entries
 from aigc_core.sampling.request import SampleRequest, is_known
 from aigc_core.sampling.sample import request_noise
 
 from ..config import parse_config
-from ..errors import Sentence
+from ..errors import AIGCError, Sentence
+from . import chosen
 from . import options as sampler_options
-from .inference import draw, strongest_directions
-from .language import text
+from .inference import draw, strongest_directions, visible_directions
+from .language import t, text
 from .options import parse_options
 from .pictures import (
     data_uri,
@@ -74,6 +75,7 @@ FOLLOW = """request => {
   history.replaceState(null, '', url);
   return url.href;
 }"""
+CAPTION = "shown => document.body.classList.toggle('captioned', shown)"
 DOWNLOAD = """file => {
   const link = document.createElement('a');
   [link.href, link.download] = [file.url, file.orig_name];
@@ -104,6 +106,7 @@ class GenerateTab:
     fitted: list[Any]
     outputs: list[Any]
     strips: list[gr.HTML]
+    choice: chosen.ChosenPicture
     to_explore: gr.Button
     examples: dict[str, gr.Button]
     past: gr.BrowserState
@@ -122,7 +125,7 @@ class GenerateTab:
         """Let the history remember what an event generated, and draw where the directions lead from there."""
         hidden: Any = {"show_progress": "hidden", "api_visibility": "private"}
         kept = self.followed(generated).success(
-            remember, [*self.outputs[2:], self.past], [self.past, self.history], **hidden
+            remember, [*self.outputs[2:4], self.past], [self.past, self.history], **hidden
         )
         kept.success(draw_strips, self.link, self.strips, **hidden)
         return kept
@@ -188,9 +191,9 @@ def generate(
     with errors_shown():
         token = token_of(visitor)
         strengths = (direction_1, direction_2, direction_3, direction_4)
-        chosen = parse_options(options) | ({} if truncation == 1 else {"truncation": truncation})
+        own = parse_options(options) | ({} if truncation == 1 else {"truncation": truncation})
         request = request_of(
-            checkpoint, seed, count, labels, prompt, chosen, strengths, mix_seed, mix_layer, offsets, token
+            checkpoint, seed, count, labels, prompt, own, strengths, mix_seed, mix_layer, offsets, token
         )
         drawn = _draw(request, token)
         paths = write_samples(drawn.stored, drawn.request, drawn.checkpoint, served_folder())
@@ -242,20 +245,21 @@ def _draw(request: SampleRequest, token: str | None) -> _Drawn:
 
 def show(
     visitor: gr.OAuthToken | None, reference: str, seed: Any, count: Any, classes: list[str], prompt: str, *rest: Any,
-) -> tuple[list[str] | None, str, str, str]:  # fmt: skip
-    """The samples of the page's components: images as files or others as HTML, their link, and what stands for them."""
+) -> tuple[list[tuple[str, str]] | None, str, str, str, gr.Column]:  # fmt: skip
+    """The samples of the page's components: images as files with captions, or others as HTML; their link, what stands
+    for them, and nothing chosen among them."""
     *values, mix_seed, mix_layer, offsets = rest
     own, strengths = values[:-NUM_DIRECTIONS], values[-NUM_DIRECTIONS:]
     with errors_shown():
         token = token_of(visitor)
-        chosen = sampler_options.chosen(load_checkpoint(reference, token).model.options_type, own)
+        options = sampler_options.chosen(load_checkpoint(reference, token).model.options_type, own)
         request = request_of(
             reference,
             seed,
             count,
             join_entries(classes),
             prompt,
-            chosen,
+            options,
             strengths,
             mix_seed,
             mix_layer,
@@ -263,13 +267,16 @@ def show(
             token,
         )
         drawn = _draw(request, token)
+        nothing_chosen = gr.Column(visible=False)
         kind, link = drawn.checkpoint.modality, "?" + drawn.request.canonical()
         files = write_samples(drawn.stored, drawn.request, drawn.checkpoint, served_folder())
         small = thumbnail(drawn.stored, files, kind)
         if kind.media == "image":
-            return [str(path) for path in files], "", link, small
+            titles = chosen.captions(drawn.checkpoint, drawn.request)
+            return list(zip(map(str, files), titles)), "", link, small, nothing_chosen
         classes = drawn.class_names() if kind.is_played else []
-        return None, listing_html(drawn.stored, drawn.request.seeds(), files, kind, classes), link, small
+        listed = listing_html(drawn.stored, drawn.request.seeds(), files, kind, classes)
+        return None, listed, link, small, nothing_chosen
 
 
 def request_of_link(link: str) -> SampleRequest:
@@ -282,6 +289,20 @@ def class_choices(config: CheckpointConfig) -> list[tuple[str, str]]:
     """What a visitor picks classes from: names, and what a request calls them."""
     entries = class_entries(config.class_names, config.num_classes)
     return [(config.class_name(label), entry) for label, entry in enumerate(entries)]
+
+
+def known_classes(visitor: gr.OAuthToken | None, reference: str, entries: list[str]) -> list[str]:
+    """The entries that are classes of the model or mixes of them; of another one the visitor is told why it is none."""
+    with errors_shown():
+        config = load_checkpoint(reference, token_of(visitor)).config
+    known = []
+    for entry in entries:
+        try:
+            parse_labels(entry, config.class_names, config.num_classes)
+            known.append(entry)
+        except AIGCError as error:
+            gr.Warning(t(error.sentence))
+    return known
 
 
 def direction_label(rank: int, name: str) -> str:
@@ -299,7 +320,7 @@ def controls_for(request: SampleRequest, token: str | None = None) -> list[Any]:
     model, kind = checkpoint.model, checkpoint.modality
     layers = model.num_layers if isinstance(model, StyleModel) else 0
     edits = request.edits_of(model)
-    names = visible_directions(checkpoint, request.checkpoint, token)
+    names = visible_directions(request.checkpoint, NUM_DIRECTIONS, token)
     sliders = [
         gr.Slider(label=direction_label(rank + 1, name), value=edits.offsets.get(name, 0.0), visible=True)
         for rank, name in enumerate(names)
@@ -322,6 +343,7 @@ def controls_for(request: SampleRequest, token: str | None = None) -> list[Any]:
         *(gr.HTML(value="", visible=rank < len(names)) for rank in range(NUM_DIRECTIONS)),
         gr.Markdown(visible=bool(names)),
         gr.Gallery(visible=pictures),
+        gr.Checkbox(visible=pictures),
         gr.HTML(visible=not pictures),
         gr.Textbox(label=text("Link to exactly these images" if pictures else "Link to exactly these samples")),
     ]
@@ -341,7 +363,9 @@ def build(reference: gr.Textbox) -> GenerateTab:
                 allow_custom_value=True,
                 label=text("Classes"),
                 info=text("none: any · several: in turn · a blend: Bag:0.7+Coat:0.3"),
+                elem_id="classes",
             )
+            typed = gr.Button(visible="hidden", elem_id="classes-typed")
             prompt = gr.Textbox(
                 label=text("Prompt"), info=text("what each sample begins with"), visible=False, elem_id="prompt"
             )
@@ -371,7 +395,9 @@ def build(reference: gr.Textbox) -> GenerateTab:
                 buttons=["download", "fullscreen"], interactive=False,
             )  # fmt: skip
             listed = listing("samples")
-            with gr.Row():
+            offered = chosen.build()
+            with gr.Row(elem_classes="chips"):
+                captioned = gr.Checkbox(False, label=text("Captions"), min_width=110, scale=0, elem_id="captions")
                 pack = gr.Button(text("Download all (zip)"), size="sm", min_width=120, elem_id="pack")
                 packed = gr.DownloadButton(visible="hidden", elem_id="archive")
                 to_explore = gr.Button(text("Explore around the first image"), size="sm", min_width=120)
@@ -379,9 +405,9 @@ def build(reference: gr.Textbox) -> GenerateTab:
                 label=text("Link to exactly these images"), interactive=False, buttons=["copy"], elem_id="link"
             )
     controls = [seed, count, classes, prompt, *own, *sliders, mix_seed, mix_layer, others]
-    outputs = [gallery, listed, link, gr.State("")]
-    fitted = [*controls, *strips, caption, gallery, listed, link]
-    tab = GenerateTab(controls, fitted, outputs, strips, to_explore, examples, past, history)
+    outputs = [gallery, listed, link, gr.State(""), offered.panel]
+    fitted = [*controls, *strips, caption, gallery, captioned, listed, link]
+    tab = GenerateTab(controls, fitted, outputs, strips, offered, to_explore, examples, past, history)
     inputs: Any = [reference, *controls]
     for control in (count, *(each for each in own if isinstance(each, gr.Slider)), *sliders, mix_layer):
         live: Any = {"show_progress": "hidden", "trigger_mode": "always_last", "api_visibility": "private"}
@@ -393,14 +419,25 @@ def build(reference: gr.Textbox) -> GenerateTab:
     boxes = [each for each in own if isinstance(each, gr.Number | gr.Textbox)]
     menus = [each for each in own if isinstance(each, gr.Dropdown | gr.Checkbox)]
     submitted = (each.submit for each in (seed, prompt, *boxes, mix_seed, others))
-    for trigger in (*submitted, *(each.input for each in (classes, *menus)), start.click):
+    named = gr.on(
+        [classes.input, typed.click], known_classes, [reference, classes], classes, show_progress="hidden",
+        api_visibility="private",
+    )  # fmt: skip
+    for trigger in (named.success, *submitted, *(each.input for each in menus), start.click):
         tab.remembered(trigger(show, inputs, tab.outputs, api_visibility="private"))
     rolled = dice.click(lambda: random.randrange(1_000_000), None, seed, api_visibility="private")
     tab.generated_after(reference, rolled)
+    gallery.select(choose, link, offered.outputs, show_progress="hidden", api_visibility="private")
+    captioned.change(None, captioned, None, js=CAPTION, api_visibility="private")
     pack.click(zip_of_link, link, packed, api_visibility="private").success(None, packed, None, js=DOWNLOAD)
     api(generate, api_name="generate")
     api(archive, api_name="archive")
     return tab
+
+
+def choose(visitor: gr.OAuthToken | None, link: str, event: gr.SelectData) -> list[Any]:
+    """What is offered for the picture that was chosen."""
+    return chosen.choose(visitor, request_of_link(link), int(event.index))
 
 
 def draw_strips(visitor: gr.OAuthToken | None, link: str) -> list[str]:
@@ -409,7 +446,7 @@ def draw_strips(visitor: gr.OAuthToken | None, link: str) -> list[str]:
     with errors_shown():
         first = request_of_link(link).singles()[0]
         checkpoint = load_checkpoint(first.checkpoint, token)
-        names = visible_directions(checkpoint, first.checkpoint, token)
+        names = visible_directions(first.checkpoint, NUM_DIRECTIONS, token)
         own, edits = first.options_of(checkpoint.model), first.edits_of(checkpoint.model)
         moved = [
             first.with_options(own, edits.model_copy(update={"offsets": edits.offsets | {name: float(place)}}))
@@ -426,12 +463,6 @@ def draw_strips(visitor: gr.OAuthToken | None, link: str) -> list[str]:
         at = edits.offsets.get(name, 0.0)
         strips.append(sheet_html(shown, len(STRIP), STRIP.index(int(at)) if at in STRIP else None))
     return strips + [""] * (NUM_DIRECTIONS - len(strips))
-
-
-def visible_directions(checkpoint: Checkpoint, reference: str, token: str | None) -> list[str]:
-    """The names of the directions that have a slider, the strongest first; none of a model that is not moved."""
-    movable = Capability.LATENT in checkpoint.model.capabilities and checkpoint.modality.media == "image"
-    return strongest_directions(reference, NUM_DIRECTIONS, token) if movable else []
 
 
 def place_in_strip(event: gr.EventData) -> int:

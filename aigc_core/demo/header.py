@@ -36,6 +36,7 @@ def build() -> Masthead:
         step = gr.Dropdown([], label=text("Training step"), scale=2, min_width=130, elem_id="step", interactive=True)
         if "OAUTH_CLIENT_ID" in os.environ:
             gr.LoginButton(size="sm", scale=1, min_width=160)
+    gr.Markdown(text("Opening the model …"), elem_id="opening")
     return Masthead(model, step, reference)
 
 
@@ -57,6 +58,12 @@ def chosen(reference: str, token: str | None) -> list[Any]:
         gr.Dropdown(choices=choices, value=step, visible=len(choices) > 1),
         reference,
     ]
+
+
+def named(reference: str) -> list[Any]:
+    """Updates of model and step back to those of the reference, where another one could not be opened."""
+    opened = CheckpointReference.parse(reference)
+    return [gr.Dropdown(value=str(replace(opened, revision=""))), gr.Dropdown(value=opened.revision)]
 
 
 def reference_of(model: str | None, step: str | None) -> str:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from aigc_core.access import SHIPPED
 from aigc_core.checkpoint.layout import CONFIG_FILE
-from aigc_core.families.base import Condition, SamplerOptions
+from aigc_core.families.base import Capability, Condition, SamplerOptions
 from aigc_core.loading import load_checkpoint
 from aigc_core.sampling.edits import LatentEdits
 from aigc_core.sampling.request import SampleRequest
@@ -189,6 +189,13 @@ def strongest_directions(reference: str, number: int, token: str | None = None) 
 
     known = kept_directions(load_checkpoint(reference, token)) or _find_directions(reference, token)
     return known.strongest(number)
+
+
+def visible_directions(reference: str, number: int, token: str | None = None) -> list[str]:
+    """`strongest_directions` of a model whose samples are seen as they move: of images, with latents; else none."""
+    checkpoint = load_checkpoint(reference, token)
+    movable = Capability.LATENT in checkpoint.model.capabilities and checkpoint.modality.media == "image"
+    return strongest_directions(reference, number, token) if movable else []
 
 
 @on_gpu(lambda *_: DIRECTIONS_SECONDS)

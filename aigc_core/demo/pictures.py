@@ -261,7 +261,8 @@ def sheet_html(
             return f"<span>{html.escape(address)}</span>"
         return f'<img src="{html.escape(address)}" alt="{html.escape(title)}">'
 
-    cells = ['<span class="sheet-label"></span>', *map(label, top)] if top else []
+    corner = ['<span class="sheet-label"></span>'] if top and left else []
+    cells = [*corner, *map(label, top)]
     for index, (address, title) in enumerate(pictures):
         if left and index % columns == 0:
             cells.append(label(left[index // columns]))

@@ -5,6 +5,9 @@ from __future__ import annotations
 from gradio.themes.base import Base
 from gradio.themes.utils import colors, fonts, sizes
 
+from .dropped import DROPPED
+from .keyboard import KEYBOARD
+
 RED = colors.Color(
     "#fdf3f0", "#fbe3dd", "#f6c4b8", "#ee9c89", "#e5705a", "#d9482f", "#c53a23", "#a32e1b", "#822617", "#5f1d13",
     "#36100a",
@@ -112,6 +115,11 @@ CSS = """
 #header .form { flex: 0 1 600px !important; }
 button.dice { align-self: end; min-height: 42px; font-size: .95rem !important; font-weight: 500 !important; }
 
+#opening { display: none; }
+.opening #opening { display: block; position: fixed; top: 45%; left: 50%; transform: translateX(-50%); z-index: 50;
+  width: auto; padding: 12px 22px !important; border-radius: 4px; color: white; background: var(--neutral-800); }
+.opening #opening p { color: white; font-weight: 600; margin: 0; }
+.opening .tabs { opacity: .35; filter: grayscale(1); pointer-events: none; }
 .tab-container { border-bottom: 1px solid var(--border-color-primary); }
 .tab-container button { font-size: .95rem; padding: 10px 2px !important; margin-right: 24px; }
 #hidden-tabs { display: none; }
@@ -136,7 +144,19 @@ button.dice { align-self: end; min-height: 42px; font-size: .95rem !important; f
 .dark input[type=range] { --neutral-200: var(--neutral-700); }
 #images .thumbnail-item:hover { outline: 2px solid var(--color-accent); outline-offset: 1px; filter: none; }
 #images img, .sheet img, #nearest img, #about-samples img, .pixels img { image-rendering: pixelated; }
+#images .caption-label { display: none; }
+.captioned #images .caption-label { display: block; left: 0; right: 0; bottom: 0; margin: 0; max-width: 100%;
+  border: 0; border-radius: 0; font-size: .7rem; text-align: center; background: var(--background-fill-primary);
+  color: var(--body-text-color); opacity: .88; }
+#chosen-picture { padding: 10px 0; border-top: 1px solid var(--border-color-primary);
+  border-bottom: 1px solid var(--border-color-primary); }
+#derived .sheet button { max-width: 132px; width: 100%; justify-self: center; }
 #images .preview { background: var(--background-fill-primary); }
+
+.gradio-container :is(button, a, summary, input[type=checkbox], input[type=radio], input[type=range]):focus-visible,
+.gradio-container .thumbnail-item:focus-visible { outline: 2px solid var(--color-accent) !important;
+  outline-offset: 2px !important; }
+.gradio-container .tab-container button:focus-visible { outline-offset: -2px !important; }
 
 .sheet { display: grid; gap: 3px; align-items: center; }
 .sheet.strip { display: flex; flex-wrap: wrap; gap: 6px; }
@@ -230,11 +250,14 @@ button.dice { align-self: end; min-height: 42px; font-size: .95rem !important; f
 .charts figure:has(.line-1) span.line-0 { color: var(--color-accent); }
 .charts figure:has(.line-1) span.line-1 { color: var(--body-text-color-subdued); }
 
-#about-facts table { width: 100%; font-size: .92rem; border-collapse: collapse; }
-#about-facts table, #about-facts tr, #about-facts th, #about-facts td { border: 0; }
-#about-facts tr { border-bottom: 1px solid var(--border-color-primary); }
-#about-facts th, #about-facts td { padding: 7px 16px 7px 0; vertical-align: baseline; }
-#about-facts th { text-align: left; font-weight: 500; color: var(--body-text-color-subdued); white-space: nowrap; }
+#about-facts table, #findings table { width: 100%; font-size: .92rem; border-collapse: collapse; }
+#about-facts table, #about-facts tr, #about-facts th, #about-facts td,
+#findings table, #findings tr, #findings th, #findings td { border: 0; }
+#about-facts tr, #findings tr { border-bottom: 1px solid var(--border-color-primary); }
+#about-facts th, #about-facts td, #findings th, #findings td { padding: 7px 16px 7px 0; vertical-align: baseline; }
+#findings td { overflow-wrap: anywhere; }
+#about-facts th, #findings th { text-align: left; font-weight: 500; color: var(--body-text-color-subdued);
+  white-space: nowrap; }
 #about-facts td { font-variant-numeric: tabular-nums; }
 #about-facts .figures td:not(.caveat, [colspan]) { white-space: nowrap; }
 #about-facts .caveat { font-size: .8rem; color: var(--body-text-color-subdued); padding-right: 0; }
@@ -253,7 +276,7 @@ button.dice { align-self: end; min-height: 42px; font-size: .95rem !important; f
   #header .form { min-width: 0 !important; flex: 1 1 100% !important; }
   .gradio-container .wide > .stage.first { order: -1; }
   #header { gap: 12px; flex-wrap: wrap; }
-  .tab-container button { margin-right: 16px; font-size: .9rem; }
+  .tab-container button { margin-right: 8px; font-size: .85rem; }
   #images .grid-container { grid-template-columns: repeat(4, minmax(0, 1fr)) !important; }
   .gradio-container .direction, .gradio-container .direction > .styler { background: none; border: 0; overflow: visible;
   gap: 4px; }
@@ -270,7 +293,7 @@ button.dice { align-self: end; min-height: 42px; font-size: .95rem !important; f
 }
 """
 
-HEAD = f"<style>{CSS}</style>"
+HEAD = f"<style>{CSS}</style><script>{{{KEYBOARD}}}</script><script>{{{DROPPED}}}</script>"
 BRAND = """
 <svg viewBox="0 0 6 6" shape-rendering="crispEdges" aria-hidden="true"><rect width="6" height="6" fill="#d9482f"/>
 <path fill="#fbfaf7" d="M2 1h2v1h1v3h-1v-1h-2v1h-1v-3h1z"/><path fill="#d9482f" d="M2 2h2v1h-2z"/></svg>

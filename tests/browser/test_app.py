@@ -20,6 +20,7 @@ import torch
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import Browser, Page, expect
 
 import app
@@ -341,6 +342,12 @@ def first_image(page: Page) -> torch.Tensor:
         return torch.tensor(list(picture.convert("L").getdata()))
 
 
+def sheet_image(page: Page, sheet: str, index: int) -> torch.Tensor:
+    source = str(page.locator(f"{sheet} img").nth(index).get_attribute("src"))
+    with Image.open(io.BytesIO(b64decode(source.partition(",")[2]))) as picture:
+        return torch.tensor(list(picture.convert("L").getdata()))
+
+
 def test_a_slider_changes_the_image_and_the_link_brings_it_back(address: str, browser: Browser) -> None:
     page = opened(browser, address, f"?checkpoint={MODEL}&seed=11&count=2")
     before = first_image(page)
@@ -364,11 +371,10 @@ def test_pictures_beside_a_slider_show_where_its_direction_leads(address: str, b
     expect(page.locator("#strip-2 button[aria-pressed=true]")).to_have_attribute("title", f"{STRONGEST[1]} +0")
     checkpoint = Checkpoint.from_pretrained(ROOT / MODEL)
     for index, place in enumerate((-4, -2, 0, 2, 4)):
-        source = str(page.locator("#strip-2 img").nth(index).get_attribute("src"))
         expected = checkpoint.sample(seed=11, count=1, truncation=0.8, offsets={STRONGEST[1]: place}).images[0]
-        with Image.open(io.BytesIO(b64decode(source.partition(",")[2]))) as picture:
-            shown = torch.tensor(list(picture.getdata()))
+        shown = sheet_image(page, "#strip-2", index)
         assert (shown - torch.tensor(list(to_picture(expected).getdata()))).abs().max() <= 1
+    source = str(page.locator("#strip-2 img").last.get_attribute("src"))
     page.locator("#strip-2 button").last.click()
     page.wait_for_function(f"location.search.includes('offset.{STRONGEST[1]}=4')", timeout=60_000)
     expect(page.get_by_label(re.compile(f"{STRONGEST[1]}$")).first).to_have_value("4")
@@ -498,9 +504,90 @@ def test_a_model_from_the_hub_is_typed_in_and_one_that_is_none_is_told(address: 
     page.locator("#step input").click()
     expect(page.get_by_role("option", name="100")).to_be_visible()
     page.keyboard.press("Escape")
+    expect(model).to_have_value("ada/styles")
     model.fill("ada/notes")
     model.press("Enter")
     expect(page.locator(".toast-body")).to_contain_text("is not a checkpoint of AIGC Studio")
+    expect(model).to_have_value("ada/styles")
+
+
+def test_while_a_model_opens_the_old_one_is_greyed_under_a_sign(address: str, browser: Browser) -> None:
+    page = opened(browser, address, f"?checkpoint={MODEL}&seed=11&count=1")
+    expect(page.locator("#opening")).to_be_hidden()
+    page.evaluate(
+        """() => { window.signs = []; new MutationObserver(() => {
+          if (document.body.classList.contains('opening')) {
+            const sign = document.querySelector('#opening');
+            const grey = getComputedStyle(document.querySelector('.tabs')).filter;
+            window.signs.push([sign.innerText.trim(), sign.offsetHeight > 0, grey]);
+          }
+        }).observe(document.body, {attributeFilter: ['class']}); }"""
+    )
+    page.get_by_label("Model", exact=True).fill("checkpoints/mnist-mlp")
+    page.get_by_label("Model", exact=True).press("Enter")
+    page.wait_for_function("location.search.includes('mnist-mlp')")
+    expect(page.locator("#opening")).to_be_hidden()
+    assert page.evaluate("window.signs") == [["Opening the model …", True, "grayscale(1)"]]
+
+
+def test_a_chosen_picture_is_named_varied_compared_and_reused(address: str, browser: Browser) -> None:
+    page = opened(browser, address, f"?checkpoint={MODEL}&seed=11&count=16&labels=Bag,Sneaker")
+    expect(page.locator("#chosen-picture")).to_be_hidden()
+    page.locator("#images .thumbnail-item").nth(9).scroll_into_view_if_needed()
+    scrolled = page.evaluate("scrollY")
+    page.locator("#images .thumbnail-item").nth(9).click()
+    expect(page.locator("#chosen-caption")).to_have_text("Seed 20 · Sneaker")
+    assert page.evaluate("scrollY") == scrolled
+    checkpoint = Checkpoint.from_pretrained(ROOT / MODEL)
+    page.get_by_role("button", name="Variations around it").click()
+    expect(page.locator("#derived button")).to_have_count(12)
+    moved = checkpoint.sample(seed=20, labels="Sneaker", offsets={STRONGEST[0]: -1.5}).images[0]
+    assert (sheet_image(page, "#derived", 0) - torch.tensor(list(to_picture(moved).getdata()))).abs().max() <= 1
+    page.get_by_role("button", name="Compare over training").click()
+    expect(page.locator("#derived button")).to_have_count(3)
+    early = Checkpoint.from_pretrained(f"{ROOT / MODEL}@step-0007813").sample(seed=20, labels="Sneaker").images[0]
+    assert (sheet_image(page, "#derived", 0) - torch.tensor(list(to_picture(early).getdata()))).abs().max() <= 1
+    page.get_by_role("button", name="Use this seed").click()
+    page.wait_for_function("location.search.endsWith('&seed=20&count=16&labels=Sneaker')")
+    expect(page.locator("#chosen-picture")).to_be_hidden()
+
+
+def test_captions_are_shown_when_asked_for(address: str, browser: Browser) -> None:
+    page = opened(browser, address, f"?checkpoint={MODEL}&seed=11&count=2")
+    caption = page.locator("#images .caption-label").last
+    expect(caption).to_be_hidden()
+    page.get_by_label("Captions").check()
+    expect(caption).to_be_visible()
+    drawn = Checkpoint.from_pretrained(ROOT / MODEL).sample(seed=11, count=2)
+    name = drawn.checkpoint.config.class_name(int(drawn.labels[1].argmax()))
+    expect(caption).to_have_text(f"Seed 12 · {name}")
+
+
+def test_free_text_in_classes_is_a_class_or_a_mix(address: str, browser: Browser) -> None:
+    page = opened(browser, address, f"?checkpoint={MODEL}&seed=11&count=1")
+    classes = page.get_by_label("Classes")
+    for typed in ("Gown", "Bag:0.7+Coat:0.3"):
+        classes.fill(typed)
+        classes.press("Enter")
+    expect(page.locator(".toast-body")).to_contain_text("There is no class 'Gown'")
+    page.wait_for_function("location.search.includes('labels=Bag%3A0.7%2BCoat%3A0.3')")
+    expect(page.locator(".token")).to_have_count(1)
+
+
+def test_the_history_keeps_what_a_slider_was_let_go_at(address: str, browser: Browser) -> None:
+    page = opened(browser, address, f"?checkpoint={MODEL}&seed=11&count=1")
+    expect(page.locator("#history button")).to_have_count(1)
+    slider = page.locator(f"input[type=range][aria-label$='{STRONGEST[0]}']")
+    box = slider.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"], box["y"] + box["height"] / 2, steps=8)
+    page.mouse.up()
+    expect(page.locator("#history button").first).to_have_attribute("title", re.compile(f"{STRONGEST[0]}=4"))
+    expect(page.locator("#history button")).to_have_count(2)
+    slider.press("ArrowLeft")
+    expect(page.locator("#history button").first).to_have_attribute("title", re.compile(f"{STRONGEST[0]}=3.9"))
 
 
 def test_about_shows_the_figures_of_the_results_with_their_intervals(address: str, browser: Browser) -> None:
@@ -528,3 +615,51 @@ def test_a_phone_shows_everything_within_its_width_and_in_chinese(address: str, 
             page.locator("#search").click()
             expect(page.locator(".toast-body")).to_contain_text("请先上传")
         page.context.close()
+
+
+def test_the_tab_key_passes_menus_without_opening_them(address: str, browser: Browser) -> None:
+    page = opened(browser, address, f"?checkpoint={MODEL}&seed=11&count=2")
+    page.locator("body").press("Tab")
+    model = page.locator("#model input")
+    for _ in range(3):  # what comes before it, such as a link to sign in
+        if not model.evaluate("box => box === document.activeElement"):
+            page.keyboard.press("Tab")
+    expect(model).to_be_focused()
+    assert page.get_by_role("option").count() == 0
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("option", name="mnist-mlp")).to_be_visible()
+    page.keyboard.press("Escape")
+
+
+def test_a_dropped_file_brings_its_settings_back_and_inspect_says_what_it_is(
+    address: str, browser: Browser, tmp_path: Path
+) -> None:
+    checkpoint = Checkpoint.from_pretrained(ROOT / MODEL)
+    request = SampleRequest(checkpoint=MODEL, seed=23, labels="Bag", truncation=0.5)
+    sample(checkpoint, request).save(tmp_path / "made.png")
+    page = opened(browser, address, f"?checkpoint={MODEL}&seed=11&count=1&tab=about")
+    made = [*(tmp_path / "made.png").read_bytes()]
+    carried = page.evaluate_handle(
+        """bytes => { const carried = new DataTransfer();
+        carried.items.add(new File([new Uint8Array(bytes)], 'made.png', {type: 'image/png'})); return carried; }""",
+        made,
+    )
+    page.dispatch_event("#header", "drop", {"dataTransfer": carried})
+    page.wait_for_function("/seed=23&labels=Bag&truncation=0.5/.test(location.search)")
+    expect(page.get_by_role("tab", name="Generate")).to_have_attribute("aria-selected", "true")
+
+    with Image.open(tmp_path / "made.png") as picture:
+        picture.rotate(180).save(tmp_path / "foreign.png")
+        changed = PngInfo()
+        changed.add_itxt("XML:com.adobe.xmp", picture.info["xmp"].decode())
+        picture.rotate(180).save(tmp_path / "changed.png", pnginfo=changed)
+    page.get_by_role("tab", name="Inspect").click()
+    for name, finding in (
+        ("made", "Its request makes the same again."),
+        ("changed", "The pixels do not match"),
+        ("foreign", "There is no sign of it."),
+    ):
+        page.locator("#inspected input[type=file]").set_input_files(tmp_path / f"{name}.png")
+        expect(page.locator("#findings")).to_contain_text(finding)
+        page.locator("#inspected").get_by_label("Clear").click()
+        expect(page.locator("#findings table")).to_have_count(0)
