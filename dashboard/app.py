@@ -31,12 +31,17 @@ with st.sidebar:
             "- `owner/name`: a repository on the Hub with all its revisions, `owner/name@revision` one of them\n"
             "- `owner`: all that an owner has on the Hub\n"
             "- `collection:owner/name-id`, `tag:name`\n"
-            "- a local folder: a checkpoint or a run\n"
+            "- a local folder: a checkpoint, a run, or a folder of runs\n"
             "- what others made: an ONNX file, or a repository or folder with one or with a pipeline of diffusers\n"
             "- samples that others drew: a folder, zip or npz of images, a repository of them, `datasets/owner/name`"
         ),
     )
-    st.caption(t("A Hub id, an owner, `collection:…`, `tag:…` or a folder. Shipped checkpoints are always listed."))
+    st.caption(
+        t(
+            "A Hub id, an owner, `collection:…`, `tag:…` or a folder. Shipped checkpoints and runs in runs/ are always "
+            "there."
+        )
+    )
     if "OAUTH_CLIENT_ID" in os.environ:
         if st.user.get("is_logged_in"):
             name = st.user.get("preferred_username")

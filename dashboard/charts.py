@@ -165,6 +165,20 @@ def cost_plane(
     return figure
 
 
+def losses(name: str, seen: Sequence[int], values: Sequence[float]) -> go.Figure:
+    """What a training method measured of itself along a run."""
+    figure = chart(name.replace("_", " "), 220, hovermode="closest")
+    figure.add_scatter(
+        x=seen,
+        y=values,
+        mode="lines",
+        line={"color": colour(0), "width": 1.5},
+        hovertemplate="%{y:.4g}<br>%{x:,} " + t("samples seen") + "<extra></extra>",
+    )
+    figure.update_xaxes(nticks=6, tickformat="~s")
+    return figure
+
+
 def curve(name: str, seen: Sequence[int], figures: Sequence[Estimate], revisions: Sequence[str], at: str) -> go.Figure:
     """A figure along training with its band of 95 %; the revision `at` is marked. A point's customdata is its name."""
     figure = chart(title(name), 270, hovermode="closest", clickmode="event+select")

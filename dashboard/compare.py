@@ -71,6 +71,15 @@ def entry_of(name: str) -> Entry:
     return lines[name].entry
 
 
+def first_two() -> list[str]:
+    """What is compared until something is chosen: the two that rank first, of which neither is a copy of the other."""
+    seen: list[Result] = []
+    for line in lines.values():
+        if all(line.result.figures != other.figures for other in seen):
+            seen.append(line.result)
+    return [next(name for name, line in lines.items() if line.result is result) for result in seen[:2]]
+
+
 head(t("Compare"), t("Two checkpoints or more of one protocol: is the difference real, and what does it look like?"))
 found = entries()
 groups = {protocol_title(group[0][1].protocol): group for group in by_protocol(found).values()}
@@ -89,9 +98,9 @@ lines = {line.name: line for line in ranked(groups[chosen], by)}
 if st.session_state.setdefault("compared", chosen) != chosen:
     # Another protocol has other checkpoints: its first two are compared until some are chosen.
     st.session_state["compared"] = chosen
-    st.session_state["checkpoint"] = list(lines)[:2]
+    st.session_state["checkpoint"] = first_two()
 names = middle.multiselect(
-    t("Checkpoints"), list(lines), default=list(lines)[:2], key="checkpoint", bind="query-params", wrap=True
+    t("Checkpoints"), list(lines), default=first_two(), key="checkpoint", bind="query-params", wrap=True
 )
 st.caption(protocol_sentence(groups[chosen][0][1].protocol))
 if len(names) < 2:

@@ -14,6 +14,8 @@ from aigc_core.serving.leaderboard import labels
 from aigc_core.serving.queue import Job
 
 SAMPLE_COUNTS = (1_000, 2_000, 5_000, 10_000, 20_000, 50_000)
+MAX_PROPOSED = 10
+"""So many of one's own checkpoints without a result are chosen at first."""
 STATES = {
     "waiting": ":gray-badge[:material/hourglass_empty: {}]",
     "running": ":blue-badge[:material/autorenew: {}]",
@@ -94,7 +96,7 @@ def show_queue(named: dict[str, str]) -> None:
 head(
     t("Evaluate"),
     t(
-        "Measures a checkpoint in a process of its own: you may close this page meanwhile. One evaluation runs at a "
+        "Measures checkpoints in processes of their own: you may close this page meanwhile. One evaluation runs at a "
         "time on each GPU, or on this machine; the result appears on the leaderboard."
     ),
 )
@@ -105,7 +107,15 @@ if not found:
     st.stop()
 with st.form("evaluation"):
     cells = grid(4)
-    candidate = select(next(cells), t("Checkpoint"), list(named), "candidate", named)
+    unmeasured = [entry.reference for entry in found if not entry.ships and not entry.results]
+    candidates = next(cells).multiselect(
+        t("Checkpoints"),
+        list(named),
+        unmeasured[:MAX_PROPOSED] or list(named)[:1],
+        format_func=named.__getitem__,
+        key="candidate",
+        bind="query-params",
+    )
     counts = {count: f"{count:,}" for count in SAMPLE_COUNTS}
     default = SAMPLE_COUNTS.index(DEFAULT_NUM_SAMPLES)
     num_samples = select(next(cells), t("Number of samples"), SAMPLE_COUNTS, "samples", counts, default)
@@ -122,14 +132,15 @@ with st.form("evaluation"):
         None,
         key="extractor",
         bind="query-params",
-        placeholder=t("made for the data"),
+        placeholder=t("made for the data, or for photographs"),
     )
     if st.form_submit_button(t("Add to the queue"), type="primary", icon=":material/playlist_add:"):
-        try:
-            job = Job(candidate, num_samples, against or "", extractor or "", visitor_id())
-            evaluation_queue().add(job, visitor_token())
-            own_jobs().append(job)
-        except AIGCError as error:
-            st.warning(as_text(t(error.sentence)))
+        for candidate in candidates:
+            try:
+                job = Job(candidate, num_samples, against or "", extractor or "", visitor_id())
+                evaluation_queue().add(job, visitor_token())
+                own_jobs().append(job)
+            except AIGCError as error:
+                st.warning(as_text(t(error.sentence)))
 st.subheader(t("Queue"), anchor=False)
 show_queue(named)

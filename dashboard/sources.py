@@ -1,4 +1,5 @@
-"""The checkpoints a page shows: those that ship, those a Space was deployed with, and those the visitor added."""
+"""The checkpoints a page shows: the runs in `runs/`, those that ship, those that a Space was deployed with, and those
+that the visitor added."""
 
 import os
 from collections.abc import Collection, Sequence
@@ -9,7 +10,7 @@ import streamlit as st
 from language import t
 from page import as_text
 
-from aigc_core.serving.leaderboard import Entry, claimed, collect, shipped_sources
+from aigc_core.serving.leaderboard import Entry, claimed, collect, own_sources, shipped_sources
 from aigc_core.serving.queue import EvaluationQueue
 from aigc_core.serving.sources import SourceReader
 
@@ -40,9 +41,9 @@ def visitor_id() -> str | None:
 
 
 @st.cache_data(ttl=60, max_entries=1, show_spinner=False)
-def _read_shipped(evaluations: int) -> list[Entry]:
+def _read_local(evaluations: int) -> list[Entry]:
     """`evaluations`: how many have ended here, so that what they found is read at once."""
-    return collect(shipped_sources())
+    return collect([*own_sources(), *shipped_sources()])
 
 
 def _read_others(sources: Sequence[str]) -> dict[str, list[Entry] | None]:
@@ -68,7 +69,7 @@ def _named_sources() -> list[str]:
 
 def show_claims(references: Collection[str] | None = None) -> None:
     """A table of the figures that checkpoints claim, of those that cannot be used too; or of these references alone."""
-    found = chain(_read_shipped(_evaluations()), *filter(None, _read_others(_named_sources()).values()))
+    found = chain(_read_local(_evaluations()), *filter(None, _read_others(_named_sources()).values()))
     table = claimed([entry for entry in found if references is None or entry.reference in references])
     if not table:
         return
@@ -96,7 +97,7 @@ def entries() -> list[Entry]:
     """
     sources = _named_sources()
     with st.spinner(t("Reading checkpoints …")):
-        shipped, others = _read_shipped(_evaluations()), _read_others(sources)
+        shipped, others = _read_local(_evaluations()), _read_others(sources)
     if late := [source for source, brought in others.items() if brought is None]:
         _show_late(late)
         if "opened" not in st.session_state and set(st.query_params) - {"add", "lang", "sign_in", "find"}:

@@ -14,7 +14,7 @@ from aigc_core.checkpoint.reference import CheckpointReference
 from aigc_core.errors import AIGCError, Sentence
 from aigc_core.escaping import split_escaped, unescape
 from aigc_core.evaluation.comparison import compare, outcomes_by_judge
-from aigc_core.evaluation.results import FIGURES, Result, read_results
+from aigc_core.evaluation.results import FIGURES, Result, read_results, read_trials
 from aigc_core.hub.claims import find_claims
 from aigc_core.hub.resolve import resolve_reference
 from aigc_core.translation import environment_language, translate
@@ -123,7 +123,7 @@ def _group(name: str) -> list[dict[str, Result]]:
 
 
 def _results(reference: str, folder: Path) -> dict[str, Result]:
-    results = {result.protocol.id: result for result in read_results(folder)}
+    results = {result.protocol.id: result for result in read_results(folder) + read_trials(folder)}
     if not results:
         read_config(folder)  # first of all, it is to be a checkpoint
         raise AIGCError(

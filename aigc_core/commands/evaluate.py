@@ -31,7 +31,7 @@ from aigc_core.evaluation.evaluate import (
 from aigc_core.evaluation.progress import ProgressLines, print_figure, print_start
 from aigc_core.evaluation.published import conditions_of, published_match, published_protocols
 from aigc_core.evaluation.reference import Reference, split_reference
-from aigc_core.evaluation.results import ENOUGH_IMAGES, FEW_IMAGES, FIGURES, NOT_MEASURED, Result
+from aigc_core.evaluation.results import ENOUGH_IMAGES, FEW_IMAGES, FIGURES, NOT_MEASURED, Result, is_trial
 from aigc_core.evaluation.sample_set import SampleSet
 from aigc_core.hub.card import write_card
 from aigc_core.hub.client import SamplesAlone
@@ -162,6 +162,11 @@ def _evaluate(name: str, arguments: Namespace, references: References) -> None:
             results.append(result)
     for result in results:
         _print(name, result, arguments)
+    if checkpoint.path is not None and is_trial(results[0].protocol, checkpoint.path):
+        warnings.warn(
+            Sentence("So few samples are a trial: it is kept apart, for `compare` alone, and in no table or card."),
+            stacklevel=1,
+        )
     if checkpoint.path is not None and follows_default(results[0].protocol, checkpoint.config):
         try:
             write_card(checkpoint.path)

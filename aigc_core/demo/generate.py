@@ -73,6 +73,7 @@ FOLLOW = """request => {
   for (const kept of ['centre', 'x', 'y', 'reach', 'blend', 'blend_seed', 'blend_layer', '__theme', '__lang'])
     if (here.has(kept)) url.searchParams.set(kept, here.get(kept));
   history.replaceState(null, '', url);
+  for (const own of ['__theme', '__lang']) url.searchParams.delete(own);  // the sender's, and no part of what was made
   return url.href;
 }"""
 CAPTION = "shown => document.body.classList.toggle('captioned', shown)"

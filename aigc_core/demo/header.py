@@ -31,7 +31,13 @@ def build() -> Masthead:
     with gr.Row(elem_id="header"):
         gr.HTML(f"{BRAND}<h1>AIGC Studio</h1>", elem_id="brand", scale=6, min_width=220)
         model = gr.Dropdown(
-            model_choices(), label=text("Model"), allow_custom_value=True, scale=3, min_width=200, elem_id="model"
+            model_choices(),
+            label=text("Model"),
+            info=text("or type owner/name of one on the Hub"),
+            allow_custom_value=True,
+            scale=3,
+            min_width=200,
+            elem_id="model",
         )
         step = gr.Dropdown([], label=text("Training step"), scale=2, min_width=130, elem_id="step", interactive=True)
         if "OAUTH_CLIENT_ID" in os.environ:

@@ -67,8 +67,10 @@ from .results import (
     Neighbour,
     Protocol,
     Result,
+    is_trial,
     neighbours_path,
     read_results,
+    read_trials,
     write_result,
 )
 from .sample_set import SampleSet
@@ -262,7 +264,7 @@ def _keep(result: Result, folder: Path, picture: Tensor | None = None) -> None:
     """Write a result and the picture uint8 [C, H, W] of its neighbours, or warn: a full disk costs no figures."""
     try:
         write_result(result, folder)
-        if picture is not None:
+        if picture is not None and not is_trial(result.protocol, folder):
             with atomic_write(neighbours_path(result, folder)) as unfinished:
                 to_picture(picture).save(unfinished)
     except AIGCError as error:
@@ -297,7 +299,7 @@ def _earlier(checkpoint: StoredCheckpoint, protocol: Protocol) -> Result | None:
     if checkpoint.path is None:
         return None
     try:
-        results = read_results(checkpoint.path)
+        results = read_results(checkpoint.path) + read_trials(checkpoint.path)
     except (AIGCError, OSError):
         return None
     now = protocol, checkpoint.config.step, checkpoint.config.images_seen

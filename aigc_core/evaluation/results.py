@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
+from aigc_core.access import SHIPPED
 from aigc_core.checkpoint.layout import RESULTS_FOLDER
 from aigc_core.config import Config, read_config_file
 from aigc_core.errors import Sentence
@@ -26,6 +27,7 @@ from aigc_core.metrics.neighbours import MIN_IMAGES
 
 SAMPLING_SEED = 1_000_000
 """Where evaluation's seeds start, away from those people look at."""
+TRIALS = "trials"
 ENOUGH_IMAGES = 1000
 """Fewer real images bias figures in ways that their intervals do not hold."""
 FEW_IMAGES = Sentence("With few images intervals are wide, and few real ones bias FID upwards beyond its interval.")
@@ -145,9 +147,17 @@ def neighbours_path(result: Result, folder: Path) -> Path:
     return folder / RESULTS_FOLDER / f"{result.protocol.id}-neighbours.png"
 
 
+def is_trial(protocol: Protocol, folder: Path) -> bool:
+    """Whether a result of a model that ships is kept apart: one of few samples, as nobody measured it before."""
+    few = bool(protocol.extractor) and protocol.num_samples < ENOUGH_IMAGES
+    measured = (folder / RESULTS_FOLDER / f"{protocol.id}.json").is_file()
+    return few and not measured and folder.resolve().is_relative_to(SHIPPED)
+
+
 def write_result(result: Result, folder: Path) -> Path:
-    """Write a result into a checkpoint's `eval/`, named by its protocol; returns the file."""
-    target = folder / RESULTS_FOLDER / f"{result.protocol.id}.json"
+    """Write a result into a checkpoint's `eval/`, or into `eval/trials/`, named by its protocol; returns the file."""
+    kept_in = folder / RESULTS_FOLDER
+    target = (kept_in / TRIALS if is_trial(result.protocol, folder) else kept_in) / f"{result.protocol.id}.json"
     text = json.dumps(result.model_dump(mode="json"), indent=2)
     lists_on_one_line = re.sub(r"\[[^][{}]*\]", lambda found: " ".join(found.group().split()), text)
     with atomic_write(target) as unfinished:
@@ -160,7 +170,16 @@ def read_results(folder: Path) -> list[Result]:
 
     Raises AIGCError for a damaged one.
     """
-    paths = sorted((folder / RESULTS_FOLDER).glob("*.json"))
+    return _read(folder / RESULTS_FOLDER)
+
+
+def read_trials(folder: Path) -> list[Result]:
+    """The same of the results of few samples of a model that ships, which are in no table and in no card."""
+    return _read(folder / RESULTS_FOLDER / TRIALS)
+
+
+def _read(folder: Path) -> list[Result]:
+    paths = sorted(folder.glob("*.json"))
     results = [read_config_file(Result, path, Sentence("evaluate the checkpoint again")) for path in paths]
     return sorted(results, key=lambda result: is_second_judge(result.protocol.extractor))
 

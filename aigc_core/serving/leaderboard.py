@@ -25,7 +25,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from aigc_core.access import SHIPPED, check_reference
+from aigc_core.access import SHIPPED, check_reference, is_public
 from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.checkpoint.folder import read_config, seed_folders, step_folders
 from aigc_core.checkpoint.layout import CONFIG_FILE, WEIGHTS_FILE
@@ -43,6 +43,8 @@ from aigc_core.hub.resolve import folder_asked_for_too, resolve_reference
 from aigc_core.hub.samples import listed_samples, local_samples
 from aigc_core.metrics.estimate import Estimate
 
+RUNS = Path("runs")
+"""Where the README and the app put trainings."""
 MAX_REPOSITORIES = 100
 """What one owner, collection or tag may bring, newest first."""
 
@@ -74,6 +76,11 @@ class Entry:
         return str(replace(CheckpointReference.parse(self.reference), revision=""))
 
     @property
+    def ships(self) -> bool:
+        """Whether it is one of those that ship with the project."""
+        return self.folder is not None and self.folder.resolve().is_relative_to(SHIPPED)
+
+    @property
     def revision(self) -> str:
         """The revision that the reference names; "main" if it names none."""
         return CheckpointReference.parse(self.reference).revision or MAIN
@@ -83,6 +90,17 @@ def shipped_sources(folder: Path = SHIPPED) -> list[str]:
     """The models in a folder of checkpoints."""
     models = sorted(folder.iterdir()) if folder.is_dir() else []
     return [str(model) for model in models if (model / CONFIG_FILE).is_file()]
+
+
+def own_sources(folder: Path = RUNS) -> list[str]:
+    """The runs in a folder; none where strangers use the process."""
+    return [] if is_public() or not folder.is_dir() else [str(model) for model in _models_in(folder)]
+
+
+def _models_in(folder: Path) -> list[Path]:
+    """The checkpoints and runs that lie directly in a folder."""
+    inside = (path for path in sorted(folder.iterdir()) if path.is_dir())
+    return [path for path in inside if (path / CONFIG_FILE).is_file() or step_folders(path)]
 
 
 def collect(sources: Iterable[str], token: str | None = None) -> list[Entry]:
@@ -134,6 +152,8 @@ def _read_folder(location: str, folder: Path) -> list[Entry]:
     if seeds := seed_folders(folder):
         return [entry for seed in seeds for entry in _read_folder(str(Path(location) / seed.name), seed)]
     steps = [_read_local(CheckpointReference(location, step.name), step) for step in step_folders(folder)]
+    if not steps and not (folder / CONFIG_FILE).exists() and (models := _models_in(folder)):
+        return [entry for model in models for entry in _read_folder(f"{location.rstrip('/')}/{model.name}", model)]
     if steps and not (folder / CONFIG_FILE).exists():
         return steps
     return [_with_claims(_read_local(CheckpointReference(location), folder)), *steps]
@@ -232,12 +252,13 @@ def claimed(entries: Iterable[Entry]) -> list[dict[str, object]]:
 
 
 def by_protocol(entries: list[Entry]) -> dict[str, list[tuple[Entry, Result]]]:
-    """Entries grouped by protocol id, the largest group first: only what is inside a group may be ranked."""
+    """Entries grouped by protocol id: only what is inside a group may be ranked. Groups with a checkpoint that does not
+    ship come first, and of those the largest."""
     groups: dict[str, list[tuple[Entry, Result]]] = {}
     for entry in entries:
         for result in entry.results:
             groups.setdefault(result.protocol.id, []).append((entry, result))
-    return dict(sorted(groups.items(), key=lambda group: -len(group[1])))
+    return dict(sorted(groups.items(), key=lambda group: (all(entry.ships for entry, _ in group[1]), -len(group[1]))))
 
 
 @dataclass(frozen=True)

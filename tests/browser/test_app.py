@@ -384,7 +384,7 @@ def test_pictures_beside_a_slider_show_where_its_direction_leads(address: str, b
 
 def test_an_old_link_opens_beside_what_others_added_to_it(address: str, browser: Browser) -> None:
     old = f"checkpoint={MODEL}&seed=40&count=16&labels=Sneaker&truncation=0.7&offset.pca0=2&tab=generate"
-    page = opened(browser, address, f"?utm_source=letter&{old}&fbclid=x")
+    page = opened(browser, address, f"?utm_source=letter&{old}&fbclid=x&__theme=dark")
     expected = Checkpoint.from_pretrained(ROOT / MODEL).sample(
         seed=40, count=1, labels="Sneaker", truncation=0.7, offsets={"pca0": 2}
     )
@@ -392,6 +392,8 @@ def test_an_old_link_opens_beside_what_others_added_to_it(address: str, browser:
     expect(page.locator("#images img")).to_have_count(16)
     expect(page.locator(".toast-body")).to_have_count(0)
     assert "truncation=0.7" in page.url and "offset.pca0=2" in page.url and "letter" not in page.url
+    link = page.locator("#link textarea").input_value()
+    assert "__theme=dark" in page.url and "truncation=0.7" in link and "__theme" not in link
 
 
 def test_all_images_are_downloaded_as_a_zip_that_is_made_when_asked_for(

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 from aigc_core.evaluation.results import Protocol, Result, read_results, write_result
 from aigc_core.hub.client import push
 from aigc_core.metrics.estimate import Estimate
+from aigc_core.training.timeline import Measurement
 from tests.local_hub import LocalHub
 from tests.toy_models import sounds_checkpoint, toy_checkpoint
 from tests.toy_results import evaluated_run
@@ -86,6 +88,49 @@ def test_a_silent_source_holds_nothing_up(local_hub: LocalHub, tmp_path: Path) -
     assert waiting.multiselect(key="figures").value == ["fid"]
 
 
+def test_ones_own_runs_are_found_come_first_and_show_their_losses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, fids in (("one", [3.0, 2.0]), ("two", [4.0])):
+        run = evaluated_run(tmp_path / "runs" / name, fids)
+        (run / "timeline").mkdir()
+        lines = [
+            Measurement(step=step, samples_seen=8 * step, seconds=step, progress=0, values={"generator_loss": step})
+            for step in (1, 2)
+        ]
+        (run / "timeline" / "measurements.jsonl").write_text("".join(f"{one.model_dump_json()}\n" for one in lines))
+    for path in tmp_path.glob("runs/two/*/eval/*.json"):
+        path.unlink()
+    monkeypatch.chdir(tmp_path)
+    st.cache_data.clear()
+    assert next(iter(shown(open_dashboard()))) == "runs/one@step-0000002 runs/one@step-0000001"
+    page = open_dashboard("training")
+    models = page.selectbox(key="model")
+    assert {option.partition(" ")[0] for option in models.options} >= {"runs/one", "runs/two"}
+    for model in ("runs/two", next(option for option in models.options if option.startswith("runs/one"))):
+        models.set_value(model).run()
+        assert not page.exception and "Measured while training" in [text.value for text in page.subheader]
+    assert open_dashboard("evaluate").multiselect(key="candidate").value == ["runs/two@step-0000001"]
+    monkeypatch.setenv("SPACE_ID", "ada/space")
+    st.cache_data.clear()
+    assert not any("runs/" in name for name in shown(open_dashboard()))
+    monkeypatch.delenv("SPACE_ID")
+    monkeypatch.chdir(ROOT)
+    st.cache_data.clear()
+    found = open_dashboard(add=str(tmp_path / "runs"))
+    assert next(iter(shown(found))).count("one@step") == 2
+
+
+def test_a_copy_is_not_compared_with_what_it_is_a_copy_of(tmp_path: Path) -> None:
+    original = evaluated_run(tmp_path / "original", [3.0])
+    shutil.copytree(original, tmp_path / "copy")
+    page = open_dashboard(
+        "compare", add=[str(original), str(tmp_path / "copy"), str(evaluated_run(tmp_path / "worse", [5.0]))]
+    )
+    first, second = page.multiselect(key="checkpoint").value
+    assert first.partition("@")[0] in ("copy", "original") and second == "worse@step-0000001"
+
+
 def test_a_link_filters_the_leaderboard(tmp_path: Path) -> None:
     run = evaluated_run(tmp_path / "run", [3.0, 2.0])
     evaluated_run(tmp_path / "other", [1.0], "mlp")
@@ -130,7 +175,7 @@ def test_a_checkpoint_is_the_same_on_every_page_though_others_share_its_name(tmp
     audited = page.selectbox(key="audited")
     audited.set_value(next(option for option in audited.options if option.startswith("same@"))).run()
     next(button for button in page.button if button.label == "Evaluate it here").click().run()
-    assert page.selectbox(key="candidate").value == f"{run}@step-0000001"
+    assert page.multiselect(key="candidate").value == [f"{run}@step-0000001"]
 
 
 def test_a_name_is_found_in_either_form_of_its_letters(tmp_path: Path) -> None:
@@ -162,7 +207,7 @@ def test_what_could_not_be_audited_is_said() -> None:
 def test_an_evaluation_from_the_page_ends_on_the_leaderboard(digits_folder: Path, tmp_path: Path) -> None:
     mine = toy_checkpoint().save_pretrained(tmp_path / "mine")
     page = open_dashboard("evaluate", add=str(mine))
-    page.selectbox(key="candidate").set_value(str(mine))
+    page.multiselect(key="candidate").set_value([str(mine)])
     page.selectbox(key="samples").set_value(1000)
     page.selectbox(key="extractor").set_value("mnist-classifier")
     page.text_input(key="against").set_value(str(digits_folder))
@@ -179,7 +224,7 @@ def test_an_evaluation_from_the_page_ends_on_the_leaderboard(digits_folder: Path
 def test_an_evaluation_from_the_page_says_what_went_wrong(tmp_path: Path) -> None:
     toy_checkpoint().save_pretrained(tmp_path / "mine")
     page = open_dashboard("evaluate", add=str(tmp_path / "mine"))
-    page.selectbox(key="candidate").set_value(str(tmp_path / "mine"))
+    page.multiselect(key="candidate").set_value([str(tmp_path / "mine")])
     page.text_input(key="against").set_value("nowhere")
     page.button(key="FormSubmitter:evaluation-Add to the queue").click().run()
     assert not page.exception
@@ -226,9 +271,9 @@ def test_samples_of_another_kind_are_shown(tmp_path: Path) -> None:
 
 def test_sounds_are_shown_with_players_and_spectrograms(tmp_path: Path) -> None:
     protocol = Protocol(dataset="none", dataset_hash="0", num_reference=100, num_samples=100, modality="audio")
-    for name in ("first", "second"):
+    for name, kid in (("first", 1.0), ("second", 2.0)):
         sounds_checkpoint().save_pretrained(tmp_path / name)
-        figures = {"kid": Estimate(value=1.0, low=0.9, high=1.1)}
+        figures = {"kid": Estimate(value=kid, low=kid - 0.1, high=kid + 0.1)}
         write_result(Result(protocol=protocol, figures=figures), tmp_path / name)
     page = open_dashboard("compare", add=[str(tmp_path / "first"), str(tmp_path / "second")])
     box = page.selectbox(key="protocol")

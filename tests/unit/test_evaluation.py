@@ -23,7 +23,7 @@ from aigc_core.data.datasets import load_dataset
 from aigc_core.data.sounds import Sounds, prepared, store_sounds
 from aigc_core.evaluation.evaluate import evaluate, load_reference, sample_features
 from aigc_core.evaluation.reference import split_reference
-from aigc_core.evaluation.results import FIGURES, neighbours_path, read_results
+from aigc_core.evaluation.results import FIGURES, neighbours_path, read_results, read_trials, write_result
 from aigc_core.families.base import Condition, families
 from aigc_core.families.gan.networks import ImageShape, build_generator
 from aigc_core.metrics.extractors import Extractor, load_extractor
@@ -31,6 +31,7 @@ from aigc_core.metrics.neighbours import MIN_IMAGES
 from aigc_core.modalities.audio import AudioModality
 from aigc_core.modalities.image import ImageModality
 from aigc_core.pipeline import Checkpoint
+from tests.toy_results import toy_result
 
 ROOT = Path(__file__).parents[2]
 GREY = ImageModality(channels=1, resolution=28)
@@ -339,6 +340,20 @@ def test_any_folder_against_any_folder(tmp_path: Path, capsys: pytest.CaptureFix
         assert main(["compare", str(same), name]) == 2
         said = capsys.readouterr().err
         assert f"'{name}'" in said and sentence in said and said.count("\n") == 1
+
+
+def test_trials_of_what_ships_are_kept_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from aigc_core.evaluation import results
+
+    few, many = toy_result(3.0, num_samples=500), toy_result(2.0, num_samples=10_000)
+    for folder in ("ships", "mine"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.setattr(results, "SHIPPED", tmp_path / "ships")
+    for folder in ("ships", "mine"):
+        for result in (few, many):
+            write_result(result, tmp_path / folder)
+    assert read_results(tmp_path / "ships") == [many] and read_trials(tmp_path / "ships") == [few]
+    assert len(read_results(tmp_path / "mine")) == 2 and not read_trials(tmp_path / "mine")
 
 
 def test_what_compare_suggests_works_for_ones_own_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
