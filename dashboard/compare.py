@@ -17,6 +17,7 @@ from page import (
     seed_input,
     select,
 )
+from pictures import show_overlaid
 from recipes import compare_recipes, warn_of_single_runs
 from samples import show_samples
 from sources import entries, show_claims
@@ -215,3 +216,4 @@ grids = grid(min(len(names), 4))
 for number, name in enumerate(names):
     with next(grids):
         show_samples(lines[name].entry, range(seed, seed + 24), 6, f"{LETTERS[number % 26]} {name}")
+show_overlaid((lines[names[0]].entry, lines[names[1]].entry), (names[0], names[1]), range(seed, seed + 24))

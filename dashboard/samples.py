@@ -67,6 +67,11 @@ def _spectrograms(reference: str, folder: str, seeds: tuple[int, ...], _token: s
     return [to_picture(picture) for picture in enlarge(checkpoint.modality.pictures(stored), SPECTROGRAM_SIDE)]
 
 
+def sample_grid(entry: Entry, seeds: Sequence[int], columns: int) -> Image.Image:
+    """A grid of a checkpoint's images of these seeds. Raises AIGCError where they cannot be drawn."""
+    return _image_grid(entry.reference, str(entry.folder), tuple(seeds), columns, visitor_token())
+
+
 def show_samples(entry: Entry, seeds: Sequence[int], columns: int, caption: str) -> None:
     """A checkpoint's samples of these seeds, or the sentence why there are none. Images stand in so many columns."""
     with st.spinner(t("Sampling …")):

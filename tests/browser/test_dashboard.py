@@ -147,10 +147,10 @@ def test_a_link_brings_the_comparison_to_another_browser(address: str, browser: 
     page.keyboard.press("Escape")
     verdict = "ada/alpha 优于 ada/gamma：FID 2.00 ± 0.10 对 7.00 ± 0.10"
     expect(page.locator("p", has_text=verdict)).to_be_visible()
-    expect(page.locator("[data-testid=stImage] img")).to_have_count(3)
+    expect(page.locator("[data-testid=stImage] img")).to_have_count(4)
     other = visit(browser, page.url)
     expect(other.locator("p", has_text=verdict)).to_be_visible()
-    expect(other.locator("[data-testid=stImage] img")).to_have_count(3)
+    expect(other.locator("[data-testid=stImage] img")).to_have_count(4)
     words = "[data-testid=stMain] p"
     assert other.locator(words).all_inner_texts() == page.locator(words).all_inner_texts()
     plot = other.locator(".js-plotly-plot").first

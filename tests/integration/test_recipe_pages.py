@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy
 import pytest
+from PIL import Image
 from scipy import stats
 
 from aigc_core.checkpoint.folder import read_config
@@ -13,7 +14,7 @@ from aigc_core.hub.client import pull, push
 from aigc_core.serving.leaderboard import as_latex, by_protocol, collect, ranked
 from aigc_core.serving.recipes import known_spread, ranked_recipes, recipe_groups, recipe_records
 from aigc_core.serving.tables import as_markdown
-from tests.integration.test_dashboard import open_dashboard
+from tests.integration.test_dashboard import ROOT, open_dashboard
 from tests.local_hub import LocalHub
 from tests.toy_results import evaluated_recipe, evaluated_run
 
@@ -97,3 +98,24 @@ def test_the_pages_show_recipes(recipes: list[str]) -> None:
     page.multiselect(key="runs_b").set_value([f"poor/seed-{seed}@step-0000001" for seed in (1, 2, 3)]).run()
     assert any("is better than" in text.value and "over 3 training" in text.value for text in page.markdown)
     assert not page.exception
+
+
+def test_two_grids_are_laid_over_each_other(recipes: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "dashboard")
+    from pictures import difference, wiped
+
+    draw = numpy.random.default_rng(0)
+    a, b = (draw.integers(0, 256, (4, 10, 3), dtype=numpy.uint8) for _ in range(2))
+    pair = Image.fromarray(a), Image.fromarray(b)
+    assert numpy.array_equal(numpy.asarray(wiped(*pair, 0.3)), numpy.concatenate([a[:, :3], b[:, 3:]], axis=1))
+    shown, mean = difference(*pair)
+    apart = numpy.abs(a.astype(int) - b).max(axis=2)
+    assert mean == pytest.approx(apart.mean()) and numpy.asarray(shown).max() == 255
+    assert (numpy.asarray(shown) == 255).sum() == (apart == apart.max()).sum()
+
+    page = open_dashboard("compare", add=recipes)
+    box = page.selectbox(key="protocol")
+    box.set_value(next(option for option in box.options if option.startswith("toy"))).run()
+    for way in ("Slider", "Flicker", "Difference"):
+        page.selectbox(key="overlaid").set_value(way.lower()).run()
+        assert len(page.get("image")) == 3 and not page.exception and not page.warning
