@@ -113,7 +113,10 @@ def variations(visitor: gr.OAuthToken | None, canonical: str) -> tuple[str, Requ
             for step in (-STEP, STEP)
             for name in visible_directions(single.checkpoint, DIRECTIONS, token)
         }
-        edited = [LatentEdits(**(edits.model_dump() | {"offsets": offsets})) for offsets in steps.values()]
+        edited = [
+            LatentEdits(offsets=offsets, mix_seed=edits.mix_seed, mix_layer=edits.mix_layer)
+            for offsets in steps.values()
+        ]
         requests = [single.with_options(own, moved).canonical() for moved in edited]
         return _sheet(requests, list(steps), token), requests
 
