@@ -23,7 +23,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def running_browser() -> Iterator[Browser]:
     """One Chromium for the tests of a file."""
     with chromium() as found:
         yield found
+
+
+@pytest.fixture
+def browser(running_browser: Browser) -> Iterator[Browser]:
+    """The same without the pages of other tests, which would keep the processor busy."""
+    yield running_browser
+    for context in running_browser.contexts:
+        context.close()
