@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # loaded when they are first needed, so that opening a checkp
     from .sampling.sample import Samples
     from .training.recipe import TrainingConfig
 
-PREVIEW_ROWS = 8
+PREVIEW_COLUMNS = 8
 MAX_CLASS_COLUMNS = 16
 
 
@@ -79,7 +79,7 @@ def train(
 
 
 def write_preview(checkpoint: StoredCheckpoint, folder: Path) -> str | None:
-    """Write samples of the same seeds at every checkpoint, 64 or so; one class a column where there are few enough.
+    """Write samples of the same seeds at every checkpoint, 64 images or so; one class a column where there are few.
 
     Returns a warning if they are all alike, or wrong in another way that their kind knows.
     """
@@ -88,11 +88,11 @@ def write_preview(checkpoint: StoredCheckpoint, folder: Path) -> str | None:
     from .sampling.sample import sample
 
     config, modality = checkpoint.config, checkpoint.modality
-    columns, entries = PREVIEW_ROWS, []
+    columns, rows, entries = PREVIEW_COLUMNS, modality.preview_rows, []
     if 2 <= config.num_classes <= MAX_CLASS_COLUMNS:
-        columns = config.num_classes * max(1, PREVIEW_ROWS // config.num_classes)
+        columns = config.num_classes * max(1, PREVIEW_COLUMNS // config.num_classes)
         entries = class_entries(config.class_names, config.num_classes)
-    request = SampleRequest(seed=0, count=columns * PREVIEW_ROWS, labels=join_entries(entries))
+    request = SampleRequest(seed=0, count=columns * rows, labels=join_entries(entries))
     stored = sample(checkpoint, request).stored
     statement = Statement(request.canonical(), checkpoint.weights_sha256)
     modality.write(folder / modality.preview_file, stored, statement, columns)

@@ -97,13 +97,14 @@ class Sampled:
     """N samples as an extractor sees them: features float32 [N, F], logits float32 [N, K], labels float32 [N, classes].
 
     `labels` are what was asked for. `paths` takes the features at both ends of short steps through the latents, [P, F]
-    each, if the samples come from a generator.
+    each, if the samples come from a generator. `seconds`: what drawing them took, if it was measured.
     """
 
     features: Tensor
     logits: Tensor
     labels: Tensor
     paths: Callable[[], tuple[Tensor, Tensor]] | None = None
+    seconds: float | None = None
 
 
 def evaluate(
@@ -182,6 +183,7 @@ def evaluate(
         step=checkpoint.config.step,
         images_seen=checkpoint.config.images_seen,
         seconds=round(time.perf_counter() - started, 2),
+        seconds_per_sample=None if sampled.seconds is None else float(f"{sampled.seconds / num_samples:.3g}"),
         device=str(checkpoint.model.device),
         versions=VERSIONS,
     )
@@ -399,9 +401,16 @@ def sample_features(
         names = [f"{key}/{seeds.start}-{len(seeds)}" for key in keys]
 
         def extract(seeds: range = seeds, names: list[str] = names) -> dict[str, Tensor]:
-            batches = [[each.extract(images) for each in extractors] for images in _drawn(checkpoint, seeds)]
+            batches, seconds, began = [], 0.0, time.perf_counter()
+            for images in _drawn(checkpoint, seeds):
+                if images.is_cuda:
+                    torch.cuda.synchronize(images.device)  # or drawing would be counted as looking
+                seconds += time.perf_counter() - began
+                batches.append([each.extract(images) for each in extractors])
+                began = time.perf_counter()
             seen = [
                 {name: torch.cat(part) for name, part in zip(("features", "logits"), zip(*parts))}
+                | {"seconds": torch.tensor(seconds)}
                 for parts in zip(*batches)
             ]
             for name, tensors in zip(names[1:], seen[1:]):
@@ -416,6 +425,7 @@ def sample_features(
         torch.cat([chunk["logits"] for chunk in chunks]),
         condition.classes,
         lambda: _paths(checkpoint, extractor),
+        sum(chunk["seconds"].item() for chunk in chunks) if all("seconds" in chunk for chunk in chunks) else None,
     )
 
 

@@ -105,8 +105,8 @@ class Result(Config):
     values. `min_samples`: how many samples each of the others needs that were asked for and not measured, because there
     are too few. `real_figures`: some of them as real samples of the reference have them, as many as there are samples.
     `classes`: those of the reference, by name. `neighbours`: the samples that most resemble training
-    images, worst first. `seconds` is what the evaluation took, `seconds_per_sample` what drawing did; None where the
-    samples' features were in the cache.
+    images, worst first. `seconds` is what the evaluation took, `seconds_per_sample` what drawing a sample took on
+    that device, also where the features of the samples were in the cache; None where it is not known.
     """
 
     protocol: Protocol

@@ -31,8 +31,8 @@ class Modality(Config):
     is or sounds like. `is_played`: whether a sample takes its time, and is heard rather than looked at. `suffixes`: of
     the files it may write that say by what request they were made. `archives` and `movies`: of those for many samples
     as data (`write_archive`) and for a way from sample to sample (`write_movie`), which do not say it. `preview_file`:
-    what a checkpoint keeps to show itself by. `hub_task`: the Hub's task for models of such samples
-    (https://huggingface.co/docs/hub/models-tasks).
+    what a checkpoint keeps to show itself by, `preview_rows` samples of each class or column. `hub_task`: the Hub's
+    task for models of such samples (https://huggingface.co/docs/hub/models-tasks).
     """
 
     name: ClassVar[str]
@@ -45,6 +45,7 @@ class Modality(Config):
     archives: ClassVar[tuple[str, ...]] = ()
     movies: ClassVar[tuple[str, ...]] = ()
     preview_file: ClassVar[str]
+    preview_rows: ClassVar[int] = 8
 
     @property
     def file_suffix(self) -> str:

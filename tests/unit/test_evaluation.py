@@ -107,6 +107,8 @@ def test_figures_that_are_not_asked_for_again_stay(tmp_path: Path, capsys: pytes
     (second,) = read_results(tmp_path / "model")
     assert list(second.figures) == ["fid", "is", "memorisation"] and second.neighbours == first.neighbours
     assert second.figures["fid"] == first.figures["fid"]
+    assert 0 < first.seconds_per_sample < first.seconds / 600  # of drawing alone
+    assert second.seconds_per_sample == first.seconds_per_sample  # nothing was drawn again
 
 
 def test_any_pair_of_metrics_is_measured_or_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -57,6 +57,7 @@ class AudioModality(Modality):
     hub_task: ClassVar[str] = "text-to-audio"
     suffixes: ClassVar[tuple[str, ...]] = (".wav", ".flac")
     preview_file: ClassVar[str] = "samples.flac"
+    preview_rows: ClassVar[int] = 2  # they are heard one after another
     bands: Literal[32, 64, 128]
     frames: Literal[32, 64, 128]
 
