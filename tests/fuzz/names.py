@@ -148,7 +148,7 @@ class Names(Target):
         assert torch.equal(samples.labels, torch.eye(3)), "not its class"
         samples.save(room / "samples.png")
         with contextlib.redirect_stdout(io.StringIO()):
-            assert inspect.run(Namespace(file=str(room / "samples.png"), checkpoint=None)) == 0
+            assert inspect.run(Namespace(file=str(room / "samples.png"), checkpoint=None, watermark_key=None)) == 0
         (entry,) = collect([str(made)])
         assert not entry.problem and entry.config == checkpoint.config, entry.problem
         assert find_checkpoint(str(made)) == made

@@ -17,7 +17,7 @@ from huggingface_hub import close_session
 from aigc_core import AIGCError, Checkpoint
 from aigc_core.checkpoint.layout import CONFIG_FILE, WEIGHTS_FILE
 from aigc_core.cli import main
-from aigc_core.hub.client import _api, list_checkpoints, pull, push, read_revisions
+from aigc_core.hub.client import hub_client, list_checkpoints, pull, push, read_revisions
 from tests.local_hub import LocalHub
 from tests.processes import ROOT
 from tests.toy_models import toy_checkpoint
@@ -101,7 +101,7 @@ def test_a_new_connection_waits_no_longer_than_the_first(
     local_hub: LocalHub, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The client gives up its connections where one fails, and in the middle of a call."""
-    api = _api(None)
+    api = hub_client(None)
     close_session()
     with impatience(monkeypatch, silent=True), local_hub.fault("GET /api/models", silent=5):
         for call in (lambda: api.model_info("ada/toy"), lambda: list(api.list_models(author="ada"))):
