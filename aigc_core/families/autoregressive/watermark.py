@@ -19,7 +19,6 @@ from collections.abc import Sequence
 
 import numpy
 import torch
-from scipy.stats import binom
 from torch import Tensor
 
 from aigc_core.families.base import Detection
@@ -75,4 +74,6 @@ def detect(texts: Sequence[Sequence[int]], key: int) -> Detection:
         return Detection(0, 0, 1.0)
     grams = numpy.array(sorted(seen), dtype=numpy.uint64)
     green = int(is_green(grams[:, :WIDTH], grams[:, WIDTH:], key).sum())
+    from scipy.stats import binom  # large, and drawing makes do without
+
     return Detection(green, len(seen), float(binom.sf(green - 1, len(seen), GREEN_SHARE)))
