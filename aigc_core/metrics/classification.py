@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Callable
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,6 +135,43 @@ def accuracies(pupil: Pupil, data: ImageDataset, questions: Questions) -> dict[s
     asked = questions.answers != UNKNOWN
     right = ((torch.cat(found) == questions.answers) & asked).sum(0) / asked.sum(0)
     return dict(zip(questions.names, right.tolist()))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one kind of classifier is trained by the command `module`: into `folder`, with what the command's options are
+    by default, and with `vary(dataset)` as what changes its images at random."""
+
+    module: str
+    folder: Path
+    build: type[ImageClassifier]
+    width: int
+    epochs: int
+    seed: int
+    optimizer: Callable[[Iterator[nn.Parameter]], torch.optim.Optimizer]
+    vary: Callable[[str], Vary]
+
+    def run(self) -> None:
+        """Train as the command line says, measure on the test split, and write weights and card."""
+        parser = ArgumentParser(prog=f"python -m {self.module}", description="Train a classifier.")
+        parser.add_argument("dataset")
+        parser.add_argument("--width", type=int, default=self.width)
+        parser.add_argument("--stem-stride", type=int, default=1)
+        parser.add_argument("--epochs", type=int, default=self.epochs)
+        arguments = parser.parse_args()
+        data = load_maps(arguments.dataset, "train")
+        questions = Questions.of(data, "train")
+        torch.manual_seed(self.seed)
+        settings = {"width": arguments.width, "stem_stride": arguments.stem_stride}
+        classifier = self.build(data.images.shape[1], len(data.class_names), **settings)
+        pupil = Pupil(classifier, questions.counts).to(memory_format=torch.channels_last)
+        optimizer = self.optimizer(pupil.parameters())
+        train(pupil, data, questions, optimizer, arguments.epochs, self.seed, self.vary(data.name))
+        test = load_maps(arguments.dataset, "test")
+        found = accuracies(pupil, test, Questions.of(test, "test"))
+        stride = "" if arguments.stem_stride == 1 else f" --stem-stride {arguments.stem_stride}"
+        command = f"{parser.prog} {data.name} --width {arguments.width}{stride} --epochs {arguments.epochs}"
+        write_classifier(pupil, data, self.folder / f"{data.name}.safetensors", settings, found, command)
 
 
 def write_classifier(

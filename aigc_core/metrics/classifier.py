@@ -5,7 +5,6 @@ python -m aigc_core.metrics.classifier mnist
 
 from __future__ import annotations
 
-import argparse
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .classification import ImageClassifier, Pupil, Questions, accuracies, load_maps, train, write_classifier
+from .classification import ImageClassifier, Recipe
 
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 PEAK_LEARNING_RATE = 0.1
@@ -58,34 +57,18 @@ def _varied(images: Tensor, draw: torch.Generator, mirrored: bool) -> Tensor:
     return picked.permute(0, 3, 1, 2)
 
 
-def main() -> None:
-    """Train, measure on the test split, and write weights and card."""
-    parser = argparse.ArgumentParser(prog="python -m aigc_core.metrics.classifier", description="Train a classifier.")
-    parser.add_argument("dataset")
-    parser.add_argument("--width", type=int, default=32)
-    parser.add_argument("--stem-stride", type=int, default=1)
-    parser.add_argument("--epochs", type=int, default=10)
-    arguments = parser.parse_args()
-    data = load_maps(arguments.dataset, "train")
-    questions = Questions.of(data, "train")
-    torch.manual_seed(0)
-    settings = {"width": arguments.width, "stem_stride": arguments.stem_stride}
-    classifier = Classifier(data.images.shape[1], len(data.class_names), **settings)
-    pupil = Pupil(classifier, questions.counts).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.SGD(
-        pupil.parameters(), PEAK_LEARNING_RATE, momentum=0.9, nesterov=True, weight_decay=5e-4, fused=True
-    )
-    varied = partial(_varied, mirrored=data.name in MIRRORED_DATASETS)
-    train(pupil, data, questions, optimizer, arguments.epochs, 0, varied)
-    test = load_maps(arguments.dataset, "test")
-    found = accuracies(pupil, test, Questions.of(test, "test"))
-    stride = "" if arguments.stem_stride == 1 else f" --stem-stride {arguments.stem_stride}"
-    command = (
-        f"python -m aigc_core.metrics.classifier {data.name} --width {arguments.width}{stride} "
-        f"--epochs {arguments.epochs}"
-    )
-    write_classifier(pupil, data, WEIGHTS_FOLDER / f"{data.name}.safetensors", settings, found, command)
-
+RECIPE = Recipe(
+    "aigc_core.metrics.classifier",
+    WEIGHTS_FOLDER,
+    Classifier,
+    width=32,
+    epochs=10,
+    seed=0,
+    optimizer=partial(
+        torch.optim.SGD, lr=PEAK_LEARNING_RATE, momentum=0.9, nesterov=True, weight_decay=5e-4, fused=True
+    ),
+    vary=lambda dataset: partial(_varied, mirrored=dataset in MIRRORED_DATASETS),
+)
 
 if __name__ == "__main__":
-    main()
+    RECIPE.run()

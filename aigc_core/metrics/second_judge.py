@@ -9,15 +9,15 @@ of `aigc_core.metrics.classifier`.
 
 from __future__ import annotations
 
-import argparse
 import math
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .classification import ImageClassifier, Pupil, Questions, accuracies, load_maps, train, write_classifier
+from .classification import ImageClassifier, Recipe
 
 WEIGHTS_FOLDER = Path(__file__).parent / "weights" / "second_judges"
 SEED = 1
@@ -79,31 +79,16 @@ def _varied(images: Tensor, draw: torch.Generator) -> Tensor:
     return turned.masked_fill(hidden[:, None], 0).round().byte()
 
 
-def main() -> None:
-    """Train, measure on the test split, and write weights and card."""
-    parser = argparse.ArgumentParser(prog="python -m aigc_core.metrics.second_judge", description="Train a judge.")
-    parser.add_argument("dataset")
-    parser.add_argument("--width", type=int, default=16)
-    parser.add_argument("--stem-stride", type=int, default=1)
-    parser.add_argument("--epochs", type=int, default=5)
-    arguments = parser.parse_args()
-    data = load_maps(arguments.dataset, "train")
-    questions = Questions.of(data, "train")
-    torch.manual_seed(SEED)
-    settings = {"width": arguments.width, "stem_stride": arguments.stem_stride}
-    classifier = ResidualClassifier(data.images.shape[1], len(data.class_names), **settings)
-    pupil = Pupil(classifier, questions.counts).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(pupil.parameters(), PEAK_LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True)
-    train(pupil, data, questions, optimizer, arguments.epochs, SEED, _varied)
-    test = load_maps(arguments.dataset, "test")
-    found = accuracies(pupil, test, Questions.of(test, "test"))
-    stride = "" if arguments.stem_stride == 1 else f" --stem-stride {arguments.stem_stride}"
-    command = (
-        f"python -m aigc_core.metrics.second_judge {data.name} --width {arguments.width}{stride} "
-        f"--epochs {arguments.epochs}"
-    )
-    write_classifier(pupil, data, WEIGHTS_FOLDER / f"{data.name}.safetensors", settings, found, command)
-
+RECIPE = Recipe(
+    "aigc_core.metrics.second_judge",
+    WEIGHTS_FOLDER,
+    ResidualClassifier,
+    width=16,
+    epochs=5,
+    seed=SEED,
+    optimizer=partial(torch.optim.AdamW, lr=PEAK_LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True),
+    vary=lambda _: _varied,
+)
 
 if __name__ == "__main__":
-    main()
+    RECIPE.run()
