@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Generic, TypeVar
@@ -26,10 +26,12 @@ Item = TypeVar("Item")
 def find(kind: str, name: str, known: Mapping[str, Item]) -> Item:
     """The thing of that name among some of one kind. Raises AIGCError, naming those there are, if there is none."""
     if name not in known:
-        raise AIGCError(
-            "There is no {kind} '{name}'; there are {known}.", kind=Sentence(kind), name=name, known=", ".join(known)
-        )
+        raise _unknown(Sentence(kind), name, known)
     return known[name]
+
+
+def _unknown(kind: Sentence, name: str, known: Iterable[str]) -> AIGCError:
+    return AIGCError("There is no {kind} '{name}'; there are {known}.", kind=kind, name=name, known=", ".join(known))
 
 
 class Registry(Generic[Item]):
@@ -55,7 +57,9 @@ class Registry(Generic[Item]):
     def __getitem__(self, name: str) -> Item:
         """The thing of that name. Raises AIGCError, naming those there are, if there is none."""
         self._import_all()
-        return find(self.kind, name, {known: self._items[known] for known in self})
+        if name not in self._items:
+            raise _unknown(self.kind, name, self)
+        return self._items[name]
 
     def __contains__(self, name: object) -> bool:
         self._import_all()

@@ -278,11 +278,7 @@ button.dice { align-self: end; min-height: 42px; font-size: .95rem !important; f
   #header { gap: 12px; flex-wrap: wrap; }
   .tab-container button { margin-right: 8px; font-size: .85rem; }
   #images .grid-container { grid-template-columns: repeat(4, minmax(0, 1fr)) !important; }
-  .gradio-container .direction, .gradio-container .direction > .styler { background: none; border: 0; overflow: visible;
-  gap: 4px; }
-.direction .pixels { min-height: 44px; padding: 0 18px 0 14px !important; }
-.direction .sheet { justify-content: space-between; grid-template-columns: repeat(5, 42px) !important; }
-.sheet-label { font-size: .56rem; }
+  .sheet-label { font-size: .56rem; }
   #about-facts .figures, #about-facts .figures tbody { display: block; padding: 0; }
   #about-facts .figures tr { display: grid; grid-template-columns: minmax(0, 1fr) auto minmax(10rem, auto); padding: 0;
     margin: 0; }

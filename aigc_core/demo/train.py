@@ -193,9 +193,11 @@ def chosen_run(run: str) -> Any:
     the page keeps what it has, which may be newer than this call."""
     choices = run_choices()
     running = [each.name for each in known_runs() if starter.status(each).is_running]
-    if run and run not in (name for _, name in choices):
+    if run not in (name for _, name in choices):
         return gr.Dropdown(choices=choices, value=NEW)
-    return gr.Dropdown(choices=choices) if run or not running else gr.Dropdown(choices=choices, value=running[0])
+    if run == NEW and running:
+        return gr.Dropdown(choices=choices, value=running[0])
+    return gr.Dropdown(choices=choices)
 
 
 def refresh(opened: str, run: str, moment: float, shown: list[Any]) -> list[Any]:

@@ -51,10 +51,10 @@ def folder_asked_for_too(reference: CheckpointReference) -> Iterator[None]:
         if is_public():
             raise
         near = checkpoints_near(reference)
-        told = Sentence(
+        sentence = Sentence(
             "There is no folder '{folder}' here{near}; on the Hub, {error}",
             folder=reference.location,
             near=Sentence(" (near it are {near})", near=", ".join(near)) if near else "",
             error=error,
         )
-        raise type(error)(told.template, **told.values) from None
+        raise type(error)(sentence.template, **sentence.values) from None

@@ -159,12 +159,12 @@ class TransformerModel(DiffusionModel):
         channels, guided = points.shape[1], options.guidance > 1
         if guided:
             points = torch.cat([points, points])
-            numbers = torch.cat([numbers, torch.full_like(numbers, self.num_classes)])  # the class that is not told
+            numbers = torch.cat([numbers, torch.full_like(numbers, self.num_classes)])  # which stands for no class
         predicted = self.network(points, timestep=time.expand(len(points)), class_labels=numbers).sample
         predicted = predicted[:, :channels]  # what follows is the variance, which DDIM does not need
         if guided:
-            told, untold = predicted.chunk(2)
-            predicted = untold + options.guidance * (told - untold)
+            conditional, unconditional = predicted.chunk(2)
+            predicted = unconditional + options.guidance * (conditional - unconditional)
         return predicted
 
 
