@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -111,22 +112,15 @@ def _load_model(config: CheckpointConfig, weights: Path) -> Model:
             "'{folder}' describes a network that cannot be built: {error}.", folder=weights.parent, error=error
         ) from None
     expected = model.state_dict()
-    if sum(tensor.numel() for tensor in expected.values()) > MAX_PARAMETERS:
-        raise AIGCError(
-            "'{folder}' describes a network of over {limit:,} parameters; refused.",
-            folder=weights.parent,
-            limit=MAX_PARAMETERS,
-        )
+    check_size(weights.parent, expected)
     try:
-        with safe_open(weights, framework="pt") as file:
-            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-        _compare(weights, shapes, {name: tuple(tensor.shape) for name, tensor in expected.items()})
+        check_fit(weights, shapes_in(weights), {name: tuple(tensor.shape) for name, tensor in expected.items()})
         tensors = load_file(weights)
         tensors = {
             name: tensor.float() if tensor.dtype == torch.float16 else tensor for name, tensor in tensors.items()
         }
         types = {name: tensor.dtype for name, tensor in tensors.items()}
-        _compare(weights, types, {name: tensor.dtype for name, tensor in expected.items()})
+        check_fit(weights, types, {name: tensor.dtype for name, tensor in expected.items()})
     except SafetensorError as error:
         raise AIGCError(
             "'{weights}' is damaged or not a safetensors file ({error}); fetch it again.", weights=weights, error=error
@@ -142,7 +136,21 @@ def _load_model(config: CheckpointConfig, weights: Path) -> Model:
     return model
 
 
-def _compare(weights: Path, found: dict[str, Any], expected: dict[str, Any]) -> None:
+def check_size(folder: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Raise AIGCError if the weights that a folder describes would take too much memory."""
+    if sum(tensor.numel() for tensor in tensors.values()) > MAX_PARAMETERS:
+        raise AIGCError(
+            "'{folder}' describes a network of over {limit:,} parameters; refused.", folder=folder, limit=MAX_PARAMETERS
+        )
+
+
+def shapes_in(weights: Path) -> dict[str, tuple[int, ...]]:
+    """The shapes of the tensors in a file, of which no more is read. Raises SafetensorError for a damaged one."""
+    with safe_open(weights, framework="pt") as file:
+        return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+
+
+def check_fit(weights: Path, found: dict[str, Any], expected: dict[str, Any]) -> None:
     """Raise AIGCError, naming a tensor, unless shapes or types found in the file are those of the network."""
     for name in sorted(set(found) | set(expected)):
         if found.get(name) != expected.get(name):

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from aigc_core.checkpoint.checkpoint import MAX_PARAMETERS, StoredCheckpoint
+from aigc_core.checkpoint.checkpoint import StoredCheckpoint, check_fit, check_size, shapes_in
 from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.checkpoint.layout import CONFIG_FILE, MAX_CONFIG_BYTES
 from aigc_core.config import Config, parse_config
@@ -67,7 +67,7 @@ def convert(folder: Path, names: Sequence[str], stated: Mapping[str, str]) -> St
     """The checkpoint of a pipeline. Raises AIGCError for one that takes text, brings code, has pickled weights or no
     noise prediction, is damaged, or draws no square images."""
     require_diffusers()
-    told = parse_config(Statement, dict(stated), f"What is stated of '{folder}'")
+    statement = parse_config(Statement, dict(stated), f"What is stated of '{folder}'")
     index = _settings(folder / PIPELINE_FILE)
     parts = _parts(folder, index)
     network = "transformer" if "transformer" in parts else "unet"
@@ -79,7 +79,7 @@ def convert(folder: Path, names: Sequence[str], stated: Mapping[str, str]) -> St
         "scheduler": _settings(_file(folder, names, "scheduler", SCHEDULER_FILE)),
         "decoder_name": decoder_name,
         "decoder": configs.get(decoder, {}),
-        "steps": told.steps,
+        "steps": statement.steps,
     }
     pipeline = parse_config(PipelineConfig, values, f"'{folder}'")
     num_classes = classes_of(name, pipeline)
@@ -93,7 +93,7 @@ def convert(folder: Path, names: Sequence[str], stated: Mapping[str, str]) -> St
         "shape": {"channels": channels_of(pipeline), "resolution": image_size(pipeline)},
         "num_classes": num_classes,
         "class_names": [each[:200] for each in classes],
-        "dataset": told.dataset,
+        "dataset": statement.dataset,
     }
     config = parse_config(CheckpointConfig, described, f"'{folder}'")
     weights = {
@@ -172,30 +172,19 @@ def _loaded(config: CheckpointConfig, weights: Mapping[str, Path]) -> Any:
     """The model with the weights of each part, whose shapes are compared before memory is taken."""
     with torch.device("meta"):
         announced = families[config.family].build_model(config.spec).state_dict()
-    if sum(tensor.numel() for tensor in announced.values()) > MAX_PARAMETERS:
-        raise AIGCError(
-            "'{folder}' describes a network of over {limit:,} parameters; refused.",
-            folder=next(iter(weights.values())).parent,
-            limit=MAX_PARAMETERS,
-        )
+    check_size(next(iter(weights.values())).parent, announced)
     model = families[config.family].build_model(config.spec)
     for prefix, path in weights.items():
         part = model.get_submodule(prefix)
         computed = {name for name, _ in part.named_buffers()}
         try:
-            with safe_open(path, framework="pt") as file:
-                shapes = {name: list(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-            expected = {name: list(tensor.shape) for name, tensor in part.state_dict().items()}
-            for name in sorted((expected.keys() - computed) | shapes.keys()):
-                if shapes.get(name) != expected.get(name):
-                    raise AIGCError(
-                        "'{weights}' does not fit its config: tensor '{name}' is {found} in the file and {expected} in "
-                        "the network.",
-                        weights=path,
-                        name=name,
-                        found=shapes.get(name, "missing"),
-                        expected=expected.get(name, "absent"),
-                    )
+            shapes = shapes_in(path)
+            expected = {
+                name: tuple(tensor.shape)
+                for name, tensor in part.state_dict().items()
+                if name in shapes or name not in computed
+            }
+            check_fit(path, shapes, expected)
             tensors = {name: tensor.float() for name, tensor in load_file(path).items()}
         except SafetensorError as error:
             raise AIGCError(
