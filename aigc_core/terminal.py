@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 
 from .errors import AIGCError
-from .translation import environment_language, translate, translate_error
+from .translation import environment_language, localised, translate_error
 
 
 def run_program(program: Callable[[], int | None], interrupted: str = "Interrupted.") -> int:
@@ -37,5 +37,5 @@ def run_program(program: Callable[[], int | None], interrupted: str = "Interrupt
         # translations takes a moment.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         said = stop.args[0] if stop.args else interrupted
-        print(translate(said, environment_language()), file=sys.stderr)
+        print(localised(said), file=sys.stderr)
         return 130

@@ -44,6 +44,11 @@ def environment_language() -> str:
     return "zh" if named.startswith("zh") else "en"
 
 
+def localised(sentence: str) -> str:
+    """A sentence in the language that the terminal is set to."""
+    return translate(sentence, environment_language())
+
+
 def translate_warning(warning: Warning | str, language: str) -> str:
     """What a warning says, in one of LANGUAGES where it is a sentence that the catalogue has."""
     said = warning.args[0] if isinstance(warning, Warning) and warning.args else warning

@@ -40,7 +40,7 @@ from aigc_core.loading import load_checkpoint, locate
 from aigc_core.metrics.extractors import extractor_names, judges
 from aigc_core.modalities.base import modalities
 from aigc_core.pipeline import Checkpoint
-from aigc_core.translation import environment_language, translate, translate_warning
+from aigc_core.translation import environment_language, localised, translate_warning
 
 from .statements import add_state, stated_of
 
@@ -185,7 +185,7 @@ def _evaluate_samples(name: str, samples: SampleSet, arguments: Namespace) -> No
     one = arguments.extractor or arguments.weights
     for extractor in [arguments.extractor] if one else judges(dataset):
         with tqdm(bar_format="{desc} [{elapsed}]", disable=arguments.json) as bar:
-            bar.set_description_str(f"{name}: {_told(READING)}")
+            bar.set_description_str(f"{name}: {localised(READING)}")
             result = evaluate_samples(
                 samples,
                 arguments.reference,
@@ -193,7 +193,7 @@ def _evaluate_samples(name: str, samples: SampleSet, arguments: Namespace) -> No
                 arguments.weights,
                 arguments.metrics,
                 arguments.num_samples,
-                measuring=lambda title, bar=bar: bar.set_description_str(f"{name}: {_told(title)}"),
+                measuring=lambda title, bar=bar: bar.set_description_str(f"{name}: {localised(title)}"),
             )
             bar.set_description_str(name)
         _print(name, result, arguments)
@@ -228,18 +228,14 @@ def _progress_shown(
         yield ProgressLines(), print_figure
         return
     with tqdm(total=count, unit=" samples", disable=arguments.json) as bar:
-        bar.set_description(f"{name}: {_told(READING)}")
+        bar.set_description(f"{name}: {localised(READING)}")
 
         def show(share: float) -> None:
             bar.set_description(name, refresh=False)
             bar.update(round(share * count) - bar.n)
 
-        yield show, lambda title: bar.set_description(f"{name}: {_told(title)}")
+        yield show, lambda title: bar.set_description(f"{name}: {localised(title)}")
         bar.set_description(name)
-
-
-def _told(sentence: str) -> str:
-    return translate(sentence, environment_language())
 
 
 @contextmanager

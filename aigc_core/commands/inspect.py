@@ -17,7 +17,7 @@ from aigc_core.modalities.movie import MOVIE_SUFFIXES
 from aigc_core.pipeline import Checkpoint
 from aigc_core.rng import MAX_SEED
 from aigc_core.sampling.sample import sample
-from aigc_core.translation import environment_language, translate, translate_error
+from aigc_core.translation import localised
 
 MAX_BYTES = 2**28
 """Larger files of an archive are left out."""
@@ -52,7 +52,7 @@ def _inspect(file: Path, reference: str | None, key: int | None) -> None:
     print(f"AI-generated: {'yes' if says_generated(provenance) else 'not stated'} ({provenance.source_type})")
     print("AIGC (GB 45438-2025): " + ", ".join(f"{key} {value}" for key, value in provenance.aigc.items() if value))
     if is_movie:
-        print(translate(Sentence("It leads from sample to sample; the way is not kept in it."), environment_language()))
+        print(localised(Sentence("It leads from sample to sample; the way is not kept in it.")))
         return
     print(f"weights: sha256 {provenance.weights}")
     request = request_in(provenance)
@@ -84,7 +84,7 @@ def _inspect_archive(file: Path, reference: str | None, key: int | None) -> None
                 print("  cannot be unpacked")
             except AIGCError as error:
                 failed += 1
-                print(translate_error(error, environment_language()))
+                print(localised(error.sentence))
     if not count:
         raise AIGCError("'{name}' is an archive without a file that says where it comes from.", name=file.name)
     if failed:

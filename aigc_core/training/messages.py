@@ -10,7 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from aigc_core.errors import Sentence
-from aigc_core.translation import environment_language, translate
+from aigc_core.translation import localised
 
 from .recipe import TrainingConfig
 
@@ -23,7 +23,7 @@ MEASURED_SECONDS = 5.0
 
 def tell(sentence: str) -> None:
     """Write a sentence to standard error, in the terminal's language and above any progress bar."""
-    tqdm.write(translate(sentence, environment_language()), file=sys.stderr)
+    tqdm.write(localised(sentence), file=sys.stderr)
 
 
 def warning(sentence: str) -> Sentence:
