@@ -11,7 +11,6 @@ from aigc_core.checkpoint.reference import CheckpointReference, step_number
 from aigc_core.families.base import Capability
 from aigc_core.loading import load_checkpoint
 from aigc_core.pipeline import Checkpoint
-from aigc_core.sampling.edits import LatentEdits
 from aigc_core.sampling.labels import split_entries
 from aigc_core.sampling.request import SampleRequest
 from aigc_core.sampling.sample import request_noise
@@ -108,17 +107,13 @@ def variations(visitor: gr.OAuthToken | None, canonical: str) -> tuple[str, Requ
         single = SampleRequest.from_canonical(canonical)
         model = load_checkpoint(single.checkpoint, token).model
         own, edits = single.options_of(model), single.edits_of(model)
-        steps = {
-            f"{name} {step:+g}": edits.offsets | {name: edits.offsets.get(name, 0.0) + step}
+        moved = {
+            f"{name} {step:+g}": edits.at(name, edits.offsets.get(name, 0.0) + step)
             for step in (-STEP, STEP)
             for name in visible_directions(single.checkpoint, DIRECTIONS, token)
         }
-        edited = [
-            LatentEdits(offsets=offsets, mix_seed=edits.mix_seed, mix_layer=edits.mix_layer)
-            for offsets in steps.values()
-        ]
-        requests = [single.with_options(own, moved).canonical() for moved in edited]
-        return _sheet(requests, list(steps), token), requests
+        requests = [single.with_options(own, each).canonical() for each in moved.values()]
+        return _sheet(requests, list(moved), token), requests
 
 
 def over_training(visitor: gr.OAuthToken | None, canonical: str) -> tuple[str, Requests]:

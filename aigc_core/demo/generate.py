@@ -449,11 +449,7 @@ def draw_strips(visitor: gr.OAuthToken | None, link: str) -> list[str]:
         checkpoint = load_checkpoint(first.checkpoint, token)
         names = visible_directions(first.checkpoint, NUM_DIRECTIONS, token)
         own, edits = first.options_of(checkpoint.model), first.edits_of(checkpoint.model)
-        moved = [
-            first.with_options(own, edits.model_copy(update={"offsets": edits.offsets | {name: float(place)}}))
-            for name in names
-            for place in STRIP
-        ]
+        moved = [first.with_options(own, edits.at(name, float(place))) for name in names for place in STRIP]
         requests = [request.normalised(checkpoint.model).canonical() for request in moved]
         images = draw(requests, token) if requests else []
     pictures = [data_uri(image, request, checkpoint.weights_sha256) for image, request in zip(images, requests)]

@@ -432,10 +432,8 @@ def sample_features(
 @torch.inference_mode()
 def warn_of_faults(checkpoint: StoredCheckpoint) -> None:
     """Warn in words of what is wrong with the first HEARD samples, as far as their kind can tell."""
-    model = checkpoint.model
-    noise, condition = _noise(checkpoint, range(SAMPLING_SEED, SAMPLING_SEED + HEARD))
-    generated = model.generate(noise.to(model.device), condition.to(model.device), model.options_type())
-    if fault := checkpoint.modality.warning(checkpoint.modality.to_stored(generated).cpu()):
+    stored = _stored(checkpoint, *_noise(checkpoint, range(SAMPLING_SEED, SAMPLING_SEED + HEARD)))
+    if fault := checkpoint.modality.warning(stored.cpu()):
         warnings.warn(fault, stacklevel=3)
 
 
@@ -464,10 +462,15 @@ def _drawn(checkpoint: StoredCheckpoint, seeds: Sequence[int]) -> Iterator[Tenso
 
 def _generated(checkpoint: StoredCheckpoint, noise: Tensor, condition: Condition) -> Tensor:
     """One batch of samples as images uint8 [n, C, H, W], on the model's device."""
+    stored = _stored(checkpoint, noise, condition)
+    return stored if isinstance(checkpoint.modality, ImageModality) else as_images(checkpoint.modality, stored)
+
+
+def _stored(checkpoint: StoredCheckpoint, noise: Tensor, condition: Condition) -> Tensor:
+    """One batch of samples as their kind stores them [n, …], on the model's device."""
     model = checkpoint.model
     generated = model.generate(noise.to(model.device), condition.to(model.device), model.options_type())
-    stored = checkpoint.modality.to_stored(generated)
-    return stored if isinstance(checkpoint.modality, ImageModality) else as_images(checkpoint.modality, stored)
+    return checkpoint.modality.to_stored(generated)
 
 
 def _batch_size(checkpoint: StoredCheckpoint, count: int) -> int:

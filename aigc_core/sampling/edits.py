@@ -53,6 +53,10 @@ class LatentEdits(Config):
         values: dict[str, Any] = self.model_dump(exclude_defaults=True, exclude={"offsets"})
         return values | {OFFSET + name: value for name, value in self.offsets.items()}
 
+    def at(self, name: str, value: float) -> LatentEdits:
+        """The same but for one offset, which is `value`."""
+        return LatentEdits(offsets=self.offsets | {name: value}, mix_seed=self.mix_seed, mix_layer=self.mix_layer)
+
     def noise_offset(self, size: int) -> Tensor:
         """What the coordinates add to noise [N, size]: float32 [size]."""
         offset = torch.zeros(size)
