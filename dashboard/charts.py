@@ -26,7 +26,7 @@ def colour(number: int) -> str:
 def title(name: str) -> str:
     """A figure's title with an arrow towards the better end."""
     kind = FIGURES[name]
-    return f"{t(kind.title)} {'↓' if kind.better == 'lower' else '↑'}"
+    return f"{t(kind.title)} {kind.arrow}"
 
 
 def hover(figure: Estimate) -> str:

@@ -22,7 +22,7 @@ from recipes import compare_recipes, warn_of_single_runs
 from samples import show_samples
 from sources import entries, show_claims
 
-from aigc_core.evaluation.comparison import compare, outcomes_by_judge
+from aigc_core.evaluation.comparison import MARKED, compare, judged, outcomes_by_judge
 from aigc_core.evaluation.results import FIGURES, Result
 from aigc_core.serving.leaderboard import Entry, by_protocol, ranked
 
@@ -41,18 +41,14 @@ def verdict_words(names: list[str], results: list[Result], other: int, by: str) 
     parts = []
     if by in outcomes:
         verdict = outcomes[by]
-        sentence = {
-            "better": t("**{a}** is better than **{b}**: {figure} {first} against {second}; confidence {share}."),
-            "worse": t("**{a}** is worse than **{b}**: {figure} {first} against {second}; confidence {share}."),
-            "tie": t("**{a}** and **{b}** cannot be told apart: {figure} {first} against {second}."),
-        }[verdict.outcome]
-        words = sentence.format(
+        words = t(
+            MARKED[verdict.outcome],
             a=as_text(names[0]),
             b=as_text(names[other]),
             figure=t(FIGURES[by].title),
             first=first.figures[by],
             second=second.figures[by],
-            share=f"{verdict.confidence:.1%}" if verdict.confidence < 0.999 else "> 99.9%",
+            share=verdict.share,
         )
         parts.append(f"{ICONS[verdict.outcome]} {words}")
     summaries = {
@@ -74,11 +70,11 @@ def entry_of(name: str) -> Entry:
 
 def first_two() -> list[str]:
     """What is compared until something is chosen: the two that rank first, of which neither is a copy of the other."""
-    seen: list[Result] = []
-    for line in lines.values():
-        if all(line.result.figures != other.figures for other in seen):
-            seen.append(line.result)
-    return [next(name for name, line in lines.items() if line.result is result) for result in seen[:2]]
+    unlike: list[str] = []
+    for name, line in lines.items():
+        if all(line.result.figures != lines[other].result.figures for other in unlike):
+            unlike.append(name)
+    return unlike[:2]
 
 
 head(t("Compare"), t("Two checkpoints or more of one protocol: is the difference real, and what does it look like?"))
@@ -125,18 +121,13 @@ with st.container(border=True):
         if outcomes := outcomes_by_judge(
             entry_of(names[0]).results, entry_of(names[other]).results, results[0].protocol, by
         ):
-            judged = {
-                "better": t("better to {extractor}"),
-                "worse": t("worse to {extractor}"),
-                "tie": t("not told apart by {extractor}"),
-            }
             st.warning(
                 t(
                     "The verdict depends on the judge: {a} against {b} is {outcomes}.",
                     a=as_text(names[0]),
                     b=as_text(names[other]),
                     outcomes=t(", ").join(
-                        judged[outcome].format(extractor=as_text(extractor)) for extractor, outcome in outcomes.items()
+                        t(judged(as_text(extractor), outcome)) for extractor, outcome in outcomes.items()
                     ),
                 ),
                 icon=":material/gavel:",

@@ -24,8 +24,8 @@ from recipes import show_recipes
 from sources import entries, show_claims
 
 from aigc_core.evaluation.results import FIGURES
-from aigc_core.serving.leaderboard import as_latex, as_rows, by_protocol, kind_of, ranked, seen_by_other_judges
-from aigc_core.serving.tables import as_markdown
+from aigc_core.serving.leaderboard import by_protocol, kind_of, ranked, seen_by_other_judges
+from aigc_core.serving.tables import as_latex, as_markdown, as_rows
 
 head(
     t("Leaderboard"),

@@ -9,7 +9,7 @@ from language import t
 from page import as_cells, as_text, select
 from pandas.io.formats.style_render import StylerRenderer
 
-from aigc_core.evaluation.comparison import compare
+from aigc_core.evaluation.comparison import MARKED, compare
 from aigc_core.evaluation.recipes import over_seeds
 from aigc_core.evaluation.results import FIGURES, Result
 from aigc_core.serving.leaderboard import Entry, Row
@@ -125,11 +125,6 @@ def _choose_and_compare(groups: Mapping[str, RecipeGroup], rows: Sequence[Row], 
         return
     (first, ours), (second, theirs) = sides
     verdict = compare(ours, theirs, figure)
-    sentence = {
-        "better": t("**{a}** is better than **{b}**: {figure} {first} against {second}; confidence {share}."),
-        "worse": t("**{a}** is worse than **{b}**: {figure} {first} against {second}; confidence {share}."),
-        "tie": t("**{a}** and **{b}** cannot be told apart: {figure} {first} against {second}."),
-    }[verdict.outcome]
     means = [over_seeds([result.figures[figure] for result in results]) for results in (ours, theirs)]
     first_value, second_value = (
         t(
@@ -141,13 +136,14 @@ def _choose_and_compare(groups: Mapping[str, RecipeGroup], rows: Sequence[Row], 
         for one in means
     )
     st.container(border=True).markdown(
-        sentence.format(
+        t(
+            MARKED[verdict.outcome],
             a=as_text(first),
             b=as_text(second),
             figure=t(FIGURES[figure].title),
             first=first_value,
             second=second_value,
-            share=f"{verdict.confidence:.1%}" if verdict.confidence < 0.999 else "> 99.9%",
+            share=verdict.share,
         )
     )
 

@@ -86,15 +86,20 @@ def checkpoints_near(reference: CheckpointReference) -> list[str]:
         else:
             around = {folder.name for folder in parent.parent.expanduser().iterdir() if folder.is_dir()}
             parents = [parent.with_name(name) for name in difflib.get_close_matches(parent.name, sorted(around))]
-        near = [one / name for one in parents for name in difflib.get_close_matches(path.name, _checkpoint_names(one))]
+        near = [
+            one / name
+            for one in parents
+            for name in difflib.get_close_matches(path.name, [each.name for each in models_in(one.expanduser())])
+        ]
     except (OSError, ValueError, RuntimeError):  # the folder around it is missing, too, or cannot be read
         return []
     return [f"'{replace(reference, location=str(one))}'" for one in near]
 
 
-def _checkpoint_names(folder: Path) -> list[str]:
-    beside = [path for path in folder.expanduser().iterdir() if path.is_dir()]
-    return sorted(path.name for path in beside if (path / CONFIG_FILE).is_file() or step_folders(path))
+def models_in(folder: Path) -> list[Path]:
+    """The checkpoints and runs that lie directly in a folder, by name."""
+    inside = (path for path in sorted(folder.iterdir()) if path.is_dir())
+    return [path for path in inside if (path / CONFIG_FILE).is_file() or step_folders(path)]
 
 
 def step_folders(folder: Path) -> list[Path]:

@@ -13,11 +13,11 @@ from aigc_core.checkpoint.folder import read_config, seed_folders
 from aigc_core.checkpoint.reference import CheckpointReference
 from aigc_core.errors import AIGCError, Sentence
 from aigc_core.escaping import split_escaped, unescape
-from aigc_core.evaluation.comparison import compare, outcomes_by_judge
+from aigc_core.evaluation.comparison import compare, judged, outcomes_by_judge
 from aigc_core.evaluation.results import FIGURES, Result, read_results, read_trials
 from aigc_core.hub.claims import find_claims
 from aigc_core.hub.resolve import resolve_reference
-from aigc_core.translation import environment_language, translate
+from aigc_core.translation import localised
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -56,35 +56,22 @@ def run(arguments: Namespace) -> int:
             a, b = ([member[key] for member in group] for group in (ours, theirs))
             verdict, protocol = compare(a, b, arguments.metric), a[0].protocol
             judge = f"{protocol.extractor}: " if len(shared) > 1 and protocol.extractor else ""
-            print(judge + _told(verdict.sentence(first, second)))
+            print(judge + localised(verdict.sentence(first, second)))
             all_of_first, all_of_second = (
                 [result for member in group for result in member.values()] for group in (ours, theirs)
             )
             if outcomes := outcomes_by_judge(all_of_first, all_of_second, protocol, arguments.metric):
-                judged = _told(Sentence(", ")).join(_told(_judged(*each)) for each in outcomes.items())
+                each_judge = localised(Sentence(", ")).join(localised(judged(*each)) for each in outcomes.items())
                 disagreement = Sentence(
                     "The verdict depends on the judge: {a} against {b} is {outcomes}.",
                     a=first,
                     b=second,
-                    outcomes=judged,
+                    outcomes=each_judge,
                 )
-                disagreements[_told(disagreement)] = None
+                disagreements[localised(disagreement)] = None
         for sentence in disagreements:
             print(sentence)
     return 0
-
-
-def _judged(extractor: str, outcome: str) -> Sentence:
-    """What an extractor finds of the first of two checkpoints."""
-    if outcome == "better":
-        return Sentence("better to {extractor}", extractor=extractor)
-    if outcome == "worse":
-        return Sentence("worse to {extractor}", extractor=extractor)
-    return Sentence("not told apart by {extractor}", extractor=extractor)
-
-
-def _told(sentence: str) -> str:
-    return translate(sentence, environment_language())
 
 
 def evaluate_command(references: Sequence[str]) -> str:

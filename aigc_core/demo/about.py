@@ -24,8 +24,6 @@ from .visitor import errors_shown, token_of
 if TYPE_CHECKING:
     from aigc_core.evaluation.results import Result
 
-ARROWS = {"lower": "↓", "higher": "↑"}
-
 
 def about(visitor: gr.OAuthToken | None, reference: str) -> tuple[str, str, str | None]:
     """A model's facts and figures as HTML, its card as Markdown, and its sheet of samples."""
@@ -106,8 +104,7 @@ def figures(result: Result) -> str:
     for name, count in result.min_samples.items():
         rows[name] = f'<td colspan="2">{t(NOT_MEASURED, count=f"{count:,}")}</td>'
     cells = "".join(
-        f"<tr><th>{t(kind.title)} {ARROWS[kind.better]}</th>{row}"
-        f'<td class="caveat">{html.escape(t(kind.caveat))}</td></tr>'
+        f'<tr><th>{t(kind.title)} {kind.arrow}</th>{row}<td class="caveat">{html.escape(t(kind.caveat))}</td></tr>'
         for name, row in rows.items()
         if (kind := FIGURES.get(name))
     )

@@ -24,6 +24,14 @@ CERTAIN = (1 + CONFIDENCE) / 2
 POWER = 0.9
 
 
+MARKED = {
+    "better": Sentence("**{a}** is better than **{b}**: {figure} {first} against {second}; confidence {share}."),
+    "worse": Sentence("**{a}** is worse than **{b}**: {figure} {first} against {second}; confidence {share}."),
+    "tie": Sentence("**{a}** and **{b}** cannot be told apart: {figure} {first} against {second}."),
+}
+"""A verdict in short, by outcome, with the names in Markdown's bold."""
+
+
 @dataclass(frozen=True)
 class Verdict:
     """How the first of two checkpoints stands to the second in one figure.
@@ -37,6 +45,11 @@ class Verdict:
     detectable: float
     figure: str
     values: tuple[str, str]
+
+    @property
+    def share(self) -> str:
+        """The confidence in the short sentences (MARKED)."""
+        return f"{self.confidence:.1%}" if self.confidence < 0.999 else "> 99.9%"
 
     def sentence(self, first: str, second: str) -> Sentence:
         """The verdict in words, on two checkpoints of these names."""
@@ -104,16 +117,25 @@ def outcomes_by_judge(
     `protocol` but for the extractor. Empty where all agree, or one alone judged.
     """
     outcomes: dict[str, str] = {}
-    for judged in {result.protocol.id: result.protocol for result in first}.values():
-        if differ_in_judge_alone(judged, protocol):
+    for protocol_of_judge in {result.protocol.id: result.protocol for result in first}.values():
+        if differ_in_judge_alone(protocol_of_judge, protocol):
             groups = [
-                [result for result in group if result.protocol == judged and figure in result.figures]
+                [result for result in group if result.protocol == protocol_of_judge and figure in result.figures]
                 for group in (first, second)
             ]
             if len(groups[0]) == len(groups[1]) == 1 or min(map(len, groups)) > 1:
                 ours, theirs = (group[0] if len(group) == 1 else group for group in groups)
-                outcomes[judged.extractor] = compare(ours, theirs, figure).outcome
+                outcomes[protocol_of_judge.extractor] = compare(ours, theirs, figure).outcome
     return dict(sorted(outcomes.items())) if len(set(outcomes.values())) > 1 else {}
+
+
+def judged(extractor: str, outcome: str) -> Sentence:
+    """What an extractor finds of the first of two checkpoints."""
+    if outcome == "better":
+        return Sentence("better to {extractor}", extractor=extractor)
+    if outcome == "worse":
+        return Sentence("worse to {extractor}", extractor=extractor)
+    return Sentence("not told apart by {extractor}", extractor=extractor)
 
 
 def differ_in_judge_alone(first: Protocol, second: Protocol) -> bool:

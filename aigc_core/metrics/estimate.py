@@ -52,6 +52,11 @@ class MetricInfo:
     highest: float = math.inf
     audit: bool = False
 
+    @property
+    def arrow(self) -> str:
+        """Where better values lie."""
+        return "↓" if self.better == "lower" else "↑"
+
 
 class Estimate(Config):
     """A value with its 95 % interval, from sampling error (that of the samples and that of the reference) and bias.

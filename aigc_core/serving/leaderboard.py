@@ -27,14 +27,14 @@ from pathlib import Path
 
 from aigc_core.access import SHIPPED, check_reference, is_public
 from aigc_core.checkpoint.config import CheckpointConfig
-from aigc_core.checkpoint.folder import read_config, seed_folders, step_folders
+from aigc_core.checkpoint.folder import models_in, read_config, seed_folders, step_folders
 from aigc_core.checkpoint.layout import CONFIG_FILE, WEIGHTS_FILE
 from aigc_core.checkpoint.reference import DATASETS, MAIN, CheckpointReference, seed_name
 from aigc_core.conversion.base import formats
 from aigc_core.conversion.convert import converted_folder
 from aigc_core.errors import AIGCError, Sentence
 from aigc_core.evaluation.comparison import differ_in_judge_alone, ranks
-from aigc_core.evaluation.results import FIGURES, Protocol, Result, read_results
+from aigc_core.evaluation.results import FIGURES, Result, read_results
 from aigc_core.evaluation.sample_set import is_results_of_samples
 from aigc_core.hub.claims import Claim, find_claims
 from aigc_core.hub.client import list_checkpoints, read_revisions
@@ -94,13 +94,7 @@ def shipped_sources(folder: Path = SHIPPED) -> list[str]:
 
 def own_sources(folder: Path = RUNS) -> list[str]:
     """The runs in a folder; none where strangers use the process."""
-    return [] if is_public() or not folder.is_dir() else [str(model) for model in _models_in(folder)]
-
-
-def _models_in(folder: Path) -> list[Path]:
-    """The checkpoints and runs that lie directly in a folder."""
-    inside = (path for path in sorted(folder.iterdir()) if path.is_dir())
-    return [path for path in inside if (path / CONFIG_FILE).is_file() or step_folders(path)]
+    return [] if is_public() or not folder.is_dir() else [str(model) for model in models_in(folder)]
 
 
 def collect(sources: Iterable[str], token: str | None = None) -> list[Entry]:
@@ -152,7 +146,7 @@ def _read_folder(location: str, folder: Path) -> list[Entry]:
     if seeds := seed_folders(folder):
         return [entry for seed in seeds for entry in _read_folder(str(Path(location) / seed.name), seed)]
     steps = [_read_local(CheckpointReference(location, step.name), step) for step in step_folders(folder)]
-    if not steps and not (folder / CONFIG_FILE).exists() and (models := _models_in(folder)):
+    if not steps and not (folder / CONFIG_FILE).exists() and (models := models_in(folder)):
         return [entry for model in models for entry in _read_folder(f"{location.rstrip('/')}/{model.name}", model)]
     if steps and not (folder / CONFIG_FILE).exists():
         return steps
@@ -294,67 +288,9 @@ def seen_by_other_judges(rows: list[Row], figure: str) -> dict[str, list[Estimat
     return dict(sorted(found.items()))
 
 
-def as_rows(rows: list[Row]) -> list[dict[str, object]]:
-    """Rows as records of numbers: rank, what it is, and each figure with both ends of its interval."""
-    table = []
-    for row in rows:
-        record: dict[str, object] = {
-            "rank": row.rank,
-            "checkpoint": row.name,
-            "family": kind_of(row.entry),
-            "architecture": row.entry.config.architecture if row.entry.config else "",
-            "images_seen": row.result.images_seen,
-            "protocol": row.result.protocol.id,
-        }
-        for name in FIGURES:
-            if value := row.result.figures.get(name):
-                record |= {name: value.value, f"{name}_low": value.low, f"{name}_high": value.high}
-        table.append(record)
-    return table
-
-
 def kind_of(entry: Entry) -> str:
     """The family of a checkpoint, or what samples alone are called."""
     return SAMPLES_ALONE if entry.config is None else entry.config.family
-
-
-def as_latex(rows: list[Row], figures: Iterable[str]) -> str:
-    """Rows as a table in LaTeX (package booktabs) of the named figures, each as value ± half width."""
-    protocol, figures = rows[0].result.protocol, list(figures)
-    arrows = {"lower": r"$\downarrow$", "higher": r"$\uparrow$"}
-    heads = [f"{_escaped(FIGURES[name].title)} {arrows[FIGURES[name].better]}" for name in figures]
-    text = [
-        # A name with a line break would end the comment.
-        " ".join(
-            f"% {protocol.num_samples} samples against {protocol.dataset}:{protocol.split}, {protocol.extractor}, "
-            f"protocol {protocol.id}; 95 % intervals".split()
-        ),
-        rf"\begin{{tabular}}{{rl{'r' * len(figures)}}}",
-        r"\toprule",
-        " & ".join(["Rank", "Checkpoint", *heads]) + r" \\",
-        r"\midrule",
-    ]
-    for row in rows:
-        values = [row.result.figures.get(name) for name in figures]
-        cells = ["--" if value is None else f"${value}$".replace("±", r"\pm") for value in values]
-        text.append(" & ".join([str(row.rank or "--"), _escaped(row.name), *cells]) + r" \\")
-    note = rf"\par\smallskip {{\footnotesize {_escaped(protocol_note(protocol))}}}"
-    return "\n".join([*text, r"\bottomrule", r"\end{tabular}", note, ""])
-
-
-def protocol_note(protocol: Protocol) -> str:
-    """What the figures of a table are, as a footnote on one line."""
-    note = (
-        f"{protocol.num_samples:,} samples against {protocol.num_reference:,} of {protocol.dataset} "
-        f"({protocol.split}), {protocol.extractor or 'compared as they are'}, protocol {protocol.id}; 95 % intervals, "
-        "ranks by Holm's correction."
-    )
-    return " ".join(note.split())
-
-
-def _escaped(text: str) -> str:
-    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "∞": r"$_\infty$"}
-    return "".join(special.get(letter, f"\\{letter}" if letter in "&%$#_{}" else letter) for letter in text)
 
 
 def model_names(entries: Iterable[Entry]) -> dict[str, str]:

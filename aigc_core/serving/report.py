@@ -8,13 +8,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from aigc_core.evaluation.comparison import compare
+from aigc_core.evaluation.comparison import MARKED, compare
 from aigc_core.evaluation.results import FIGURES
 from aigc_core.metrics.estimate import Estimate
 from aigc_core.translation import translate
 
-from .leaderboard import Entry, Row, by_protocol, protocol_note, ranked
+from .leaderboard import Entry, Row, by_protocol, ranked
 from .recipes import ranked_recipes, recipe_groups
+from .tables import protocol_note
 
 STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
@@ -94,7 +95,7 @@ def report_page(entries: Sequence[Entry], pictures: Mapping[str, Path], figure: 
 
 
 def _title(name: str) -> str:
-    return html.escape(f"{FIGURES[name].title} {'↓' if FIGURES[name].better == 'lower' else '↑'}")
+    return html.escape(f"{FIGURES[name].title} {FIGURES[name].arrow}")
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -147,19 +148,15 @@ def _verdicts(rows: Sequence[Row], figure: str, language: str) -> list[str]:
     for other in shown[1:]:
         best = shown[0]
         verdict = compare(best.result, other.result, figure)
-        sentence = {
-            "better": "**{a}** is better than **{b}**: {figure} {first} against {second}; confidence {share}.",
-            "worse": "**{a}** is worse than **{b}**: {figure} {first} against {second}; confidence {share}.",
-            "tie": "**{a}** and **{b}** cannot be told apart: {figure} {first} against {second}.",
-        }[verdict.outcome]
-        words = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", html.escape(translate(sentence, language)))
+        marked = html.escape(translate(MARKED[verdict.outcome], language))
+        words = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", marked)
         values = {
             "a": best.name,
             "b": other.name,
             "figure": translate(FIGURES[figure].title, language),
             "first": best.result.figures[figure],
             "second": other.result.figures[figure],
-            "share": f"{verdict.confidence:.1%}" if verdict.confidence < 0.999 else "> 99.9%",
+            "share": verdict.share,
         }
         sentences.append(words.format(**{name: html.escape(str(value)) for name, value in values.items()}))
     return sentences

@@ -17,7 +17,8 @@ from aigc_core.evaluation.results import FIGURES, read_results, write_result
 from aigc_core.pipeline import Checkpoint
 from aigc_core.sampling import directions
 from aigc_core.sampling.directions import kept_directions, load_directions
-from aigc_core.serving.leaderboard import as_latex, as_rows, by_protocol, collect, ranked
+from aigc_core.serving.leaderboard import by_protocol, collect, ranked
+from aigc_core.serving.tables import as_latex, as_rows
 from aigc_core.training.state import COUNTERS_FILE, load_training_state, save_training_state
 from tests.toy_models import toy_checkpoint
 from tests.toy_results import toy_result

@@ -13,7 +13,8 @@ from huggingface_hub import HfApi
 from aigc_core.checkpoint.layout import CONFIG_FILE
 from aigc_core.hub.client import push
 from aigc_core.metrics.estimate import Estimate
-from aigc_core.serving.leaderboard import as_latex, as_rows, by_protocol, collect, labels, ranked
+from aigc_core.serving.leaderboard import by_protocol, collect, labels, ranked
+from aigc_core.serving.tables import as_latex, as_rows
 from tests.local_hub import LocalHub
 from tests.toy_models import toy_checkpoint
 from tests.toy_results import evaluated_run, toy_result

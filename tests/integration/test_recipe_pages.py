@@ -11,9 +11,9 @@ from scipy import stats
 
 from aigc_core.checkpoint.folder import read_config
 from aigc_core.hub.client import pull, push
-from aigc_core.serving.leaderboard import as_latex, by_protocol, collect, ranked
+from aigc_core.serving.leaderboard import by_protocol, collect, ranked
 from aigc_core.serving.recipes import known_spread, ranked_recipes, recipe_groups, recipe_records
-from aigc_core.serving.tables import as_markdown
+from aigc_core.serving.tables import as_latex, as_markdown
 from tests.integration.test_dashboard import ROOT, open_dashboard
 from tests.local_hub import LocalHub
 from tests.toy_results import evaluated_recipe, evaluated_run

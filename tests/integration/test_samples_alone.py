@@ -18,7 +18,8 @@ from aigc_core.cli import main
 from aigc_core.data import sample_files
 from aigc_core.data.sample_files import open_samples
 from aigc_core.evaluation.results import Result
-from aigc_core.serving.leaderboard import SAMPLES_ALONE, as_rows, by_protocol, collect, ranked
+from aigc_core.serving.leaderboard import SAMPLES_ALONE, by_protocol, collect, ranked
+from aigc_core.serving.tables import as_rows
 from tests.local_hub import LocalHub
 
 
