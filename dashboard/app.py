@@ -6,7 +6,9 @@ from pathlib import Path
 
 import streamlit as st
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+ROOT = str(Path(__file__).parents[1])
+if ROOT not in sys.path:  # this file runs anew at every visit and every click
+    sys.path.insert(0, ROOT)
 
 from language import choose_language, t  # noqa: E402
 

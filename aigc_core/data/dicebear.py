@@ -8,12 +8,8 @@ from __future__ import annotations
 
 import gzip
 import json
-import multiprocessing
-import os
 import shutil
-import signal
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -21,7 +17,6 @@ from importlib.resources import files
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import numpy
@@ -133,44 +128,24 @@ def _attributes(options: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _draw_parts(folder: Path, parts: list[Part], side: int) -> None:
-    if not parts:
-        return
-    from joblib import cpu_count  # takes a moment to import
+    from joblib import Parallel, cpu_count, delayed  # takes a moment to import
 
-    workers = min(cpu_count(), len(parts))
-    context = multiprocessing.get_context("spawn")
+    # Unlike those of multiprocessing, joblib's processes do not run the main file anew, which may be a page of an app.
+    # Those of a parent that was killed draw what was handed to them, and end when they have waited for as long as this.
+    processes = min(cpu_count(), len(parts)) or 1
+    drawing = Parallel(processes, "loky", return_as="generator_unordered", idle_worker_timeout=5)
     total = sum(part.stop - part.start for part in parts)
-    with (
-        ProcessPoolExecutor(workers, context, _live_as_long_as_parent) as pool,
-        tqdm(total=total, desc="drawing avatars", unit=" images") as bar,
-    ):
-        drawing = {pool.submit(_draw_part, folder, part, side): part for part in parts}
-        try:
-            for drawn in as_completed(drawing):
-                drawn.result()
-                bar.update(drawing[drawn].stop - drawing[drawn].start)
-        finally:
-            pool.shutdown(cancel_futures=True)
+    with tqdm(total=total, desc="drawing avatars", unit=" images", disable=not parts) as bar:
+        for drawn in drawing(delayed(_draw_part)(folder, part, side) for part in parts):
+            bar.update(drawn)
 
 
-def _live_as_long_as_parent() -> None:
-    """Let ^C be the parent's affair, and end when it ends, however that may be."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-
-    def end_with_parent() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    Thread(target=end_with_parent, daemon=True).start()
-
-
-def _draw_part(folder: Path, part: Part, side: int) -> None:
+def _draw_part(folder: Path, part: Part, side: int) -> int:
     drawn = [draw_avatar(STYLES[part.name], f"{part.split} {number}", side) for number in range(part.start, part.stop)]
     with atomic_write(part.path(folder)) as unfinished:
         images, attributes = zip(*drawn)
         save_file({"images": numpy.stack(images)}, unfinished, {"attributes": json.dumps(attributes)})
+    return len(drawn)
 
 
 def _attributes_path(folder: Path, split: str) -> Path:

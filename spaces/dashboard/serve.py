@@ -6,6 +6,8 @@ Streamlit's sign-in (OpenID Connect) takes them as secrets, which here stay in m
 
 import hashlib
 import os
+import sys
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -30,4 +32,7 @@ def sign_in_secrets() -> dict[str, Any]:
     }
 
 
+# `streamlit run` keeps the folder of the script it is given on the path; here that is this file's, and the pages import
+# one another from theirs.
+sys.path.insert(0, str(Path(__file__).with_name("dashboard")))
 app = st.App("dashboard/app.py", secrets=sign_in_secrets())

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from functools import partial
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
+from types import ModuleType
 
 import numpy
 import pytest
@@ -65,8 +67,12 @@ def test_attributes_are_what_a_picture_is_drawn_from(style: str) -> None:
 
 
 def test_a_drawn_set_is_prepared_once_and_keeps_its_attributes(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    page = ModuleType("__main__")  # as Streamlit leaves it: a file that runs within its server only
+    page.__file__ = str(tmp_path / "page.py")
+    Path(page.__file__).write_text("raise SystemExit('run as a page')")
+    monkeypatch.setitem(sys.modules, "__main__", page)
     register_dataset(
         "few",
         NamedDataset(
@@ -119,10 +125,8 @@ def test_what_was_drawn_before_a_kill_is_not_drawn_again(tmp_path: Path) -> None
     while not (drawn := [*parts.glob("[!.]*.safetensors")]):
         assert running.poll() is None
         time.sleep(0.05)
-    running.kill()
+    os.killpg(running.pid, signal.SIGKILL)
     running.wait()
-    while any_alive(running.pid):  # its workers end by themselves
-        time.sleep(0.05)
     times = {path.name: path.stat().st_mtime_ns for path in parts.glob("[!.]*.safetensors")}
     assert drawn[0].name in times and len(times) < 32
     told = subprocess.run(words, env=environment, check=True, capture_output=True, text=True)
@@ -130,12 +134,6 @@ def test_what_was_drawn_before_a_kill_is_not_drawn_again(tmp_path: Path) -> None
     after = {name: int(moment) for name, moment in (line.split() for line in told.stdout.splitlines())}
     assert times.items() <= after.items() and len(after) == 32
     assert not parts.exists() and len(read_attributes(tmp_path / "drawn", "train")) == 640
-
-
-def any_alive(group: int) -> bool:
-    """Whether a process of the group is there that has not ended."""
-    listed = subprocess.run(["ps", "-A", "-o", "pgid=,stat="], check=True, capture_output=True, text=True).stdout
-    return any(line.split()[0] == str(group) and not line.split()[1].startswith("Z") for line in listed.splitlines())
 
 
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
