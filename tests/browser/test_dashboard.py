@@ -54,10 +54,15 @@ def address(hub: LocalHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 def visit(browser: Browser, url: str, **context: object) -> Page:
     """A page in a browser of its own, once all of it is there."""
+    page = begin_visit(browser, url, **context)
+    settle(page)
+    return page
+
+
+def begin_visit(browser: Browser, url: str, **context: object) -> Page:
     page = browser.new_context(**context).new_page()  # type: ignore[arg-type]
     page.set_default_timeout(60_000)
     page.goto(url)
-    settle(page)
     return page
 
 
@@ -111,8 +116,8 @@ def test_the_leaderboard_shows_and_exports_what_was_pushed(address: str, browser
 
 def test_a_late_source_appears_when_it_comes(address: str, hub: LocalHub, browser: Browser) -> None:
     hub.add("ada/late", hub.files("ada/gamma"))
-    with hub.fault("GET /api/models/ada/late", silent=50, times=1):
-        page = visit(browser, f"{address}/?add=ada%2Flate")
+    with hub.fault("GET /api/models/ada/late", silent=600):
+        page = begin_visit(browser, f"{address}/?add=ada%2Flate")
         expect(page.get_by_text("Still reading: ada/late")).to_be_visible()
     expect(page.locator("[data-testid=stDataFrame]").first).to_be_visible()
     assert [row[1] for row in cells(table_of(page, "toy"))] == ["ada/late"]
