@@ -156,7 +156,7 @@ if points:
     st.plotly_chart(plane("recall", "precision", points, names), key="plane", config=CONFIG)
 
 costs = {
-    "samples_seen": (t("samples seen"), [float(result.images_seen) for result in results]),
+    "samples_seen": (t("samples seen"), [float(result.samples_seen) for result in results]),
     "training": (
         t("seconds of training"),
         [entry.config.training_seconds if entry.config else 0.0 for entry in map(entry_of, names)],

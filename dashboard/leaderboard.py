@@ -94,7 +94,7 @@ for key, group in groups.items():
         continue
     wanted = figures or [name for name in measured if name == ranked_by or not FIGURES[name].audit]
     shown = [name for name in wanted if any(name in line.result.figures for line in lines)]
-    table = pandas.DataFrame(as_rows(lines))[["rank", "checkpoint", *shown, "family", "architecture", "images_seen"]]
+    table = pandas.DataFrame(as_rows(lines))[["rank", "checkpoint", *shown, "family", "architecture", "samples_seen"]]
     table["family"] = [t(kind_of(line.entry)) for line in lines]
     # The cells are numbers, by which the table sorts, and show their intervals.
     intervals = {name: as_cells([line.result.figures.get(name) for line in lines]) for name in shown}
@@ -129,7 +129,7 @@ for key, group in groups.items():
             },
             "family": t("Family"),
             "architecture": t("Architecture"),
-            "images_seen": st.column_config.NumberColumn(t("Samples seen"), format="localized"),
+            "samples_seen": st.column_config.NumberColumn(t("Samples seen"), format="localized"),
         },
     )
     show_recipes([(line.entry, line.result) for line in lines], ranked_by, shown, key)

@@ -30,7 +30,7 @@ def draw(name: str, points: list[tuple[Entry, Result]], at: str) -> None:
     st.plotly_chart(
         curve(
             name,
-            [result.images_seen for _, result in shown],
+            [result.samples_seen for _, result in shown],
             [result.figures[name] for _, result in shown],
             [revision for revision, _ in shown],
             at,
@@ -79,7 +79,7 @@ for protocol, group in by_protocol(found).items():
     for entry, result in group:
         curves.setdefault((entry.model, protocol), []).append((entry, result))
 curves = {
-    key: sorted(points, key=lambda point: point[1].images_seen) for key, points in curves.items() if len(points) > 1
+    key: sorted(points, key=lambda point: point[1].samples_seen) for key, points in curves.items() if len(points) > 1
 }
 evaluated = {model for model, _ in curves}
 runs = {
@@ -118,7 +118,7 @@ with left:
         at = st.select_slider(t("Samples of"), revisions, revisions[-1], key="revision", bind="query-params")
     seed = seed_input(left)
     entry = shown[revisions.index(at)]
-    seen = entry.config.images_seen if entry.config else 0
+    seen = entry.config.samples_seen if entry.config else 0
     caption = f"{named[model]}@{at}: {t('{count} samples seen', count=f'{seen:,}')}"
     show_samples(entry, range(seed, seed + 36), 6, caption)
 for cell, name in zip(first, foremost):

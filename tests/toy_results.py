@@ -10,7 +10,7 @@ from aigc_core.metrics.estimate import Estimate
 from .toy_models import CLASS_NAMES, toy_checkpoint
 
 
-def toy_result(fid: float, images_seen: int = 0, num_samples: int = 1000) -> Result:
+def toy_result(fid: float, samples_seen: int = 0, num_samples: int = 1000) -> Result:
     """A result under one protocol, whose FID ± 0.1 says how good all its figures are."""
     good = 1 / (1 + fid)
     figures = {
@@ -44,7 +44,7 @@ def toy_result(fid: float, images_seen: int = 0, num_samples: int = 1000) -> Res
         figures=figures,
         classes=classes,
         neighbours=(Neighbour(seed=1_000_007, train_index=42, distance=0.5, score=0.25),),
-        images_seen=images_seen,
+        samples_seen=samples_seen,
     )
 
 
@@ -58,11 +58,11 @@ def evaluated_recipe(folder: Path, fids: list[float], **recipe: object) -> Path:
 def evaluated_run(
     folder: Path, fids: list[float], architecture: str = "dcgan", recipe: dict[str, object] | None = None
 ) -> Path:
-    """A run of one step for each FID, after 1,000 images each."""
+    """A run of one step for each FID, after 1,000 samples each."""
     for number, fid in enumerate(fids, 1):
         checkpoint = toy_checkpoint(architecture)
-        counts = {"step": number, "images_seen": 1000 * number, "recipe": recipe or {}}
+        counts = {"step": number, "samples_seen": 1000 * number, "recipe": recipe or {}}
         checkpoint.config = checkpoint.config.model_copy(update=counts)
         step = checkpoint.save_pretrained(folder / f"step-{number:07d}")
-        write_result(toy_result(fid, images_seen=1000 * number), step)
+        write_result(toy_result(fid, samples_seen=1000 * number), step)
     return folder

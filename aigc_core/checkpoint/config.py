@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Annotated, Any
 from unicodedata import normalize
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AliasChoices, Field, field_validator, model_validator
 
 from aigc_core.config import Config
 from aigc_core.data.datasets import public_name
@@ -19,6 +19,10 @@ from aigc_core.version import __version__
 from .layout import CONFIG_FILE, MAX_CONFIG_BYTES
 from .reference import published_reference
 
+SamplesSeen = Annotated[int, Field(ge=0, validation_alias=AliasChoices("samples_seen", "images_seen"))]
+"""How many real samples training has shown, counted with repetition. Files from when all samples were images call it
+`images_seen`."""
+
 
 class CheckpointConfig(Config):
     """What `config.json` holds.
@@ -27,7 +31,7 @@ class CheckpointConfig(Config):
     means that the model knows no classes. `class_shares`: how often each class occurs in the training data, empty where
     all occur alike. `dataset` is the name of a registered data set, or of a folder on the machine of whoever trained
     the model; `data_hash` is the hash of its content as it was trained on (`content_hash`), empty in checkpoints
-    from before there was one. `recipe` is the training configuration as it was used, `images_seen` counts real samples
+    from before there was one. `recipe` is the training configuration as it was used, `samples_seen` counts real samples
     shown to the training method, `step` its steps, `parent` names the checkpoint or commit training started from.
     `rounded_from`: the SHA-256 of the weights float32 that these were rounded from, so that what those made is known.
 
@@ -48,7 +52,7 @@ class CheckpointConfig(Config):
     data_licence: str = ""
     recipe: dict[str, Any] = {}
     step: int = Field(default=0, ge=0)
-    images_seen: int = Field(default=0, ge=0)
+    samples_seen: SamplesSeen = 0
     training_seconds: float = Field(default=0, ge=0)
     library_version: str = __version__
     parent: str | None = None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from aigc_core.batching import images_that_fit
+from aigc_core.batching import samples_that_fit
 from aigc_core.config import parse_config
 from aigc_core.errors import AIGCError
 from aigc_core.loading import load_checkpoint
@@ -65,7 +65,7 @@ def run(arguments: Namespace) -> int:
         frames = interpolate(checkpoint, request.singles(), MOVIE_FRAMES, arguments.interpolate or CURVES[0])
         modality.write_movie(file, frames)
         return _say(request.count * MOVIE_FRAMES, "frames", file)
-    parts = request.parts(images_that_fit(4 * math.prod(modality.map_shape or ()), at_most=1024))
+    parts = request.parts(samples_that_fit(4 * math.prod(modality.map_shape or ()), at_most=1024))
     if suffix in modality.archives:
         if arguments.interpolate:
             raise AIGCError("--interpolate does not go with an archive, which holds the samples of seeds.")

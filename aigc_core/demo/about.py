@@ -83,9 +83,9 @@ def facts(checkpoint: Checkpoint) -> str:
         t("Trained on"): config.dataset or t("not known"),
         t("Licence of the data"): config.data_licence or t("not known"),
         t("Training"): t(
-            "{steps:,} steps, {images:,} images, {minutes:,.0f} minutes",
+            "{steps:,} steps, {samples:,} samples, {minutes:,.0f} minutes",
             steps=config.step,
-            images=config.images_seen,
+            samples=config.samples_seen,
             minutes=config.training_seconds / 60,
         ),
     }

@@ -61,11 +61,11 @@ def build() -> ChosenPicture:
 
 
 def classes_of(checkpoint: Checkpoint, request: SampleRequest) -> list[str]:
-    """What each sample of a request is to be: a class's name or a mix, as it was asked for or drawn from the seed; ""
-    of a model without classes."""
+    """What each sample of a request is to be: a class's name, or a mix of classes as the request writes it; empty for a
+    model without classes."""
     config = checkpoint.config
     if not config.num_classes:
-        return [""] * request.count
+        return []
     entries, weights = split_entries(request.labels), request_noise(checkpoint, request)[1].classes
     return [
         config.class_name(int(row.argmax())) if row.max() == 1 else entries[k % len(entries)]
@@ -76,7 +76,8 @@ def classes_of(checkpoint: Checkpoint, request: SampleRequest) -> list[str]:
 def captions(checkpoint: Checkpoint, request: SampleRequest) -> list[str]:
     """The seed and the class of each sample of a request."""
     classes = classes_of(checkpoint, request)
-    return [" · ".join(filter(None, (f"{t('Seed')} {seed}", of))) for seed, of in zip(request.seeds(), classes)]
+    seeds = [f"{t('Seed')} {seed}" for seed in request.seeds()]
+    return [" · ".join(parts) for parts in zip(seeds, classes)] if classes else seeds
 
 
 def choose(visitor: gr.OAuthToken | None, request: SampleRequest, index: int) -> list[Any]:

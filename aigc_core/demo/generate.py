@@ -22,7 +22,6 @@ from aigc_core.pipeline import Checkpoint
 from aigc_core.sampling.edits import LatentEdits
 from aigc_core.sampling.labels import class_entries, join_entries, parse_labels, split_entries
 from aigc_core.sampling.request import SampleRequest, is_known
-from aigc_core.sampling.sample import request_noise
 
 from ..config import parse_config
 from ..errors import AIGCError, Sentence
@@ -228,14 +227,6 @@ class _Drawn:
     request: SampleRequest
     checkpoint: Checkpoint
 
-    def class_names(self) -> list[str]:
-        """What each sample is most of; nothing where the model knows no classes."""
-        config = self.checkpoint.config
-        _, condition = request_noise(self.checkpoint, self.request)
-        return (
-            [config.class_name(label) for label in condition.classes.argmax(1).tolist()] if config.num_classes else []
-        )
-
 
 def _draw(request: SampleRequest, token: str | None) -> _Drawn:
     """What a request makes. Raises AIGCError for what the model does not have."""
@@ -275,7 +266,7 @@ def show(
         if kind.media == "image":
             titles = chosen.captions(drawn.checkpoint, drawn.request)
             return list(zip(map(str, files), titles)), "", link, small, nothing_chosen
-        classes = drawn.class_names() if kind.is_played else []
+        classes = chosen.classes_of(drawn.checkpoint, drawn.request) if kind.is_played else []
         listed = listing_html(drawn.stored, drawn.request.seeds(), files, kind, classes)
         return None, listed, link, small, nothing_chosen
 

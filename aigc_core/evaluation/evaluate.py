@@ -181,7 +181,7 @@ def evaluate(
         classes=_classes(sampled, reference, asked),
         neighbours=neighbours,
         step=checkpoint.config.step,
-        images_seen=checkpoint.config.images_seen,
+        samples_seen=checkpoint.config.samples_seen,
         seconds=round(time.perf_counter() - started, 2),
         seconds_per_sample=None if sampled.seconds is None else float(f"{sampled.seconds / num_samples:.3g}"),
         device=str(checkpoint.model.device),
@@ -304,8 +304,8 @@ def _earlier(checkpoint: StoredCheckpoint, protocol: Protocol) -> Result | None:
         results = read_results(checkpoint.path) + read_trials(checkpoint.path)
     except (AIGCError, OSError):
         return None
-    now = protocol, checkpoint.config.step, checkpoint.config.images_seen
-    return next((result for result in results if (result.protocol, result.step, result.images_seen) == now), None)
+    now = protocol, checkpoint.config.step, checkpoint.config.samples_seen
+    return next((result for result in results if (result.protocol, result.step, result.samples_seen) == now), None)
 
 
 def load_reference(text: str, extractor: str | None, weights: Path | None, kind: Modality) -> Reference:

@@ -46,7 +46,7 @@ def recipe_id(config: CheckpointConfig) -> str:
         "data_hash": config.data_hash,
         "parent": config.parent,
         "shape": config.shape,
-        "samples_seen": "all" if ended else config.images_seen,
+        "samples_seen": "all" if ended else config.samples_seen,
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:10]
 

@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from aigc_core.access import SHIPPED
+from aigc_core.checkpoint.config import SamplesSeen
 from aigc_core.checkpoint.layout import RESULTS_FOLDER
 from aigc_core.config import Config, read_config_file
 from aigc_core.errors import Sentence
@@ -116,7 +117,7 @@ class Result(Config):
     classes: dict[str, ClassResult] = {}
     neighbours: tuple[Neighbour, ...] = ()
     step: int = 0
-    images_seen: int = 0
+    samples_seen: SamplesSeen = 0
     seconds: float = 0
     seconds_per_sample: float | None = None
     device: str = "cpu"

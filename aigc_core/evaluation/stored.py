@@ -88,7 +88,7 @@ def evaluate_stored(
         real_figures=real_figures,
         min_samples=min_samples,
         step=config.step,
-        images_seen=config.images_seen,
+        samples_seen=config.samples_seen,
         seconds=round(time.perf_counter() - started, 2),
         seconds_per_sample=float(f"{seconds_per_sample:.3g}"),
         device=str(checkpoint.model.device),

@@ -148,7 +148,7 @@ def _opening(config: CheckpointConfig) -> str:
     names = f" ({', '.join(config.class_names)})" if config.class_names else ""
     return (
         f"# {_title(config)}\n\nDraws {config.sample_kind.describe()}, {classes}{names}. "
-        f"Trained with AIGC Studio for {config.step:,} steps on {config.images_seen:,} {config.sample_kind.plural} "
+        f"Trained with AIGC Studio for {config.step:,} steps on {config.samples_seen:,} {config.sample_kind.plural} "
         f"({config.training_seconds / 60:.0f} minutes)."
     )
 

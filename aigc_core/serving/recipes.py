@@ -132,7 +132,7 @@ def recipe_records(rows: Sequence[RecipeRow]) -> list[dict[str, object]]:
             "rank": row.rank,
             "recipe": row.group.name,
             "training_seeds": len(row.group.members),
-            "images_seen": max(result.images_seen for result in row.group.results),
+            "samples_seen": max(result.samples_seen for result in row.group.results),
             "protocol": row.group.results[0].protocol.id,
         }
         for name in FIGURES:

@@ -58,7 +58,7 @@ def report_page(entries: Sequence[Entry], pictures: Mapping[str, Path], figure: 
                         row.rank,
                         row.name,
                         *(row.result.figures.get(name) for name in measured),
-                        f"{row.result.images_seen:,}",
+                        f"{row.result.samples_seen:,}",
                     ]
                     for row in rows
                 ],

@@ -23,11 +23,12 @@ from filelock import FileLock, Timeout
 
 from aigc_core.checkpoint.folder import read_config, step_folders
 from aigc_core.checkpoint.layout import TRAINING_STATE_FOLDER
+from aigc_core.config import read_config_file
 from aigc_core.errors import AIGCError
 from aigc_core.files import translate_io_errors
 from aigc_core.training.lock import LOCK_FILE, run_owner
 from aigc_core.training.recipe import TrainingConfig
-from aigc_core.training.state import COUNTERS_FILE
+from aigc_core.training.state import COUNTERS_FILE, Counters
 from aigc_core.training.timeline import TIMELINE_FOLDER, Measurement, Timeline, read_timeline
 
 RUNS = Path("runs")
@@ -247,11 +248,11 @@ def _progress(folder: Path) -> float:
     """The share of a run that its newest checkpoint has behind it."""
     for newest in step_folders(folder)[-1:]:
         try:
-            counters = json.loads((newest / TRAINING_STATE_FOLDER / COUNTERS_FILE).read_text())
+            counters = read_config_file(Counters, newest / TRAINING_STATE_FOLDER / COUNTERS_FILE, "resume the run")
             recipe = TrainingConfig.model_validate(read_config(newest).recipe)
         except (AIGCError, OSError, ValueError):
             continue
         if recipe.seconds is not None:
-            return counters["training_seconds"] / recipe.seconds
-        return counters["images_seen"] / recipe.samples
+            return counters.training_seconds / recipe.seconds
+        return counters.samples_seen / recipe.samples
     return 0.0

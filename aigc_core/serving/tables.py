@@ -19,7 +19,7 @@ def as_rows(rows: list[Row]) -> list[dict[str, object]]:
             "checkpoint": row.name,
             "family": kind_of(row.entry),
             "architecture": row.entry.config.architecture if row.entry.config else "",
-            "images_seen": row.result.images_seen,
+            "samples_seen": row.result.samples_seen,
             "protocol": row.result.protocol.id,
         }
         for name in FIGURES:

@@ -153,8 +153,8 @@ class Run:
         torch.manual_seed(config.seed)
         spec = ModelSpec(config.architecture, config.architecture_config, self.modality, len(self.class_names))
         self.method = families[config.family].build_method(config.method, config.method_config, spec, accelerator)
-        self.step, self.images_seen, self.training_seconds = 0, 0, 0.0
-        self.inherited: dict[str, Any] = {"step": 0, "images_seen": 0, "training_seconds": 0.0}
+        self.step, self.samples_seen, self.training_seconds = 0, 0, 0.0
+        self.inherited: dict[str, Any] = {"step": 0, "samples_seen": 0, "training_seconds": 0.0}
         if config.parent and not earlier:
             self._inherit(open_parent(config.parent))
         self.ema = ExponentialMovingAverage(self.method.model, config.ema_half_life, config.ema_ramp_up)
@@ -179,7 +179,7 @@ class Run:
                 Sentence(
                     "Nothing is left to train: '{folder}' has seen {samples:,} samples in {seconds:.0f} seconds.",
                     folder=self.folder,
-                    samples=self.images_seen,
+                    samples=self.samples_seen,
                     seconds=self.training_seconds,
                 )
             )
@@ -187,7 +187,7 @@ class Run:
         if threading.excepthook is threading.__excepthook__:
             threading.excepthook = _report_thread
         interval = self.config.checkpoint_samples
-        next_checkpoint = math.inf if interval is None else (self.images_seen // interval + 1) * interval
+        next_checkpoint = math.inf if interval is None else (self.samples_seen // interval + 1) * interval
         stopped, logged = False, self.training_seconds
         forecast = Forecast(self.config)
         with stop_on_signals(lambda: self.tell(ANNOUNCEMENT)) as interrupted, self._progress_bar() as progress_bar:
@@ -201,7 +201,7 @@ class Run:
                 losses = {name: value.item() for name, value in measured.items()} if log else {}
                 self.training_seconds += time.perf_counter() - started
                 stopped = self._agree(interrupted() or interrupted_before())
-                if promised := forecast.after_step(self.images_seen, self.training_seconds):
+                if promised := forecast.after_step(self.samples_seen, self.training_seconds):
                     self.tell(promised)
                 if log:
                     logged = self.training_seconds
@@ -209,9 +209,9 @@ class Run:
                     with translate_io_errors(self.folder):
                         self._check_health(losses)
                         if self.step % STEPS_BETWEEN_LOGS == 0:
-                            self.accelerator.log(losses, step=self.total["images_seen"])
+                            self.accelerator.log(losses, step=self.total["samples_seen"])
                 progress_bar.update(min(self.done, progress_bar.total) - progress_bar.n)
-                if self.images_seen >= next_checkpoint and interval:
+                if self.samples_seen >= next_checkpoint and interval:
                     self._save()
                     next_checkpoint += interval
                 elif self.moments.due(self.training_seconds) and self.progress < 1 and not stopped:
@@ -226,7 +226,7 @@ class Run:
     @property
     def counters(self) -> dict[str, Any]:
         """How far this run itself has come."""
-        return {"step": self.step, "images_seen": self.images_seen, "training_seconds": self.training_seconds}
+        return {"step": self.step, "samples_seen": self.samples_seen, "training_seconds": self.training_seconds}
 
     @property
     def total(self) -> dict[str, Any]:
@@ -236,7 +236,7 @@ class Run:
     @property
     def done(self) -> float:
         """How far the run has come, in samples or, where it is to last so many seconds, in seconds."""
-        return self.images_seen if self.config.seconds is None else self.training_seconds
+        return self.samples_seen if self.config.seconds is None else self.training_seconds
 
     @property
     def progress(self) -> float:
@@ -264,7 +264,7 @@ class Run:
             accelerator.device,
         )
         now, upcoming = (
-            self.stream.batch(self.images_seen + ahead, config.batch_size)[draws.rows]
+            self.stream.batch(self.samples_seen + ahead, config.batch_size)[draws.rows]
             for ahead in (0, config.batch_size)
         )
         stored, labels = self.dataset.batch(now, upcoming)
@@ -275,11 +275,11 @@ class Run:
         # What a network draws for itself, such as a layer's noise, depends on the step alone as well.
         own_draws = seeded_generator(config.seed, self.step, 3, accelerator.process_index)
         torch.manual_seed(own_draws.initial_seed())
-        state = StepState(self.step, self.progress, self.images_seen, draws)
+        state = StepState(self.step, self.progress, self.samples_seen, draws)
         measured = self.method.step(batch, state)
         self.ema.update(config.batch_size, state)
         self.step += 1
-        self.images_seen += config.batch_size
+        self.samples_seen += config.batch_size
         return measured
 
     def _check_health(self, losses: dict[str, float]) -> None:
@@ -299,7 +299,7 @@ class Run:
             self.timeline.measure(
                 Measurement(
                     step=self.total["step"],
-                    samples_seen=self.total["images_seen"],
+                    samples_seen=self.total["samples_seen"],
                     seconds=self.training_seconds,
                     progress=self.progress,
                     values=values,
@@ -414,7 +414,7 @@ class Run:
             self.method.modules | {"ema": self.ema.model},
             self.method.optimizers,
         )
-        self.step, self.images_seen = counters["step"], counters["images_seen"]
+        self.step, self.samples_seen = counters["step"], counters["samples_seen"]
         self.training_seconds = counters["training_seconds"]
         self.inherited = {name: getattr(made, name) - count for name, count in counters.items()}
 
@@ -433,7 +433,7 @@ class Run:
         """The losses and, where the bar counts seconds, the speed."""
         shown = {name: f"{value:.3g}" for name, value in losses.items() if "loss" in name}
         if self.config.seconds is not None:
-            shown = {"samples/s": f"{self.images_seen / self.training_seconds:.0f}"} | shown
+            shown = {"samples/s": f"{self.samples_seen / self.training_seconds:.0f}"} | shown
         progress_bar.set_postfix(shown, refresh=False)
 
 

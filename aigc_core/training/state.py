@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from aigc_core.checkpoint.config import SamplesSeen
 from aigc_core.config import Config, parse_config
 from aigc_core.errors import AIGCError
 
@@ -19,10 +20,10 @@ COUNTERS_FILE = "counters.json"
 
 
 class Counters(Config):
-    """How far a run has come: `step` and `images_seen` as in a checkpoint's config, `training_seconds` in seconds."""
+    """How far a run has come: `step` and `samples_seen` as in a checkpoint's config, `training_seconds` in seconds."""
 
     step: int = Field(ge=0)
-    images_seen: int = Field(ge=0)
+    samples_seen: SamplesSeen
     training_seconds: float = Field(ge=0)
 
 

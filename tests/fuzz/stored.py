@@ -44,7 +44,7 @@ class Stored(Target):
         load_directions(Checkpoint.from_pretrained(self.folder))
         self.result_file = str(write_result(toy_result(12.5), self.folder).relative_to(self.folder))
         modules, optimizers = _trained()
-        counters = {"step": 7, "images_seen": 448, "training_seconds": 1.5}
+        counters = {"step": 7, "samples_seen": 448, "training_seconds": 1.5}
         save_training_state(self.folder / TRAINING_STATE_FOLDER, modules, optimizers, counters)
         self.readers: dict[str, Callable[[], str]] = {
             CONFIG_FILE: self._read_checkpoint,
@@ -110,7 +110,7 @@ class Stored(Target):
     def _read_state(self) -> str:
         modules, optimizers = _trained()
         counters = load_training_state(self.folder / TRAINING_STATE_FOLDER, modules, optimizers)
-        assert type(counters["step"]) is int and type(counters["images_seen"]) is int
+        assert type(counters["step"]) is int and type(counters["samples_seen"]) is int
         assert counters["training_seconds"] + 1.0 > 0
         _step(modules["model"], optimizers["model"])
         return "read"

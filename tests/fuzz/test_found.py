@@ -45,12 +45,12 @@ def test_a_request_holds_only_text_that_its_query_string_can_hold(fields: dict) 
 
 @pytest.mark.parametrize(
     "counters",
-    ["[]", "7", "null", '{"step": "x", "images_seen": 1, "training_seconds": 1}', '{"step": -1}', "[" * 100_000],
+    ["[]", "7", "null", '{"step": "x", "samples_seen": 1, "training_seconds": 1}', '{"step": -1}', "[" * 100_000],
 )
 def test_counters_that_are_none_are_refused(counters: str, tmp_path: Path) -> None:
     module, optimizer = trained_layer()
     folder = tmp_path / "state"
-    good = {"step": 1, "images_seen": 64, "training_seconds": 0.5}
+    good = {"step": 1, "samples_seen": 64, "training_seconds": 0.5}
     save_training_state(folder, {"model": module}, {"model": optimizer}, good)
     assert load_training_state(folder, {"model": module}, {"model": optimizer}) == good
     (folder / COUNTERS_FILE).write_text(counters)
@@ -63,7 +63,7 @@ def test_an_optimiser_of_other_weights_is_refused(lacking: dict, tmp_path: Path)
     module, optimizer = trained_layer()
     folder = tmp_path / "state"
     save_training_state(
-        folder, {"model": module}, {"model": optimizer}, {"step": 1, "images_seen": 64, "training_seconds": 0.5}
+        folder, {"model": module}, {"model": optimizer}, {"step": 1, "samples_seen": 64, "training_seconds": 0.5}
     )
     file = folder / "model_optimizer.safetensors"
     changed = load_file(file) | lacking

@@ -140,7 +140,7 @@ def test_a_link_filters_the_leaderboard(tmp_path: Path) -> None:
     assert list(shown(open_dashboard(add=add, find="RUN@"))) == [best.partition(" ")[2]]
     only = open_dashboard(add=add, architecture="mlp", figures=["KID", "FID"], find="@")
     assert shown(only) == {
-        "other@step-0000001": ["rank", "checkpoint", "kid", "fid", "family", "architecture", "images_seen"]
+        "other@step-0000001": ["rank", "checkpoint", "kid", "fid", "family", "architecture", "samples_seen"]
     }
     assert best in shown(open_dashboard(add=add, rank="IS"))
 

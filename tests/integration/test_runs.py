@@ -60,7 +60,7 @@ def test_a_folder_takes_one_training_at_a_time(
     first.send_signal(signal.SIGKILL)
     first.wait()
     # What a killed process left holds nobody up.
-    images = json.loads((step_folders(run)[-1] / "config.json").read_text())["images_seen"] + 80
+    images = json.loads((step_folders(run)[-1] / "config.json").read_text())["samples_seen"] + 80
     assert main(["train", "--out", str(run), "--resume", f"--samples={images}"]) == 0
     assert capsys.readouterr().out == f"{step_folders(run)[-1]}\n"
 
@@ -226,7 +226,7 @@ def resumed(run: Path, sentence: str) -> None:
     """The command in a sentence goes on with the run."""
     words = re.search("`(.*)`", sentence)
     assert words, sentence
-    images = json.loads((step_folders(run)[-1] / "config.json").read_text())["images_seen"] + 8
+    images = json.loads((step_folders(run)[-1] / "config.json").read_text())["samples_seen"] + 8
     start_of_command, rest = words[1].split()[:3], words[1].split()[3:]
     assert start_of_command == ["python", "-m", "aigc_core"]
     assert main([*rest, "--samples", str(images)]) == 0
@@ -344,7 +344,7 @@ def test_the_commands_at_the_end_of_a_run_work(
         more = ["--extractor", "mnist-classifier", "--num-samples", "64"] if words[3] == "evaluate" else []
         assert main([word.replace("OWNER/NAME", "ada/digits") for word in words[3:]] + more) == 0, words
     assert len(list((tmp_path / "samples-my digits").glob("*.png"))) == 16
-    assert read_config(step_folders(run)[-1]).images_seen == 160
+    assert read_config(step_folders(run)[-1]).samples_seen == 160
 
 
 def forecasts(config: TrainingConfig, rate: float, steps: int) -> list[str]:

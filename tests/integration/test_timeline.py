@@ -58,7 +58,7 @@ def test_pictures_stay_and_weights_thin_out(interval: int | None, digits_folder:
     assert len(pictures) > len(saved) > 2 and saved[-1] == newest
     seen = [Checkpoint.from_pretrained(folder).config for folder in saved]
     if interval:
-        assert [made.images_seen for made in seen] == [400, 800, 1200, 1600]
+        assert [made.samples_seen for made in seen] == [400, 800, 1200, 1600]
     else:
         times = [made.training_seconds for made in seen[:-1]]
         assert all(later >= 2 * earlier for earlier, later in zip(times, times[1:]))

@@ -54,7 +54,7 @@ def test_a_run_is_paused_goes_on_is_stopped_and_is_known_to_others(starter: RunS
     assert other.status(plan.folder).state in (State.STOPPING, State.PAUSED)
     wait_for(lambda: not starter.status(plan.folder).is_running, "it goes on")
     assert starter.status(plan.folder).state == State.PAUSED
-    seen = read_config(step_folders(plan.folder)[-1]).images_seen
+    seen = read_config(step_folders(plan.folder)[-1]).samples_seen
     starter.go_on(plan.folder)
     wait_for(lambda: starter.status(plan.folder).timeline.measurements[-1].samples_seen > seen, "nothing new")
     starter.stop(plan.folder, for_good=True)

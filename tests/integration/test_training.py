@@ -136,9 +136,9 @@ def test_a_timed_run_can_go_on_to_a_number_of_images(digits_folder: Path, tmp_pa
     run = tmp_path / "run"
     timed = [word for word in command(digits_folder, run, 0) if word not in ("--samples", "0")][3:]
     assert main([*timed, "--seconds", "0.01"]) == 0
-    seen = Checkpoint.from_pretrained(step_folders(run)[-1]).config.images_seen
+    seen = Checkpoint.from_pretrained(step_folders(run)[-1]).config.samples_seen
     assert main(["train", "--out", str(run), "--resume", "--samples", str(seen + 80)]) == 0
-    assert Checkpoint.from_pretrained(step_folders(run)[-1]).config.images_seen == seen + 80
+    assert Checkpoint.from_pretrained(step_folders(run)[-1]).config.samples_seen == seen + 80
 
 
 def test_the_sheet_of_samples_says_what_it_is(
@@ -192,7 +192,7 @@ def test_checkpoint_is_complete(digits_folder: Path, tmp_path: Path) -> None:
     }
     assert not (step_folders(tmp_path / "run")[0] / "training_state").exists()
     written = json.loads((newest / "config.json").read_text())
-    assert written["images_seen"] == 160 and written["step"] == 20 and written["recipe"]["batch_size"] == 8
+    assert written["samples_seen"] == 160 and written["step"] == 20 and written["recipe"]["batch_size"] == 8
     assert list((tmp_path / "run").rglob("events.out.tfevents.*"))
 
 
@@ -372,7 +372,7 @@ def test_a_child_starts_from_its_parent_and_counts_on(digits_folder: Path, tmp_p
     child = train(config(digits_folder, **changes), tmp_path / "child")
     assert [folder.name for folder in step_folders(tmp_path / "child")] == ["step-0000025", "step-0000030"]
     made = Checkpoint.from_pretrained(child)
-    assert (made.config.step, made.config.images_seen, made.config.parent) == (30, 240, str(parent))
+    assert (made.config.step, made.config.samples_seen, made.config.parent) == (30, 240, str(parent))
     weights = load_file(parent / WEIGHTS_FILE)
     for name, tensor in load_file(child / WEIGHTS_FILE).items():
         torch.testing.assert_close(tensor, weights[name], rtol=0, atol=1e-9)
@@ -395,7 +395,7 @@ def test_a_parent_that_does_not_fit_names_the_settings_that_make_it_fit(
     assert sorted(options[1::2]) == ["architecture_config.generator_width=4", "conditional=false", "resolution=28"]
     assert main([*words, *options]) == 0
     made = Checkpoint.from_pretrained(tmp_path / "child")
-    assert (made.config.num_classes, made.config.images_seen) == (0, 160)
+    assert (made.config.num_classes, made.config.samples_seen) == (0, 160)
     classes = tmp_path / "classes"
     assert main(command(digits_folder, classes, 80)[3:]) == 0
     assert main(command(one_digit, tmp_path / "third", 80, f"--parent={classes}")[3:]) == 2

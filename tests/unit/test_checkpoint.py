@@ -20,10 +20,12 @@ from aigc_core.access import SHIPPED
 from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.checkpoint.folder import read_config, step_folders
 from aigc_core.checkpoint.layout import CONFIG_FILE, WEIGHTS_FILE
+from aigc_core.evaluation.results import Result
 from aigc_core.files import atomic_directory, atomic_write
 from aigc_core.hub.resolve import resolve_reference
 from aigc_core.modalities.image import image_kind
 from aigc_core.sampling.sample import sample
+from aigc_core.training.state import Counters
 from tests.processes import assert_one_sentence, fill, run_cli, run_here, run_with_little_space
 from tests.toy_models import ARCHITECTURES, toy_checkpoint
 
@@ -271,10 +273,34 @@ def test_a_config_of_version_1_opens_as_version_2(path: Path, tmp_path: Path) ->
     image_shape = written.pop("image_shape")
     assert opened["shape"] == {name: image_shape[name] for name in ("channels", "resolution")}
     assert opened["num_classes"] == image_shape["num_classes"]
+    assert opened["samples_seen"] == written.pop("images_seen") > 0
     assert {name: opened[name] for name in written} == written
     kind = image_kind(config.sample_kind)
     assert (kind.channels, kind.resolution) == (image_shape["channels"], image_shape["resolution"])
     assert CheckpointConfig.model_validate_json(config.as_json()) == config
+
+
+@pytest.mark.parametrize(
+    ("config_type", "others"),
+    [
+        (CheckpointConfig, {"architecture": "mlp", "shape": {"channels": 1, "resolution": 28}, "dataset": "mnist"}),
+        (
+            Result,
+            {
+                "protocol": {"dataset": "mnist", "dataset_hash": "0", "num_reference": 9, "num_samples": 100},
+                "figures": {},
+            },
+        ),
+        (Counters, {"step": 1, "training_seconds": 0.5}),
+    ],
+)
+def test_files_that_count_images_seen_open_and_are_written_as_samples_seen(
+    config_type: type[CheckpointConfig | Result | Counters], others: dict[str, object]
+) -> None:
+    opened = config_type.model_validate(others | {"images_seen": 64})
+    assert opened.samples_seen == 64
+    assert config_type.model_validate_json(opened.model_dump_json()) == opened
+    assert '"samples_seen":64' in opened.model_dump_json() and "images_seen" not in opened.model_dump_json()
 
 
 def test_what_ships_is_small_and_has_steps_to_compare() -> None:

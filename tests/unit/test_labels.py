@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from aigc_core import AIGCError, SampleRequest
 from aigc_core.cli import main
+from aigc_core.demo import chosen
 from aigc_core.demo.mix import parts_of_blend
 from aigc_core.escaping import escape, split_escaped, unescape
 from aigc_core.modalities.png import read_png
@@ -178,3 +179,18 @@ def test_a_blend_in_an_address_keeps_its_classes() -> None:
 
 def test_entries_are_split_where_no_backslash_stands() -> None:
     assert split_entries(r" a\,b , c\ ,\\,d\+e:0.5+f ") == [r"a\,b", r"c\ ", "\\\\", r"d\+e:0.5+f"]
+
+
+def test_samples_are_named_by_their_class_or_by_their_mix_of_classes() -> None:
+    checkpoint = toy_checkpoint("dcgan")
+    assert chosen.classes_of(checkpoint, SampleRequest(count=3, labels="2,Bag:0.7+Coat:0.3")) == [
+        "Coat",
+        "Bag:0.7+Coat:0.3",
+        "Coat",
+    ]
+    drawn = SampleRequest(seed=4, count=8)
+    labels = sample(checkpoint, drawn).labels.argmax(1)
+    assert chosen.classes_of(checkpoint, drawn) == [CLASS_NAMES[label] for label in labels]
+    assert chosen.captions(checkpoint, drawn)[0] == f"Seed 4 · {CLASS_NAMES[labels[0]]}"
+    without = toy_checkpoint("mlp")
+    assert chosen.classes_of(without, drawn) == [] and chosen.captions(without, drawn)[7] == "Seed 11"

@@ -31,7 +31,7 @@ def config(seen: int = 1000, seconds: float = 10.0, data_hash: str = "", **recip
         dataset="toy",
         data_hash=data_hash,
         recipe={"data": "toy"} | recipe,
-        images_seen=seen,
+        samples_seen=seen,
         training_seconds=seconds,
     )
 

@@ -12,7 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from aigc_core.batching import images_that_fit
+from aigc_core.batching import samples_that_fit
 from aigc_core.config import parse_config
 from aigc_core.errors import AIGCError, Sentence
 from aigc_core.families.base import Condition, Model, ModelSpec, SamplerOptions
@@ -73,7 +73,7 @@ class OnnxModel(Model):
         return self._session
 
     def generate(self, noise: Tensor, condition: Condition, options: SamplerOptions) -> Tensor:
-        size = self.config.batch or images_that_fit(3 * 4 * self.config.values, at_most=MAX_BATCH)
+        size = self.config.batch or samples_that_fit(3 * 4 * self.config.values, at_most=MAX_BATCH)
         parts = [
             self._draw(noise[start : start + size], condition.classes[start : start + size], options)
             for start in range(0, len(noise), size)
