@@ -2,7 +2,8 @@
 
 import pandas
 import streamlit as st
-from charts import CONFIG, class_bars, title
+from charts import class_bars, title
+from downloads import ChartSheet
 from language import t
 from page import as_text, grid, head, name_few_images, name_unmeasured, open_page, protocol_sentence, select
 from samples import show_samples
@@ -55,7 +56,9 @@ real = {name: found.real_share for name, found in known.items() if found.real_sh
 if shares:
     st.subheader(t("Class balance"), anchor=False)
     kinds = [t("samples"), t("data")]
-    st.plotly_chart(class_bars("", {0: shares, 1: real}, kinds, kinds, share=True), key="classes", config=CONFIG)
+    charts = ChartSheet("audit")
+    charts.show(class_bars("", {0: shares, 1: real}, kinds, kinds, share=True), "classes")
+    charts.offer()
     missing = [name for name, share in shares.items() if share.value < RARE * real[name].value]
     sentence = t("{covered} of {all} classes are covered.", covered=len(shares) - len(missing), all=len(shares))
     if missing:

@@ -13,8 +13,6 @@ from aigc_core.metrics.estimate import Estimate
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 GREY = "#868b9b"
 """Readable on bars and on both backgrounds."""
-CONFIG = {"displaylogo": False, "displayModeBar": False}
-"""What `st.plotly_chart` takes as `config`."""
 
 
 def colour(number: int) -> str:

@@ -3,7 +3,8 @@
 import html
 
 import streamlit as st
-from charts import CONFIG, LETTERS, class_bars, colour, cost_plane, intervals, plane
+from charts import LETTERS, class_bars, colour, cost_plane, intervals, plane
+from downloads import ChartSheet, offer_table
 from language import t
 from page import (
     as_text,
@@ -25,6 +26,7 @@ from sources import entries, show_claims
 from aigc_core.evaluation.comparison import MARKED, compare, judged, outcomes_by_judge
 from aigc_core.evaluation.results import FIGURES, Result
 from aigc_core.serving.leaderboard import Entry, by_protocol, ranked
+from aigc_core.serving.tables import as_rows
 
 ICONS = {
     "better": ":green[:material/trending_up:]",
@@ -137,11 +139,24 @@ compare_recipes(groups[chosen], list(lines.values()), by)
 
 show_claims({entry_of(name).reference for name in names})
 
+charts = ChartSheet("compare")
 cells = grid(3)
 for name in measured:
     present = {number: result.figures[name] for number, result in enumerate(results) if name in result.figures}
     if present and not FIGURES[name].audit:
-        next(cells).plotly_chart(intervals(name, present, names), key=f"interval-{name}", config=CONFIG)
+        with next(cells):
+            charts.show(intervals(name, present, names), f"interval-{name}")
+compared = [lines[name] for name in names]
+row = st.container(horizontal=True, vertical_alignment="center")
+row.caption(t("These figures as a table:"), width="content")
+offer_table(
+    row,
+    f"{chosen.replace(' · ', '-')}-compared",
+    compared,
+    [name for name in measured if any(name in result.figures for result in results)],
+    as_rows(compared),
+    {line.name: line.result.model_dump(mode="json") for line in compared},
+)
 
 name_caveats(measured)
 
@@ -153,7 +168,7 @@ points = {
 if points:
     st.subheader(t("Quality against diversity"), anchor=False)
     st.caption(t("Up: samples look like the data. Right: the data's variety is covered. Bars are 95 % intervals."))
-    st.plotly_chart(plane("recall", "precision", points, names), key="plane", config=CONFIG)
+    charts.show(plane("recall", "precision", points, names), "plane")
 
 costs = {
     "samples_seen": (t("samples seen"), [float(result.samples_seen) for result in results]),
@@ -169,7 +184,7 @@ if costs and any(by in result.figures for result in results):
     titles = {name: cost[0] for name, cost in costs.items()}
     row = st.columns([1, 3])
     axis, values = costs[select(row[0], t("Cost"), list(costs), "cost", titles)]
-    st.plotly_chart(
+    charts.show(
         cost_plane(
             by,
             axis,
@@ -181,8 +196,7 @@ if costs and any(by in result.figures for result in results):
             [entry.config.family if entry.config else "" for entry in map(entry_of, names)],
             names,
         ),
-        key="cost-plane",
-        config=CONFIG,
+        "cost-plane",
     )
 
 by_class = {number: result.classes for number, result in enumerate(results) if result.classes}
@@ -193,12 +207,13 @@ if by_class:
         for number, classes in by_class.items()
     }
     if any(fids.values()):
-        st.plotly_chart(class_bars(f"{t('FID')} ↓", fids, names), key="class-fid", config=CONFIG)
+        charts.show(class_bars(f"{t('FID')} ↓", fids, names), "class-fid")
     shares = {
         number: {name: found.share for name, found in classes.items() if found.share}
         for number, classes in by_class.items()
     }
-    st.plotly_chart(class_bars(t("Share of the samples"), shares, names, share=True), key="class-share", config=CONFIG)
+    charts.show(class_bars(t("Share of the samples"), shares, names, share=True), "class-share")
+charts.offer()
 
 row = st.columns([4, 1], vertical_alignment="bottom")
 row[0].subheader(t("The same seeds"), anchor=False)

@@ -1,11 +1,11 @@
 """All evaluated checkpoints, ranked within each protocol."""
 
-import json
 from unicodedata import normalize
 
 import pandas
 import streamlit as st
 from charts import title
+from downloads import offer_table
 from language import t
 from page import (
     as_cells,
@@ -25,7 +25,7 @@ from sources import entries, show_claims
 
 from aigc_core.evaluation.results import FIGURES
 from aigc_core.serving.leaderboard import by_protocol, kind_of, ranked, seen_by_other_judges
-from aigc_core.serving.tables import as_latex, as_markdown, as_rows
+from aigc_core.serving.tables import as_rows
 
 head(
     t("Leaderboard"),
@@ -135,13 +135,6 @@ for key, group in groups.items():
     show_recipes([(line.entry, line.result) for line in lines], ranked_by, shown, key)
     results = {line.name: line.result.model_dump(mode="json") for line in lines}
     name_caveats(shown)
-    exports = {
-        "CSV": ("csv", pandas.DataFrame(as_rows(lines)).to_csv(index=False)),
-        "JSON": ("json", json.dumps(results, indent=2)),
-        "LaTeX": ("tex", as_latex(lines, shown)),
-        "Markdown": ("md", as_markdown(lines, shown)),
-        "Parquet": ("parquet", pandas.DataFrame(as_rows(lines)).to_parquet(index=False)),
-    }
     actions = st.container(horizontal=True, vertical_alignment="center")
     selected = [lines[row].name for row in chosen["selection"]["rows"]]
     if actions.button(
@@ -152,15 +145,6 @@ for key, group in groups.items():
         key=f"compare-{key}",
     ):
         open_page("compare.py", protocol=protocol_title(protocol), checkpoint=selected)
-    for name, (suffix, text) in exports.items():
-        actions.download_button(
-            name,
-            text,
-            f"{protocol.dataset}-{key}.{suffix}",
-            icon=":material/download:",
-            type="tertiary",
-            on_click="ignore",
-            key=f"{suffix}-{key}",
-        )
+    offer_table(actions, f"{protocol.dataset}-{key}", lines, shown, as_rows(lines), results)
 name_unmeasured(found)
 show_claims()

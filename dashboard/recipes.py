@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas
 import streamlit as st
 from charts import title
+from downloads import offer_table
 from language import t
 from page import as_cells, as_text, select
 from pandas.io.formats.style_render import StylerRenderer
@@ -19,6 +20,7 @@ from aigc_core.serving.recipes import (
     known_spread,
     ranked_recipes,
     recipe_groups,
+    recipe_records,
     single_runs_of_two_recipes,
 )
 
@@ -51,6 +53,14 @@ def show_recipes(measured: Sequence[tuple[Entry, Result]], figure: str, shown: S
             ),
             **{name: st.column_config.NumberColumn(title(name), alignment="right") for name in shown},
         },
+    )
+    offer_table(
+        st.container(horizontal=True),
+        f"recipes-{rows[0].protocol.dataset}-{key}",
+        rows,
+        shown,
+        recipe_records(rows),
+        {row.group.name: [result.model_dump(mode="json") for result in row.group.results] for row in rows},
     )
 
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import streamlit as st
-from charts import CONFIG, curve, losses
+from charts import curve, losses
+from downloads import ChartSheet
 from language import t
 from page import grid, head, name_caveats, name_few_images, name_unmeasured, protocol_sentence, seed_input, select
 from samples import show_samples
@@ -27,7 +28,7 @@ def choose(chart: str) -> None:
 def draw(name: str, points: list[tuple[Entry, Result]], at: str) -> None:
     """The curve of a figure over the revisions that have it; the one at which samples are shown is marked."""
     shown = [(entry.revision, result) for entry, result in points if name in result.figures]
-    st.plotly_chart(
+    charts.show(
         curve(
             name,
             [result.samples_seen for _, result in shown],
@@ -35,10 +36,9 @@ def draw(name: str, points: list[tuple[Entry, Result]], at: str) -> None:
             [revision for revision, _ in shown],
             at,
         ),
-        key=f"curve-{name}",
+        f"curve-{name}",
         on_select=lambda: choose(f"curve-{name}"),
         selection_mode="points",
-        config=CONFIG,
     )
 
 
@@ -49,11 +49,12 @@ def show_losses(run: Path) -> None:
     if not names:
         return
     st.subheader(t("Measured while training"), anchor=False)
-    charts = grid(3)
+    cells = grid(3)
     for name in names:
         points = [(one.samples_seen, one.values[name]) for one in measured if name in one.values]
         figure = losses(name, [seen for seen, _ in points], [value for _, value in points])
-        next(charts).plotly_chart(figure, key=f"loss-{name}", config=CONFIG)
+        with next(cells):
+            charts.show(figure, f"loss-{name}")
 
 
 def run_of(entry: Entry) -> Path | None:
@@ -69,6 +70,7 @@ head(
         "itself. Click a point to see its samples."
     ),
 )
+charts = ChartSheet("training")
 found = entries()
 named = model_names(found)
 steps: dict[str, list[Entry]] = {}
@@ -134,3 +136,4 @@ with right:
                 draw(name, points, at)
 if run := run_of(shown[-1]):
     show_losses(run)
+charts.offer()

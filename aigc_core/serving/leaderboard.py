@@ -34,7 +34,7 @@ from aigc_core.conversion.base import formats
 from aigc_core.conversion.convert import converted_folder
 from aigc_core.errors import AIGCError, Sentence
 from aigc_core.evaluation.comparison import differ_in_judge_alone, ranks
-from aigc_core.evaluation.results import FIGURES, Result, read_results
+from aigc_core.evaluation.results import FIGURES, Protocol, Result, read_results
 from aigc_core.evaluation.sample_set import is_results_of_samples
 from aigc_core.hub.claims import Claim, find_claims
 from aigc_core.hub.client import list_checkpoints, read_revisions
@@ -263,6 +263,20 @@ class Row:
     name: str
     entry: Entry
     result: Result
+
+    @property
+    def lead(self) -> dict[str, str]:
+        """What stands before its figures in a text, by its heading; the rank is empty where there is none."""
+        return {"Rank": str(self.rank or ""), "Checkpoint": self.name}
+
+    @property
+    def protocol(self) -> Protocol:
+        """That of its figures."""
+        return self.result.protocol
+
+    def estimate(self, name: str) -> Estimate | None:
+        """A figure, if it was measured."""
+        return self.result.figures.get(name)
 
 
 def ranked(group: list[tuple[Entry, Result]], figure: str) -> list[Row]:

@@ -11,7 +11,8 @@ from pathlib import Path
 from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.evaluation.comparison import group_ranks
 from aigc_core.evaluation.recipes import SeedEstimate, over_seeds, recipe_id, training_seed
-from aigc_core.evaluation.results import FIGURES, Result
+from aigc_core.evaluation.results import FIGURES, Protocol, Result
+from aigc_core.metrics.estimate import Estimate
 
 from .leaderboard import Entry, labels
 
@@ -47,6 +48,21 @@ class RecipeRow:
 
     rank: int | None
     group: RecipeGroup
+
+    @property
+    def lead(self) -> dict[str, str]:
+        """What stands before its figures in a text, by its heading; the rank is empty where there is none."""
+        return {"Rank": str(self.rank or ""), "Recipe": self.group.name, "Seeds": str(len(self.group.members))}
+
+    @property
+    def protocol(self) -> Protocol:
+        """That of its figures."""
+        return self.group.results[0].protocol
+
+    def estimate(self, name: str) -> Estimate | None:
+        """The mean of a figure over the training seeds, if all have it."""
+        found = self.group.figure(name)
+        return found and found.mean
 
 
 @dataclass(frozen=True)

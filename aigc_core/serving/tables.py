@@ -3,14 +3,34 @@ protocol as a footnote."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import Protocol as Interface
 
 from aigc_core.evaluation.results import FIGURES, Protocol
+from aigc_core.metrics.estimate import Estimate
 
 from .leaderboard import Row, kind_of
 
 
-def as_rows(rows: list[Row]) -> list[dict[str, object]]:
+class TableRow(Interface):
+    """A row of a table in a text, of a checkpoint or of a recipe."""
+
+    @property
+    def lead(self) -> dict[str, str]:
+        """What stands before the figures, by its heading: rank, name and whatever else."""
+        ...
+
+    @property
+    def protocol(self) -> Protocol:
+        """That of all its figures."""
+        ...
+
+    def estimate(self, name: str) -> Estimate | None:
+        """A figure, if it was measured."""
+        ...
+
+
+def as_rows(rows: Sequence[Row]) -> list[dict[str, object]]:
     """Rows as records of numbers: rank, what it is, and each figure with both ends of its interval."""
     table = []
     for row in rows:
@@ -29,9 +49,9 @@ def as_rows(rows: list[Row]) -> list[dict[str, object]]:
     return table
 
 
-def as_latex(rows: list[Row], figures: Iterable[str]) -> str:
+def as_latex(rows: Sequence[TableRow], figures: Sequence[str]) -> str:
     """Rows as a table in LaTeX (package booktabs) of the named figures, each as value ± half width."""
-    protocol, figures = rows[0].result.protocol, list(figures)
+    protocol, lead = rows[0].protocol, list(rows[0].lead)
     arrows = {"lower": r"$\downarrow$", "higher": r"$\uparrow$"}
     heads = [f"{_in_latex(FIGURES[name].title)} {arrows[FIGURES[name].better]}" for name in figures]
     text = [
@@ -40,29 +60,30 @@ def as_latex(rows: list[Row], figures: Iterable[str]) -> str:
             f"% {protocol.num_samples} samples against {protocol.dataset}:{protocol.split}, {protocol.extractor}, "
             f"protocol {protocol.id}; 95 % intervals".split()
         ),
-        rf"\begin{{tabular}}{{rl{'r' * len(figures)}}}",
+        rf"\begin{{tabular}}{{rl{'r' * (len(lead) - 2 + len(figures))}}}",
         r"\toprule",
-        " & ".join(["Rank", "Checkpoint", *heads]) + r" \\",
+        " & ".join([*lead, *heads]) + r" \\",
         r"\midrule",
     ]
     for row in rows:
-        values = [row.result.figures.get(name) for name in figures]
+        values = [row.estimate(name) for name in figures]
         cells = ["--" if value is None else f"${value}$".replace("±", r"\pm") for value in values]
-        text.append(" & ".join([str(row.rank or "--"), _in_latex(row.name), *cells]) + r" \\")
+        text.append(" & ".join([*(_in_latex(cell) or "--" for cell in row.lead.values()), *cells]) + r" \\")
     note = rf"\par\smallskip {{\footnotesize {_in_latex(protocol_note(protocol))}}}"
     return "\n".join([*text, r"\bottomrule", r"\end{tabular}", note, ""])
 
 
-def as_markdown(rows: Sequence[Row], figures: Sequence[str]) -> str:
+def as_markdown(rows: Sequence[TableRow], figures: Sequence[str]) -> str:
     """Rows as a table of the named figures, each as value ± half width; what the figures are stands below."""
+    lead = list(rows[0].lead)
     heads = [f"{FIGURES[name].title} {FIGURES[name].arrow}" for name in figures]
-    lines = [["Rank", "Checkpoint", *heads], ["---:", "---", *["---:" for _ in figures]]]
+    lines = [[*lead, *heads], ["---:", "---", *["---:"] * (len(lead) - 2 + len(figures))]]
     for row in rows:
-        values = [row.result.figures.get(name) for name in figures]
+        values = [row.estimate(name) for name in figures]
         cells = ["–" if value is None else str(value) for value in values]
-        lines.append([str(row.rank or "–"), _in_markdown(row.name), *cells])
+        lines.append([*(_in_markdown(cell) or "–" for cell in row.lead.values()), *cells])
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    return f"{table}\n\n{_in_markdown(protocol_note(rows[0].result.protocol))}\n"
+    return f"{table}\n\n{_in_markdown(protocol_note(rows[0].protocol))}\n"
 
 
 def protocol_note(protocol: Protocol) -> str:

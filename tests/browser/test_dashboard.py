@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.local_hub import LocalHub
 from tests.processes import answering, free_port
-from tests.toy_results import evaluated_run
+from tests.toy_results import evaluated_recipe, evaluated_run
 
 ROOT = Path(__file__).parents[2]
 RUNS = {"alpha": [4.0, 3.0, 2.0], "beta": [4.5, 3.5, 2.05], "gamma": [9.0, 8.0, 7.5, 7.0]}
@@ -112,6 +112,46 @@ def test_the_leaderboard_shows_and_exports_what_was_pushed(address: str, browser
     ]
     assert json.loads(exports["JSON"])["ada/alpha"]["figures"]["fid"]["value"] == 2.0
     assert r"1 & ada/alpha & $2.00 \pm 0.10$ &" in exports["LaTeX"]
+
+
+def saved(page: Page, button: Locator) -> bytes:
+    """The file that a click on a button saves."""
+    with page.expect_download() as download:
+        button.click()
+    return Path(download.value.path()).read_bytes()
+
+
+def test_charts_are_saved_as_pictures_and_as_a_page_that_opens_offline(
+    address: str, browser: Browser, tmp_path: Path
+) -> None:
+    page = visit(browser, f"{address}/compare?{ADDED}", accept_downloads=True)
+    page.get_by_role("combobox", name="Protocol").click()
+    page.get_by_role("option", name="toy · ").click()
+    expect(page.get_by_text("cannot be told apart")).to_be_visible()
+    charts = page.locator(".js-plotly-plot")
+    camera = charts.first.locator(".modebar-btn[data-title^='Download plot']")
+    for name, begins in (("PNG", b"\x89PNG"), ("SVG", b"<svg")):
+        page.get_by_role("radio", name=name).check(force=True)
+        settle(page)
+        charts.first.hover()
+        assert saved(page, camera).startswith(begins)
+    table = list(csv.DictReader(io.StringIO(saved(page, page.get_by_role("button", name="CSV")).decode())))
+    assert [(row["checkpoint"], row["rank"]) for row in table] == [("ada/alpha", "1"), ("ada/beta", "1")]
+    (tmp_path / "charts.html").write_bytes(saved(page, page.get_by_role("button", name="All charts as HTML")))
+    offline = browser.new_context(offline=True).new_page()
+    offline.goto((tmp_path / "charts.html").as_uri())
+    expect(offline.locator(".js-plotly-plot .main-svg").first).to_be_visible()
+    assert offline.locator(".js-plotly-plot").count() == charts.count() > 5
+
+
+def test_recipes_are_exported(address: str, browser: Browser, tmp_path: Path) -> None:
+    evaluated_recipe(tmp_path / "good", [2.0, 2.2])
+    page = visit(browser, f"{address}/?add={tmp_path}%2Fgood&figures=FID", accept_downloads=True)
+    row = page.get_by_text("Recipes", exact=True)
+    buttons = {name: row.locator(f"xpath=following::button[contains(., '{name}')][1]") for name in ("JSON", "Markdown")}
+    assert "| 1 | good/seed-\\*@step-0000001 | 2 | 2.1" in saved(page, buttons["Markdown"]).decode()
+    (results,) = json.loads(saved(page, buttons["JSON"])).values()
+    assert [result["figures"]["fid"]["value"] for result in results] == [2.0, 2.2]
 
 
 def test_a_late_source_appears_when_it_comes(address: str, hub: LocalHub, browser: Browser) -> None:

@@ -62,6 +62,18 @@ def test_a_table_in_markdown_has_intervals_and_its_protocol(recipes: list[str]) 
     assert r"95 \% intervals" in note
 
 
+def test_recipes_are_a_table_in_texts_as_well(recipes: list[str]) -> None:
+    (measured,) = by_protocol(collect(recipes)).values()
+    rows = ranked_recipes(recipe_groups(measured), "fid")
+    lines = as_markdown(rows, ["fid"]).splitlines()
+    mean = rows[0].estimate("fid")
+    assert lines[0] == "| Rank | Recipe | Seeds | FID ↓ |"
+    assert lines[2] == f"| 1 | good/seed-\\*@step-0000001 | 4 | {mean} |" and mean and mean.value == numpy.mean(GOOD)
+    text = as_latex(rows, ["fid", "kid"]).splitlines()
+    assert text[1] == r"\begin{tabular}{rlrrr}"
+    assert text[6].startswith(f"2 & poor/seed-*@step-0000001 & 3 & ${rows[1].estimate('fid')}$ &".replace("±", r"\pm"))
+
+
 def test_a_recipe_stays_together_on_the_hub(local_hub: LocalHub, tmp_path: Path) -> None:
     push(evaluated_recipe(tmp_path / "good", GOOD[:3]), "ada/good")
     entries = collect(["ada/good"])
