@@ -97,9 +97,9 @@ def checkpoints_near(reference: CheckpointReference) -> list[str]:
 
 
 def models_in(folder: Path) -> list[Path]:
-    """The checkpoints and runs that lie directly in a folder, by name."""
+    """The checkpoints, runs and recipes that lie directly in a folder, by name."""
     inside = (path for path in sorted(folder.iterdir()) if path.is_dir())
-    return [path for path in inside if (path / CONFIG_FILE).is_file() or step_folders(path)]
+    return [path for path in inside if (path / CONFIG_FILE).is_file() or step_folders(path) or seed_folders(path)]
 
 
 def step_folders(folder: Path) -> list[Path]:

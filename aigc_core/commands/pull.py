@@ -1,20 +1,32 @@
-"""`python -m aigc_core pull`: download a checkpoint from the Hugging Face Hub."""
+"""`python -m aigc_core pull`: download a checkpoint, a run or a recipe's runs from the Hugging Face Hub."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
 from aigc_core.checkpoint.reference import CheckpointReference
 from aigc_core.hub.client import pull
+from aigc_core.hub.copy import copy_repository
 from aigc_core.pipeline import Checkpoint
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("checkpoint", metavar="OWNER/NAME[@REVISION]")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="copy it into this folder, as `push` took it from one: a checkpoint, a run with all its steps, or the "
+        "runs of `train --seeds`; without it one checkpoint comes into the Hub's cache",
+    )
 
 
 def run(arguments: Namespace) -> int:
     reference = CheckpointReference.parse(arguments.checkpoint)
+    if arguments.out:
+        print(copy_repository(reference.location, arguments.out, reference.revision))
+        return 0
     folder = pull(reference.location, reference.revision or None)
     Checkpoint.from_pretrained(folder)
     print(folder)

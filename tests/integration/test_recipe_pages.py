@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy
 import pytest
+import streamlit as st
 from PIL import Image
 from scipy import stats
 
 from aigc_core.checkpoint.folder import read_config
+from aigc_core.checkpoint.layout import CARD_FILE, WEIGHTS_FILE
+from aigc_core.cli import main
 from aigc_core.hub.client import pull, push
 from aigc_core.serving.leaderboard import by_protocol, collect, ranked
 from aigc_core.serving.recipes import known_spread, ranked_recipes, recipe_groups, recipe_records
@@ -88,6 +92,37 @@ def test_a_recipe_stays_together_on_the_hub(local_hub: LocalHub, tmp_path: Path)
     assert found and found.count == 3 and found.mean.value == pytest.approx(numpy.mean(GOOD[:3]))
     assert read_config(pull("ada/good", "seed-3/step-0000001")).recipe["seed"] == 3
     assert read_config(pull("ada/good")).recipe["seed"] == 1
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """By name, without the card, which `push` writes."""
+    paths = [path for path in folder.rglob("*") if path.is_file() and path.name != CARD_FILE]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+def test_what_was_pushed_comes_back_as_a_folder(
+    local_hub: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A recipe's runs together, and found in `runs/` by the pages; a run with its steps; a checkpoint alone."""
+    recipe, run = evaluated_recipe(tmp_path / "recipe", GOOD[:3]), evaluated_run(tmp_path / "run", [3.0, 2.0])
+    for name, pushed in (("recipe", recipe), ("run", run), ("single", run / "step-0000001")):
+        push(pushed, f"ada/{name}")
+        for _ in range(2):  # the second time, all of it is there
+            assert main(["pull", f"ada/{name}", "--out", str(tmp_path / "runs" / name)]) == 0
+        assert contents(tmp_path / "runs" / name) == contents(pushed)
+    (tmp_path / "runs" / "recipe" / "seed-2" / "step-0000001" / WEIGHTS_FILE).write_bytes(b"other")
+    assert main(["pull", "ada/recipe", "--out", str(tmp_path / "runs" / "recipe")]) == 2
+    assert "seed-2/step-0000001' holds something else" in capsys.readouterr().err
+    shutil.rmtree(tmp_path / "runs" / "recipe" / "seed-2")  # as after a copy that was cut off
+    assert main(["pull", "ada/recipe", "--out", str(tmp_path / "runs" / "recipe")]) == 0
+    assert main(["pull", "ada/run@step-0000001", "--out", str(tmp_path / "one")]) == 0
+    assert read_config(tmp_path / "one").step == 1
+    monkeypatch.chdir(tmp_path)
+    st.cache_data.clear()
+    page = open_dashboard()
+    (table,) = (table.value for table in page.dataframe if "recipe" in table.value.columns)
+    assert list(table["recipe"]) == ["runs/recipe/seed-*@step-0000001"] and list(table["seeds"]) == [3]
+    st.cache_data.clear()
 
 
 def test_the_pages_show_recipes(recipes: list[str]) -> None:
