@@ -22,7 +22,7 @@ from gradio.http_server import INITIAL_PORT_VALUE, LOCALHOST_NAME, TRY_NUM_PORTS
 
 from aigc_core import AIGCError, SampleRequest
 from aigc_core.access import is_for_one
-from aigc_core.demo import about, chosen, dropped, explore, generate, header, inspect, invert, mix, train, write
+from aigc_core.demo import about, chosen, dropped, explore, generate, header, inspect, invert, learn, mix, train, write
 from aigc_core.demo.inference import place_shipped_models
 from aigc_core.demo.language import t, text
 from aigc_core.demo.models import default_model, offered_models
@@ -32,7 +32,7 @@ from aigc_core.demo.visitor import errors_shown, token_of
 from aigc_core.loading import load_checkpoint
 from aigc_core.terminal import run_program
 
-TABS = ("generate", "write", "explore", "mix", "invert", "train", "inspect", "about")
+TABS = ("generate", "write", "explore", "mix", "invert", "train", "learn", "inspect", "about")
 FITS = {"write": write.fits, "explore": explore.fits, "mix": mix.fits, "invert": invert.fits, "train": train.is_offered}
 """Which tabs are shown only for models that can do what they are for, or where the process may do it."""
 NOTE_TAB = """() => {
@@ -165,6 +165,8 @@ def build(trains: bool = False) -> gr.Blocks:
             if trains:
                 with gr.Tab(text("Train"), id="train") as train_tab:
                     training = train.build()
+            with gr.Tab(text("Learn"), id="learn") as learn_tab:
+                learning = learn.build()
             with gr.Tab(text("Inspect"), id="inspect") as inspect_tab:
                 inspecting = inspect.build()
             with gr.Tab(text("About this model"), id="about") as about_tab:
@@ -206,6 +208,7 @@ def build(trains: bool = False) -> gr.Blocks:
             selected = train_tab.select(partial(str, "train"), None, open_tab, js=NOTE_TAB % "train", **UNLISTED)
             training.refresh_with(selected, open_tab)
             restoring(training.open_in_generate.click, train.request_of_run, [training.run])
+        learning.begin_with(learn_tab.select(partial(str, "learn"), None, open_tab, js=NOTE_TAB % "learn", **UNLISTED))
         inspect_tab.select(partial(str, "inspect"), None, open_tab, js=NOTE_TAB % "inspect", **UNLISTED)
         page.load(generate.remembered, creating.past, [creating.past, creating.history], **UNLISTED)
         addressed = [*exploring.where, *mixing.where, *state]

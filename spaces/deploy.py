@@ -32,7 +32,15 @@ CORE = [
     *(
         f"checkpoints/{depth}/{name}"
         for depth in ("*", "*/step-*")
-        for name in ("config.json", "*.safetensors", "samples.png", "README.md", "eval/*.json", "eval/*.png")
+        for name in (
+            "config.json",
+            "*.safetensors",
+            "samples.png",
+            "README.md",
+            "eval/*.json",
+            "eval/*.png",
+            "timeline/*",
+        )
     ),
 ]
 FILES = {"demo": ["app.py", *CORE], "dashboard": ["dashboard/**/*.py", ".streamlit/config.toml", *CORE]}

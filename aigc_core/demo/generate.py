@@ -69,7 +69,7 @@ FOLLOW = """request => {
   const here = new URLSearchParams(location.search);
   const open = document.querySelector('button[role=tab][aria-selected=true]');
   if (here.has('tab') && open) url.searchParams.set('tab', open.dataset.tabId);
-  for (const kept of ['centre', 'x', 'y', 'reach', 'blend', 'blend_seed', 'blend_layer', '__theme', '__lang'])
+  for (const kept of ['centre', 'x', 'y', 'reach', 'blend', 'blend_seed', 'blend_layer', 'lesson', '__theme', '__lang'])
     if (here.has(kept)) url.searchParams.set(kept, here.get(kept));
   history.replaceState(null, '', url);
   for (const own of ['__theme', '__lang']) url.searchParams.delete(own);  // the sender's, and no part of what was made

@@ -244,11 +244,52 @@ button.dice { align-self: end; min-height: 42px; font-size: .95rem !important; f
 .charts .scale { display: flex; flex-direction: column; justify-content: space-between; font-size: .68rem;
   width: 4.2em; flex: none; text-align: right; color: var(--body-text-color-subdued); }
 .charts svg { flex: 1; min-width: 0; height: 90px; border-bottom: 1px solid var(--border-color-primary); }
+.charts svg line { stroke: var(--body-text-color-subdued); stroke-dasharray: 3 3; vector-effect: non-scaling-stroke; }
 .charts polyline { fill: none; stroke-width: 1.5; vector-effect: non-scaling-stroke; }
 .charts polyline.line-0 { stroke: var(--color-accent); }
 .charts polyline.line-1 { stroke: var(--body-text-color-subdued); }
 .charts figure:has(.line-1) span.line-0 { color: var(--color-accent); }
 .charts figure:has(.line-1) span.line-1 { color: var(--body-text-color-subdued); }
+
+#guess { max-width: 62ch; }
+#guess p, #verdict p { font-size: .98rem; line-height: 1.5; margin: 0 0 12px; }
+#verdict p { padding-left: 12px; border-left: 3px solid var(--color-accent); }
+.answers { display: grid; gap: 8px; }
+.answers.pictures { grid-template-columns: repeat(8, minmax(0, 1fr)); gap: 6px; max-width: 480px; }
+.answers button { text-align: left; padding: 9px 12px; border: 1px solid var(--border-color-primary);
+  border-radius: 4px; background: var(--background-fill-primary); color: var(--body-text-color); cursor: pointer; }
+.answers.pictures button { padding: 0; line-height: 0; overflow: hidden; }
+.answers img, .judged img, .moment img { width: 100%; image-rendering: pixelated; display: block; }
+.answers button:hover { border-color: var(--color-accent); }
+.answers button[aria-pressed=true] { outline: 2px solid var(--color-accent); outline-offset: -1px; }
+.answers.told button { cursor: default; }
+.answers.told button.right::after { content: " ✓"; color: var(--color-accent); font-weight: 600; }
+.lesson .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 260px), 1fr)); gap: 20px;
+  align-items: start; }
+.lesson p, .lesson figcaption { font-size: .85rem; color: var(--body-text-color-subdued);
+  font-variant-numeric: tabular-nums; margin: 6px 0 0; }
+.lesson figure { margin: 0; }
+.lesson .charts figcaption { color: var(--body-text-color); margin: 0 0 2px; }
+.cloud svg { width: 100%; max-width: 360px; background: var(--background-fill-secondary); border-radius: 3px; }
+.cloud path { fill: none; stroke-width: 3.2; stroke-linecap: round; stroke: var(--body-text-color-subdued);
+  opacity: .5; }
+.cloud path.generated { stroke: var(--color-accent); opacity: .75; }
+.cloud line { stroke: var(--color-accent); stroke-width: .8; }
+.intervals svg { width: 100%; overflow: hidden; border-bottom: 1px solid var(--border-color-primary); }
+.intervals line { stroke: var(--body-text-color-subdued); stroke-width: 1.5; }
+.intervals circle { fill: var(--body-text-color); }
+.intervals .missed line { stroke: var(--color-accent); }
+.intervals .missed circle, .intervals .truth { fill: var(--color-accent); stroke: var(--color-accent); }
+.intervals .axis { display: flex; justify-content: space-between; font-size: .68rem;
+  color: var(--body-text-color-subdued); }
+.judged { display: grid; grid-template-columns: repeat(8, minmax(0, 1fr)); gap: 8px 6px; max-width: 620px; }
+.scored { text-align: center; font-size: .72rem; line-height: 1.3; }
+.scored b { display: block; font-variant-numeric: tabular-nums; }
+.scored.generated b { color: var(--color-accent); }
+.scored span { color: var(--body-text-color-subdued); overflow-wrap: anywhere; }
+.scored.wrong img { outline: 2px solid var(--color-accent); }
+#dial :is(input[type=number], .min_value, .max_value) { display: none; }
+#again { align-self: start; width: auto; }
 
 #about-facts table, #findings table { width: 100%; font-size: .92rem; border-collapse: collapse; }
 #about-facts table, #about-facts tr, #about-facts th, #about-facts td,
@@ -279,6 +320,7 @@ button.dice { align-self: end; min-height: 42px; font-size: .95rem !important; f
   .tab-container button { margin-right: 8px; font-size: .85rem; }
   #images .grid-container { grid-template-columns: repeat(4, minmax(0, 1fr)) !important; }
   .sheet-label { font-size: .56rem; }
+  .answers.pictures, .judged { grid-template-columns: repeat(4, minmax(0, 1fr)); }
   #about-facts .figures, #about-facts .figures tbody { display: block; padding: 0; }
   #about-facts .figures tr { display: grid; grid-template-columns: minmax(0, 1fr) auto minmax(10rem, auto); padding: 0;
     margin: 0; }

@@ -300,18 +300,18 @@ def _preview_html(preview: Path) -> str:
     return f"<pre>{html.escape(content.decode(errors='replace'))}</pre>"
 
 
-def charts_html(measured: Sequence[Measurement]) -> str:
-    """A small chart of each measure against the samples seen; some share one."""
+def charts_html(measured: Sequence[Measurement], marked: int | None = None) -> str:
+    """A small chart of each measure against the samples seen; some share one. A line stands at `marked` samples."""
     points = [each for each in measured if each.values]
     points = points[:: max(1, math.ceil(len(points) / MAX_POINTS))]
     names = list(dict.fromkeys(name for each in points for name in each.values))
     names.sort(key=lambda name: ("loss" not in name, "logits" not in name))
     groups = [next((each for each in TOGETHER if name in each), (name,)) for name in names]
-    charts = [_chart(group, points) for group in dict.fromkeys(groups)] if len(points) > 1 else []
+    charts = [_chart(group, points, marked) for group in dict.fromkeys(groups)] if len(points) > 1 else []
     return f'<div class="charts">{"".join(charts)}</div>'
 
 
-def _chart(names: Sequence[str], points: Sequence[Measurement]) -> str:
+def _chart(names: Sequence[str], points: Sequence[Measurement], marked: int | None) -> str:
     series = {
         name: [(each.samples_seen, each.values[name]) for each in points if name in each.values] for name in names
     }
@@ -326,6 +326,9 @@ def _chart(names: Sequence[str], points: Sequence[Measurement]) -> str:
             for at, value in line
         )
         lines.append(f'<polyline class="line-{number}" points="{places}"/>')
+    if marked is not None:
+        place = WIDTH * min(max((marked - first) / max(1, last - first), 0.0), 1.0)
+        lines.append(f'<line x1="{place:.1f}" x2="{place:.1f}" y1="0" y2="{HEIGHT}"/>')
     title = " · ".join(
         f'<span class="line-{number}">{html.escape(_named(name))} {line[-1][1]:.3g}</span>'
         for number, (name, line) in enumerate(series.items())
