@@ -6,7 +6,7 @@ import argparse
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from errno import EADDRINUSE
 from functools import partial
@@ -22,7 +22,21 @@ from gradio.http_server import INITIAL_PORT_VALUE, LOCALHOST_NAME, TRY_NUM_PORTS
 
 from aigc_core import AIGCError, SampleRequest
 from aigc_core.access import is_for_one
-from aigc_core.demo import about, chosen, dropped, explore, generate, header, inspect, invert, learn, mix, train, write
+from aigc_core.demo import (
+    about,
+    chosen,
+    dropped,
+    explore,
+    generate,
+    grid,
+    header,
+    inspect,
+    invert,
+    learn,
+    mix,
+    train,
+    write,
+)
 from aigc_core.demo.inference import place_shipped_models
 from aigc_core.demo.language import t, text
 from aigc_core.demo.models import default_model, offered_models
@@ -32,8 +46,15 @@ from aigc_core.demo.visitor import errors_shown, token_of
 from aigc_core.loading import load_checkpoint
 from aigc_core.terminal import run_program
 
-TABS = ("generate", "write", "explore", "mix", "invert", "train", "learn", "inspect", "about")
-FITS = {"write": write.fits, "explore": explore.fits, "mix": mix.fits, "invert": invert.fits, "train": train.is_offered}
+TABS = ("generate", "write", "grid", "explore", "mix", "invert", "train", "learn", "inspect", "about")
+FITS = {
+    "write": write.fits,
+    "grid": grid.fits,
+    "explore": explore.fits,
+    "mix": mix.fits,
+    "invert": invert.fits,
+    "train": train.is_offered,
+}
 """Which tabs are shown only for models that can do what they are for, or where the process may do it."""
 NOTE_TAB = """() => {
   if (!window.studioShown) return;  // the first tab opens by itself, before the address was read
@@ -114,18 +135,22 @@ def restored(wanted: SampleRequest, visitor: gr.OAuthToken | None, tab: str = TA
 
 
 def state_of_address(request: gr.Request, visitor: gr.OAuthToken | None) -> list[Any]:
-    """What the page's address asks for, or the defaults: the map, the mix, the tab, and the controls."""
+    """What the page's address asks for, or the defaults: the map, the mix, the grid, the tab, and the controls."""
     tab = request.query_params.get("tab", TABS[0])
     with errors_shown():
         wanted = SampleRequest(checkpoint=default_model(), seed=generate.SEED, count=generate.COUNT)
         if "checkpoint" in request.query_params:
             try:
                 shared = generate.request_of_link(f"?{request.query_params}")
-                where = explore.where_of(request.query_params) + mix.where_of(request.query_params)
-                return [*where, *restored(shared, visitor, tab)]
+                return [*where_of(request.query_params), *restored(shared, visitor, tab)]
             except AIGCError as error:
                 gr.Warning(t(error.sentence))
-        return [*explore.where_of({}), *mix.where_of({}), *restored(wanted, visitor, tab)]
+        return [*where_of({}), *restored(wanted, visitor, tab)]
+
+
+def where_of(query: Mapping[str, str]) -> list[Any]:
+    """Where the map, the mix and the grid are in an address. Raises AIGCError for a map around what is no request."""
+    return [*explore.where_of(query), *mix.where_of(query), *grid.where_of(query)]
 
 
 def restore(visitor: gr.OAuthToken | None, canonical: str) -> list[Any]:
@@ -156,6 +181,8 @@ def build(trains: bool = False) -> gr.Blocks:
                 creating = generate.build(reference)
             with gr.Tab(text("Write"), id="write") as write_tab:
                 writing = write.build(reference)
+            with gr.Tab(text("Grid"), id="grid") as grid_tab:
+                varying = grid.build(reference, creating.link)
             with gr.Tab(text("Explore"), id="explore") as explore_tab:
                 exploring = explore.build(creating)
             with gr.Tab(text("Mix"), id="mix") as mix_tab:
@@ -174,6 +201,7 @@ def build(trains: bool = False) -> gr.Blocks:
         dropped_file = dropped.build()
         views = {
             "write": View(write_tab, write.open_link, [creating.link], writing.fitted, show_progress="hidden"),
+            "grid": View(grid_tab, grid.fit, [creating.link, reference, *varying.inputs], varying.outputs),
             "explore": View(
                 explore_tab,
                 explore.start_chart,
@@ -211,7 +239,7 @@ def build(trains: bool = False) -> gr.Blocks:
         learning.begin_with(learn_tab.select(partial(str, "learn"), None, open_tab, js=NOTE_TAB % "learn", **UNLISTED))
         inspect_tab.select(partial(str, "inspect"), None, open_tab, js=NOTE_TAB % "inspect", **UNLISTED)
         page.load(generate.remembered, creating.past, [creating.past, creating.history], **UNLISTED)
-        addressed = [*exploring.where, *mixing.where, *state]
+        addressed = [*exploring.where, *mixing.where, *varying.where, *state]
         generated_after(page.load(state_of_address, None, addressed, **opening))
         for dropdown, step in ((head.model, gr.State("")), (head.step, head.step)):
             inputs = [open_tab, head.model, step, *creating.controls[:2]]
@@ -228,6 +256,7 @@ def build(trains: bool = False) -> gr.Blocks:
         dropped_file.upload(lambda: None, None, dropped_file, **UNLISTED)  # so that the next one can be dropped
         restoring(mixing.open_in_generate.click, mix.request_of_blend, mixing.blend_inputs)
         restoring(creating.choice.reuse.click, chosen.reused, [creating.choice.single, creating.controls[1]])
+        restoring(varying.cells.select, grid.request_of_cell, [varying.requests])
         restoring(creating.choice.derived.select, chosen.derived_request, [creating.choice.requests])
         to_explore = partial(gr.Tabs, selected="explore")
         creating.choice.to_explore.click(str, creating.choice.single, exploring.where[0], **UNLISTED).success(

@@ -15,10 +15,14 @@ from aigc_core.config import parse_config
 from aigc_core.errors import AIGCError
 from aigc_core.loading import load_checkpoint
 from aigc_core.modalities.base import Modality
+from aigc_core.modalities.labelled_grid import labelled_grid
+from aigc_core.modalities.png import save_png
 from aigc_core.modalities.provenance import Statement
+from aigc_core.pipeline import Checkpoint
+from aigc_core.sampling.grid import Axis, draw_cells, grid_requests
 from aigc_core.sampling.interpolation import CURVES, interpolate
 from aigc_core.sampling.request import SampleRequest
-from aigc_core.sampling.sample import sample
+from aigc_core.sampling.sample import sample, sample_all
 
 from .statements import add_state, named_values, stated_of
 
@@ -44,6 +48,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--interpolate", choices=CURVES, help="the way between the seeds: as a strip in a .png, or as gif or mp4"
     )
+    sides = "of a grid with labels, in one .png: seed=1-8, class=Bag,Coat, step=100,final, truncation=0.5,0.7,1"
+    parser.add_argument("--x", metavar="NAME=VALUES", help=f"the columns {sides}")
+    parser.add_argument("--y", metavar="NAME=VALUES", help="the rows of the grid")
 
 
 def run(arguments: Namespace) -> int:
@@ -58,6 +65,8 @@ def run(arguments: Namespace) -> int:
     request = parse_config(SampleRequest, values, "Sample request")
     checkpoint = load_checkpoint(arguments.checkpoint, stated=stated_of(arguments))
     request, modality, out = request.normalised(checkpoint.model), checkpoint.modality, Path(arguments.out)
+    if arguments.x or arguments.y:
+        return _grid(checkpoint, request, arguments)
     suffix = _suffix(modality, out, arguments.format)
     one_file = out.suffix.lower() == suffix
     file = out if one_file else out / f"samples{suffix}"
@@ -85,6 +94,29 @@ def run(arguments: Namespace) -> int:
             sample(checkpoint, part).save(out)
         file = out
     return _say(request.count, modality.plural, file)
+
+
+def _grid(checkpoint: Checkpoint, request: SampleRequest, arguments: Namespace) -> int:
+    """Write the picture of --x and --y around the first sample of a request. Raises AIGCError where there is none."""
+    out, suffix = Path(arguments.out), Path(arguments.out).suffix.lower()
+    if not (arguments.x and arguments.y) or arguments.format or arguments.interpolate:
+        raise AIGCError("A grid takes both --x and --y, and neither --format nor --interpolate.")
+    if not checkpoint.modality.has_pictures:
+        raise AIGCError("A grid is a picture, and {samples} are none.", samples=checkpoint.modality.plural)
+    if suffix != ".png" and not out.is_dir() and guess_type(f"x{suffix}", strict=False)[0]:
+        raise AIGCError("A grid is written as .png, not as {suffix}.", suffix=suffix)
+    file = out if suffix == ".png" else out / "grid.png"
+    x, y = (
+        Axis.parse(name, values, checkpoint.config)
+        for option, side in (("--x", arguments.x), ("--y", arguments.y))
+        for name, values in named_values(option, [side]).items()
+    )
+    requests = grid_requests(checkpoint, request.singles()[0], x, y)
+    stored = draw_cells(requests, lambda some: sample_all(load_checkpoint(some[0].checkpoint), some))
+    top, left = x.labels(checkpoint.config), y.labels(checkpoint.config)
+    picture = labelled_grid(checkpoint.modality.pictures(stored), top, left, x.name, y.name)
+    save_png(file, picture, Statement("", checkpoint.weights_sha256))
+    return _say(len(requests), checkpoint.modality.plural, file)
 
 
 def _suffix(modality: Modality, out: Path, wanted: str | None) -> str:

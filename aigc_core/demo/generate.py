@@ -69,10 +69,11 @@ FOLLOW = """request => {
   const here = new URLSearchParams(location.search);
   const open = document.querySelector('button[role=tab][aria-selected=true]');
   if (here.has('tab') && open) url.searchParams.set('tab', open.dataset.tabId);
-  for (const kept of ['centre', 'x', 'y', 'reach', 'blend', 'blend_seed', 'blend_layer', 'lesson', '__theme', '__lang'])
-    if (here.has(kept)) url.searchParams.set(kept, here.get(kept));
+  const own = ['__theme', '__lang'];
+  const ofTabs = ['centre', 'x', 'y', 'reach', 'blend', 'blend_seed', 'blend_layer', 'grid_x', 'grid_y', 'lesson'];
+  for (const kept of [...ofTabs, ...own]) if (here.has(kept)) url.searchParams.set(kept, here.get(kept));
   history.replaceState(null, '', url);
-  for (const own of ['__theme', '__lang']) url.searchParams.delete(own);  // the sender's, and no part of what was made
+  for (const name of own) url.searchParams.delete(name);  // the sender's, and no part of what was made
   return url.href;
 }"""
 CAPTION = "shown => document.body.classList.toggle('captioned', shown)"

@@ -153,6 +153,18 @@ def test_interpolation_is_a_movie(client: Client) -> None:
         client.predict(MODEL, 3, 1, api_name="/interpolate")
 
 
+def test_a_grid_is_one_picture_that_says_where_it_comes_from(client: Client) -> None:
+    path = client.predict(MODEL, "seed=1-3", "truncation=0.5,1", labels="Bag", api_name="/grid")
+    picture, provenance = read_png(Path(path))
+    checkpoint = Checkpoint.from_pretrained(ROOT / MODEL)
+    assert provenance.weights == checkpoint.weights_sha256
+    corner = checkpoint.sample(seed=3, labels="Bag").images[0]
+    assert (picture[:, -88:-4:3, -88:-4:3].int() - corner.int()).abs().max() <= 1
+    for x, sentence in (("seed=1-99", "at most 16 values"), ("steps=1", "no side 'steps'"), ("seed", "has no values")):
+        with pytest.raises(AppError, match=sentence):
+            client.predict(MODEL, x, api_name="/grid")
+
+
 def test_inversion_finds_an_image_of_the_model(client: Client, tmp_path: Path) -> None:
     picture = to_picture(Checkpoint.from_pretrained(ROOT / MODEL).sample(seed=5, count=1).images[0])
     picture.save(tmp_path / "seed-5.png")
@@ -219,7 +231,7 @@ def test_language_models_find_the_tools(address: str) -> None:
     # In a thread of its own: the browser of other tests keeps a loop running in this one.
     with ThreadPoolExecutor(1) as thread:
         tools, answer = thread.submit(asyncio.run, ask()).result()
-    assert {name.split("_")[-1] for name in tools} == {"generate", "archive", "interpolate", "invert", "models"}
+    assert {name.split("_")[-1] for name in tools} == {"generate", "archive", "grid", "interpolate", "invert", "models"}
     assert "seed=7" in str(answer.content)  # type: ignore[attr-defined]
 
 
@@ -463,6 +475,48 @@ def test_the_map_does_not_offer_the_same_direction_twice(address: str, browser: 
     expect(page.get_by_role("option", name=re.compile(f" {third}$"))).to_have_count(0)
 
 
+def test_a_grid_over_two_settings_is_drawn_shared_kept_and_opened(
+    address: str, browser: Browser, tmp_path: Path
+) -> None:
+    page = opened(browser, address, f"?checkpoint={MODEL}&seed=11&count=2&labels=Bag&tab=grid")
+    expect(page.locator("#grid [data-index]")).to_have_count(50)  # ten classes, five truncations
+    page.get_by_label("Columns").click()
+    expect(page.get_by_role("option", name="Truncation")).to_have_count(0)
+    page.get_by_role("option", name="Seed", exact=True).click()
+    expect(page.locator("#grid [data-index]")).to_have_count(40)
+    page.locator("#grid-x-values input").fill("20-22")
+    page.locator("#grid-y-values input").fill("0.5, 0.7, 1")
+    page.locator("#grid-draw").click()
+    expect(page.locator("#grid [data-index]")).to_have_count(9)
+    assert page.locator("#grid .sheet-label").all_inner_texts() == ["", "20", "21", "22", "0.5", "0.7", "1"]
+    checkpoint = Checkpoint.from_pretrained(ROOT / MODEL)
+    cell = checkpoint.sample(seed=21, labels="Bag", truncation=0.7).images[0]
+    assert (sheet_image(page, "#grid", 4) - torch.tensor(list(to_picture(cell).getdata()))).abs().max() <= 1
+
+    page.wait_for_function("new URLSearchParams(location.search).get('grid_x') === 'seed=20-22'")
+    expect(page.locator("#grid-link textarea")).to_have_value(re.compile("grid_x=seed%3D20-22"))
+    other = opened(browser, page.locator("#grid-link textarea").input_value())
+    expect(other.locator("#grid [data-index]")).to_have_count(9)
+    pictures = "sheet => [...sheet.querySelectorAll('img')].map(image => image.src)"
+    assert other.locator("#grid").evaluate(pictures) == page.locator("#grid").evaluate(pictures)
+    other.context.close()
+
+    with page.expect_download(timeout=60_000) as download:
+        page.locator("#grid-file").click()
+    download.value.save_as(tmp_path / "grid.png")
+    picture, provenance = read_png(tmp_path / "grid.png")
+    assert provenance.weights == checkpoint.weights_sha256
+    centre = picture[:, -176 : -176 + 84 : 3, -176 : -176 + 84 : 3]
+    assert (centre.int() - cell.int()).abs().max() <= 1
+
+    page.locator("#grid-x-values input").fill("20, far")
+    page.locator("#grid-draw").click()
+    expect(page.locator(".toast-body")).to_contain_text("'seed' is wrong")
+    page.locator("#grid [data-index='4']").click()
+    page.wait_for_function("/seed=21&labels=Bag&truncation=0.7/.test(location.search)")
+    expect(page.get_by_role("tab", name="Generate")).to_have_attribute("aria-selected", "true")
+
+
 def test_what_inversion_finds_is_explored_but_has_no_seed(address: str, browser: Browser, tmp_path: Path) -> None:
     picture = to_picture(Checkpoint.from_pretrained(ROOT / MODEL).sample(seed=5, count=1).images[0])
     picture.save(tmp_path / "seed-5.png")
@@ -604,12 +658,14 @@ def test_about_shows_the_figures_of_the_results_with_their_intervals(address: st
 
 
 def test_a_phone_shows_everything_within_its_width_and_in_chinese(address: str, browser: Browser) -> None:
-    for tab in ("generate", "explore", "mix", "invert", "about"):
+    for tab in ("generate", "grid", "explore", "mix", "invert", "about"):
         page = opened(browser, address, f"?tab={tab}", viewport={"width": 390, "height": 844}, locale="zh-CN")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         wide = page.evaluate(
             "[...document.querySelectorAll('main *')]"
-            ".filter(e => e.offsetParent && e.getBoundingClientRect().right > 391).map(e => e.outerHTML.slice(0, 80))"
+            ".filter(e => e.offsetParent && e.getBoundingClientRect().right > 391)"
+            ".filter(e => !e.closest('[aria-hidden=true]'))"  # by which Gradio measures how many tabs fit
+            ".map(e => e.outerHTML.slice(0, 80))"
         )
         assert not wide, wide
         head, step = (page.locator(name).bounding_box() for name in ("#header", "#step"))
