@@ -1,4 +1,4 @@
-"""Put the demo or the dashboard on Hugging Face Spaces: `python spaces/deploy.py demo OWNER/NAME`.
+"""Put the demo, the dashboard or a report on Hugging Face Spaces: `python spaces/deploy.py demo OWNER/NAME`.
 
 Running it again updates the Space, or goes on where it stopped. This folder is no Python package and is never
 imported: `import spaces` must find Hugging Face's package of that name.
@@ -44,7 +44,7 @@ CORE = [
     ),
 ]
 FILES = {"demo": ["app.py", *CORE], "dashboard": ["dashboard/**/*.py", ".streamlit/config.toml", *CORE]}
-SDK = {"demo": "gradio", "dashboard": "docker"}
+SDK = {"demo": "gradio", "dashboard": "docker", "report": "static"}
 DEFAULT_HARDWARE = {"demo": "zero-a10g", "dashboard": "cpu-basic"}
 TAG = "aigc-studio"
 MODELS_VARIABLE = "AIGC_MODELS"
@@ -59,8 +59,7 @@ def assemble(app: str, folder: Path, models: list[str], hardware: str) -> None:
 
     Raises AIGCError if the folder is not empty or a file of the list is a link.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise AIGCError("'{folder}' is not empty; name a new folder.", folder=folder)
+    _check_empty(folder)
     sources = {path.relative_to(ROOT): path for pattern in FILES[app] for path in ROOT.glob(pattern)}
     own = ROOT / "spaces" / app
     sources |= {path.relative_to(own): path for path in own.iterdir() if path.is_file()}
@@ -69,13 +68,63 @@ def assemble(app: str, folder: Path, models: list[str], hardware: str) -> None:
             raise AIGCError("'{source}' is a link; put the file itself there.", source=source)
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, folder / name)
-    if models:
-        card = folder / "README.md"
-        listed = "models:\n" + "".join(f"  - {model}\n" for model in models)
-        card.write_text(card.read_text("utf-8").replace("tags:\n", listed + "tags:\n", 1), "utf-8")
+    _list_models(folder / "README.md", models)
     if app == "dashboard" and not hardware.startswith("cpu-"):
         dockerfile = folder / "Dockerfile"
         dockerfile.write_text(dockerfile.read_text("utf-8").replace("ARG TORCH=cpu", "ARG TORCH=cuda"), "utf-8")
+
+
+def assemble_report(checkpoints: list[str], figure: str, folder: Path) -> None:
+    """Write into `folder` (empty or absent) the frozen page of evaluated checkpoints, and its card.
+
+    Training images are not pushed to the Hub: the page shows them only beside the samples of models that ship.
+    Raises AIGCError if the folder is not empty or a checkpoint cannot be shown.
+    """
+    from aigc_core.checkpoint.reference import CheckpointReference
+    from aigc_core.serving.report import evaluated_entries, report_page, sample_pictures
+    from aigc_core.translation import environment_language
+
+    _check_empty(folder)
+    entries = evaluated_entries(checkpoints)
+    page = report_page(entries, sample_pictures(entries), figure, environment_language(), lambda entry: entry.ships)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "index.html").write_text(page, "utf-8")
+    shutil.copyfile(ROOT / "spaces" / "report" / "README.md", folder / "README.md")
+    references = [CheckpointReference.parse(entry.reference) for entry in entries]
+    _list_models(folder / "README.md", sorted({found.location for found in references if found.is_on_hub}))
+
+
+def _check_empty(folder: Path) -> None:
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise AIGCError("'{folder}' is not empty; name a new folder.", folder=folder)
+
+
+def _list_models(card: Path, models: list[str]) -> None:
+    """Add models of the Hub to a Space's card."""
+    if models:
+        listed = "models:\n" + "".join(f"  - {model}\n" for model in models)
+        card.write_text(card.read_text("utf-8").replace("tags:\n", listed + "tags:\n", 1), "utf-8")
+
+
+def deploy_report(checkpoints: list[str], repo_id: str, figure: str, private: bool = False) -> str:
+    """Create or update a static Space with the frozen page of evaluated checkpoints; returns its address.
+
+    A static Space needs no hardware and no build. Raises AIGCError with what was refused or went wrong.
+    """
+    from huggingface_hub import HfApi
+
+    api = HfApi()
+    with faults_as_sentences("Logging in"):
+        api.whoami()
+    space = _existing_space(api, "report", repo_id)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "space"
+        assemble_report(checkpoints, figure, folder)
+        if space is None:
+            with faults_as_sentences(f"Creating the Space '{repo_id}'"):
+                api.create_repo(repo_id, repo_type="space", private=private, exist_ok=True, space_sdk=SDK["report"])
+        _upload(api, repo_id, folder)
+    return f"{api.endpoint}/spaces/{repo_id}"
 
 
 def deploy(
@@ -90,7 +139,7 @@ def deploy(
 
     What is not given keeps its value in an existing Space. Raises AIGCError with what was refused or went wrong.
     """
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+    from huggingface_hub import HfApi
 
     api = HfApi()
     with faults_as_sentences("Logging in"):
@@ -129,25 +178,33 @@ def deploy(
                 api.add_space_variable(repo_id, MODELS_VARIABLE, " ".join(models))
             if TOKEN_VARIABLE in os.environ:
                 api.add_space_secret(repo_id, "HF_TOKEN", os.environ[TOKEN_VARIABLE])
-        print(f"Uploading to {repo_id} …")
-        with faults_as_sentences(f"Uploading to '{repo_id}'"):
-            before = api.repo_info(repo_id, repo_type="space").sha
-            names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-            there = set(api.list_repo_files(repo_id, repo_type="space")) - {".gitattributes"}
-            added = [CommitOperationAdd(name, folder / name) for name in sorted(names)]
-            gone = [CommitOperationDelete(name) for name in sorted(there - names)]
-            after = api.create_commit(
-                repo_id, [*added, *gone], repo_type="space", commit_message="Update from the repository of AIGC Studio"
-            ).oid
+        changed = _upload(api, repo_id, folder)
     with faults_as_sentences(f"Moving '{repo_id}' to {hardware}"):
         runtime = api.get_space_runtime(repo_id)
         if hardware not in (runtime.requested_hardware, None if runtime.requested_hardware else runtime.hardware):
             api.request_space_hardware(repo_id, hardware, sleep_time=sleep)  # type: ignore[arg-type]  # as above
         elif sleep is not None and sleep != runtime.sleep_time:
             api.set_space_sleep_time(repo_id, sleep)
-        if after == before and runtime.stage in ("BUILD_ERROR", "RUNTIME_ERROR", "CONFIG_ERROR", "PAUSED", "STOPPED"):
+        if not changed and runtime.stage in ("BUILD_ERROR", "RUNTIME_ERROR", "CONFIG_ERROR", "PAUSED", "STOPPED"):
             api.restart_space(repo_id, factory_reboot=True)
-    return _wait(api, repo_id, changed=after != before)
+    return _wait(api, repo_id, changed)
+
+
+def _upload(api: Any, repo_id: str, folder: Path) -> bool:
+    """Let a Space's repository hold what the folder does, in one commit; returns whether that changed anything."""
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+    print(f"Uploading to {repo_id} …")
+    with faults_as_sentences(f"Uploading to '{repo_id}'"):
+        before = api.repo_info(repo_id, repo_type="space").sha
+        names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+        there = set(api.list_repo_files(repo_id, repo_type="space")) - {".gitattributes"}
+        added = [CommitOperationAdd(name, folder / name) for name in sorted(names)]
+        gone = [CommitOperationDelete(name) for name in sorted(there - names)]
+        after = api.create_commit(
+            repo_id, [*added, *gone], repo_type="space", commit_message="Update from the repository of AIGC Studio"
+        ).oid
+    return after != before
 
 
 def check_hardware(app: str, hardware: str, sleep: int | None) -> None:
@@ -205,27 +262,52 @@ def _wait(api: Any, repo_id: str, changed: bool) -> str:
 
 
 def main(words: list[str] | None = None) -> None:
-    """Deploy as the command line says. Raises AIGCError as `assemble` and `deploy` do."""
+    """Deploy as the command line says. Raises AIGCError as the functions above do."""
+    arguments = _parser().parse_args(words)
+    app, repo_id, folder = arguments.app, arguments.repo_id, arguments.dry_run
+    if app == "report":
+        if folder:
+            assemble_report(arguments.checkpoints, arguments.figure, folder)
+        else:
+            print(deploy_report(arguments.checkpoints, repo_id, arguments.figure, arguments.private))
+    elif folder:
+        hardware = arguments.hardware or DEFAULT_HARDWARE[app]
+        check_hardware(app, hardware, arguments.sleep)
+        assemble(app, folder, arguments.models or [], hardware)
+    else:
+        print(deploy(app, repo_id, arguments.hardware, arguments.private, arguments.models, arguments.sleep))
+    if folder:
+        print(f"Wrote {folder}; nothing was uploaded.")
+
+
+def _parser() -> argparse.ArgumentParser:
     from huggingface_hub import SpaceHardware
 
-    parser = argparse.ArgumentParser(description="Put the demo or the dashboard on Hugging Face Spaces.")
-    parser.add_argument("app", choices=list(FILES))
-    parser.add_argument("repo_id", metavar="OWNER/NAME")
-    parser.add_argument(
-        "--hardware", choices=[flavour.value for flavour in SpaceHardware], help="demo: ZeroGPU; dashboard: cpu-basic"
-    )
-    parser.add_argument("--private", action="store_true", help="visible to you alone")
-    parser.add_argument("--models", nargs="+", metavar="REPO", help="models of the Hub to offer beside those on board")
-    parser.add_argument("--sleep", type=int, metavar="SECONDS", help="sleep after so long without a visitor")
-    parser.add_argument("--dry-run", type=Path, metavar="DIR", help="write what would be uploaded, and stop")
-    arguments = parser.parse_args(words)
-    app, hardware = arguments.app, arguments.hardware
-    if arguments.dry_run:
-        check_hardware(app, hardware or DEFAULT_HARDWARE[app], arguments.sleep)
-        assemble(app, arguments.dry_run, arguments.models or [], hardware or DEFAULT_HARDWARE[app])
-        print(f"Wrote {arguments.dry_run}; nothing was uploaded.")
-    else:
-        print(deploy(app, arguments.repo_id, hardware, arguments.private, arguments.models, arguments.sleep))
+    from aigc_core.evaluation.results import FIGURES
+
+    parser = argparse.ArgumentParser(description="Put the demo, the dashboard or a report on Hugging Face Spaces.")
+    apps = parser.add_subparsers(dest="app", required=True, metavar="APP")
+    summaries = {
+        "demo": "the app, on ZeroGPU",
+        "dashboard": "the dashboard, in a container on a CPU",
+        "report": "a leaderboard as a frozen page: python spaces/deploy.py report CHECKPOINT … OWNER/NAME",
+    }
+    for app, summary in summaries.items():
+        of_app = apps.add_parser(app, help=summary, description=summary)
+        if app == "report":
+            of_app.add_argument("checkpoints", nargs="+", metavar="CHECKPOINT", help="as in `report`")
+            of_app.add_argument("--figure", default="fid", choices=sorted(FIGURES), help="what is ranked by")
+        else:
+            hardware = [flavour.value for flavour in SpaceHardware]
+            of_app.add_argument("--hardware", choices=hardware, help=f"by default {DEFAULT_HARDWARE[app]}")
+            of_app.add_argument(
+                "--models", nargs="+", metavar="REPO", help="models of the Hub to offer beside those on board"
+            )
+            of_app.add_argument("--sleep", type=int, metavar="SECONDS", help="sleep after so long without a visitor")
+        of_app.add_argument("repo_id", metavar="OWNER/NAME")
+        of_app.add_argument("--private", action="store_true", help="visible to you alone")
+        of_app.add_argument("--dry-run", type=Path, metavar="DIR", help="write what would be uploaded, and stop")
+    return parser
 
 
 if __name__ == "__main__":

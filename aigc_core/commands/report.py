@@ -5,12 +5,9 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from aigc_core.errors import AIGCError
 from aigc_core.evaluation.results import FIGURES
 from aigc_core.files import atomic_write, translate_io_errors
-from aigc_core.hub.resolve import resolve_reference
-from aigc_core.serving.leaderboard import collect
-from aigc_core.serving.report import report_page
+from aigc_core.serving.report import evaluated_entries, report_page, sample_pictures
 from aigc_core.translation import environment_language
 
 
@@ -26,19 +23,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    entries = collect(arguments.checkpoints)
-    if broken := next((entry for entry in entries if entry.problem), None):
-        raise AIGCError("'{reference}' cannot be shown: {problem}", reference=broken.reference, problem=broken.problem)
-    evaluated = [entry for entry in entries if entry.results]
-    if not evaluated:
-        raise AIGCError("None of these has been evaluated; run: python -m aigc_core evaluate CHECKPOINT")
-    pictures = {}
-    for entry in evaluated:
-        if entry.config and entry.config.sample_kind.preview_file.endswith(".png"):
-            preview = resolve_reference(entry.reference) / entry.config.sample_kind.preview_file
-            if preview.is_file():
-                pictures[entry.reference] = preview
-    page = report_page(evaluated, pictures, arguments.figure, environment_language())
+    entries = evaluated_entries(arguments.checkpoints)
+    page = report_page(entries, sample_pictures(entries), arguments.figure, environment_language())
     index = arguments.out / "index.html"
     with translate_io_errors(arguments.out):
         arguments.out.mkdir(parents=True, exist_ok=True)

@@ -8,12 +8,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from aigc_core.errors import AIGCError
 from aigc_core.evaluation.comparison import MARKED, compare
-from aigc_core.evaluation.results import FIGURES
+from aigc_core.evaluation.results import FIGURES, neighbours_path
+from aigc_core.hub.resolve import resolve_reference
 from aigc_core.metrics.estimate import Estimate
 from aigc_core.translation import translate
 
-from .leaderboard import Entry, Row, by_protocol, ranked
+from .leaderboard import Entry, Row, by_protocol, collect, ranked
 from .recipes import ranked_recipes, recipe_groups
 from .tables import protocol_note
 
@@ -32,10 +34,40 @@ ROW_HEIGHT, PLOT_WIDTH, NAME_WIDTH = 26, 420, 260
 """Pixels of the chart of intervals."""
 
 
-def report_page(entries: Sequence[Entry], pictures: Mapping[str, Path], figure: str, language: str) -> str:
-    """The page: per protocol a table ranked as the dashboard ranks, a chart, verdicts, and pictures of samples.
+def evaluated_entries(sources: Sequence[str]) -> list[Entry]:
+    """The evaluated checkpoints of sources. Raises AIGCError where one is broken or none has been evaluated."""
+    entries = collect(sources)
+    if broken := next((entry for entry in entries if entry.problem), None):
+        raise AIGCError("'{reference}' cannot be shown: {problem}", reference=broken.reference, problem=broken.problem)
+    evaluated = [entry for entry in entries if entry.results]
+    if not evaluated:
+        raise AIGCError("None of these has been evaluated; run: python -m aigc_core evaluate CHECKPOINT")
+    return evaluated
+
+
+def sample_pictures(entries: Sequence[Entry]) -> dict[str, Path]:
+    """The pictures of samples that checkpoints have, by reference; what lies on the Hub is pulled for them."""
+    pictures = {}
+    for entry in entries:
+        if entry.config and entry.config.sample_kind.preview_file.endswith(".png"):
+            preview = resolve_reference(entry.reference) / entry.config.sample_kind.preview_file
+            if preview.is_file():
+                pictures[entry.reference] = preview
+    return pictures
+
+
+def report_page(
+    entries: Sequence[Entry],
+    pictures: Mapping[str, Path],
+    figure: str,
+    language: str,
+    show_training_images: Callable[[Entry], bool] = lambda entry: True,
+) -> str:
+    """The page: per protocol a table ranked as the dashboard ranks, a chart, verdicts, pictures of samples, and audits.
 
     `pictures`: image files of samples, by reference; they become part of the page. `figure`: what is ranked by.
+    `show_training_images`: of which checkpoints the page may hold pictures of the samples beside the training images
+    nearest to them, as far as an evaluation here drew any.
     """
 
     def word(sentence: str, **values: object) -> str:
@@ -79,6 +111,22 @@ def report_page(entries: Sequence[Entry], pictures: Mapping[str, Path], figure: 
             for row in rows
             if row.entry.reference in pictures
         ]
+        audits = [
+            (row.name, path)
+            for row in rows
+            if row.result.neighbours and row.entry.folder and show_training_images(row.entry)
+            if (path := neighbours_path(row.result, row.entry.folder)).is_file()
+        ]
+        if audits:
+            parts += [
+                f"<h3>{word('Nearest training images')}</h3>",
+                f"<p class=small>{word('Left the sample, then the training images nearest to it.')}</p>",
+                *(
+                    f"<figure><img alt='{word('Nearest training images')}' src='{_embedded(path)}'>"
+                    f"<figcaption>{html.escape(name)}</figcaption></figure>"
+                    for name, path in audits
+                ),
+            ]
     ranks = word(
         "Figures with their 95 % intervals. A rank is one plus the number of checkpoints that are better beyond doubt, "
         "so checkpoints that cannot be told apart share it; as a table of n compares n (n − 1) / 2 pairs, doubt is by "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
 import sys
@@ -9,9 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.local_hub import LocalHub
 from tests.local_hub.store import Space
+from tests.toy_results import evaluated_run, toy_result
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = ("POST /api/repos/create", "/commit/", "/hardware", "/sleeptime", "/variables", "/secrets", "/restart")
@@ -88,6 +91,30 @@ def test_an_update_removes_what_is_gone_and_moves_the_hardware(hub):
     assert (hub.space("ada/studio").hardware, hub.space("ada/studio").sleep) == ("l4x1", 300)
     assert deploy(hub, "demo", "ada/studio").returncode == 0
     assert hub.space("ada/studio").hardware == "l4x1"
+
+
+def test_a_report_becomes_a_static_space(hub, tmp_path):
+    """Without hardware, wait or build; of its owner's training images nothing is published, nor a folder's name."""
+    run = evaluated_run(tmp_path / "secret" / "mine", [2.0, 3.0])
+    picture = run / "step-0000001" / "eval" / f"{toy_result(2.0).protocol.id}-neighbours.png"
+    Image.new("RGB", (8, 8)).save(picture)
+    Image.new("RGB", (16, 16)).save(run / "step-0000001" / "samples.png")
+    words = ["report", str(run), str(ROOT / "checkpoints" / "fashion-mnist"), "ada/report"]
+    result = deploy(hub, *words)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines()[-1] == f"{hub.endpoint}/spaces/ada/report"
+    files = published(hub, "ada/report")
+    assert set(files) == {"README.md", "index.html", ".gitattributes"}
+    page = files["index.html"].decode()
+    embedded = [base64.b64encode(path.read_bytes()).decode() for path in (picture, run / "step-0000001/samples.png")]
+    assert [content in page for content in embedded] == [False, True] and "secret" not in page
+    assert page.count("alt='Nearest training images'") == 2  # those of the models that ship
+    assert (hub.space("ada/report").sdk, hub.repositories[("spaces", "ada/report")].private) == ("static", False)
+    assert changes(hub) == ["POST /api/repos/create", "POST /api/spaces/ada/report/commit/main"]
+    assert not hub.calls("runtime")
+    assert deploy(hub, *words).returncode == 0 and commits(hub, "ada/report") == 2
+    assert "evaluate CHECKPOINT" in deploy(hub, "report", str(ROOT / "checkpoints" / "digits"), "ada/none").stderr
+    assert ("spaces", "ada/none") not in hub.repositories
 
 
 def test_a_failed_build_shows_the_end_of_its_log_and_running_again_rebuilds(hub):
