@@ -4,9 +4,9 @@ from __future__ import annotations
 
 
 class Sentence(str):
-    """English for users, or a part of a sentence, that `aigc_core.translation` has in other languages.
+    """An English sentence for users, or part of one, that `aigc_core.translation` can translate.
 
-    `template` is the key there; it may have {names} that `values` fill. To everything else this is the filled text.
+    `template` is the catalogue's key; it may have {names}, which `values` fill. As a str it is the filled text.
     """
 
     template: str
@@ -19,11 +19,11 @@ class Sentence(str):
 
 
 class AIGCError(Exception):
-    """Carries one sentence that says what was wrong and what to do; shown to the user as it is, or translated.
+    """An error with one sentence that says what was wrong and what to do, shown to the user as it is or translated.
 
-    `sentence` may have {names} that `values` fill. Both may quote what others wrote: line ends in it become
-    spaces, and lone surrogates, which stand for bytes that are not UTF-8, question marks. A value that is a Sentence or
-    an AIGCError is translated, too.
+    `sentence` may have {names}, which `values` fill. Both may quote text from elsewhere: its line ends become spaces,
+    and lone surrogates, which stand for bytes that are not UTF-8, become question marks. A value that is a Sentence or
+    an AIGCError is translated as well.
     """
 
     def __init__(self, sentence: str, /, **values: object) -> None:

@@ -1,4 +1,4 @@
-"""Writing files and folders that appear whole or not at all, and saying what stood in the way; where the cache lies."""
+"""Atomic writes of files and folders, input/output errors as sentences, and the place of the cache."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from .errors import AIGCError
 
 
 def cache_folder(name: str) -> Path:
-    """Where one kind of thing that can be fetched or computed again is kept, such as data or features.
+    """The folder for one kind of thing that can be fetched or computed again, such as data or features.
 
-    All are folders in AIGC_CACHE, by default ~/.cache/aigc-studio.
+    It lies in the folder that AIGC_CACHE names, by default ~/.cache/aigc-studio.
     """
     return Path(os.environ.get("AIGC_CACHE") or Path.home() / ".cache" / "aigc-studio").expanduser() / name
 
 
 @contextmanager
 def atomic_directory(folder: Path) -> Iterator[Path]:
-    """Yield a temporary folder that becomes `folder` when the block ends well, and vanishes otherwise.
+    """Yield a temporary folder that becomes `folder` if the block succeeds and is deleted otherwise.
 
     Everything is synced to disk before the rename, so a half-written folder cannot be seen.
-    Raises AIGCError when the disk is full or not writable.
+    Raises AIGCError if the disk is full or not writable.
     """
     with translate_io_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -53,9 +53,9 @@ def atomic_directory(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Yield a temporary path, with the same suffix, that becomes `path` when the block ends well.
+    """Yield a temporary path, with the same suffix, that becomes `path` if the block succeeds.
 
-    Raises AIGCError when the disk is full or not writable; a half-written file cannot be seen.
+    Raises AIGCError if the disk is full or not writable; a half-written file cannot be seen.
     """
     with translate_io_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -74,7 +74,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def translate_io_errors(path: Path) -> Iterator[None]:
-    """Raise AIGCError where what the block writes to `path` finds the disk full or not writable."""
+    """Turn errors of writing to `path`, such as a full disk, into an AIGCError."""
     try:
         yield
     except (OSError, SafetensorError) as error:
@@ -89,7 +89,7 @@ def translate_io_errors(path: Path) -> Iterator[None]:
 
 
 def disk_is_full(error: Exception) -> bool:
-    """Whether this is what an error of writing says; safetensors says so in words alone."""
+    """Whether an error of writing means that the disk is full; safetensors says so only in its message."""
     return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
 
 

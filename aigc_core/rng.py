@@ -1,7 +1,7 @@
-"""The random numbers of training: each step's depend on the run's seed and the step alone.
+"""The random numbers of training: those of a step depend on nothing but the run's seed and the step.
 
-So a resumed run needs no generator state, and several processes, which draw for the global batch and keep their
-own rows, train on the same numbers as one process.
+A resumed run therefore needs no generator state. Several processes each draw for the whole global batch and keep their
+own rows, and so train on the same numbers as one process.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ def seeded_generator(*key: int) -> torch.Generator:
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:
-    """A tensor of the CPU on the device, without waiting for the device's work to end."""
+    """Copy a CPU tensor to the device without waiting for work queued there."""
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 class StepDraws:
     """Random numbers of one training step for this process's part of the global batch.
 
-    `generator` serves what need not be equal for any number of processes, such as augmentation.
+    `generator` is for draws that may differ with the number of processes, such as augmentation.
     """
 
     def __init__(self, seed: int, step: int, batch_size: int, rank: int, num_processes: int, device: torch.device):
@@ -39,11 +39,11 @@ class StepDraws:
         self._device = device
 
     def normal(self, *shape: int) -> Tensor:
-        """Standard normal float32 [N, *shape]."""
+        """Standard-normal numbers float32 [N, *shape] on the device, N rows for this process."""
         return self._ours(torch.randn(self._batch_size, *shape, generator=self._global))
 
     def uniform(self, *shape: int) -> Tensor:
-        """Uniform in [0, 1), float32 [N, *shape]."""
+        """Uniform numbers in [0, 1), float32 [N, *shape] on the device, N rows for this process."""
         return self._ours(torch.rand(self._batch_size, *shape, generator=self._global))
 
     def _ours(self, drawn: Tensor) -> Tensor:

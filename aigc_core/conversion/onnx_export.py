@@ -25,7 +25,7 @@ from aigc_core.families.onnx.model import OnnxModel
 from aigc_core.families.onnx.signature import METADATA, read_signature
 from aigc_core.files import atomic_write
 from aigc_core.modalities.image import image_kind
-from aigc_core.sampling.noise import draw_noise
+from aigc_core.sampling.sample import generate_batch, seed_noise
 
 if TYPE_CHECKING:
     import onnx
@@ -147,17 +147,15 @@ def _translated(checkpoint: StoredCheckpoint, options: SamplerOptions) -> onnx.M
 
 def _difference(checkpoint: StoredCheckpoint, options: SamplerOptions, graph: onnx.ModelProto) -> tuple[int, float]:
     """How far the graph's samples lie from the model's, of 255, at most and on average."""
-    config, content = checkpoint.config, graph.SerializeToString()
+    content = graph.SerializeToString()
     check_graph(graph, "FILE.onnx")
     model = OnnxModel(read_signature(graph, len(content), {}, "FILE.onnx").graph, image_kind(checkpoint.modality))
     model.load_state_dict({"graph": torch.from_numpy(numpy.frombuffer(content, dtype=numpy.uint8).copy())})
-    noise, classes = draw_noise(CHECKED_SEEDS, model.noise_shape, config.num_classes, config.class_shares)
-    device = checkpoint.model.device
+    noise, condition = seed_noise(checkpoint, CHECKED_SEEDS)
     with torch.inference_mode():
-        expected = checkpoint.model.generate(noise.to(device), Condition(classes.to(device)), options).cpu()
-    found = model.generate(noise, Condition(classes), SamplerOptions())
-    stored = [checkpoint.modality.to_stored(images).int() for images in (expected, found)]
-    difference = (stored[0] - stored[1]).abs()
+        expected = generate_batch(checkpoint, noise, condition, options).cpu()
+    found = checkpoint.modality.to_stored(model.generate(noise, condition, SamplerOptions()))
+    difference = (expected.int() - found.int()).abs()
     return int(difference.max()), float(difference.float().mean())
 
 
@@ -179,12 +177,10 @@ def _quantised(graph: onnx.ModelProto, checkpoint: StoredCheckpoint) -> onnx.Mod
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 
-    config = checkpoint.config
-    shape = checkpoint.model.noise_shape
-    noise, classes = draw_noise(CALIBRATION_SEEDS, shape, config.num_classes, config.class_shares)
+    noise, condition = seed_noise(checkpoint, CALIBRATION_SEEDS)
     batches = [
-        {"z": part.numpy()} | ({"labels": labels.numpy()} if config.num_classes else {})
-        for part, labels in zip(noise.split(CALIBRATION_BATCH), classes.split(CALIBRATION_BATCH))
+        {"z": part.numpy()} | ({"labels": labels.numpy()} if checkpoint.config.num_classes else {})
+        for part, labels in zip(noise.split(CALIBRATION_BATCH), condition.classes.split(CALIBRATION_BATCH))
     ]
 
     class Noise(CalibrationDataReader):

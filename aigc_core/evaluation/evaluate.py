@@ -44,8 +44,8 @@ from aigc_core.modalities.as_images import as_images
 from aigc_core.modalities.base import Modality
 from aigc_core.modalities.image import ImageModality, image_grid
 from aigc_core.modalities.png import to_picture
-from aigc_core.sampling.noise import draw_noise
-from aigc_core.sampling.sample import BATCH_SIZE
+from aigc_core.sampling.request import SampleRequest
+from aigc_core.sampling.sample import BATCH_SIZE, generate_batch, sample, seed_noise
 from aigc_core.version import __version__
 
 from .likelihood import real_sample_bits
@@ -402,7 +402,7 @@ def sample_features(
 
         def extract(seeds: range = seeds, names: list[str] = names) -> dict[str, Tensor]:
             batches, seconds, began = [], 0.0, time.perf_counter()
-            for images in _drawn(checkpoint, seeds):
+            for images in _image_batches(checkpoint, seeds):
                 if images.is_cuda:
                     torch.cuda.synchronize(images.device)  # or drawing would be counted as looking
                 seconds += time.perf_counter() - began
@@ -419,7 +419,7 @@ def sample_features(
 
         chunks.append(kept(names[0], extract))
         progress((seeds.stop - SAMPLING_SEED) / num_samples)
-    _, condition = _noise(checkpoint, range(SAMPLING_SEED, SAMPLING_SEED + num_samples))
+    _, condition = seed_noise(checkpoint, range(SAMPLING_SEED, SAMPLING_SEED + num_samples))
     return Sampled(
         torch.cat([chunk["features"] for chunk in chunks]),
         torch.cat([chunk["logits"] for chunk in chunks]),
@@ -429,11 +429,10 @@ def sample_features(
     )
 
 
-@torch.inference_mode()
 def warn_of_faults(checkpoint: StoredCheckpoint) -> None:
     """Warn in words of what is wrong with the first HEARD samples, as far as their kind can tell."""
-    stored = _stored(checkpoint, *_noise(checkpoint, range(SAMPLING_SEED, SAMPLING_SEED + HEARD)))
-    if fault := checkpoint.modality.warning(stored.cpu()):
+    stored = sample(checkpoint, SampleRequest(seed=SAMPLING_SEED, count=HEARD)).stored
+    if fault := checkpoint.modality.warning(stored):
         warnings.warn(fault, stacklevel=3)
 
 
@@ -445,40 +444,26 @@ def _sampling_key(checkpoint: StoredCheckpoint, extractor: Extractor) -> str:
     return f"{digest}-{extractor.name}-{extractor.weights_hash}"
 
 
-def _noise(checkpoint: StoredCheckpoint, seeds: Sequence[int]) -> tuple[Tensor, Condition]:
-    """What the seeds stand for: noise [N, *noise_shape] and the classes that they draw."""
-    config = checkpoint.config
-    noise, classes = draw_noise(seeds, checkpoint.model.noise_shape, config.num_classes, config.class_shares)
-    return noise, Condition(classes)
-
-
 @torch.inference_mode()
-def _drawn(checkpoint: StoredCheckpoint, seeds: Sequence[int]) -> Iterator[Tensor]:
+def _image_batches(checkpoint: StoredCheckpoint, seeds: Sequence[int]) -> Iterator[Tensor]:
     """Batches of samples of the seeds as images uint8 [n, C, H, W], on the model's device."""
     size = _batch_size(checkpoint, len(seeds))
     for start in range(0, len(seeds), size):
-        yield _generated(checkpoint, *_noise(checkpoint, seeds[start : start + size]))
+        yield _image_batch(checkpoint, *seed_noise(checkpoint, seeds[start : start + size]))
 
 
-def _generated(checkpoint: StoredCheckpoint, noise: Tensor, condition: Condition) -> Tensor:
+def _image_batch(checkpoint: StoredCheckpoint, noise: Tensor, condition: Condition) -> Tensor:
     """One batch of samples as images uint8 [n, C, H, W], on the model's device."""
-    stored = _stored(checkpoint, noise, condition)
+    stored = generate_batch(checkpoint, noise, condition, checkpoint.model.options_type())
     return stored if isinstance(checkpoint.modality, ImageModality) else as_images(checkpoint.modality, stored)
-
-
-def _stored(checkpoint: StoredCheckpoint, noise: Tensor, condition: Condition) -> Tensor:
-    """One batch of samples as their kind stores them [n, …], on the model's device."""
-    model = checkpoint.model
-    generated = model.generate(noise.to(model.device), condition.to(model.device), model.options_type())
-    return checkpoint.modality.to_stored(generated)
 
 
 def _batch_size(checkpoint: StoredCheckpoint, count: int) -> int:
     """How many of so many samples are drawn at a time."""
-    noise, condition = _noise(checkpoint, range(2))
+    noise, condition = seed_noise(checkpoint, range(2))
     return batch_size(
         checkpoint.model,
-        lambda number: _generated(checkpoint, noise[slice(number)], condition[slice(number)]),
+        lambda number: _image_batch(checkpoint, noise[slice(number)], condition[slice(number)]),
         min(EVALUATION_BATCH_SIZE, count),
     )
 
@@ -486,12 +471,12 @@ def _batch_size(checkpoint: StoredCheckpoint, count: int) -> int:
 @torch.inference_mode()
 def _paths(checkpoint: StoredCheckpoint, extractor: Extractor) -> tuple[Tensor, Tensor]:
     """Features [PATHS, F] at both ends of steps from one latent towards another, of one class each."""
-    starts, condition = _noise(checkpoint, range(SAMPLING_SEED, SAMPLING_SEED + PATHS))
-    goals, _ = _noise(checkpoint, range(SAMPLING_SEED + PATHS, SAMPLING_SEED + 2 * PATHS))
+    starts, condition = seed_noise(checkpoint, range(SAMPLING_SEED, SAMPLING_SEED + PATHS))
+    goals, _ = seed_noise(checkpoint, range(SAMPLING_SEED + PATHS, SAMPLING_SEED + 2 * PATHS))
     size = _batch_size(checkpoint, PATHS)
     rows = [slice(start, start + size) for start in range(0, PATHS, size)]
     ends = [
-        torch.cat([extractor.extract(_generated(checkpoint, noise[row], condition[row]))[0] for row in rows])
+        torch.cat([extractor.extract(_image_batch(checkpoint, noise[row], condition[row]))[0] for row in rows])
         for noise in (starts, path_ends(starts, goals))
     ]
     return ends[0], ends[1]
@@ -594,6 +579,6 @@ def _most_copied(
     )
     nearest = audited.indices[rows, :TRAINING_IMAGES_SHOWN]
     real = torch.stack([training.data.batch(indices)[0] for indices in nearest])
-    drawn = torch.cat([*_drawn(checkpoint, [SAMPLING_SEED + row for row in rows])]).cpu()
+    drawn = torch.cat([*_image_batches(checkpoint, [SAMPLING_SEED + row for row in rows])]).cpu()
     pictures = torch.cat([drawn[:, None], real], dim=1).flatten(0, 1)
     return neighbours, image_grid(pictures, 1 + nearest.shape[1])

@@ -1,8 +1,9 @@
 """What every family of generative models provides: the contracts between models, their training and the rest.
 
 A model is a deterministic map from standard-normal noise and a condition to a sample in *model space*: float maps
-[N, C, H, W] in about [-1, 1], or tokens int64 [N, T]. A modality (`aigc_core.modalities`) leads from there to what is
-stored and shown. What a model can do beyond that it declares as capabilities; nothing probes for it.
+[N, C, H, W] in about [-1, 1], or tokens int64 [N, T]. A modality (`aigc_core.modalities`) converts these to the form in
+which samples are stored and shown. Anything else that a model can do, it declares as a capability; nothing probes for
+it.
 """
 
 from __future__ import annotations
@@ -28,31 +29,31 @@ ConfigType = TypeVar("ConfigType", bound=Config)
 
 
 class Capability(StrEnum):
-    """What a model can do beyond generating; each names the class that has what it takes."""
+    """What a model can do besides generating; each one names the class whose methods provide it."""
 
     LATENT = "latent"
-    """Noise is encoded into smooth codes of one size, and codes are decoded (`LatentModel`): directions, maps,
-    interpolation, inversion."""
+    """Noise is encoded into codes of a fixed size, which vary smoothly, and codes are decoded (`LatentModel`):
+    directions, maps, interpolation, inversion."""
     STYLES = "styles"
-    """The codes are one style a layer (`StyleModel`): style mixing."""
+    """The codes are one style per layer (`StyleModel`): style mixing."""
     PROMPT = "prompt"
-    """A sample goes on from a beginning that the request gives."""
+    """A sample continues a prompt that the request gives."""
     STREAM = "stream"
-    """A sample is drawn token by token, and can be seen as it grows (`StreamingModel`)."""
+    """A sample is drawn token by token and can be shown as it grows (`StreamingModel`)."""
     ENCODER = "encoder"
     """Real samples are turned into codes in one pass (`EncodingModel`): reconstruction, inversion at once."""
     WATERMARK = "watermark"
-    """A mark in its samples is found without the noise that made them (`WatermarkingModel`)."""
+    """Its samples can carry a watermark, found without the noise that made them (`WatermarkingModel`)."""
     LIKELIHOOD = "likelihood"
-    """Real samples have a likelihood, or a bound of it (`LikelihoodModel`): bits per dimension."""
+    """The likelihood of real samples, or a bound on it, can be computed (`LikelihoodModel`): bits per dimension."""
 
 
 @dataclass(frozen=True)
 class Condition:
     """What steers N samples.
 
-    `classes`: weights float32 [N, num_classes] that sum to 1; [N, 0] without classes. `prompt`: what all samples begin
-    with, as tokens int64 [P]; None where nothing was asked for.
+    `classes`: weights float32 [N, num_classes], each row summing to 1; [N, 0] for a model without classes. `prompt`:
+    the tokens int64 [P] that all samples begin with; None without a prompt.
     """
 
     classes: Tensor
@@ -65,24 +66,24 @@ class Condition:
         return replace(self, classes=self.classes[rows])
 
     def to(self, device: torch.device | str) -> Condition:
-        """The same on a device."""
+        """A copy on a device."""
         prompt = None if self.prompt is None else self.prompt.to(device)
         return Condition(self.classes.to(device), prompt)
 
 
 class SamplerOptions(Config):
-    """A family's own controls of sampling, such as truncation, temperature or steps; this one has none.
+    """A family's own sampling controls, such as truncation, temperature or steps; this base class has none.
 
-    Each field has a default, which a request leaves out, and is written in a request as NAME=VALUE.
+    A request writes each field as NAME=VALUE and leaves out those that have their default.
     """
 
 
 class Model(nn.Module):
     """A deterministic map from noise and a condition to samples in model space.
 
-    `noise_shape`: of one sample's noise. `options_type`: its controls of sampling. `single_graph`: whether drawing is
-    one fixed graph of operations, which can be exported, rather than a value after another. In eval mode a model draws
-    no random numbers, and a sample does not depend on the others of its batch.
+    `noise_shape`: the shape of one sample's noise. `options_type`: its sampling controls. `single_graph`: whether
+    sampling is one fixed graph of operations, which can be exported, rather than a loop that draws value after value.
+    In eval mode a model draws no random numbers, and a sample does not depend on the rest of its batch.
     """
 
     capabilities: ClassVar[frozenset[Capability]] = frozenset()
@@ -95,26 +96,32 @@ class Model(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where its weights lie."""
+        """The device that holds its weights."""
         return next(self.parameters()).device
 
     def generate(self, noise: Tensor, condition: Condition, options: SamplerOptions) -> Tensor:
-        """Samples in model space from standard-normal noise float32 [N, *noise_shape]."""
+        """N samples in model space from standard-normal noise float32 [N, *noise_shape].
+
+        All arguments lie on the model's device, as do the samples. Raises AIGCError for options that do not fit the
+        condition, such as a prompt that leaves no room.
+        """
         raise NotImplementedError
 
 
 class LatentModel(Model):
-    """A model with a smooth space of codes: `generate` decodes what it encodes."""
+    """A model with a smooth space of codes: `generate` is `encode` followed by `decode`."""
 
     capabilities: ClassVar[frozenset[Capability]] = frozenset({Capability.LATENT})
 
     def encode(self, noise: Tensor, condition: Condition, options: SamplerOptions) -> Tensor:
-        """Codes float [N, …] of noise float32 [N, *noise_shape]."""
+        """The codes, float [N, …], of noise float32 [N, *noise_shape]."""
         raise NotImplementedError
 
     def decode(self, codes: Tensor, condition: Condition, options: SamplerOptions) -> Tensor:
-        """Samples in model space of codes as `encode` returns them; options may bear on either, such as a truncation on
-        the codes and the number of steps on how they are decoded."""
+        """N samples in model space from codes as `encode` returns them.
+
+        An option may affect either method: truncation changes the codes, a number of steps how they are decoded.
+        """
         raise NotImplementedError
 
     def generate(self, noise: Tensor, condition: Condition, options: SamplerOptions) -> Tensor:
@@ -122,23 +129,24 @@ class LatentModel(Model):
 
     @property
     def code_centre(self) -> Tensor:
-        """What codes lie around: a tensor that broadcasts to [N, …]."""
+        """The mean of the codes: a tensor that broadcasts to [N, …]."""
         return torch.zeros((), device=self.device)
 
     def first_layers(self) -> list[Tensor]:
-        """The linear maps that read the codes, as 2-D weights [out, code size], for closed-form factorisation."""
+        """The weights [out, code size] of the linear layers that read the codes, for closed-form factorisation (SeFa;
+        Shen and Zhou 2021)."""
         raise NotImplementedError
 
 
 def latent_model(model: Model) -> LatentModel:
-    """The model, if it has latents. Raises AIGCError if it has none."""
+    """The same model, typed as one with latents. Raises AIGCError if it has none."""
     if not isinstance(model, LatentModel):
         raise AIGCError("This model has no smooth latent space, so its samples cannot be moved or mixed.")
     return model
 
 
 class StyleModel(LatentModel):
-    """A model whose codes are styles [N, num_layers, style_dim], one a layer (StyleGAN's W; Karras et al. 2019).
+    """A model whose codes are styles [N, num_layers, style_dim], one per layer (StyleGAN's W; Karras et al. 2019).
 
     `style_mean` [style_dim] is the moving average of styles.
     """
@@ -153,17 +161,17 @@ class StyleModel(LatentModel):
 
 
 class EncodingModel(LatentModel):
-    """A model with latents whose encoder finds the codes of real samples in one pass."""
+    """A model with latents and an encoder that finds the codes of real samples in one pass."""
 
     capabilities: ClassVar[frozenset[Capability]] = frozenset({Capability.LATENT, Capability.ENCODER})
 
     def encode_samples(self, samples: Tensor, condition: Condition) -> Tensor:
-        """The most likely codes float [N, …] of samples in model space [N, …]."""
+        """The most likely codes, float [N, …], of samples in model space [N, …]."""
         raise NotImplementedError
 
 
 class LikelihoodModel(Model):
-    """A model that says how likely real samples are; a subclass adds LIKELIHOOD to its capabilities.
+    """A model that computes how likely real samples are; a subclass adds LIKELIHOOD to its capabilities.
 
     `likelihood_is_exact`: whether `bits_per_dimension` is the likelihood itself rather than an upper bound or an
     estimate of it.
@@ -172,22 +180,25 @@ class LikelihoodModel(Model):
     likelihood_is_exact: ClassVar[bool]
 
     def bits_per_dimension(self, samples: Tensor, condition: Condition, noise: Tensor) -> Tensor:
-        """−log₂ p(sample) / number of values, float [N], of samples in model space [N, …] as they are stored: of 8-bit
-        images, the probability of these very values.
+        """−log₂ p(sample) / number of values, float [N], of samples in model space [N, …].
 
-        `noise`: standard-normal [N, *noise_shape], one row a sample, for what has to be estimated; the rest ignores it.
+        p is the probability of a sample as it is stored: for 8-bit images, that of exactly these integer values.
+        `noise`: standard-normal [N, *noise_shape], one row per sample, for models that estimate p by sampling; others
+        ignore it.
         """
         raise NotImplementedError
 
 
 MAX_STREAMED = 16
-"""So many samples can be watched at a time."""
+"""The most samples that `StreamingModel.stream` draws at a time."""
 
 
 @dataclass(frozen=True)
 class TokenStep:
-    """What N samples go on with at `position`, which counts from 0: `tokens` int64 [N] on the CPU, drawn from `logits`
-    float [N, vocabulary] as the options have it."""
+    """The next token of each of N samples, at `position`, counted from 0.
+
+    `tokens`: int64 [N] on the CPU, drawn from `logits` float [N, vocabulary] under the sampling options.
+    """
 
     position: int
     tokens: Tensor
@@ -195,26 +206,28 @@ class TokenStep:
 
     @property
     def probabilities(self) -> Tensor:
-        """Those of the tokens as learnt, without the options: float32 [N] on the CPU."""
+        """The probability that the model gives each token, before the options: float32 [N] on the CPU, in [0, 1]."""
         return self.logits.float().softmax(1).cpu().gather(1, self.tokens[:, None])[:, 0]
 
 
 class StreamingModel(Model):
-    """A model of sequences of tokens that shows each token as it is drawn; a subclass adds STREAM to its
+    """A model of token sequences that yields each token as it is drawn; a subclass adds STREAM to its
     capabilities."""
 
     def stream(self, noise: Tensor, condition: Condition, options: SamplerOptions) -> Iterator[TokenStep]:
-        """The tokens that follow the prompt, until all samples have ended: those of what `generate` returns.
+        """The tokens that follow the prompt until all samples have ended, the same as `generate` returns.
 
-        Of at most MAX_STREAMED samples. Raises AIGCError for a prompt that leaves no room.
+        Draws at most MAX_STREAMED samples. Raises AIGCError for a prompt that leaves no room.
         """
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class Detection:
-    """Of `counted` places, `marked` are as a watermark has them; `p_value`: the probability of so many or more without
-    it."""
+    """The result of looking for a watermark.
+
+    `marked` of `counted` tokens agree with it; `p_value`: the probability that as many or more do by chance.
+    """
 
     marked: int
     counted: int
@@ -225,13 +238,13 @@ class WatermarkingModel(Model):
     """A model that can mark its samples; a subclass adds WATERMARK to its capabilities."""
 
     def detect_watermark(self, samples: Tensor, key: int) -> Detection:
-        """Look for the watermark of a key in samples in model space [N, …], whoever made them."""
+        """Look for the watermark of `key` in samples in model space [N, …], whatever made them."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class Batch:
-    """N real samples in model space with what is known of each: class weights float32 [N, num_classes]."""
+    """N real samples in model space, [N, …], and their class weights, float32 [N, num_classes]."""
 
     samples: Tensor
     classes: Tensor
@@ -241,8 +254,8 @@ class Batch:
 class StepState:
     """Where a run stands before a step.
 
-    `step` counts from 0. `progress`: share of the run that is over, 0 to 1. `samples_seen`: real samples shown so far,
-    counted with repetition. `draws`: this step's random numbers.
+    `step` counts from 0. `progress`: the share of the run that is done, 0 to 1. `samples_seen`: real samples shown so
+    far, counted with repetition. `draws`: this step's random numbers.
     """
 
     step: int
@@ -252,33 +265,36 @@ class StepState:
 
 
 class TrainingMethod(ABC):
-    """What the training loop asks of a way to train: it knows nothing of what happens inside."""
+    """A way to train a model, as the training loop sees it."""
 
     @property
     @abstractmethod
     def model(self) -> Model:
-        """What is averaged and kept."""
+        """The model that is averaged (EMA) and kept in checkpoints."""
 
     @property
     @abstractmethod
     def modules(self) -> dict[str, nn.Module]:
-        """Everything whose state must be kept to go on training."""
+        """All modules whose state a resumed run needs, by name."""
 
     @property
     @abstractmethod
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        """The optimisers, whose state is kept as well."""
+        """The optimisers, whose state a resumed run needs as well, by name."""
 
     @abstractmethod
     def step(self, batch: Batch, state: StepState) -> dict[str, Tensor]:
-        """Train on one batch; returns what was measured as scalars on the device, so that nothing waits for them."""
+        """Train on one batch; returns losses and other measurements by name.
+
+        They are scalars on the device, so that the step does not wait for the device to finish.
+        """
 
     def warning(self, measured: dict[str, float]) -> str | None:
-        """A sentence when what was measured shows that training goes wrong."""
+        """A sentence for the user if the measurements of a step show that training is going wrong, else None."""
         return None
 
     def kept_model(self, average: Model, class_shares: Tensor) -> Model:
-        """What a checkpoint holds, in eval mode, of the averaged model.
+        """The averaged model as a checkpoint stores it, in eval mode.
 
         `class_shares` float32 [num_classes]: how often each class occurs in the data.
         """
@@ -287,7 +303,7 @@ class TrainingMethod(ABC):
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What a model is built for: an architecture and its settings, the kind of sample, the number of classes."""
+    """What a model is built from: an architecture, its settings, the kind of sample and the number of classes."""
 
     architecture: str
     architecture_config: Mapping[str, Any]
@@ -296,18 +312,18 @@ class ModelSpec:
 
 
 def architecture_settings(spec: ModelSpec, known: Mapping[str, type[ConfigType]]) -> ConfigType:
-    """The settings of a model's architecture, one of those that are known to the family.
+    """The validated settings of `spec`'s architecture; `known`: the config of each architecture of the family.
 
-    Raises AIGCError for any other, and for settings that do not fit.
+    Raises AIGCError for an unknown architecture and for settings that do not fit.
     """
     config_type = find("architecture", spec.architecture, known)
     return parse_config(config_type, dict(spec.architecture_config), "architecture_config")
 
 
 def square_map(modality: Modality) -> tuple[int, int]:
-    """Channels and side of a modality's samples in model space.
+    """The channels and the side of a modality's samples in model space.
 
-    Raises AIGCError where they are tokens, or maps that are not square.
+    Raises AIGCError if they are tokens, or maps that are not square.
     """
     shape = modality.map_shape
     if shape is None:
@@ -324,11 +340,11 @@ def square_map(modality: Modality) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Family:
-    """A way to learn and draw a distribution.
+    """A way to learn a distribution and to sample from it.
 
-    `build_model`: a model with fresh weights. `methods`: by name, what builds a way to train such a model from
-    `method_config`. Both raise AIGCError for an unknown name or settings that do not fit. `options_type`: the controls
-    of sampling that the family's models have.
+    `build_model` makes a model with fresh weights; `methods`, by name, make a training method with such a model from
+    its `method_config`. Both raise AIGCError for an unknown name or settings that do not fit. `options_type`: the
+    sampling controls of the family's models.
     """
 
     build_model: Callable[[ModelSpec], Model]
@@ -338,7 +354,7 @@ class Family:
     def build_method(
         self, name: str, config: Mapping[str, Any], spec: ModelSpec, accelerator: Accelerator
     ) -> TrainingMethod:
-        """A way to train a model with fresh weights. Raises AIGCError if the family has none of that name."""
+        """The training method of that name, with a fresh model. Raises AIGCError if the family has no such method."""
         return find("training method", name, self.methods)(config, spec, accelerator)
 
 

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -71,17 +72,26 @@ def _stating(names: list[str]) -> list[str]:
 
 def read_claims(files: Mapping[str, Path]) -> list[Claim]:
     """What files, by name, claim: those that can be read, and of each figure on each data the last that a file has."""
-    found: dict[tuple[str, str, str], Claim] = {}
+    found: list[Claim] = []
     for name, path in files.items():
         with suppress(OSError):
-            if path.stat().st_size > MAX_BYTES:
-                continue
-            content = path.read_bytes().decode("utf-8-sig", errors="replace")
-            for figure, value, data in _of_card(content) if name == CARD_FILE else _of_metric_file(content):
-                if (number := _number(value)) is not None:
-                    claim = Claim(_short(figure), number, _short(data), name)
-                    found[claim.figure, claim.data, name] = claim
-    return [*found.values()][:MAX_CLAIMS]
+            status = path.stat()
+            if status.st_size <= MAX_BYTES:
+                found += _claims_in(name, path.resolve(), status.st_size, status.st_mtime_ns)
+    return found[:MAX_CLAIMS]
+
+
+@lru_cache(maxsize=1024)
+def _claims_in(name: str, path: Path, size: int, written: int) -> list[Claim]:
+    """What a file that has this size and was written then claims; a table that is shown again reads it no second
+    time. Raises OSError where it cannot be read."""
+    content = path.read_bytes().decode("utf-8-sig", errors="replace")
+    found: dict[tuple[str, str], Claim] = {}
+    for figure, value, data in _of_card(content) if name == CARD_FILE else _of_metric_file(content):
+        if (number := _number(value)) is not None:
+            claim = Claim(_short(figure), number, _short(data), name)
+            found[claim.figure, claim.data] = claim
+    return [*found.values()]
 
 
 def _of_card(content: str) -> Iterator[tuple[object, object, object]]:

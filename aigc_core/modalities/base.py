@@ -1,7 +1,7 @@
-"""The contract of modalities: what a sample is, how it is stored, filed and shown, and where real ones come from.
+"""The contract of modalities: what a sample is, how it is stored, saved and shown, and how real ones are loaded.
 
-Between the packages samples are *stored* tensors (uint8 [N, C, H, W] of images, tokens int64 [N, T] of text …); models
-work in *model space* (`aigc_core.families.base`). A modality leads from one to the other.
+Packages pass each other *stored* samples (images uint8 [N, C, H, W], sounds int16 [N, S], texts as tokens int64
+[N, T]); models work in *model space* (`aigc_core.families.base`). A modality converts between the two.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ Layout = Literal["prose", "verse", "code"]
 
 
 class Modality(Config):
-    """One shape of one kind of sample: what `config.json` keeps as `modality` and `shape`.
+    """A kind of sample in one particular shape: what `config.json` stores as `modality` and `shape`.
 
-    `plural`: what several samples are called. `media`: how a page shows them: pictures from image files, words that
-    `texts` gives, a player of sound files, or files to download. `has_pictures`: whether `pictures` shows what a sample
-    is or sounds like. `is_played`: whether a sample takes its time, and is heard rather than looked at. `suffixes`: of
-    the files it may write that say by what request they were made. `archives` and `movies`: of those for many samples
-    as data (`write_archive`) and for a way from sample to sample (`write_movie`), which do not say it. `preview_file`:
-    what a checkpoint keeps to show itself by, `preview_rows` samples of each class or column. `hub_task`: the Hub's
-    task for models of such samples (https://huggingface.co/docs/hub/models-tasks).
+    `plural`: the word for several samples. `media`: how a page shows them: as pictures, as the words of `texts`, in a
+    sound player, or as files to download. `has_pictures`: whether `pictures` is implemented. `is_played`: whether a
+    sample unfolds in time and is listened to. `suffixes`: of the files with provenance that `write` makes. `archives`
+    and `movies`: suffixes of files without provenance, for many samples as data (`write_archive`) and for a path from
+    sample to sample (`write_movie`). `preview_file`: the file that shows a checkpoint's samples, `preview_rows` of each
+    class or column. `hub_task`: the Hub's task for models of such samples
+    (https://huggingface.co/docs/hub/models-tasks).
     """
 
     name: ClassVar[str]
@@ -49,32 +49,32 @@ class Modality(Config):
 
     @property
     def file_suffix(self) -> str:
-        """That of the files it writes, one of `suffixes`."""
+        """The suffix of the files that it writes unless told otherwise; one of `suffixes`."""
         return self.suffixes[0]
 
     @property
     def map_shape(self) -> tuple[int, int, int] | None:
-        """Channels, height and width of samples in model space, where these are float maps in about [-1, 1]; None where
-        they are tokens."""
+        """Channels, height and width of samples in model space if they are float maps in about [-1, 1]; None if they
+        are tokens."""
         return None
 
     @classmethod
     def load(cls, data: str, settings: Mapping[str, Any], limit: int | None = None) -> tuple[Self, Dataset]:
         """The training split of a data set, a folder or a file, and the shape of its samples.
 
-        `settings`: what the recipe says of the shape, such as a resolution; what it leaves open the data decide.
-        Raises AIGCError where there is no such data, or it does not fit.
+        `settings`: the part of the shape that the recipe fixes, such as a resolution; the rest follows from the data.
+        `limit`: the most samples to load. Raises AIGCError if there is no such data or it does not fit.
         """
         raise NotImplementedError
 
     def load_split(self, data: str, split: str, limit: int | None = None) -> Dataset:
-        """A split of a data set, or a folder or a file, as samples of this shape. Raises AIGCError as `load` does."""
+        """A split of a data set, folder or file, as samples of this shape. Raises AIGCError as `load` does."""
         raise NotImplementedError
 
     def encode_prompt(self, text: str) -> Tensor:
         """The beginning of a sample as tokens int64 [P], for a model that takes a prompt (`Capability.PROMPT`).
 
-        Raises AIGCError where no sample begins like this.
+        Raises AIGCError for a prompt that no sample can begin with.
         """
         raise NotImplementedError
 
@@ -87,35 +87,35 @@ class Modality(Config):
         raise NotImplementedError
 
     def mirrored(self, samples: Tensor) -> Tensor:
-        """Samples in model space [N, …] seen in a mirror. Raises AIGCError where that makes no sense."""
+        """Samples in model space [N, …], flipped horizontally. Raises AIGCError for a kind without left and right."""
         raise AIGCError("horizontal_flip is for images; {name} has no mirror image.", name=self.name)
 
     def has_collapsed(self, stored: Tensor) -> bool:
-        """Whether different seeds gave all but the same samples [N, …]."""
+        """Whether stored samples [N, …] of different seeds are nearly identical."""
         raise NotImplementedError
 
     def warning(self, stored: Tensor) -> Sentence | None:
-        """What to say where samples [N, …] of different seeds show that something went wrong."""
+        """A sentence if stored samples [N, …] of different seeds show that something went wrong, else None."""
         return Sentence("all samples look the same: the model has collapsed.") if self.has_collapsed(stored) else None
 
     def describe(self) -> str:
-        """The shape in a few words, for people."""
+        """The shape in a few words, for users."""
         raise NotImplementedError
 
     def write(self, path: Path, stored: Tensor, statement: Statement, columns: int = 0) -> None:
-        """One file of samples [N, …] that carries where they come from.
+        """Write stored samples [N, …] into one file that carries their provenance.
 
-        `columns`: how many stand side by side, where the kind can be laid out so; 0 leaves it to the modality.
-        Raises AIGCError when the disk is full or not writable.
+        `columns`: how many stand side by side in a grid, for kinds that have one; 0 leaves it to the modality.
+        Raises AIGCError if the disk is full or not writable.
         """
         raise NotImplementedError
 
     def write_each(
         self, folder: Path, names: Sequence[str], stored: Tensor, statements: Sequence[Statement]
     ) -> list[Path]:
-        """One file for each of the samples [N, …] in an existing folder, as `write` does; their paths.
+        """Write each of the stored samples [N, …] into a file of its own in an existing folder; returns the paths.
 
-        `names`: without the suffix. Raises AIGCError when the disk is full or not writable.
+        `names`: the files' names, without the suffix. Raises AIGCError as `write` does.
         """
         paths = [folder / f"{name}{self.file_suffix}" for name in names]
         for row, (path, statement) in enumerate(zip(paths, statements, strict=True)):
@@ -123,60 +123,60 @@ class Modality(Config):
         return paths
 
     def check_fits(self, count: int) -> None:
-        """Raise AIGCError where so many samples do not go into one file of `write`."""
+        """Raise AIGCError if `count` samples are too many for one file of `write`."""
 
     def write_archive(self, path: Path, count: int, parts: Iterable[tuple[Tensor, Tensor]]) -> None:
-        """One file of `count` samples, given as parts that are drawn as they are written: stored samples [n, …] and
-        class weights float32 [n, num_classes].
+        """Write `count` samples as data into one file.
 
-        Raises AIGCError when the disk is full or not writable.
+        `parts` yields them as they are drawn: stored samples [n, …] and class weights float32 [n, num_classes].
+        Raises AIGCError if the disk is full or not writable.
         """
         raise NotImplementedError
 
     def write_movie(self, path: Path, frames: Iterable[Tensor]) -> None:
-        """A file that shows stored samples […] one after another, each drawn as it is written.
+        """Write a file that shows stored samples […] one after another; `frames` yields them as they are drawn.
 
-        Raises AIGCError when the disk is full or not writable, or a program is missing.
+        Raises AIGCError if the disk is full or not writable, or a program that encodes movies is missing.
         """
         raise NotImplementedError
 
     def pictures(self, stored: Tensor) -> Tensor:
-        """Small pictures uint8 [N, C, H, W], grey or in colour, of samples [N, …], where the kind has some."""
+        """Small pictures uint8 [N, C, H, W], C = 1 or 3, of stored samples [N, …], if `has_pictures`."""
         raise NotImplementedError
 
     def texts(self, stored: Tensor) -> list[str]:
-        """What each of the samples [N, …] says, where they are texts."""
+        """The text of each stored sample [N, …], for kinds that are texts."""
         raise NotImplementedError
 
     @property
     def layout(self) -> Layout:
-        """How a page sets texts."""
+        """How a page sets its texts."""
         return "prose"
 
     def pieces(self, tokens: Sequence[int]) -> list[str]:
-        """What each token of a text adds to it, the end nothing; for models that draw token by token."""
+        """The text that each token adds; "" for the token that ends a text. For models that draw token by token."""
         raise NotImplementedError
 
     def ending(self, text: str, count: int) -> str:
-        """The end of a text that has at most `count` tokens."""
+        """The longest end of a text that has at most `count` tokens."""
         raise NotImplementedError
 
     def read_stored(self, path: Path) -> Tensor:
-        """What a file holds as one stored sample [1, …], as far as this kind of samples can say it.
+        """The content of a file as one stored sample [1, …], converted to this shape as far as it can be.
 
-        Raises AIGCError where it cannot be read.
+        Raises AIGCError if it cannot be read.
         """
         raise NotImplementedError
 
     @classmethod
     def read_provenance(cls, path: Path) -> Provenance:
-        """What a file says of itself. Raises AIGCError where it says nothing, or cannot be read."""
+        """The provenance that a file carries. Raises AIGCError if it carries none or cannot be read."""
         raise NotImplementedError
 
     def verify(self, path: Path, draw: Callable[[], Tensor], count: int) -> str:
-        """A sentence that a file shows the `count` samples [N, …] that `draw` makes.
+        """A sentence that confirms that a file shows the `count` stored samples [N, …] that `draw` makes.
 
-        What can be told without them is told first. Raises AIGCError, saying how the file differs.
+        Checks that need no samples come first. Raises AIGCError with how the file differs, if it does.
         """
         raise NotImplementedError
 
@@ -185,5 +185,5 @@ modalities: Registry[type[Modality]] = Registry("modality", "aigc_core.modalitie
 
 
 def build_modality(name: str, shape: Mapping[str, Any]) -> Modality:
-    """The modality of that name and shape. Raises AIGCError if there is none, or the shape is wrong."""
+    """The modality of that name and shape. Raises AIGCError for an unknown name or a wrong shape."""
     return parse_config(modalities[name], dict(shape), f"The shape of {name}")

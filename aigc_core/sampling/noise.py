@@ -1,7 +1,7 @@
-"""What a seed stands for: one sample's noise and, where no class is asked for, its class.
+"""From a seed to one sample's noise and, where no class is asked for, its class.
 
-Sample k of a request with seed s has seed s + k. Both are drawn on the CPU from that seed alone, so the same seed is
-the same sample in any batch and on any device.
+Sample k of a request with seed s has seed s + k. Noise and class are drawn on the CPU from that seed alone, so a seed
+gives the same sample in any batch and on any device.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from torch import Tensor
 def draw_noise(
     seeds: Sequence[int], noise_shape: Sequence[int], num_classes: int, class_shares: Sequence[float] = ()
 ) -> tuple[Tensor, Tensor]:
-    """Standard-normal noise float32 [N, *noise_shape] and one-hot classes float32 [N, num_classes], a row a seed.
+    """Standard-normal noise float32 [N, *noise_shape] and one-hot classes float32 [N, num_classes], a row per seed.
 
-    Classes are as frequent as `class_shares` says, and equally frequent without it.
+    Classes occur as often as `class_shares` (empty, or one share per class) says; without it, equally often.
     """
     noise = torch.empty(len(seeds), *noise_shape)
     classes = torch.zeros(len(seeds), dtype=torch.int64)

@@ -1,13 +1,13 @@
 """From a request to samples.
 
-Where a model has latents, its samples are decoded from codes, which edits may change; else they are generated from
-their noise in one call.
+If a model has latents, noise is encoded into codes, which edits may change, and codes are decoded into samples. Other
+models generate samples from noise in one call.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -31,10 +31,10 @@ BATCH_SIZE = 64
 
 @dataclass(frozen=True)
 class Samples:
-    """What a request makes.
+    """The N samples of a request.
 
-    `stored`: uint8 [N, C, R, R] of images; `condition`: what each was asked to be; `seeds`: one a sample; and what made
-    them.
+    `stored`: as their modality stores them, [N, …]; images are uint8 [N, C, H, W]. `condition`: what each was asked to
+    be. `seeds`: one per sample. `request` and `checkpoint` are what made them.
     """
 
     stored: Tensor
@@ -44,9 +44,10 @@ class Samples:
     checkpoint: StoredCheckpoint
 
     def save(self, out: str | Path) -> None:
-        """Write files with their provenance: all in one where `out` is a file, else one a sample into a folder.
+        """Write files that carry their provenance.
 
-        Raises AIGCError when the disk is full or not writable.
+        If `out` has a suffix of the modality's files, all samples go into that one file; else `out` is a folder, which
+        gets a file per sample. Raises AIGCError if the disk is full or not writable.
         """
         path, weights, modality = Path(out), self.checkpoint.weights_sha256, self.checkpoint.modality
         if path.suffix.lower() in modality.suffixes:
@@ -58,17 +59,17 @@ class Samples:
 
     @property
     def images(self) -> Tensor:
-        """The stored samples of a model of images, uint8 [N, C, R, R]."""
+        """`stored` of a model of images: uint8 [N, C, H, W]."""
         return self.stored
 
     @property
     def labels(self) -> Tensor:
-        """The class weights that were asked for, float32 [N, num_classes]."""
+        """The class weights that the samples were drawn for, float32 [N, num_classes]."""
         return self.condition.classes
 
 
 def sample(checkpoint: StoredCheckpoint, request: SampleRequest) -> Samples:
-    """The samples of a request, on the CPU.
+    """Draw the samples of a request; they lie on the CPU.
 
     Raises AIGCError for classes, options or edits that the model does not have.
     """
@@ -83,8 +84,10 @@ def sample(checkpoint: StoredCheckpoint, request: SampleRequest) -> Samples:
 
 
 def sample_all(checkpoint: StoredCheckpoint, requests: Sequence[SampleRequest]) -> Tensor:
-    """The stored samples [N, …] of several requests to one checkpoint, decoded together where it has latents and
-    neighbours have the same options."""
+    """The stored samples [N, …] of several requests to one checkpoint, in order.
+
+    Raises AIGCError as `sample` does. A model with latents decodes neighbours with the same options together.
+    """
     if not isinstance(checkpoint.model, LatentModel):
         return torch.cat([sample(checkpoint, request).stored for request in requests])
     stored = []
@@ -95,35 +98,50 @@ def sample_all(checkpoint: StoredCheckpoint, requests: Sequence[SampleRequest]) 
     return torch.cat(stored)
 
 
+def seed_noise(checkpoint: StoredCheckpoint, seeds: Sequence[int]) -> tuple[Tensor, Condition]:
+    """The noise float32 [N, *noise_shape] of N seeds and the classes that they draw; both on the CPU."""
+    config = checkpoint.config
+    noise, classes = draw_noise(seeds, checkpoint.model.noise_shape, config.num_classes, config.class_shares)
+    return noise, Condition(classes)
+
+
 def request_noise(checkpoint: StoredCheckpoint, request: SampleRequest) -> tuple[Tensor, Condition]:
-    """The noise float32 [N, *noise_shape] of a request's seeds, and what its samples are to be; both on the CPU.
+    """The noise float32 [N, *noise_shape] of a request's seeds and the condition that it asks for; both on the CPU.
 
     Raises AIGCError for classes that the model does not have, and for a prompt if it takes none.
     """
-    config = checkpoint.config
-    noise, classes = draw_noise(request.seeds(), checkpoint.model.noise_shape, config.num_classes, config.class_shares)
+    noise, condition = seed_noise(checkpoint, request.seeds())
     if request.labels:
+        config = checkpoint.config
         entries = parse_labels(request.labels, config.class_names, config.num_classes)
-        classes = entries[torch.arange(request.count) % len(entries)]
-    prompt = request.prompt_of(checkpoint.model)
-    return noise, Condition(classes, checkpoint.modality.encode_prompt(prompt) if prompt else None)
+        condition = Condition(entries[torch.arange(request.count) % len(entries)])
+    if prompt := request.prompt_of(checkpoint.model):
+        condition = replace(condition, prompt=checkpoint.modality.encode_prompt(prompt))
+    return noise, condition
 
 
 @torch.no_grad()
 def generate(checkpoint: StoredCheckpoint, noise: Tensor, condition: Condition, options: SamplerOptions) -> Tensor:
     """Stored samples [N, …] on the CPU from noise [N, *noise_shape], in batches on the model's device."""
-    model = checkpoint.model
 
     def draw(rows: slice) -> Tensor:
-        generated = model.generate(noise[rows].to(model.device), condition[rows].to(model.device), options)
-        return checkpoint.modality.to_stored(generated).cpu()
+        return generate_batch(checkpoint, noise[rows], condition[rows], options).cpu()
 
-    return _in_batches(model, draw, len(noise))
+    return _in_batches(checkpoint.model, draw, len(noise))
+
+
+def generate_batch(
+    checkpoint: StoredCheckpoint, noise: Tensor, condition: Condition, options: SamplerOptions
+) -> Tensor:
+    """Stored samples [N, …] from noise [N, *noise_shape], all at once and left on the model's device."""
+    model = checkpoint.model
+    generated = model.generate(noise.to(model.device), condition.to(model.device), options)
+    return checkpoint.modality.to_stored(generated)
 
 
 @torch.no_grad()
 def request_codes(checkpoint: StoredCheckpoint, request: SampleRequest) -> tuple[Tensor, Condition]:
-    """The codes of a request, with its options and edits, and what its samples are to be.
+    """The codes of a request, with its options and edits applied, and its condition.
 
     Codes lie on the model's device, the condition on the CPU. Raises AIGCError for classes, options, directions or
     layers that the model does not have.
@@ -157,7 +175,7 @@ def _edited_codes(
     options: SamplerOptions,
     edits: LatentEdits,
 ) -> Tensor:
-    """Codes with the offsets of edits: of coordinates before a mapping to styles, and of directions after it."""
+    """Codes with the offsets of edits added: coordinates before the mapping to styles, directions after it."""
     offset = edits.noise_offset(noise.shape[1]) if edits.offsets else torch.zeros(())
     before, after = (offset, torch.zeros(())) if isinstance(model, StyleModel) else (torch.zeros(()), offset)
     codes = torch.cat(
@@ -175,9 +193,9 @@ def _edited_codes(
 def render(
     checkpoint: StoredCheckpoint, codes: Tensor, condition: Condition, options: SamplerOptions | None = None
 ) -> Tensor:
-    """Stored samples [N, …] on the CPU of codes, decoded in batches on the model's device.
+    """Stored samples [N, …] on the CPU, decoded from N codes in batches on the model's device.
 
-    `options`: how they are decoded; None for the model's defaults.
+    `options`: the model's sampling options; None for its defaults.
     """
     model = latent_model(checkpoint.model)
     chosen = model.options_type() if options is None else options
@@ -190,6 +208,6 @@ def render(
 
 
 def _in_batches(model: Model, draw: Callable[[slice], Tensor], count: int) -> Tensor:
-    """What `draw` makes of rows, as many at a time as memory allows."""
+    """The samples [count, …] that `draw` makes from slices of the rows, as many at a time as memory allows."""
     size = batch_size(model, lambda number: draw(slice(number)), min(BATCH_SIZE, count))
     return torch.cat([draw(slice(start, start + size)) for start in range(0, count, size)])

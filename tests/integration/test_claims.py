@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -111,3 +112,19 @@ def test_claims_are_shown_apart_from_what_was_measured(tmp_path: Path, capsys: p
 def toy_protocol(step: Path) -> str:
     (path,) = (step / "eval").glob("*.json")
     return path.stem
+
+
+def test_a_file_is_read_again_only_once_it_was_written_again(tmp_path: Path) -> None:
+    file = tmp_path / "metric-fid50k_full.jsonl"
+    file.write_text(metric_line(2.5))
+    written = file.stat().st_mtime_ns
+
+    def stated() -> list[float]:
+        return [claim.value for claim in find_claims(CheckpointReference.parse(str(tmp_path)))]
+
+    assert stated() == [2.5]
+    file.write_text(metric_line(3.5))
+    os.utime(file, ns=(written, written))
+    assert stated() == [2.5]
+    os.utime(file, ns=(written, written + 1_000_000))
+    assert stated() == [3.5]
