@@ -13,7 +13,7 @@ from .hub.card import write_card
 from .hub.resolve import resolve_reference
 from .modalities.provenance import Statement
 
-if TYPE_CHECKING:  # loaded when they are first needed, so that opening a checkpoint is quick
+if TYPE_CHECKING:  # imported on first use, so that opening a checkpoint is quick
     from .evaluation.results import Result
     from .sampling.sample import Samples
     from .training.recipe import TrainingConfig
@@ -23,7 +23,7 @@ MAX_CLASS_COLUMNS = 16
 
 
 class Checkpoint(StoredCheckpoint):
-    """A model with its config, and what can be done with it."""
+    """A model with its config that can sample, be evaluated and be pushed to the Hub."""
 
     @classmethod
     def from_pretrained(
@@ -34,9 +34,10 @@ class Checkpoint(StoredCheckpoint):
         device: str = "cpu",
         stated: Mapping[str, str] | None = None,
     ) -> Self:
-        """Load from a local folder or file, `owner/name` or `owner/name@revision` on the Hub.
+        """Load from a local folder or file, or from `owner/name` or `owner/name@revision` on the Hub.
 
-        What others made is converted first (`conversion`); `stated`: what is said of it where its files are unclear.
+        Models made by other tools are converted first (`conversion`); `stated` gives, by name, facts about such a model
+        that its files leave open. `token`: for the Hub; by default the one that huggingface_hub keeps.
 
         Nothing read is trusted: the config is validated, the network's shape is compared with the header of the
         weights before memory is allocated, and weights must be finite. Raises AIGCError otherwise.
@@ -57,7 +58,10 @@ class Checkpoint(StoredCheckpoint):
         return evaluate(self, **settings)
 
     def push_to_hub(self, repo_id: str, *, revision: str | None = None, private: bool = False) -> str:
-        """Upload the folder this checkpoint lies in, in one commit. Returns the commit's address."""
+        """Upload this checkpoint's folder in one commit; returns the commit's address.
+
+        Raises AIGCError if it lies in no folder yet, and as `hub.client.push` does.
+        """
         from .hub.client import push
 
         if self.path is None:
@@ -79,9 +83,9 @@ def train(
 
 
 def write_preview(checkpoint: StoredCheckpoint, folder: Path) -> str | None:
-    """Write samples of the same seeds at every checkpoint, 64 images or so; one class a column where there are few.
+    """Write a preview: about 64 samples, of the same seeds at every checkpoint; one class per column if there are few.
 
-    Returns a warning if they are all alike, or wrong in another way that their kind knows.
+    Returns a warning if the modality finds them wrong, for example all alike; else None.
     """
     from .sampling.labels import class_entries, join_entries
     from .sampling.request import SampleRequest

@@ -1,8 +1,8 @@
-"""Things of one kind by name, and how more of them come from outside.
+"""Registries: items of one kind by name, and how plugins add to them.
 
-Built-in things register themselves when the module that holds them is imported, and so do those of plugins: modules
-that are named in the environment variable AIGC_PLUGINS, separated by commas, or by other packages' entry points of the
-group `aigc_core.plugins`. Both are imported when a registry is first asked, so that registering costs no start-up time.
+Built-in items register themselves when the module that holds them is imported, and so do those of plugins: modules
+named in the environment variable AIGC_PLUGINS, separated by commas, or by other packages' entry points of the group
+`aigc_core.plugins`. Both are imported when a registry is first used, so that registering costs no start-up time.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Item = TypeVar("Item")
 
 
 def find(kind: str, name: str, known: Mapping[str, Item]) -> Item:
-    """The thing of that name among some of one kind. Raises AIGCError, naming those there are, if there is none."""
+    """The item of that name among the `known` ones. Raises AIGCError, which lists them, if there is none."""
     if name not in known:
         raise _unknown(Sentence(kind), name, known)
     return known[name]
@@ -35,9 +35,10 @@ def _unknown(kind: Sentence, name: str, known: Iterable[str]) -> AIGCError:
 
 
 class Registry(Generic[Item]):
-    """The things of one kind.
+    """The items of one kind.
 
-    `kind` is what a user calls one of them, in the singular. `package` holds the built-in ones, one module each.
+    `kind`: the word that users read for one of them, in the singular. `package`: holds the built-in ones, one module
+    each.
     """
 
     def __init__(self, kind: str, package: str) -> None:
@@ -47,7 +48,7 @@ class Registry(Generic[Item]):
         self._complete = False
 
     def register(self, name: str, item: Item) -> Item:
-        """Make a thing known under its name and return it. Raises AIGCError if the name is taken by another one."""
+        """Add an item under a name and return it. Raises AIGCError if another item has the name."""
         if self._items.setdefault(name, item) is not item:
             raise AIGCError(
                 "There is another {kind} named '{name}' already; choose another name.", kind=self.kind, name=name
@@ -55,7 +56,7 @@ class Registry(Generic[Item]):
         return item
 
     def __getitem__(self, name: str) -> Item:
-        """The thing of that name. Raises AIGCError, naming those there are, if there is none."""
+        """The item of that name. Raises AIGCError, which lists the names, if there is none."""
         self._import_all()
         if name not in self._items:
             raise _unknown(self.kind, name, self)
@@ -73,20 +74,20 @@ class Registry(Generic[Item]):
     def _import_all(self) -> None:
         if self._complete:
             return
-        self._complete = True  # what is imported may ask as well
+        self._complete = True  # first, as the modules imported here may use the registry too
         package = importlib.import_module(self._package)
         for module in pkgutil.iter_modules(package.__path__):
             importlib.import_module(f"{self._package}.{module.name}")
         try:
             load_plugins()
         except AIGCError:
-            self._complete = False  # nobody is to be told later that there is no such thing
+            self._complete = False  # so that the next use raises this error again, not "there is no such item"
             raise
 
 
 @cache
 def load_plugins() -> None:
-    """Import what registers things from outside. Raises AIGCError if a named module cannot be imported."""
+    """Import all plugins, which register their items. Raises AIGCError if a named module cannot be imported."""
     for name in filter(None, map(str.strip, os.environ.get(PLUGINS_VARIABLE, "").split(","))):
         try:
             importlib.import_module(name)

@@ -20,7 +20,7 @@ from aigc_core.files import atomic_directory
 from aigc_core.modalities.base import Modality
 
 from .config import CheckpointConfig
-from .folder import read_config
+from .folder import incomplete_checkpoint, read_config
 from .layout import CONFIG_FILE, WEIGHTS_FILE
 
 MAX_PARAMETERS = 1_000_000_000
@@ -30,7 +30,7 @@ MAX_PARAMETERS = 1_000_000_000
 class StoredCheckpoint:
     """A model in eval mode with its config.
 
-    `path` is the folder it was read from, if any, and `reference` the name it was asked for by.
+    `path`: the folder it was read from, if any. `reference`: the name that it was asked for by.
     """
 
     config: CheckpointConfig
@@ -40,8 +40,10 @@ class StoredCheckpoint:
 
     @classmethod
     def read(cls, folder: Path, reference: str = "", device: str = "cpu") -> Self:
-        """Read a folder. Nothing read is trusted: the config is validated, the network's shape is compared with the
-        header of the weights before memory is allocated, and weights must be finite. Raises AIGCError otherwise.
+        """Read a folder onto a device.
+
+        Nothing read is trusted: the config is validated, the network's shape is compared with the header of the weights
+        before memory is allocated, and weights must be finite. Raises AIGCError otherwise.
         """
         config = read_config(folder)
         model = _load_model(config, folder / WEIGHTS_FILE).to(device).eval().requires_grad_(False)
@@ -66,9 +68,10 @@ class StoredCheckpoint:
         save_file(self._weights(), folder / WEIGHTS_FILE, metadata={"format": "pt"})
 
     def write_rounded(self, folder: Path) -> None:
-        """Write the same at half the size: weights float32 are rounded to float16, and read as float32 again.
+        """Write the same files with weights rounded from float32 to float16, half the size; `read` makes them float32.
 
-        The config remembers the weights that were rounded. Tensors that float16 cannot hold (beyond ±65,504) stay.
+        The config records which weights were rounded. Tensors with values beyond ±65,504, which float16 cannot hold,
+        stay float32.
         """
         config, before = self.config, self.weights_sha256
         rounded = {name: _rounded(tensor) for name, tensor in self._weights().items()}
@@ -78,12 +81,12 @@ class StoredCheckpoint:
         (folder / CONFIG_FILE).write_text(config.as_json())
 
     def was_made_by(self, weights: str) -> bool:
-        """Whether the SHA-256 is that of these weights, or of those that they were rounded from."""
+        """Whether a SHA-256 is that of these weights, or of the weights that they were rounded from."""
         return weights in (self.weights_sha256, *self.config.rounded_from)
 
     @cached_property
     def weights_sha256(self) -> str:
-        """What identifies the weights: the SHA-256 of `model.safetensors` in hexadecimal, as the Hub shows it."""
+        """The identity of the weights: the SHA-256 of `model.safetensors` in hexadecimal, as the Hub shows it."""
         written = (self.path / WEIGHTS_FILE).read_bytes() if self.path else save(self._weights(), {"format": "pt"})
         return hashlib.sha256(written).hexdigest()
 
@@ -99,11 +102,7 @@ def _rounded(tensor: Tensor) -> Tensor:
 
 def _load_model(config: CheckpointConfig, weights: Path) -> Model:
     if not weights.is_file():
-        raise AIGCError(
-            "'{folder}' is not a complete checkpoint: {weights_file} is missing.",
-            folder=weights.parent,
-            weights_file=WEIGHTS_FILE,
-        )
+        raise incomplete_checkpoint(weights.parent)
     try:
         with torch.device("meta"):
             model = families[config.family].build_model(config.spec)
@@ -137,7 +136,7 @@ def _load_model(config: CheckpointConfig, weights: Path) -> Model:
 
 
 def check_size(folder: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Raise AIGCError if the weights that a folder describes would take too much memory."""
+    """Raise AIGCError if the network that a folder describes has over MAX_PARAMETERS parameters."""
     if sum(tensor.numel() for tensor in tensors.values()) > MAX_PARAMETERS:
         raise AIGCError(
             "'{folder}' describes a network of over {limit:,} parameters; refused.", folder=folder, limit=MAX_PARAMETERS
@@ -145,13 +144,13 @@ def check_size(folder: Path, tensors: Mapping[str, Tensor]) -> None:
 
 
 def shapes_in(weights: Path) -> dict[str, tuple[int, ...]]:
-    """The shapes of the tensors in a file, of which no more is read. Raises SafetensorError for a damaged one."""
+    """The shapes of the tensors in a file, read from its header alone. Raises SafetensorError if it is damaged."""
     with safe_open(weights, framework="pt") as file:
         return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
 
 
 def check_fit(weights: Path, found: dict[str, Any], expected: dict[str, Any]) -> None:
-    """Raise AIGCError, naming a tensor, unless shapes or types found in the file are those of the network."""
+    """Raise AIGCError, which names a tensor, unless the shapes or types found in a file are the network's."""
     for name in sorted(set(found) | set(expected)):
         if found.get(name) != expected.get(name):
             raise AIGCError(

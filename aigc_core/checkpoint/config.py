@@ -27,15 +27,15 @@ SamplesSeen = Annotated[int, Field(ge=0, validation_alias=AliasChoices("samples_
 class CheckpointConfig(Config):
     """What `config.json` holds.
 
-    `modality` and `shape` say what a sample is, `family`, `architecture` and its config what draws it. `num_classes` 0
-    means that the model knows no classes. `class_shares`: how often each class occurs in the training data, empty where
-    all occur alike. `dataset` is the name of a registered data set, or of a folder on the machine of whoever trained
-    the model; `data_hash` is the hash of its content as it was trained on (`content_hash`), empty in checkpoints
-    from before there was one. `recipe` is the training configuration as it was used, `samples_seen` counts real samples
-    shown to the training method, `step` its steps, `parent` names the checkpoint or commit training started from.
-    `rounded_from`: the SHA-256 of the weights float32 that these were rounded from, so that what those made is known.
+    `modality` and `shape`: what a sample is. `family`, `architecture` and `architecture_config`: the model that draws
+    it. `num_classes`: 0 for a model without classes. `class_shares`: how often each class occurs in the training data,
+    empty if all occur equally often. `dataset`: the name of a registered data set, or of a folder on the machine where
+    the model was trained; `data_hash`: the hash of its content (`content_hash`), empty in older checkpoints. `recipe`:
+    the training configuration. `step` and `samples_seen` count training steps and the real samples shown in them.
+    `parent`: the checkpoint or commit that training started from. `rounded_from`: the SHA-256 of the float32 weights
+    that these were rounded from, so that files made with those are still recognised.
 
-    Version 1 knew GANs of images alone and held `image_shape` in place of `modality`, `shape` and `num_classes`.
+    Version 1 had only GANs of images, and `image_shape` in place of `modality`, `shape` and `num_classes`.
     """
 
     format_version: int = Field(default=2, ge=2, le=2)
@@ -87,16 +87,16 @@ class CheckpointConfig(Config):
 
     @cached_property
     def sample_kind(self) -> Modality:
-        """What a sample is. Raises AIGCError for an unknown modality, or a shape that is none of it."""
+        """What a sample is. Raises AIGCError for an unknown modality, or a shape that does not fit it."""
         return build_modality(self.modality, self.shape)
 
     @property
     def spec(self) -> ModelSpec:
-        """What the model is built for. Raises AIGCError as `sample_kind` does."""
+        """What the model is built from. Raises AIGCError as `sample_kind` does."""
         return ModelSpec(self.architecture, self.architecture_config, self.sample_kind, self.num_classes)
 
     def published(self) -> CheckpointConfig:
-        """The same for others' eyes: of this machine's folders, of the data and of the parent, only the names."""
+        """A copy to publish: of local folders, such as the data's and the parent's, only the names remain."""
         kept = {"data": public_name, "parent": published_reference}
         recipe = {name: kept[name](str(value)) if name in kept else value for name, value in self.recipe.items()}
         parent = self.parent and published_reference(self.parent)

@@ -1,12 +1,12 @@
 """Checkpoint folders ⇄ objects: a folder is a Hub repository, byte for byte.
 
     config.json         what the model is and how it was made
-    model.safetensors   the averaged (EMA) weights of what draws samples
-    samples.png         a grid of samples
+    model.safetensors   the averaged (EMA) weights of the model
+    samples.*           a preview of its samples
     eval/*.json         results of evaluations
-    directions.safetensors   found latent directions, once computed
+    directions.safetensors   latent directions, once computed
     README.md           the model card
-    training_state/     what `--resume` needs; stays on the machine it was made on
+    training_state/     what `--resume` needs; never pushed
 
 A training run is a folder of such folders, `step-0001000`, `step-0002000`, …, and a shipped model may carry its
 earlier steps in the same way. `FOLDER@step-0001000` names one of them, `FOLDER` the final one. A recipe trained
@@ -56,8 +56,15 @@ def _step_folder(folder: Path, revision: str) -> Path:
     )
 
 
+def incomplete_checkpoint(folder: Path) -> AIGCError:
+    """The error for a checkpoint's folder without weights."""
+    return AIGCError(
+        "'{folder}' is not a complete checkpoint: {weights_file} is missing.", folder=folder, weights_file=WEIGHTS_FILE
+    )
+
+
 def missing_checkpoint(reference: CheckpointReference) -> AIGCError:
-    """What to say of a reference that leads to no folder: that a file is there, or the names of checkpoints near it."""
+    """The error for a reference that leads to no folder; it says if a file is there, or names similar checkpoints."""
     path, name = Path(reference.location), str(reference)[:200]
     try:
         if path.expanduser().is_file():
@@ -77,7 +84,7 @@ def missing_checkpoint(reference: CheckpointReference) -> AIGCError:
 
 
 def checkpoints_near(reference: CheckpointReference) -> list[str]:
-    """References in quotes to the local checkpoints whose names, or whose folder's name, are spelt alike."""
+    """References, in quotes, to local checkpoints with a similar name, or in a folder with a similar name."""
     path = Path(reference.location)
     parent = path.parent
     try:
@@ -97,7 +104,7 @@ def checkpoints_near(reference: CheckpointReference) -> list[str]:
 
 
 def models_in(folder: Path) -> list[Path]:
-    """The checkpoints, runs and recipes that lie directly in a folder, by name."""
+    """The checkpoints, runs and recipes directly inside a folder, sorted by name."""
     inside = (path for path in sorted(folder.iterdir()) if path.is_dir())
     return [path for path in inside if (path / CONFIG_FILE).is_file() or step_folders(path) or seed_folders(path)]
 
@@ -113,7 +120,7 @@ def step_folders(folder: Path) -> list[Path]:
 
 
 def pickle_refusal(where: str, names: Iterable[str]) -> AIGCError | None:
-    """What to say of a place whose model is one of these files, if one of them is a pickle; None if none is."""
+    """The error for a place that holds these files if one of them is a pickle; None if none is."""
     pickle = next((name for name in names if Path(name).suffix.lower() in PICKLE_SUFFIXES), None)
     if pickle is None:
         return None
@@ -129,7 +136,7 @@ def pickle_refusal(where: str, names: Iterable[str]) -> AIGCError | None:
 
 
 def seed_folders(folder: Path) -> list[Path]:
-    """The runs `seed-…` inside the folder of a recipe, by seed; empty of any other folder."""
+    """The runs `seed-…` inside the folder of a recipe, sorted by seed; empty for any other folder."""
     numbered = [
         (int(named.group(1)), path)
         for path in folder.iterdir()

@@ -22,8 +22,8 @@ MAX_CONFIG_BYTES = 1_000_000
 class FileKind:
     """A kind of file in a checkpoint's folder.
 
-    `path`: relative to the folder; `*` stands for a name of letters, digits, `_`, `-` and, after the first, dots.
-    `max_bytes`: a larger one is refused. `in_summary`: it is read for tables and curves, without the weights.
+    `path`: relative to the folder; `*` stands for letters, digits, `_`, `-` and, except at its start, dots.
+    `max_bytes`: larger files are refused. `in_summary`: whether tables and curves need it, which read no weights.
     """
 
     path: str

@@ -32,14 +32,14 @@ hub_name = re.compile(rf"({DATASETS})?{repo_name.pattern}", re.ASCII)
 
 @dataclass(frozen=True)
 class CheckpointReference:
-    """`location` is a folder or OWNER/NAME; `revision` is empty for what the location stands for by itself."""
+    """`location`: a folder, a file or OWNER/NAME. `revision`: empty if the reference names none."""
 
     location: str
     revision: str = ""
 
     @classmethod
     def parse(cls, text: str) -> CheckpointReference:
-        """Read a reference, for which only this machine's files are looked at. Every text is one."""
+        """Read a reference. Every text is one; only this machine's files are looked at, never the Hub."""
         if spelling := _spelling_here(text, files=True):
             return cls(spelling)
         location, at, revision = text.rpartition("@")
@@ -69,7 +69,7 @@ class CheckpointReference:
 
     @property
     def is_on_hub(self) -> bool:
-        """Whether this is for the Hub to know: it has the form OWNER/NAME, or that after `datasets/`, and there is no
+        """Whether it names something on the Hub: it has the form OWNER/NAME or datasets/OWNER/NAME, and there is no
         folder OWNER here."""
         return bool(hub_name.fullmatch(self.location)) and not Path(self.location).parent.is_dir()
 
@@ -80,19 +80,20 @@ class CheckpointReference:
 
 
 def published_reference(text: str) -> str:
-    """A reference for others' eyes: of a folder on this machine only its name."""
+    """A reference to publish: of a folder on this machine, only its name."""
     reference = CheckpointReference.parse(text)
     return text if hub_name.fullmatch(reference.location) else str(replace(reference, location=reference.name))
 
 
 def step_number(revision: str) -> int | None:
-    """The training step of a revision `step-…`; None of any other."""
+    """The training step of a revision `step-…`; None for any other."""
     numbered = step_name.fullmatch(revision)
     return int(numbered.group(1)) if numbered else None
 
 
 def _split(text: str) -> tuple[str, str]:
-    """Location and revision where no folder tells: a folder's revisions are its steps, one on the Hub has no @."""
+    """Location and revision of a text that names no folder here: revisions of a folder are its steps, and a revision on
+    the Hub has no @ in it."""
     location, _, revision = text.partition("@")
     if hub_name.fullmatch(location) and "@" not in revision:
         return location, revision

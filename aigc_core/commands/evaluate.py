@@ -44,7 +44,7 @@ from aigc_core.translation import environment_language, localised, translate_war
 
 from .statements import add_state, stated_of
 
-READING = Sentence("reading the real images")
+READING = Sentence("reading the real samples")
 References = dict[tuple[object, ...], list[Reference]]
 
 
@@ -272,7 +272,7 @@ def _expanded(name: str) -> list[str]:
 def _print(name: str, result: Result, arguments: Namespace) -> None:
     print(json.dumps(result.model_dump(mode="json")) if arguments.json else as_text(name, result), flush=True)
     protocol = result.protocol
-    counts = ((protocol.num_samples, Sentence("samples")), (protocol.num_reference, Sentence("real images")))
+    counts = ((protocol.num_samples, Sentence("samples")), (protocol.num_reference, Sentence("real samples")))
     for count, what in counts if protocol.extractor else ():
         if count < ENOUGH_IMAGES:
             warnings.warn(

@@ -351,7 +351,7 @@ def _protocol(reference: Reference, num_samples: int, kind: Modality | None = No
     """`kind`: of the samples; None for images of a folder."""
     for count, what in (
         (num_samples, Sentence("samples")),
-        (len(reference.data), Sentence("real images")),
+        (len(reference.data), Sentence("real samples")),
     ):
         if count < MIN_IMAGES:
             raise AIGCError(

@@ -15,7 +15,7 @@ Stage = Literal["reference", "samples", "figures"]
 class Progress(Config):
     """What one line says.
 
-    `stage`: reading the real images, drawing samples, or computing figures. `share` of the samples drawn, from 0 to 1.
+    `stage`: reading the real samples, drawing samples, or computing figures. `share` of the samples drawn, from 0 to 1.
     `eta_seconds` until all are drawn, as fast as the last ones were; None where that is not known. `figure`: the title
     of the one being computed.
     """

@@ -202,7 +202,7 @@ def read_revisions(repo_id: str, token: str | None = None) -> list[Revision]:
 
 def _as_found(revision: Revision, found: Path | AIGCError | None) -> Revision:
     if isinstance(found, AIGCError):
-        return replace(revision, problem=str(found))
+        return replace(revision, problem=found.sentence)
     if found is not None and found.name == revision.commit:
         _note_commit(found, revision.name)
     return replace(revision, folder=found)

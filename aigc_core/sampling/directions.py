@@ -1,10 +1,10 @@
-"""Latent directions that change images most, found without labels.
+"""The latent directions that change samples most, found without labels.
 
-`sefa0`, `sefa1`, …: closed-form factorisation of the weights that read the latent (SeFa; Shen & Zhou 2021).
-`pca0`, `pca1`, …: principal components of activations (GANSpace; Härkönen et al. 2020): of the styles where there
-is a W, and else of the first activations that are not linear in the latent, regressed back to latents.
+`sefa0`, `sefa1`, …: closed-form factorisation of the weights that read the codes (SeFa; Shen & Zhou 2021).
+`pca0`, `pca1`, …: principal components of activations (GANSpace; Härkönen et al. 2020): of the styles in models with
+styles, otherwise of the first activations that are not linear in the codes, regressed back to codes.
 
-They are computed once and kept beside the checkpoint as `directions.safetensors`, or in the user's cache where the
+They are computed once and kept beside the checkpoint as `directions.safetensors`, or in the user's cache if the
 checkpoint's folder cannot be written to.
 """
 
@@ -36,18 +36,18 @@ BATCH_SIZE = 64
 ACTIVATION_SAMPLES = 4096
 ACTIVATION_VALUES = 2**26
 EFFECT_SAMPLES, LARGE_EFFECT_SAMPLES = 16, 2
-"""Codes on which the effect of a direction is measured; of a large latent fewer, as flows decode in many steps."""
+"""How many codes the effect of a direction is measured on; fewer for large codes, as flows decode in many steps."""
 SAME_DIRECTION = 0.9
 LARGE = 1024
-"""Dimensions of a latent whose eigenvectors are found in seconds."""
+"""The largest size of a code for which all eigenvectors are found in seconds."""
 
 direction_name = re.compile(r"(sefa|pca)[0-9]{1,4}")
-"""No name holds what separates names in a file or in a request's offsets."""
+"""Excludes the characters that separate names in a file or in a request's offsets."""
 
 
 @dataclass(frozen=True)
 class Directions:
-    """n directions in the space of the generator's codes: W where there is one, else Z.
+    """n directions in the space of a model's codes.
 
     names: "sefa0" …, "pca0" …; vectors: float32 [n, dim], of unit length; deviations: float32 [n], the standard
     deviation of codes along each; shares: float32 [n], its share of the energy that its method decomposes;
@@ -93,7 +93,7 @@ _one_at_a_time = threading.Lock()
 
 
 def load_directions(checkpoint: StoredCheckpoint) -> Directions:
-    """The directions of a checkpoint: found anew if they are not kept yet, or belong to other weights."""
+    """The directions of a checkpoint; computed if none are stored for its weights. Raises AIGCError without latents."""
     with _one_at_a_time:
         if kept := kept_directions(checkpoint):
             return kept
@@ -103,7 +103,7 @@ def load_directions(checkpoint: StoredCheckpoint) -> Directions:
 
 
 def kept_directions(checkpoint: StoredCheckpoint) -> Directions | None:
-    """The directions of a checkpoint if they were found before; nothing is computed."""
+    """The directions of a checkpoint if they are stored; nothing is computed. Raises AIGCError without latents."""
     identity = checkpoint.weights_sha256
     if identity not in _known:
         size = latent_model(checkpoint.model).first_layers()[0].shape[1]
@@ -128,7 +128,7 @@ def _found(checkpoint: StoredCheckpoint, identity: str, places: list[Path]) -> D
                 save_file(tensors, unfinished, {"names": ",".join(directions.names), "weights": identity})
             break
         except AIGCError:
-            continue  # a place that cannot be written to; found again next time if there is none
+            continue  # not writable; if no place is, they are computed again next time
     return directions
 
 
@@ -149,7 +149,7 @@ def _read(path: Path, checkpoint: StoredCheckpoint, size: int) -> Directions | N
 
 
 def find_directions(model: LatentModel, num_classes: int) -> Directions:
-    """Compute the directions of a model in eval mode; a matter of seconds."""
+    """Compute the directions of a model in eval mode, which takes seconds."""
     with torch.inference_mode(False), torch.no_grad():
         device = model.device
         noise, classes = draw_noise(range(ACTIVATION_SAMPLES), model.noise_shape, num_classes)

@@ -17,10 +17,11 @@ OFFSET = "offset."
 
 
 class LatentEdits(Config):
-    """What a request changes in the codes of its samples.
+    """How a request edits the codes of its samples.
 
-    `offsets`: what is added after truncation, by coordinate ("z12") or by found direction ("pca0", "sefa3"), in
-    standard deviations. With a W, coordinates are added before the mapping and directions to the styles.
+    `offsets`: how far to move after truncation, in standard deviations from -100 to 100, along a coordinate ("z12") or
+    a direction ("pca0", "sefa3"; see `directions`). In a model with styles, coordinates move the noise before the
+    mapping and directions move the styles.
     `mix_seed`, `mix_layer`: style mixing (Karras et al. 2019, section 3.1): layers from `mix_layer` on take the
     styles of seed `mix_seed`.
     """
@@ -38,7 +39,7 @@ class LatentEdits(Config):
 
     @classmethod
     def is_edit(cls, name: str) -> bool:
-        """Whether a request's option of that name is an edit."""
+        """Whether an option of that name in a request is an edit."""
         return name.startswith(OFFSET) or name in ("mix_seed", "mix_layer")
 
     @classmethod
@@ -49,16 +50,16 @@ class LatentEdits(Config):
         return parse_config(cls, values | ({"offsets": offsets} if offsets else {}), "Sample request")
 
     def as_options(self) -> dict[str, float | int]:
-        """The inverse of `of_options`, defaults left out."""
+        """The inverse of `of_options`, without defaults."""
         values: dict[str, Any] = self.model_dump(exclude_defaults=True, exclude={"offsets"})
         return values | {OFFSET + name: value for name, value in self.offsets.items()}
 
     def at(self, name: str, value: float) -> LatentEdits:
-        """The same but for one offset, which is `value`."""
+        """A copy in which one offset is `value`."""
         return LatentEdits(offsets=self.offsets | {name: value}, mix_seed=self.mix_seed, mix_layer=self.mix_layer)
 
     def noise_offset(self, size: int) -> Tensor:
-        """What the coordinates add to noise [N, size]: float32 [size]."""
+        """The sum of the moves along coordinates, float32 [size], to add to noise [N, size]."""
         offset = torch.zeros(size)
         for name, value in self.offsets.items():
             if (index := _coordinate(name, size)) is not None:
@@ -66,7 +67,7 @@ class LatentEdits(Config):
         return offset
 
     def along_directions(self, size: int) -> dict[str, float]:
-        """The other offsets, of noise [N, size]: found directions and how far to go along each."""
+        """The offsets that are not coordinates of noise [N, size]: directions, and how far to move along each."""
         return {name: value for name, value in self.offsets.items() if _coordinate(name, size) is None}
 
 

@@ -1,4 +1,4 @@
-"""From image to image through latent space: the frames, as a strip, a GIF or an MP4 that loops."""
+"""Interpolation in latent space: the frames that lead from one sample to the next."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .sample import BATCH_SIZE, render, request_codes
 Curve = Literal["spherical", "linear"]
 CURVES: tuple[Curve, ...] = get_args(Curve)
 MAX_FRAMES = 10_000
-TOO_FEW = Sentence("An interpolation needs at least two images to lead through.")
+TOO_FEW = Sentence("An interpolation needs at least two samples to lead through.")
 
 
 def interpolate(
@@ -28,12 +28,13 @@ def interpolate(
     curve: Curve = "spherical",
     loop: bool = True,
 ) -> Iterator[Tensor]:
-    """N frames uint8 [C, R, R], one after another, that lead through the images of single requests.
+    """N frames, each a stored sample […] (an image is uint8 [C, H, W]), that lead through the samples of `requests`.
 
-    `frames` lie between two of them; with `loop` the way leads back to the first (N = requests · frames), else it
-    ends at the last (N = (requests − 1) · frames + 1). Codes, which carry truncation and offsets, go along
-    `curve`, in W about its mean; class weights are mixed linearly. All are decoded with the options of the first
-    request. Raises AIGCError for fewer than two requests.
+    There are `frames` from one sample up to the next; with `loop` the path returns to the first (N = requests ·
+    frames), else it ends at the last (N = (requests − 1) · frames + 1). Codes, with truncation and offsets applied,
+    follow `curve` around `Model.code_centre`; class weights are mixed linearly. All frames are decoded with the options
+    of the first request. Raises AIGCError for fewer than two requests or too many frames, and for a model without
+    latents.
     """
     stops = [request_codes(checkpoint, request.model_copy(update={"count": 1})) for request in requests]
     if not stops:
@@ -52,7 +53,7 @@ def interpolate_codes(
     loop: bool = True,
     options: SamplerOptions | None = None,
 ) -> Iterator[Tensor]:
-    """As `interpolate`, through codes float32 [N, ...], what they are to be and options, as `render` takes them."""
+    """As `interpolate`, through codes float [N, …] with their condition and options, as `render` takes them."""
     stops = len(codes)
     if stops < 2:
         raise AIGCError(TOO_FEW)
@@ -85,9 +86,10 @@ def _frames(
 
 
 def slerp(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
-    """Spherical linear interpolation along the last dimension (Shoemake 1985, equation for Slerp).
+    """Spherical linear interpolation along the last dimension (Slerp; Shoemake 1985, section 3.3).
 
-    Float [..., D] each, `share` in [0, 1] and broadcastable; linear where the directions (almost) coincide.
+    `start` and `end`: float [..., D]; `share`: in [0, 1], broadcastable. Where the two directions almost coincide, it
+    is linear.
     """
     cosine = torch.nn.functional.cosine_similarity(start, end, dim=-1).unsqueeze(-1)
     angle = cosine.clamp(-1, 1).acos()

@@ -1,8 +1,8 @@
 """From an image back to the latent that best reproduces it.
 
-By gradient descent on the model's input (Lipton & Tripathi 2017), with the losses of an image pyramid and, in
-models with a W, on one style for all layers (Karras et al. 2020, appendix D). The loss has local minima, so the starts
-are the encoder's codes of the image where the model has an encoder, and else the best of many random latents.
+It is found by gradient descent on the codes (Lipton & Tripathi 2017) with the losses of an image pyramid; in models
+with styles, on one style for all layers (Karras et al. 2020, appendix D). As the loss has local minima, the search
+starts from the codes that the model's encoder finds or, without an encoder, from the best of many random codes.
 """
 
 from __future__ import annotations
@@ -39,10 +39,11 @@ SMALLEST_SIDE = 8
 
 @dataclass(frozen=True)
 class Inversion:
-    """The state after a step: loss of the best start; its image uint8 [C, R, R]; and what makes it.
+    """The state after `step` steps, all on the CPU.
 
-    codes: float32 [1, latent_dim], or styles [1, num_layers, style_dim] where there is a W, and labels float32
-    [1, num_classes], as `sampling.render` takes them. All on the CPU.
+    `loss`: of the best of the starts. `image`: its reproduction, uint8 [C, R, R]. `codes`: float32 [1, latent_dim], or
+    [1, num_layers, style_dim] in models with styles, and `labels`: class weights float32 [1, num_classes], make the
+    image with `sample.render`.
     """
 
     step: int
@@ -78,9 +79,9 @@ def invert(
 ) -> Iterator[Inversion]:
     """Yield the best reproduction of an image after each step; the last one is the result.
 
-    With `label` the class, or mix of classes, is held fixed; else class weights are found as well. `seed` is that of
-    the random latents to start from; a model with an encoder needs none. Raises AIGCError as
-    `target_image` and `parse_labels` do.
+    With `label` the class, or mix of classes, is held fixed; else class weights are found as well. `seed`: the first
+    of the random starts; a model with an encoder does not use it. Raises AIGCError for a model without latents or not
+    of images, and as `target_image` and `parse_labels` do.
     """
     model, kind, config = latent_model(checkpoint.model), image_kind(checkpoint.modality), checkpoint.config
     target = kind.to_model(target_image(image, kind).to(model.device)[None])
@@ -90,7 +91,8 @@ def invert(
 
 
 def pyramid_loss(images: Tensor, target: Tensor) -> Tensor:
-    """[N]: mean squared error of images [N, C, R, R] and target [1, C, R, R], summed over halved resolutions."""
+    """Float [N]: the mean squared error between images [N, C, R, R] and target [1, C, R, R] in model space, summed over
+    PYRAMID_LEVELS resolutions, each half the one before."""
     total = torch.zeros(len(images), device=images.device)
     for level in range(PYRAMID_LEVELS):
         coarse, coarse_target = (functional.avg_pool2d(maps, 2**level) for maps in (images, target))
@@ -102,7 +104,7 @@ def pyramid_loss(images: Tensor, target: Tensor) -> Tensor:
 def _best_candidates(
     model: LatentModel, target: Tensor, fixed: Tensor | None, num_classes: int, seed: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Codes and labels of the at most STARTS candidates nearest to the target, and the codes' deviations."""
+    """Codes and labels of the (at most STARTS) candidates nearest to the target, and the codes' standard deviations."""
     if isinstance(model, EncodingModel):
         codes, labels = _encoded_candidates(model, target, fixed, num_classes)
     else:
@@ -153,7 +155,7 @@ def _descend(
 ) -> Iterator[Inversion]:
     codes, labels, deviations = starts
     has_styles = isinstance(model, StyleModel)
-    # In standard deviations from the start; one row for all layers where there are some.
+    # How far each start has moved, in standard deviations; in models with styles, one row for all layers.
     moved = torch.zeros_like(codes[:, :1] if has_styles else codes)
     # Styles carry the class already; else its weights are a softmax that starts near the candidate's class.
     free = fixed is None and labels.shape[1] > 0 and not has_styles

@@ -1,8 +1,8 @@
 """Everything that determines a set of samples, and its text form.
 
-A request is one flat list of names and values: what every model understands, and *options*, which the model's family
-(`truncation`, `temperature` …) or an edit of its latents (`offset.pca0`, `mix_seed` …) understands. Its canonical
-string is the share link, is written into every file, and makes the samples again.
+A request is one flat list of names and values: fields that every model understands, and *options* that belong to the
+model's family (`truncation`, `temperature` …) or edit its latents (`offset.pca0`, `mix_seed` …). Its canonical string
+is the share link, is written into every file, and reproduces the samples.
 """
 
 from __future__ import annotations
@@ -27,12 +27,15 @@ MAX_VALUE_LENGTH = 10_000
 
 
 class SampleRequest(Config):
-    """`labels`: empty for a class drawn from each sample's seed, as often as the training data has it; otherwise
-    classes by number or name, repeated over the samples: "3", "Bag", "0,1,2"; a weighted mix of classes is
-    "Bag:0.7+Coat:0.3" (see `labels`). `prompt`: what a sample begins with, for models that take one.
+    """A request for `count` samples, of seeds `seed`, `seed` + 1, ….
 
-    `options`: of the model's family and of edits, by name, as text; any keyword that is no field is one:
-    `SampleRequest(seed=7, truncation=0.5, offsets={"pca0": 2})`. They are checked when the model is known, by
+    `checkpoint`: a reference (`CheckpointReference`). `labels`: empty to draw a class from each sample's seed, with the
+    frequencies of the training data; otherwise classes by number or name, repeated over the samples: "3", "Bag",
+    "0,1,2", or a weighted mix of classes, "Bag:0.7+Coat:0.3" (see `labels`). `prompt`: the beginning of every sample,
+    for models that take one.
+
+    `options`: by name, as text; any keyword that is not a field is an option:
+    `SampleRequest(seed=7, truncation=0.5, offsets={"pca0": 2})`. They are checked once the model is known, by
     `options_of` and `edits_of`.
     """
 
@@ -46,7 +49,7 @@ class SampleRequest(Config):
     @model_validator(mode="before")
     @classmethod
     def _gather_options(cls, values: Any) -> Any:
-        """Keywords that are no fields are options."""
+        """Keywords that are not fields are options."""
         if not isinstance(values, dict):
             return values
         known = {name: value for name, value in values.items() if name in cls.model_fields}
@@ -81,7 +84,7 @@ class SampleRequest(Config):
         return self
 
     def canonical(self) -> str:
-        """The request as a query string, keys in a fixed order and defaults of the fields left out."""
+        """The request as a query string, with keys in a fixed order and without fields that have their default."""
         return urlencode(self.model_dump(exclude_defaults=True, exclude={"options"}) | self.options)
 
     @classmethod
@@ -92,7 +95,7 @@ class SampleRequest(Config):
         return parse_config(cls, fields | {"options": pairs}, "Sample request")
 
     def with_options(self, *options: Mapping[str, object] | SamplerOptions | LatentEdits) -> SampleRequest:
-        """The same with these options in place of all it had; defaults are left out."""
+        """A copy with these options in place of its own; defaults are left out."""
         chosen: dict[str, object] = {}
         for part in options:
             if isinstance(part, LatentEdits):
@@ -108,7 +111,7 @@ class SampleRequest(Config):
         return self.prompt
 
     def options_of(self, model: Model) -> SamplerOptions:
-        """The options that are the model's own. Raises AIGCError for one that it does not have, or a wrong value."""
+        """The sampling options of the model's family. Raises AIGCError for unknown ones and for wrong values."""
         own = {name: value for name, value in self.options.items() if not LatentEdits.is_edit(name)}
         return parse_config(model.options_type, own, "Sample request")
 
@@ -120,8 +123,10 @@ class SampleRequest(Config):
         return edits
 
     def normalised(self, model: Model) -> SampleRequest:
-        """The same with options that are the model's defaults left out. Raises AIGCError as the three
-        above."""
+        """A copy without options that are the model's defaults.
+
+        Raises AIGCError as `prompt_of`, `options_of` and `edits_of` do.
+        """
         self.prompt_of(model)
         return self.with_options(self.options_of(model), self.edits_of(model))
 
@@ -143,7 +148,7 @@ class SampleRequest(Config):
             )
 
     def singles(self) -> list[SampleRequest]:
-        """The request of each sample by itself: the same samples, one a request."""
+        """A request for each single sample; together they make the same samples."""
         entries = split_entries(self.labels)
         return [
             self.model_copy(update={"seed": seed, "count": 1, "labels": join_entries([entries[k % len(entries)]])})
@@ -151,7 +156,7 @@ class SampleRequest(Config):
         ]
 
     def canonical_singles(self) -> list[str]:
-        """`canonical` of each of `singles`. What they share is encoded once, as a server asks for many."""
+        """`canonical` of each of `singles`, faster: what they share is encoded once."""
         checkpoint = urlencode({"checkpoint": self.checkpoint}) if self.checkpoint else ""
         shared: dict[str, object] = {"checkpoint": "", "seed": 0, "count": 1}
         others = [
@@ -165,7 +170,7 @@ class SampleRequest(Config):
 
 
 def is_known(name: str) -> bool:
-    """Whether a request may carry a value of that name: a field, an edit, or an option of any family."""
+    """Whether a request may have a value of that name: a field, an edit, or an option of some family."""
     options = (families[family].options_type.model_fields for family in families)
     return name in SampleRequest.model_fields or LatentEdits.is_edit(name) or any(name in own for own in options)
 

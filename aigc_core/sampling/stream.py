@@ -1,4 +1,4 @@
-"""Samples as they grow token by token, of models that can be watched."""
+"""Samples as they grow token by token, for models that draw them so."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from .sample import request_noise
 
 @dataclass(frozen=True)
 class Growth:
-    """The first T tokens of N samples, int64 [N, T], and their probabilities float32 [N, T] as learnt; those of a
-    prompt are 1."""
+    """The first T tokens of N samples, int64 [N, T], and the probabilities float32 [N, T] that the model gives them, 1
+    for the tokens of a prompt."""
 
     tokens: Tensor
     probabilities: Tensor
@@ -27,10 +27,10 @@ class Growth:
 
 @torch.no_grad()
 def stream(checkpoint: StoredCheckpoint, request: SampleRequest) -> Iterator[Growth]:
-    """The samples of a request with the prompt alone, then after each token, on the CPU; in the end they are those of
-    `sample`.
+    """The samples of a request as they grow: the prompt alone, then one more token each time, on the CPU.
 
-    Raises AIGCError for a model that does not draw token by token, too many samples, and as `sample` does.
+    The last ones are those of `sample`. Raises AIGCError for a model that does not draw token by token, for more than
+    MAX_STREAMED samples, and as `sample` does.
     """
     model = checkpoint.model
     if not isinstance(model, StreamingModel):

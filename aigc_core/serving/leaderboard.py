@@ -27,7 +27,7 @@ from pathlib import Path
 
 from aigc_core.access import SHIPPED, check_reference, is_public
 from aigc_core.checkpoint.config import CheckpointConfig
-from aigc_core.checkpoint.folder import models_in, read_config, seed_folders, step_folders
+from aigc_core.checkpoint.folder import incomplete_checkpoint, models_in, read_config, seed_folders, step_folders
 from aigc_core.checkpoint.layout import CONFIG_FILE, WEIGHTS_FILE
 from aigc_core.checkpoint.reference import DATASETS, MAIN, CheckpointReference, seed_name
 from aigc_core.conversion.base import formats
@@ -159,7 +159,7 @@ def _read_local(reference: CheckpointReference, folder: Path) -> Entry:
     except AIGCError as error:
         return Entry(str(reference), problem=error.sentence)
     if (folder / CONFIG_FILE).exists() and not (folder / WEIGHTS_FILE).exists():
-        return Entry(str(reference), problem=f"'{folder}' is not a complete checkpoint: {WEIGHTS_FILE} is missing.")
+        return Entry(str(reference), problem=incomplete_checkpoint(folder).sentence)
     return _read_entry(str(reference), folder)
 
 
@@ -192,7 +192,11 @@ def _read_repositories(source: str, token: str | None, **which: str) -> list[Ent
     with ThreadPoolExecutor(8) as pool:
         groups = list(pool.map(read, names[:MAX_REPOSITORIES]))
     if len(names) > MAX_REPOSITORIES:
-        problem = f"It has {len(names):,} repositories, of which the {MAX_REPOSITORIES} newest are shown."
+        problem = Sentence(
+            "It has {count:,} repositories, of which the {limit} newest are shown.",
+            count=len(names),
+            limit=MAX_REPOSITORIES,
+        )
         groups.append([Entry(source, problem=problem)])
     return [entry for group in groups for entry in group]
 

@@ -327,7 +327,7 @@ def test_any_folder_against_any_folder(tmp_path: Path, capsys: pytest.CaptureFix
     for folder in (same, other):
         assert main(["evaluate", "--folder", str(folder), *words]) == 0
         captured = capsys.readouterr()
-        assert "100 real images are few" in captured.err
+        assert "100 real samples are few" in captured.err
         printed.append(json.loads(captured.out))
     values = [result["figures"]["kid"] for result in printed]
     assert values[0]["value"] < values[1]["value"]
@@ -371,7 +371,7 @@ def test_what_compare_suggests_works_for_ones_own_pictures(tmp_path: Path, capsy
         assert main([*words[3:], "--num-samples", "60", "--metrics", "kid", "ppl"]) == 0
         said = capsys.readouterr().err
         assert "cifar10-classifier is used" in said
-        places = [said.index(f"{words[4]}: {what}") for what in ("reading the real images", "KID", "PPL")]
+        places = [said.index(f"{words[4]}: {what}") for what in ("reading the real samples", "KID", "PPL")]
         assert places == sorted(places)
     assert main(["compare", *names, "--metric", "kid"]) == 0
     assert f"{names[0]} and {names[1]} cannot be told apart: KID" in capsys.readouterr().out
