@@ -247,5 +247,5 @@ def test_bad_input_on_the_command_line(folder: Path, tmp_path: Path, capsys: pyt
     assert_one_sentence(run_here(capsys, "sample", str(folder), "--out", out, "--seed", "abc"), "seed")
     assert_one_sentence(run_here(capsys, "sample", str(folder), "--out", out, "--label", "Hat"), "no class")
     assert_one_sentence(run_here(capsys, "sample", "../nothing here", "--out", out), "no folder")
-    assert_one_sentence(run_cli("sample", str(folder), "--num", "1", "--out", str(tmp_path / "x.mp4")), "two images")
+    assert_one_sentence(run_cli("sample", str(folder), "--num", "1", "--out", str(tmp_path / "x.mp4")), "two samples")
     assert list(tmp_path.iterdir()) == []
