@@ -1,9 +1,8 @@
-"""Checkpoints by name, loaded once for all who ask: the app's visitors, the dashboard's, and the commands.
+"""Checkpoints by name, loaded once for everyone: the visitors of the app and of the dashboard, and the commands.
 
-What a name stands for is found with the rights of whoever asks, so that a private model which one visitor's token has
-opened is not served to another. Only then is it looked for among the loaded ones, by its folder and by when that was
-written: a run that is still being trained is read again when it has a newer step, and a branch on the Hub when it has
-moved.
+A name is resolved with the rights of whoever asks, so that a private model opened with one visitor's token is not
+served to another. Only then is the cache of loaded checkpoints searched, by folder and time of writing: a run that is
+still training is read again when it has a newer step, and a branch on the Hub when it has moved.
 """
 
 from __future__ import annotations
@@ -26,15 +25,15 @@ from .hub.resolve import resolve_reference
 from .pipeline import Checkpoint
 
 KEPT_BYTES = 2**30
-"""What the weights of loaded models may hold in all; one alone may hold more."""
+"""The most memory for the weights of all loaded models together; a single one may take more."""
 RECHECK_SECONDS = 60.0
-"""For how long the Hub's answer to a visitor stands."""
+"""How long the Hub's answer to a visitor stays valid."""
 MAX_ANSWERS = 1024
 
 
 @dataclass(frozen=True)
 class _Loaded:
-    """Which checkpoint was loaded: `written` is when its config and its weights were, in ns."""
+    """The key of a loaded checkpoint; `written`: when its config and weights were written, in ns."""
 
     reference: str
     folder: Path
@@ -44,14 +43,14 @@ class _Loaded:
 
 @dataclass(frozen=True)
 class _Answer:
-    """The folder that the Hub's answer led to, and until when it stands (monotonic seconds)."""
+    """The folder that the Hub's answer led to, and until when it is valid (monotonic seconds)."""
 
     folder: Path
     until: float
 
 
 class CheckpointCache:
-    """Loaded checkpoints; those not used for longest go when all hold more than `kept_bytes`."""
+    """Loaded checkpoints; the least recently used are dropped when all take more than `kept_bytes`."""
 
     def __init__(self, kept_bytes: int = KEPT_BYTES) -> None:
         self._kept_bytes = kept_bytes
@@ -60,7 +59,7 @@ class CheckpointCache:
         self.renew_locks()
 
     def renew_locks(self) -> None:
-        """In a forked process nobody would release what another thread held at that moment."""
+        """For a forked process, in which nobody would release a lock that another thread held at the fork."""
         self._table = threading.Lock()
         self._loading = threading.Lock()
 
@@ -136,26 +135,26 @@ if sys.platform != "win32":
 def load_checkpoint(
     reference: str, token: str | None = None, device: str | None = None, stated: Mapping[str, str] | None = None
 ) -> Checkpoint:
-    """The checkpoint of a reference, on the best device unless told which; whoever asks for it again gets the same one.
+    """The checkpoint of a reference, the same object each time; threads that ask at the same time load it once.
 
-    `token`: a visitor's own for the Hub, by default that which huggingface_hub keeps. `stated`: what is said of a model
-    that others made, where its files are unclear; for commands, as it is not looked at who may open the model. Threads
-    that ask at the same time load it once. Raises AIGCError as `find_checkpoint` and `Checkpoint.from_pretrained` do.
+    `token`: a visitor's own for the Hub; by default the one that huggingface_hub keeps. `device`: by default the best
+    one. `stated`: facts about a model of another tool that its files leave open; only for commands, as access is not
+    checked then. Raises AIGCError as `find_checkpoint` and `Checkpoint.from_pretrained` do.
     """
     return _cache.load(reference, token, device, stated)
 
 
 def find_checkpoint(reference: str, token: str | None = None) -> Path:
-    """The folder of a checkpoint: of a run that of its newest step, on the Hub what was pulled with this token.
+    """The folder of a checkpoint: of a run, that of its newest step; of a name on the Hub, the one it is pulled into.
 
-    The Hub is asked once a minute; where it cannot be reached, what it answered this visitor before still stands.
+    The Hub is asked at most once a minute; if it cannot be reached, its last answer to this visitor stays valid.
     Raises AIGCError if there is no such checkpoint, or whoever asks may not open it.
     """
     return _cache.find(reference, token)
 
 
 def locate(reference: str) -> CheckpointReference:
-    """What a name stands for: `checkpoints/NAME` is a shipped model where no such folder lies here."""
+    """The reference of a name; `checkpoints/NAME` means a shipped model if there is no such folder here."""
     reference = reference.strip()
     named, shipped = CheckpointReference.parse(reference), f"{SHIPPED.name}/"
     if named.folder is None and reference.startswith(shipped):

@@ -1,7 +1,7 @@
-"""Protocol + checkpoint → Result.
+"""Measure a checkpoint, or samples from elsewhere, against real samples: the result under a protocol.
 
-Features are extracted once, while samples are drawn, and all figures share them. They are kept in the cache, a
-thousand samples a file, so an interrupted evaluation goes on where it stopped.
+Features are extracted once, while samples are drawn, and shared by all figures. The cache keeps them, a thousand
+samples per file, so an interrupted evaluation resumes where it stopped.
 """
 
 from __future__ import annotations
@@ -80,11 +80,11 @@ from .training_set import check_may_be_read, load_training_set
 DEFAULT_NUM_SAMPLES = 10_000
 EVALUATION_BATCH_SIZE = 4 * BATCH_SIZE
 MIN_SIDE, MAX_SIDE = 8, 1024
-"""The sides in pixels at which the images of folders are compared: what the extractors can pool, and models draw."""
+"""The smallest and largest side, in pixels, at which images of folders are compared."""
 NEIGHBOURS_SHOWN = 16
 TRAINING_IMAGES_SHOWN = 5
 HEARD = 16
-"""So many sounds are looked at for faults that no figure names."""
+"""How many samples are checked for faults that no figure measures, such as clipped sound."""
 VERSIONS = {
     "aigc_core": __version__,
     "torch": torch.__version__,
@@ -94,10 +94,11 @@ VERSIONS = {
 
 @dataclass(frozen=True)
 class Sampled:
-    """N samples as an extractor sees them: features float32 [N, F], logits float32 [N, K], labels float32 [N, classes].
+    """N samples as an extractor sees them: features float32 [N, F] and logits float32 [N, K].
 
-    `labels` are what was asked for. `paths` takes the features at both ends of short steps through the latents, [P, F]
-    each, if the samples come from a generator. `seconds`: what drawing them took, if it was measured.
+    `labels`: the class weights that they were drawn for, float32 [N, num_classes]. `paths` computes the features at
+    both ends of short steps between latents, [P, F] each, if there is a model. `seconds`: how long drawing took, if it
+    was measured.
     """
 
     features: Tensor
@@ -119,18 +120,20 @@ def evaluate(
     measuring: Callable[[str], None] = lambda title: None,
     next_extractors: Sequence[Extractor] = (),
 ) -> Result:
-    """Measure a checkpoint and write the result into its folder's `eval/`, if it lies in one and can be written to.
+    """Measure a checkpoint and write the result into the `eval/` of its folder, if it has one that is writable.
 
-    Figures that were measured before by the same protocol and are not asked for again are kept.
-    `reference`: a loaded one, to be shared by several checkpoints, or DATASET, DATASET:SPLIT or a folder; by default
-    the data that `default_reference` finds. `extractor` and `weights` are for a reference that is not loaded
-    yet. `metrics`: names of FIGURES. `progress` is called with the share of samples drawn; what it raises stops the
-    evaluation, and the features extracted so far are kept. `measuring` is called with the title of each figure that is
-    about to be computed. `next_extractors`: those that the checkpoint is measured with next, for which its samples then
-    need not be drawn again. Memorisation is measured only beside the very images that the checkpoint was trained on; a
-    warning says why it was not, that the result or the cache cannot be written, or that sounds, which nobody looks at,
-    are silent, clipped or all alike.
-    Raises AIGCError when data or extractor cannot be had.
+    Figures that were measured under the same protocol before, and are not measured now, are kept.
+
+    `reference`: a loaded one, which several checkpoints can share, or DATASET, DATASET:SPLIT or a folder; by default
+    the data that `default_reference` finds. `extractor` and `weights` are for a reference that is not loaded yet.
+    `metrics`: names of FIGURES. `progress` is called with the share of samples drawn, 0 to 1; if it raises, the
+    evaluation stops and the features extracted so far stay in the cache. `measuring` is called with the title of each
+    figure before it is computed. `next_extractors`: extractors of the evaluations that follow, for which the samples
+    then need not be drawn again.
+
+    Memorisation is measured only against the images that the checkpoint was trained on. A warning says why it was not
+    measured, that the result or the cache cannot be written, or that sounds are silent, clipped or all alike.
+    Raises AIGCError if the data or the extractor is unavailable.
     """
     kind = checkpoint.modality
     if kind.map_shape is None and not isinstance(reference, Reference):
@@ -152,7 +155,7 @@ def evaluate(
     min_samples = _too_few(sampled, reference, metrics)
     metrics = [name for name in metrics if name not in min_samples]
     figures = _figures(sampled, reference, asked, metrics, measuring)
-    if "bits_per_dimension" in metrics and isinstance(kind, ImageModality):  # of others, nothing is stored in 8 bits
+    if "bits_per_dimension" in metrics and isinstance(kind, ImageModality):  # only images are stored in 8 bits
         bits, _ = real_sample_bits(checkpoint, reference.data, SAMPLING_SEED)
         figures |= {} if bits is None else {"bits_per_dimension": bits_per_dimension(bits)}
     neighbours, picture = (), None
@@ -201,12 +204,12 @@ def evaluate_samples(
     num_samples: int | None = None,
     measuring: Callable[[str], None] = lambda title: None,
 ) -> Result:
-    """Measure images that others drew, from whatever tool, and write the result into their `eval/`.
+    """Measure images from any tool and write the result into their `eval/`.
 
-    All images are converted to the size and channels of a named data set, or else to the size that most of them
-    have, 1024 pixels a side at most, and the extractor's channels. `num_samples`: so many are measured, by a fixed
-    shuffle; all where there are fewer, or by default. Raises AIGCError where images or extractor cannot be had, and
-    where images are few or too small.
+    All images are converted to the size and channels of the named data set or, for a folder, to the size that most of
+    them have, at most MAX_SIDE pixels, and the extractor's channels. `num_samples`: how many are measured, chosen by a
+    fixed shuffle; by default all. Raises AIGCError if the images or the extractor are unavailable, and for too few or
+    too small images.
     """
     started = time.perf_counter()
     dataset, _ = split_reference(reference)
@@ -263,7 +266,7 @@ def _measured_side(path: Path, common: int, real: Path) -> int:
 
 
 def _keep(result: Result, folder: Path, picture: Tensor | None = None) -> None:
-    """Write a result and the picture uint8 [C, H, W] of its neighbours, or warn: a full disk costs no figures."""
+    """Write a result and the picture uint8 [C, H, W] of its neighbours; only warn if that fails."""
     try:
         write_result(result, folder)
         if picture is not None and not is_trial(result.protocol, folder):
@@ -274,8 +277,8 @@ def _keep(result: Result, folder: Path, picture: Tensor | None = None) -> None:
 
 
 def follows_default(protocol: Protocol, config: CheckpointConfig) -> bool:
-    """Whether a result is what the card is to show: of as many samples as by default, or more, against the training
-    data as it is measured by default."""
+    """Whether the card shows a result: one of at least DEFAULT_NUM_SAMPLES samples against the test split of the
+    training data, by its own extractor."""
     if not config.dataset:
         return False
     dataset, split = split_reference(config.dataset)
@@ -286,18 +289,18 @@ def follows_default(protocol: Protocol, config: CheckpointConfig) -> bool:
 
 
 def _asked(figures: dict[str, Estimate], metrics: Collection[str]) -> dict[str, Estimate]:
-    """The figures that were asked for, in the order of FIGURES."""
+    """The requested figures, in the order of FIGURES."""
     return {name: figures[name] for name in FIGURES if name in figures and name in metrics}
 
 
 def _too_few(sampled: Sampled, reference: Reference, metrics: Collection[str]) -> dict[str, int]:
-    """The metrics that so few samples cannot measure, each with the number of samples that it needs."""
+    """The metrics that need more samples than there are, each with the number that it needs."""
     sizes = Sizes(sampled.features.shape[1], sampled.logits.shape[1], len(reference.data))
     return too_few_samples(len(sampled.features), sizes, metrics)
 
 
 def _earlier(checkpoint: StoredCheckpoint, protocol: Protocol) -> Result | None:
-    """What was measured of this checkpoint before by this protocol, if it can be read."""
+    """The earlier result of this checkpoint under this protocol, if there is one that can be read."""
     if checkpoint.path is None:
         return None
     try:
@@ -309,7 +312,10 @@ def _earlier(checkpoint: StoredCheckpoint, protocol: Protocol) -> Result | None:
 
 
 def load_reference(text: str, extractor: str | None, weights: Path | None, kind: Modality) -> Reference:
-    """A reference of a kind of sample as `evaluate` takes it; `extractor` is by default that of the data set."""
+    """Load a reference for samples of a kind; `extractor`: by default that of the data set.
+
+    Raises AIGCError if the data or the extractor is unavailable.
+    """
     dataset, split = split_reference(text)
     check_may_be_read(dataset)
     extracted_by = load_extractor(extractor or default_extractor(dataset), weights)
@@ -317,9 +323,9 @@ def load_reference(text: str, extractor: str | None, weights: Path | None, kind:
 
 
 def default_reference(config: CheckpointConfig, extractor: str | None, weights: Path | None) -> Reference:
-    """The test split of a registered data set that a checkpoint was trained on, or the folder it was trained on.
+    """The test split of the registered data set that a checkpoint was trained on, or the folder that it was trained on.
 
-    Raises AIGCError where the folder is not here, or where it is not sure that it is this one.
+    Raises AIGCError if the folder is missing or cannot be shown to be the same.
     """
     kind = config.sample_kind
     if is_registered(config.dataset):
@@ -340,7 +346,7 @@ def default_reference(config: CheckpointConfig, extractor: str | None, weights: 
 
 
 def second_judges(reference: Reference) -> list[Reference]:
-    """The same real images as the other judges of their data set see them (`metrics.extractors.judges`)."""
+    """The same real images with the other extractors of their data set (`metrics.extractors.judges`)."""
     if own_extractor(reference.data.name) is None:
         return []
     _, *others = judges(reference.data.name)
@@ -388,9 +394,9 @@ def sample_features(
     progress: Callable[[float], None] = lambda share: None,
     next_extractors: Sequence[Extractor] = (),
 ) -> Sampled:
-    """Samples of seeds from SAMPLING_SEED on, as an extractor sees them; what the cache holds is not drawn again.
+    """Samples of the seeds from SAMPLING_SEED on, as an extractor sees them; features in the cache are not made again.
 
-    What is drawn is kept in the cache as `next_extractors` see it, too.
+    Samples that are drawn are also passed to `next_extractors`, whose features go into the cache.
     """
     extractors = (extractor, *next_extractors)
     keys = [_sampling_key(checkpoint, each) for each in extractors]
@@ -430,14 +436,14 @@ def sample_features(
 
 
 def warn_of_faults(checkpoint: StoredCheckpoint) -> None:
-    """Warn in words of what is wrong with the first HEARD samples, as far as their kind can tell."""
+    """Warn if the modality finds something wrong with the first HEARD samples."""
     stored = sample(checkpoint, SampleRequest(seed=SAMPLING_SEED, count=HEARD)).stored
     if fault := checkpoint.modality.warning(stored):
         warnings.warn(fault, stacklevel=3)
 
 
 def _sampling_key(checkpoint: StoredCheckpoint, extractor: Extractor) -> str:
-    """What determines the features of a seed."""
+    """The cache key of all that determines the features of a seed."""
     config = checkpoint.config
     model = [checkpoint.weights_sha256, config.architecture, config.architecture_config, config.class_shares]
     digest = hashlib.sha256(json.dumps([*model, __version__], sort_keys=True).encode()).hexdigest()[:16]
@@ -459,7 +465,7 @@ def _image_batch(checkpoint: StoredCheckpoint, noise: Tensor, condition: Conditi
 
 
 def _batch_size(checkpoint: StoredCheckpoint, count: int) -> int:
-    """How many of so many samples are drawn at a time."""
+    """How many of `count` samples are drawn at a time."""
     noise, condition = seed_noise(checkpoint, range(2))
     return batch_size(
         checkpoint.model,
@@ -470,7 +476,7 @@ def _batch_size(checkpoint: StoredCheckpoint, count: int) -> int:
 
 @torch.inference_mode()
 def _paths(checkpoint: StoredCheckpoint, extractor: Extractor) -> tuple[Tensor, Tensor]:
-    """Features [PATHS, F] at both ends of steps from one latent towards another, of one class each."""
+    """Features [PATHS, F] at both ends of short steps from one latent towards another, within one class each."""
     starts, condition = seed_noise(checkpoint, range(SAMPLING_SEED, SAMPLING_SEED + PATHS))
     goals, _ = seed_noise(checkpoint, range(SAMPLING_SEED + PATHS, SAMPLING_SEED + 2 * PATHS))
     size = _batch_size(checkpoint, PATHS)
@@ -492,7 +498,7 @@ def _figures(
     metrics: Collection[str],
     measuring: Callable[[str], None],
 ) -> dict[str, Estimate]:
-    """The figures asked for that can be measured; `asked`: labels [N, K], where they are the reference's classes."""
+    """The requested figures that can be measured; `asked`: labels [N, K] if the model has the reference's classes."""
     features, logits = sampled.features, sampled.logits
     found: dict[str, Estimate] = {}
     if not {"fid", "fid_infinity"}.isdisjoint(metrics):
@@ -521,7 +527,7 @@ def _figures(
 
 
 def _classes(sampled: Sampled, reference: Reference, asked: Tensor | None) -> dict[str, ClassResult]:
-    """What can be said of each class of the reference."""
+    """The results of each class of the reference."""
     names = reference.data.class_names
     shares, real_shares = (
         class_shares(part) if reference.is_classified else [None] * len(names)
@@ -550,7 +556,7 @@ def _classes(sampled: Sampled, reference: Reference, asked: Tensor | None) -> di
 
 
 def _training_reference(config: CheckpointConfig, reference: Reference) -> Reference | None:
-    """The images a checkpoint was trained on; None, with a warning, if they cannot be had or are the reference."""
+    """The images that a checkpoint was trained on; None, with a warning, if unavailable or the reference itself."""
     try:
         if config.data_hash != reference.content_hash:
             training = Reference(load_training_set(config), "train", reference.extractor)

@@ -21,7 +21,7 @@ from aigc_core.training.recipe import TrainingConfig
 NO_PART = frozenset({"seed", "preset", "checkpoint_samples"})
 """Settings that recipes of one group may differ in: the seed, a name, and when checkpoints are kept."""
 LEVEL = 0.975
-"""Of the quantile on each side of a 95 % interval."""
+"""The level of the quantile at the upper end of a 95 % interval."""
 
 
 def training_seed(config: CheckpointConfig) -> int:
@@ -30,10 +30,11 @@ def training_seed(config: CheckpointConfig) -> int:
 
 
 def recipe_id(config: CheckpointConfig) -> str:
-    """10 hexadecimal digits of all that made a checkpoint but the training seed; empty where its recipe is unknown.
+    """10 hexadecimal digits that identify how a checkpoint was made, except for the training seed; empty if its recipe
+    is unknown.
 
-    Checkpoints of runs that last by samples have one id at equal samples seen; where runs last by time, those have
-    one that trained for all of it. Data count by their content where its hash is known, and else by their name.
+    Checkpoints of runs of so many samples share an id if they have seen equally many; of runs of so many seconds, if
+    they trained for all of them. Data are identified by the hash of their content or, without one, by their name.
     """
     try:
         recipe = parse_config(TrainingConfig, upgrade_recipe(config.recipe), "The recipe")
@@ -53,9 +54,9 @@ def recipe_id(config: CheckpointConfig) -> str:
 
 @dataclass(frozen=True)
 class SeedEstimate:
-    """What several training seeds of a recipe show: the mean, and the `spread` of their values as a standard deviation.
+    """A figure over `count` training seeds of a recipe: the mean, and the standard deviation of the values (`spread`).
 
-    The mean's interval holds the variance of training and that of sampling.
+    The mean's interval covers the variance of training and of sampling.
     """
 
     mean: Estimate

@@ -1,4 +1,4 @@
-"""What evaluations leave behind: figures with intervals under a protocol, in a checkpoint's `eval/`.
+"""Results of evaluations: figures with intervals under a protocol, stored in a checkpoint's `eval/`.
 
 eval/PROTOCOL.json             a Result
 eval/PROTOCOL-neighbours.png   the pictures of its `neighbours`, one row each: the sample, then the training images
@@ -30,21 +30,21 @@ SAMPLING_SEED = 1_000_000
 """Where evaluation's seeds start, away from those people look at."""
 TRIALS = "trials"
 ENOUGH_IMAGES = 1000
-"""Fewer real images bias figures in ways that their intervals do not hold."""
+"""With fewer real samples, figures have biases that their intervals do not cover."""
 FEW_IMAGES = Sentence("With few images intervals are wide, and few real ones bias FID upwards beyond its interval.")
 NOT_MEASURED = Sentence("not measured: needs at least {count} samples")
 NOT_KEPT = "The result is not kept: "
-"""What a warning begins with where a result could be measured and not written."""
+"""The beginning of the warning that a result could not be written."""
 
 
 class Protocol(Config):
-    """What was measured against what. Two results may be ranked only when their protocols' ids are equal.
+    """What was compared with what, and how. Two results may be ranked only if their protocols' ids are equal.
 
-    `num_reference`: how many real samples. `resolution`, `channels`: what images were converted to; `modality` and
-    `shape`: what samples are, if they are no images. `extractor` is empty where the samples themselves were compared.
-    `seed`: that of the first sample (it says nothing where samples come from a folder). `neighbourhood`,
-    `density_neighbourhood`: k of precision and recall, and of density and coverage. `path_distance`: what PPL measures
-    steps by.
+    `num_reference`: the number of real samples. `resolution`, `channels`: the form that images were converted to;
+    `modality`, `shape`: what samples are, unless they are images. `extractor`: empty if the samples themselves were
+    compared. `seed`: of the first sample (without meaning for samples from a folder). `neighbourhood`,
+    `density_neighbourhood`: k of precision and recall, and of density and coverage. `path_distance`: the distance that
+    PPL measures steps by.
     """
 
     dataset: str
@@ -74,10 +74,10 @@ class Protocol(Config):
 
 
 class ClassResult(Config):
-    """One class: its `share` of the samples and `real_share` of the reference, where the extractor classifies.
+    """One class: its `share` of the samples and `real_share` of the reference, if the extractor is a classifier.
 
-    Of models that are asked for classes also: `fid` of the samples asked for against the real ones, and
-    `label_agreement`, the share of these samples that the classifier sees as this class.
+    For class-conditional models also `fid`, of the samples of this class against the real ones, and
+    `label_agreement`, the share of these samples that the classifier assigns to this class.
     """
 
     share: Estimate | None = None
@@ -102,12 +102,12 @@ class Neighbour(Config):
 class Result(Config):
     """Figures with 95 % intervals, the protocol, and what they cost.
 
-    `figures`: by the names of FIGURES, those that were asked for and can be measured, inside the ranges of possible
-    values. `min_samples`: how many samples each of the others needs that were asked for and not measured, because there
-    are too few. `real_figures`: some of them as real samples of the reference have them, as many as there are samples.
-    `classes`: those of the reference, by name. `neighbours`: the samples that most resemble training
-    images, worst first. `seconds` is what the evaluation took, `seconds_per_sample` what drawing a sample took on
-    that device, also where the features of the samples were in the cache; None where it is not known.
+    `figures`: by the names of FIGURES, the requested ones that can be measured, within their range of possible values.
+    `min_samples`: for each requested figure that was not measured for want of samples, how many it needs.
+    `real_figures`: some figures as measured on as many real samples in place of the model's. `classes`: by the names of
+    the reference's classes. `neighbours`: the samples that most resemble training images, worst first. `step` and
+    `samples_seen`: of the checkpoint. `seconds`: the time of the evaluation; `seconds_per_sample`: the time to draw one
+    sample on `device`, measured when its features went into the cache; None if unknown.
     """
 
     protocol: Protocol

@@ -1,4 +1,4 @@
-"""Samples alone: images that others drew, and where what is measured of them is kept."""
+"""Samples without a model: images from other tools, and the place of their results."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class SampleSet:
 
 
 def sample_file(path: Path) -> SampleSet | None:
-    """The samples of a file, whose results lie in the cache, for this content; None for one that is no archive."""
+    """The samples in an archive, with results in the cache until the file changes; None for any other file."""
     if path.suffix.lower() not in ARCHIVE_SUFFIXES:
         return None
     status = path.stat()
@@ -31,7 +31,7 @@ def sample_file(path: Path) -> SampleSet | None:
 
 
 def sample_folder(folder: Path, names: Sequence[str]) -> SampleSet | None:
-    """The samples of a folder with these files, whose results lie in it; None where it is something else."""
+    """The samples in a folder with these files, with results in the folder; None if it holds anything else."""
     found = only_samples(names)
     if not found:
         return None
@@ -39,10 +39,10 @@ def sample_folder(folder: Path, names: Sequence[str]) -> SampleSet | None:
 
 
 def results_folder(*which: object) -> Path:
-    """The folder in the cache for the results of samples that `which` tells from others."""
+    """The folder in the cache for the results of the samples that `which` identifies."""
     return cache_folder(FOLDER) / hashlib.sha256(json.dumps(which).encode()).hexdigest()[:32]
 
 
 def is_results_of_samples(folder: Path) -> bool:
-    """Whether this is a folder that `results_folder` names."""
+    """Whether a folder is one of `results_folder`."""
     return folder.parent == cache_folder(FOLDER)

@@ -1,4 +1,4 @@
-"""Checkpoints whose samples no extractor sees: measured by metrics that compare the stored samples themselves."""
+"""Evaluation without an extractor: metrics that compare the stored samples themselves, such as texts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .results import SAMPLING_SEED, Protocol, Result
 from .training_set import check_may_be_read
 
 CHUNK = 1000
-"""So many samples are drawn between two reports of progress."""
+"""How many samples are drawn between two reports of progress."""
 
 
 def evaluate_stored(
@@ -35,9 +35,10 @@ def evaluate_stored(
     progress: Callable[[float], None],
     measuring: Callable[[str], None],
 ) -> Result:
-    """Measure a checkpoint against real samples: `reference`, or those it was trained on.
+    """Measure a checkpoint against real samples: `reference`, or the data that it was trained on.
 
-    Raises AIGCError where there are no real samples, none of these metrics are of its modality, or samples are few.
+    The other arguments are those of `evaluate`. Raises AIGCError if there are no real samples, no metrics for its
+    modality, or too few samples.
     """
     started = time.perf_counter()
     config, modality = checkpoint.config, checkpoint.modality

@@ -1,9 +1,9 @@
-"""The model card: README.md of a checkpoint, made from its config and its results.
+"""The model card: the README.md of a checkpoint, made from its config and its results.
 
-One rule holds wherever a card is written, by training, evaluating, exporting or pushing. What the library writes stands
-between two marks, which Markdown does not show, and is replaced; the text outside them is the owner's and stays. So do
-the keys of the front matter that the owner added or changed. A card without marks is the owner's and left alone, unless
-it is, word for word, what earlier versions wrote; to have figures in it, its owner puts both marks where they belong.
+The same rule holds wherever a card is written: by training, evaluating, exporting or pushing. The library's text stands
+between two marks, which Markdown does not show, and is replaced; text outside them is the owner's and stays, and so do
+keys of the front matter that the owner added or changed. A card without marks is the owner's and left alone, unless it
+is word for word what earlier versions wrote. To get figures into such a card, its owner adds both marks.
 
 The metadata follows the Hub's specification of model cards (https://github.com/huggingface/hub-docs, modelcard.md).
 """
@@ -61,7 +61,7 @@ def write_card(folder: Path) -> None:
 
 
 def renewed_card(folder: Path, reference: str = "OWNER/NAME") -> str | None:
-    """The card of a checkpoint's folder as it is to be; None where it is its owner's own and stays as it is.
+    """The up-to-date card of a checkpoint's folder; None if the card is its owner's and stays as it is.
 
     `reference` is the name to load the model by. Raises AIGCError when the config or a result is damaged.
     """

@@ -1,8 +1,8 @@
-"""Figures that others state of their models: claimed, not measured, and so never ranked.
+"""Figures that others state for their models: claimed, not measured, and so never ranked.
 
-They stand in a model card's model-index (https://github.com/huggingface/hub-docs, modelcard.md), or in a file
-`metric-fid50k_full.jsonl` as StyleGAN and its heirs write it: an object a line with `results`, of which the last
-counts. All of it is a stranger's: text is cut, and what is no number is left out.
+They come from a model card's model-index (https://github.com/huggingface/hub-docs, modelcard.md), or from a file such
+as `metric-fid50k_full.jsonl`, written by StyleGAN and its successors: one object per line with `results`, of which the
+last counts. None of it is trusted: text is cut, and values that are not numbers are left out.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ metric_file = re.compile(r"(?:[\w.-]+/)*metric-[\w.-]+\.jsonl", re.ASCII)
 
 @dataclass(frozen=True)
 class Claim:
-    """A figure that `file` states: what it is of (`data`, empty where it does not say) and its value."""
+    """A figure with its value, as stated in `file`; `data`: what it was measured on, empty if not stated."""
 
     figure: str
     value: float
@@ -45,7 +45,7 @@ class Claim:
 
 
 def find_claims(reference: CheckpointReference, token: str | None = None) -> list[Claim]:
-    """What a checkpoint's folder, or its repository on the Hub, claims. Raises AIGCError as `client.pull` does."""
+    """The claims in a checkpoint's folder or repository on the Hub. Raises AIGCError as `client.pull` does."""
     if folder := reference.folder:
         names = [path.name for path in sorted(folder.iterdir()) if path.is_file()]
         return read_claims({name: folder / name for name in _stating(names)})
@@ -55,7 +55,7 @@ def find_claims(reference: CheckpointReference, token: str | None = None) -> lis
 
 
 def hub_claims(repo_id: str, revision: str, token: str | None = None) -> list[Claim]:
-    """What a revision of a repository on the Hub claims. Raises AIGCError as `client.pull` does."""
+    """The claims in a revision of a repository on the Hub. Raises AIGCError as `client.pull` does."""
     api = hub_client(token)
     checked_names(repo_id, revision)
     with faults_as_sentences(f"'{repo_id}'"):
@@ -66,12 +66,15 @@ def hub_claims(repo_id: str, revision: str, token: str | None = None) -> list[Cl
 
 
 def _stating(names: list[str]) -> list[str]:
-    """The files in which claims stand."""
+    """The names of files that may have claims."""
     return [name for name in names if name == CARD_FILE or metric_file.fullmatch(name)][:MAX_FILES]
 
 
 def read_claims(files: Mapping[str, Path]) -> list[Claim]:
-    """What files, by name, claim: those that can be read, and of each figure on each data the last that a file has."""
+    """The claims in files, given by name; of each figure on each data set, the last that a file states.
+
+    Files that cannot be read are left out.
+    """
     found: list[Claim] = []
     for name, path in files.items():
         with suppress(OSError):
@@ -83,8 +86,8 @@ def read_claims(files: Mapping[str, Path]) -> list[Claim]:
 
 @lru_cache(maxsize=1024)
 def _claims_in(name: str, path: Path, size: int, written: int) -> list[Claim]:
-    """What a file that has this size and was written then claims; a table that is shown again reads it no second
-    time. Raises OSError where it cannot be read."""
+    """The claims in a file; `size` and `written` make the cache forget it when it changes. Raises OSError if it cannot
+    be read."""
     content = path.read_bytes().decode("utf-8-sig", errors="replace")
     found: dict[tuple[str, str], Claim] = {}
     for figure, value, data in _of_card(content) if name == CARD_FILE else _of_metric_file(content):

@@ -5,16 +5,17 @@
     list_checkpoints, list_revisions names and commits alone, one request (a collection: one an item)
 
 Nothing pulled is trusted: only files that `checkpoint.layout` lists are fetched, each is compared with the hash that
-the repository lists, and `checkpoint.folder` validates what they hold. What was fetched once lies in the client's cache
-under its commit and is not asked for again: reading the revisions of a repository a second time is one request, however
-many there are. Of a commit in the cache the results came before the config and the weights after all else but the
-config, so that where the config lies all results do, and where both lie all files do. (`snapshot_download` fetches in
-any order, and notes what a branch stands for before its files are there.)
+the repository lists, and `checkpoint.folder` validates their content. Fetched files stay in huggingface_hub's cache
+under their commit and are not requested again, so reading all revisions of a repository a second time is one request.
 
-All revisions that the process reads, for whatever page or visitor, are fetched by the same few threads.
+The config of a commit is fetched last, after the weights, and the weights after everything else. So if the config is in
+the cache all results are, and if the weights are as well, all files are. (`snapshot_download` fetches in any order, and
+records the commit of a branch before its files are there.)
 
-The token comes from where huggingface_hub keeps it, or is a visitor's own. Where strangers use the process, the Hub is
-asked for every reference, since the cache also holds what others may read.
+The same few threads fetch all revisions, for every page and visitor of the process.
+
+The token is the one that huggingface_hub keeps, or a visitor's own. If the process is public, the Hub is asked about
+every reference, since the cache also holds files that only others may read.
 """
 
 from __future__ import annotations
@@ -65,22 +66,22 @@ BENCHMARK_FILE = ".eval_results/aigc-studio.yaml"
 MAX_FILES = 500
 MAX_LISTED = 1000
 PARALLEL_REQUESTS = 16
-"""How many threads of this process read revisions."""
+"""The number of threads with which this process reads revisions."""
 REQUESTS_PER_REPOSITORY = 8
-"""How many of them one repository may take at a time, so that none holds up all others."""
+"""How many of them one repository may use at a time, so that none holds up all others."""
 TIMEOUT = 60
 """Seconds of silence after which the Hub counts as unreachable."""
 
 WHOLE = (CONFIG_FILE, WEIGHTS_FILE)
 SUMMARY = (CONFIG_FILE,)
-"""What vouches in the cache for all files of a checkpoint, and for its config and results."""
+"""Files whose presence in the cache shows that a whole checkpoint is there, and that config and results are."""
 
 revision_name = re.compile(r"(?!.*(\.\.|//))[A-Za-z0-9][\w./-]{0,99}", re.ASCII)
 commit_hash = re.compile(r"[0-9a-f]{40}")
 
 logger = logging.getLogger(__name__)
 readers = ThreadPoolExecutor(PARALLEL_REQUESTS, thread_name_prefix="hub")
-"""What runs in them waits for none of them, or they might all wait for each other."""
+"""A task in these threads must not wait for another one, or all might wait for each other."""
 bounding = threading.Lock()
 Item = TypeVar("Item")
 Found = TypeVar("Found")
@@ -91,7 +92,7 @@ class SamplesAlone(AIGCError):
 
 
 def samples_alone(name: str) -> SamplesAlone:
-    """What to say of such a repository, or a data set, where a model is asked for."""
+    """The error for such a repository, or a data set, where a model is expected."""
     return SamplesAlone(
         "'{name}' holds samples and no model that draws them; measure them with: python -m aigc_core evaluate {name} "
         "--reference DATASET",
@@ -111,10 +112,10 @@ class HubEntry:
 
 @dataclass(frozen=True)
 class Revision:
-    """A branch or tag of a repository and the commit it stands for.
+    """A branch or tag of a repository and its commit.
 
-    `folder` is where `read_revisions` has put its config and results; None if that failed, for the reason `problem`, or
-    if others made it and it was not converted yet.
+    `folder`: with its config and results, from `read_revisions`; None if that failed, with the reason in `problem`, or
+    if it is a model of another tool that was not converted yet.
     """
 
     name: str
@@ -126,14 +127,13 @@ class Revision:
 def pull(
     repo_id: str, revision: str | None = None, token: str | None = None, stated: Mapping[str, str] | None = None
 ) -> Path:
-    """Bring a checkpoint into the Hub's cache, or find it there; returns its folder.
+    """Fetch a checkpoint into huggingface_hub's cache, or find it there; returns its folder.
 
-    What others made is converted, and the folder is that of the checkpoint it became; `stated`: what is said of it.
-
-    `revision` is a branch, a tag or a commit; a commit that is in the cache costs no request. If the Hub
-    cannot be reached, what the cache holds of that revision is used; not so with a `token` of one's own, whose rights
-    cannot be checked then.
-    Raises AIGCError when it does not exist, may not be read, is too large, arrives damaged, or cannot be reached.
+    A model of another tool is converted, and the folder is that of the converted checkpoint; `stated`: facts about such
+    a model that its files leave open. `revision`: a branch, a tag or a commit; a commit that is in the cache needs no
+    request. If the Hub cannot be reached, the cached files of the revision are used, but not with a `token`, whose
+    rights cannot be checked then.
+    Raises AIGCError if it does not exist, may not be read, is too large, arrives damaged, or cannot be reached.
     """
     revision = checked_names(repo_id, revision or "main")
     cache_suffices = token is None and not is_public()
@@ -160,11 +160,11 @@ def pull(
 
 
 def read_revisions(repo_id: str, token: str | None = None) -> list[Revision]:
-    """The branches and tags of a repository by name, each with a folder of its config and its results.
+    """The branches and tags of a repository, sorted by name, each with a folder of its config and results.
 
-    `checkpoint.read_config` and `evaluation.read_results` read the folders, which lie in the Hub's cache. A revision
-    that cannot be had carries its problem and hides no other. If the Hub cannot be reached, the revisions of which the
-    cache knows are returned, unless the rights of a `token` of one's own would have to be checked.
+    `checkpoint.read_config` and `evaluation.read_results` read the folders, which lie in the cache. A revision that
+    cannot be read has its problem in place of a folder. If the Hub cannot be reached, the revisions known to the cache
+    are returned, unless there is a `token`, whose rights cannot be checked then.
     Raises AIGCError as `pull` does, for the repository as a whole.
     """
     api = hub_client(token)
@@ -182,7 +182,7 @@ def read_revisions(repo_id: str, token: str | None = None) -> list[Revision]:
                 raise unreachable[0]
             commit, files, made_by = _checkpoint_files(api, repo_id, commit)
             if made_by:
-                return None  # what is listed of it is there once it was converted
+                return None  # listed without details until it is converted
             return _fetch_all(api, repo_id, commit, {name: file for name, file in files.items() if file[0].in_summary})
         except SamplesAlone:
             return results_folder("model", repo_id, commit)
@@ -209,9 +209,9 @@ def _as_found(revision: Revision, found: Path | AIGCError | None) -> Revision:
 
 
 def in_readers(function: Callable[[Item], Found], items: Iterable[Item]) -> Iterator[Found]:
-    """What a function returns for each item, in order.
+    """The results of a function for each item, in order, computed in `readers`.
 
-    The first is asked for alone: a repository that does not answer holds one thread, not all it may take.
+    The first item runs alone, so that a repository that does not answer occupies one thread, not its whole share.
     """
     running: deque[Future[Found]] = deque()
     limit = 1
@@ -232,13 +232,14 @@ def push(
     token: str | None = None,
     benchmark: str | None = None,
 ) -> str:
-    """Upload a checkpoint in one commit, after which the repository holds its files as they are; returns its address.
+    """Upload a checkpoint in one commit; returns the commit's address.
 
-    The repository is made if need be. `revision` is a branch, made if need be; by default it is main, and the step
-    folders inside `folder`, if there are any, go into branches of their names before; those of a recipe's runs into
-    `seed-1/step-0001000` and so on, and main becomes the first run's newest. `benchmark` is a data set on
-    the Hub that is a benchmark: the figures for its tasks are written into `.eval_results` as well.
-    Raises AIGCError as `pull` does; what was pushed until then stays, and pushing again continues.
+    The repository and the branch `revision` are created if they do not exist. By default the branch is main, and step
+    folders inside `folder` are pushed first, into branches of their names; those of a recipe's runs into branches such
+    as `seed-1/step-0001000`, and main becomes the first run's newest. `private`: of a new repository; an existing
+    public one is refused. `benchmark`: a data set on the Hub that is a benchmark, for whose tasks figures are written
+    into `.eval_results`.
+    Raises AIGCError as `pull` does; commits made until then stay, and pushing again continues.
     """
     folder, reference = Path(folder), CheckpointReference.parse(str(folder))
     newest = local_checkpoint(reference)
@@ -271,9 +272,9 @@ def push(
 def list_checkpoints(
     owner: str | None = None, tag: str = TAG, collection: str | None = None, token: str | None = None
 ) -> list[HubEntry]:
-    """Checkpoints on the Hub that carry a tag, newest first, of one owner or of a collection if asked for.
+    """Checkpoints on the Hub that carry a tag, newest first; only those of an owner or a collection, if given.
 
-    `collection` is what stands after /collections/ in its address. Raises AIGCError as `pull` does.
+    `collection`: the part of its address after /collections/. Raises AIGCError as `pull` does.
     """
     api = hub_client(token)
     with faults_as_sentences(f"'{collection or owner}'" if collection or owner else "The Hub"):
@@ -303,7 +304,7 @@ def list_checkpoints(
 
 
 def _model_info(api: HfApi, repo_id: str) -> ModelInfo | None:
-    """What the Hub says of an item of a collection; None of one that is gone or that this visitor may not see."""
+    """The Hub's entry of an item of a collection; None if it is gone or this visitor may not see it."""
     from huggingface_hub.errors import RepositoryNotFoundError
 
     try:
@@ -313,7 +314,7 @@ def _model_info(api: HfApi, repo_id: str) -> ModelInfo | None:
 
 
 def list_revisions(repo_id: str, token: str | None = None) -> list[Revision]:
-    """The branches and tags of a repository by name, without those that a reference cannot name.
+    """The branches and tags of a repository, sorted by name, without those that a reference cannot name.
 
     Raises AIGCError as `pull` does, and where there are too many.
     """
@@ -331,7 +332,10 @@ def list_revisions(repo_id: str, token: str | None = None) -> list[Revision]:
 
 
 def checked_names(repo_id: str, revision: str) -> str:
-    """The revision, if both names are of the Hub's form: they become parts of addresses and of paths in the cache."""
+    """The revision, if both names are valid: they become parts of addresses and of paths in the cache.
+
+    Raises AIGCError if one is not.
+    """
     if not repo_name.fullmatch(repo_id):
         raise AIGCError("'{name}' is not a name on the Hub; write OWNER/NAME.", name=repo_id)
     if not revision_name.fullmatch(revision):
@@ -340,7 +344,7 @@ def checked_names(repo_id: str, revision: str) -> str:
 
 
 def hub_client(token: str | None) -> HfApi:
-    """The client, with a bound to every wait."""
+    """The client of the Hub, with a limit on every wait."""
     from huggingface_hub import HfApi
 
     with bounding:
@@ -350,11 +354,11 @@ def hub_client(token: str | None) -> HfApi:
 
 @cache
 def _bound_all_waits() -> None:
-    """Let huggingface_hub make HTTP clients that bound every wait.
+    """Let huggingface_hub make HTTP clients that limit every wait.
 
-    Its own settings (HF_HUB_ETAG_TIMEOUT, HF_HUB_DOWNLOAD_TIMEOUT) bound downloads alone; many other calls ask for no
-    bound, which a client's default would not change. It makes a new client after a failed connection and in a forked
-    process. The request hooks of its present client, which enforce HF_HUB_OFFLINE, are kept. The client itself is
+    Its own settings (HF_HUB_ETAG_TIMEOUT, HF_HUB_DOWNLOAD_TIMEOUT) limit downloads only; many other calls pass no
+    timeout explicitly, which overrides a client's default. It makes a new client after a failed connection and in a
+    forked process. The request hooks of its current client, which enforce HF_HUB_OFFLINE, are kept. That client is
     closed, so this is done once, before any thread uses it.
     """
     import httpx2
@@ -373,7 +377,7 @@ def _bound_wait(request: Any) -> None:
 
 
 def _cached(repo_id: str, revision: str, names: tuple[str, ...]) -> Path | None:
-    """The folder in the cache of a revision, if it holds all these files."""
+    """The folder of a revision in the cache, if it holds all these files; else None."""
     from huggingface_hub import try_to_load_from_cache
 
     cached = (try_to_load_from_cache(repo_id, name, revision=revision) for name in names)
@@ -382,7 +386,7 @@ def _cached(repo_id: str, revision: str, names: tuple[str, ...]) -> Path | None:
 
 
 def _kept(repo_id: str, revision: str, stated: Mapping[str, str] | None) -> Path | None:
-    """The folder in the cache of a whole revision, ours or converted, as far as the cache knows its commit."""
+    """The folder of a whole revision in the cache, ours or converted; None if it, or its commit, is not known there."""
     if folder := _cached(repo_id, revision, WHOLE):
         return folder
     if folder := converted_commit(repo_id, revision, stated):
@@ -392,8 +396,8 @@ def _kept(repo_id: str, revision: str, stated: Mapping[str, str] | None) -> Path
 
 
 def _checkpoint_files(api: HfApi, repo_id: str, revision: str) -> tuple[str, dict[str, tuple[FileKind, Any]], str]:
-    """The commit of a revision, its files that belong to a checkpoint, of which kind and what the Hub lists, and the
-    name of their format, empty for our own."""
+    """The commit of a revision; its files that belong to a checkpoint, by path, each with its kind and the Hub's entry;
+    and the name of their format, empty for our own."""
     with faults_as_sentences(f"'{repo_id}'"):
         info = api.model_info(repo_id, revision=revision, files_metadata=True)
         commit = info.sha if isinstance(info.sha, str) else ""
@@ -428,7 +432,7 @@ def _checkpoint_files(api: HfApi, repo_id: str, revision: str) -> tuple[str, dic
 
 
 def _fetch_all(api: HfApi, repo_id: str, commit: str, files: dict[str, tuple[FileKind, Any]]) -> Path:
-    """Bring files of a commit into the cache, in the order that lets the last ones vouch for the rest."""
+    """Fetch files of a commit into the cache, in the order in which the last ones show that the rest is there."""
     last = [name for name in (WEIGHTS_FILE, CONFIG_FILE) if name in files]
     with faults_as_sentences(f"'{repo_id}'"):
         for name in [*sorted(files.keys() - set(last)), *last]:
@@ -437,7 +441,7 @@ def _fetch_all(api: HfApi, repo_id: str, commit: str, files: dict[str, tuple[Fil
 
 
 def fetch_file(api: HfApi, repo_id: str, commit: str, file: Any, repo_type: str = "model") -> Path:
-    """The path of a file in the cache, where it stays only if its content has the hash that the repository lists."""
+    """Fetch a file into the cache; returns its path. Raises AIGCError if its hash is not that which the Hub lists."""
     path = Path(api.hf_hub_download(repo_id, file.rfilename, revision=commit, repo_type=repo_type))
     size = path.stat().st_size
     if file.lfs:
@@ -457,23 +461,23 @@ def fetch_file(api: HfApi, repo_id: str, commit: str, file: Any, repo_type: str 
 
 
 def _note_commit(folder: Path, revision: str) -> None:
-    """Note in the cache which commit a name stands for, once all of it is there, so that the name works offline.
+    """Record in the cache the commit of a revision once all its files are there, so that its name works offline.
 
-    The place is documented (https://huggingface.co/docs/huggingface_hub/guides/manage-cache). The client's functions
-    that write it (`resolve_revision`, `snapshot_download`) do so before the files are there, and ask the Hub once more
-    for each name.
+    The place is documented (https://huggingface.co/docs/huggingface_hub/guides/manage-cache). The library's functions
+    that write it (`resolve_revision`, `snapshot_download`) do so before the files are there, with one more request for
+    each name.
     """
     note = folder.parent.parent / "refs" / revision
     if revision == folder.name or (note.is_file() and note.read_text() == folder.name):
         return
-    with suppress(OSError), tempfile.TemporaryDirectory(dir=folder.parent.parent) as scratch:  # it may be read-only
+    with suppress(OSError), tempfile.TemporaryDirectory(dir=folder.parent.parent) as scratch:  # may be read-only
         note.parent.mkdir(parents=True, exist_ok=True)
         Path(scratch, "commit").write_text(folder.name)
         Path(scratch, "commit").replace(note)
 
 
 def _noted_revisions(repo_id: str) -> list[Revision]:
-    """The revisions of which the cache knows the commit, by name."""
+    """The revisions whose commit the cache has recorded, sorted by name."""
     from huggingface_hub import constants, scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 
@@ -528,10 +532,10 @@ def _push_folder(api: HfApi, folder: Path, repo_id: str, revision: str, claims: 
 
 
 def _benchmark_claims(api: HfApi, folder: Path, benchmark: str) -> str:
-    """The text of an `.eval_results` file (https://huggingface.co/docs/hub/eval-results): a value for each task.
+    """The text of an `.eval_results` file (https://huggingface.co/docs/hub/eval-results), with a value for each task.
 
-    A task stands for the figure that ends its id (`fid`, `mnist_fid`, `aigc/fid`) on its split; of several protocols
-    the one with the most samples counts.
+    A task's figure is the one that its id ends in (`fid`, `mnist_fid`, `aigc/fid`), on the task's split; among several
+    protocols the one with the most samples counts.
     """
     from aigc_core.evaluation.results import FIGURES, read_results
 
@@ -540,7 +544,7 @@ def _benchmark_claims(api: HfApi, folder: Path, benchmark: str) -> str:
     checked_names(benchmark, "main")
     tasks = _benchmark_tasks(api, benchmark)
     results = sorted(read_results(folder), key=lambda result: -result.protocol.num_samples)
-    if benchmark in HUB_DATASETS.values():  # of which it is known what was measured on them
+    if benchmark in HUB_DATASETS.values():  # only then is it known which results are of this data set
         results = [result for result in results if HUB_DATASETS.get(result.protocol.dataset) == benchmark]
     entries = []
     for task in tasks:

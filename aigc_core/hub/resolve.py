@@ -1,4 +1,4 @@
-"""From the name of a checkpoint to its folder, wherever it lies."""
+"""From the name of a checkpoint to its local folder."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def resolve_reference(
     token: str | None = None,
     stated: Mapping[str, str] | None = None,
 ) -> Path:
-    """The local folder of a reference: a folder, a folder@revision, a file, or a Hub id (pulled if need be).
+    """The local folder of a reference: a folder, folder@revision, a file, or a name on the Hub, which is pulled.
 
-    A folder of steps stands for its newest one, and what others made for the checkpoint that it is converted into;
-    `stated`: what is said of it where its files are unclear. Raises AIGCError if there is no such checkpoint.
+    A folder of steps stands for its newest one, and a model of another tool for the checkpoint that it is converted
+    into; `stated`: facts about such a model that its files leave open. Raises AIGCError if there is no such checkpoint.
     """
     if not isinstance(reference, CheckpointReference):
         reference = CheckpointReference.parse(str(reference).strip())
@@ -43,8 +43,8 @@ def resolve_reference(
 
 @contextmanager
 def folder_asked_for_too(reference: CheckpointReference) -> Iterator[None]:
-    """Where OWNER/NAME is not found on the Hub, let the error say first that it is no folder here, in case it is a
-    misspelt one. On a Space, a name can only be meant for the Hub."""
+    """If OWNER/NAME is not found on the Hub, let the error begin with the fact that it is no folder here either, as it
+    may be a misspelt one. On a public server, a name can only be meant for the Hub."""
     try:
         yield
     except (HubUnreachable, NotOnHub) as error:

@@ -1,4 +1,4 @@
-"""Samples alone, wherever they lie: on this machine, or in a model's repository or a data set on the Hub."""
+"""Samples without a model: on this machine, or in a model's repository or a data set on the Hub."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MAX_BYTES = 4 * 2**30
 
 
 def local_samples(reference: CheckpointReference) -> SampleSet | None:
-    """The samples at a reference's location on this machine; None where there are none, or there is a model."""
+    """The samples at a reference's location on this machine; None if there are none or there is a model."""
     if reference.file:
         return sample_file(reference.file)
     folder = reference.folder
@@ -38,9 +38,9 @@ def local_samples(reference: CheckpointReference) -> SampleSet | None:
 
 
 def pull_samples(reference: CheckpointReference, token: str | None = None) -> SampleSet:
-    """Bring samples from the Hub into its client's cache, or find them there.
+    """Fetch samples from the Hub into huggingface_hub's cache, or find them there.
 
-    Raises AIGCError as `client.pull` does, and where a data set holds anything but images.
+    Raises AIGCError as `client.pull` does, and if a data set holds anything but images.
     """
     kind, repo_id = _kind(reference)
     revision = checked_names(repo_id, reference.revision or "main")
@@ -72,7 +72,7 @@ def pull_samples(reference: CheckpointReference, token: str | None = None) -> Sa
 
 
 def listed_samples(reference: CheckpointReference, token: str | None = None) -> SampleSet:
-    """A data set on the Hub as it is listed: where its results would lie, with nothing fetched of it."""
+    """A data set on the Hub with the folder of its results; nothing of it is fetched."""
     kind, repo_id = _kind(reference)
     revision = checked_names(repo_id, reference.revision or "main")
     with faults_as_sentences(f"'{reference}'"):

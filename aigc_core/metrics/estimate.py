@@ -1,4 +1,4 @@
-"""A measured value with its interval, and what each part of the data did to it."""
+"""A measured value with its interval, and the influence of each part of the data on it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Sizes:
 
 
 def smallest_tried(sizes: Sizes) -> int:
-    """50 samples: from here on the interval of an unbiased metric held the value of 10,000 samples."""
+    """50 samples: from this number on, intervals of unbiased metrics contained the value of 10,000 samples."""
     return 50
 
 
@@ -37,10 +37,10 @@ def smallest_tried(sizes: Sizes) -> int:
 class MetricInfo:
     """How a metric is shown and read, what it needs, and how far its estimates can be trusted.
 
-    `needs`: what has to be there before it can be measured. `caveat`: one sentence on bias and range, shown beside
-    every estimate. `min_samples`: from how many samples on its interval holds the value of 10,000 samples, tried with
-    `python -m tests.benchmarks.sample_sizes`; of fewer it is not measured. `lowest` and `highest` are the ends of the
-    range of possible values. `audit`: it looks for a fault rather than for quality.
+    `needs`: what it takes to measure it. `caveat`: one sentence on bias and range, shown beside every estimate.
+    `min_samples`: the number of samples from which its interval contains the value of 10,000 samples, found with
+    `python -m tests.benchmarks.sample_sizes`; with fewer it is not measured. `lowest` and `highest`: the range of
+    possible values. `audit`: whether it looks for a fault rather than for quality.
     """
 
     title: str
@@ -54,21 +54,21 @@ class MetricInfo:
 
     @property
     def arrow(self) -> str:
-        """Where better values lie."""
+        """An arrow in the direction of better values."""
         return "↓" if self.better == "lower" else "↑"
 
 
 class Estimate(Config):
     """A value with its 95 % interval, from sampling error (that of the samples and that of the reference) and bias.
 
-    `standard_error`: of sampling alone; by default what the interval implies. `bias`: by how much few samples are
-    expected to have moved the value, as estimated from the samples; None where it was not estimated. The interval
-    reaches from the value, and from the value without the bias, 1.96 standard errors outwards, but not beyond possible
-    values.
-    `influence_values`: for each of some parts of the samples and of the reference, how far it moves the value, on such
-    a scale that their variance over their number is the value's. A part holds the same seeds and the same reference
-    images in every result of a protocol, so the difference of two results is known better than each of them. Empty
-    where they were not measured, and called `influences` in results of earlier versions.
+    `standard_error`: of sampling alone; by default the one that the interval implies. `bias`: how far the small number
+    of samples is expected to have moved the value, estimated from the samples; None if it was not estimated. The
+    interval extends 1.96 standard errors beyond the value and beyond the value without the bias, within the range of
+    possible values.
+    `influence_values`: for each of several parts of the samples and of the reference, how far it moves the value,
+    scaled so that their variance over their number is the variance of the value. A part has the same seeds and the same
+    reference images in every result of a protocol, so the difference of two results is known better than each of them.
+    Empty if not measured; called `influences` in results of earlier versions.
     """
 
     value: float
@@ -94,7 +94,7 @@ class Estimate(Config):
     def of_error(
         cls, value: float, standard_error: float, influence_values: Sequence[float] = (), bias: float | None = None
     ) -> Estimate:
-        """value ± 1.96 standard errors, and further where the bias points from."""
+        """value ± 1.96 standard errors, extended on one side by the bias."""
         margin = Z_95 * standard_error
         return cls(
             value=value,
@@ -137,13 +137,13 @@ class Estimate(Config):
         )
 
     def within(self, lowest: float, highest: float) -> Estimate:
-        """The same with value and interval inside the range of possible values."""
+        """A copy with value and interval clipped to the range of possible values."""
         inside = {name: min(max(getattr(self, name), lowest), highest) for name in ("value", "low", "high")}
         return self.model_copy(update=inside)
 
     @property
     def half_width(self) -> float:
-        """How far the interval reaches from the value at most."""
+        """The larger distance from the value to an end of the interval."""
         return min(max(self.high - self.value, self.value - self.low), sys.float_info.max)
 
     def __str__(self) -> str:

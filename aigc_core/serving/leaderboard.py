@@ -12,7 +12,7 @@ A *source* names one or many checkpoints:
     FOLDER, FILE, OWNER/NAME, datasets/OWNER/NAME
                                 images alone, or a zip or npz of them: samples that others drew
 
-What others made counts as a checkpoint once it was converted; of what lies on the Hub, when it was first opened.
+Models of other tools count as checkpoints once they are converted; those on the Hub, when they are first opened.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from aigc_core.metrics.estimate import Estimate
 RUNS = Path("runs")
 """Where the README and the app put trainings."""
 MAX_REPOSITORIES = 100
-"""What one owner, collection or tag may bring, newest first."""
+"""The most repositories of one owner, collection or tag; the newest are read."""
 
 SAMPLES_ALONE = Sentence("samples, not drawn here")
 
@@ -55,11 +55,11 @@ owner_name = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 
 @dataclass(frozen=True)
 class Entry:
-    """One checkpoint with its results; `problem` says in words why it cannot be used, and the rest is empty then.
+    """One checkpoint with its results; `problem` says why it cannot be used, and all else is empty then.
 
-    `folder` holds at least its config and results; of what is on the Hub the weights may not be there yet, and of what
-    others put there nothing before it was opened. `is_samples`: it is samples alone, without a model and a config.
-    `claims`: figures that its card or its files state, which nobody measured here.
+    `folder` holds at least its config and results; the weights of one on the Hub may not be there yet, and of a model
+    of another tool on the Hub nothing is before it is opened. `is_samples`: whether it is samples without a model.
+    `claims`: figures that its card or files state, which were not measured here.
     """
 
     reference: str
@@ -77,7 +77,7 @@ class Entry:
 
     @property
     def ships(self) -> bool:
-        """Whether it is one of those that ship with the project."""
+        """Whether it is one of the shipped models."""
         return self.folder is not None and self.folder.resolve().is_relative_to(SHIPPED)
 
     @property
@@ -93,14 +93,14 @@ def shipped_sources(folder: Path = SHIPPED) -> list[str]:
 
 
 def own_sources(folder: Path = RUNS) -> list[str]:
-    """The runs in a folder; none where strangers use the process."""
+    """The runs in a folder; none if the process is public."""
     return [] if is_public() or not folder.is_dir() else [str(model) for model in models_in(folder)]
 
 
 def collect(sources: Iterable[str], token: str | None = None) -> list[Entry]:
-    """An entry for each checkpoint of the sources; a broken one becomes an entry with its problem and hides no other.
+    """An entry for each checkpoint of the sources; a broken one becomes an entry with its problem.
 
-    `token` is what the Hub is asked with, for example a visitor's own.
+    `token`: for the Hub, for example a visitor's own.
     """
     entries: dict[str, Entry] = {}
     for source in sources:
@@ -164,7 +164,7 @@ def _read_local(reference: CheckpointReference, folder: Path) -> Entry:
 
 
 def _read_repository(repo_id: str, token: str | None) -> list[Entry]:
-    """What the main branch holds and all other revisions that differ from it, if only in being broken."""
+    """The main branch and all other revisions that differ from it or are broken."""
     entries = {
         revision.name: _read_entry(str(CheckpointReference(repo_id, revision.name)), revision.folder, revision.problem)
         for revision in read_revisions(repo_id, token)
@@ -202,13 +202,13 @@ def _read_repositories(source: str, token: str | None, **which: str) -> list[Ent
 
 
 def _with_claims(entry: Entry, token: str | None = None) -> Entry:
-    """The entry with what is claimed of it. Of our own checkpoints on the Hub, whose cards state what was measured, the
-    card is not asked for."""
+    """The entry with its claims. Cards of our own checkpoints on the Hub are not fetched, as they state results that
+    are read anyway."""
     reference = CheckpointReference.parse(entry.reference)
     made_by_others = entry.config is None or entry.config.family in formats
     if not made_by_others and reference.is_on_hub:
         return entry
-    with suppress(AIGCError):  # its problem is said without its claims
+    with suppress(AIGCError):  # then the entry is shown without claims
         check_reference(reference)
         return replace(entry, claims=tuple(find_claims(reference, token)))
     return entry
@@ -233,7 +233,7 @@ def _read_entry(reference: str, folder: Path | None, problem: str = "") -> Entry
 
 
 def claimed(entries: Iterable[Entry]) -> list[dict[str, object]]:
-    """What entries, broken ones too, claim: claimed, not measured, and so in a table of its own without ranks."""
+    """A row for each claim of the entries, broken ones too, for a table of its own without ranks."""
     entries = [entry for entry in entries if entry.claims]
     named = labels(entries)
     return [

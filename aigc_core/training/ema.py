@@ -1,4 +1,4 @@
-"""The moving average of a model's weights, which is what is kept and shown."""
+"""The moving average of a model's weights (EMA): the weights that checkpoints hold."""
 
 from __future__ import annotations
 

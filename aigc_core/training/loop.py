@@ -1,8 +1,8 @@
 """The training loop: data in, checkpoints out, for any training method.
 
 The loop knows a method's model, modules, optimisers and step, and nothing of what happens inside.
-Interrupted anywhere, a run resumes from its newest checkpoint, on a CPU to the same weights as if it had never
-stopped; on a GPU to about the same, as its libraries add in no fixed order.
+A run that is interrupted anywhere resumes from its newest checkpoint. On a CPU it ends with the same weights as if it
+had never stopped; on a GPU with about the same, as its libraries add in no fixed order.
 """
 
 from __future__ import annotations
@@ -48,16 +48,15 @@ from .resume import check_data, check_parent, check_recipe, flat_settings, newes
 from .state import load_training_state, save_training_state
 from .timeline import Measurement, TimelineWriter
 
-# Losses are fetched from the device, and health is judged, once in so many steps.
 STEPS_BETWEEN_LOGS = 50
-# The timeline has them more often where steps take long.
+"""How often losses are fetched from the device and checked."""
 SECONDS_BETWEEN_LOGS = 2.0
-# What a checkpoint's counters may grow to.
+"""Where steps take long, the timeline has losses more often than that."""
 MAX_COUNTER = 10**12
-
+"""The largest value of a checkpoint's counters."""
 
 CheckpointHook = Callable[[StoredCheckpoint, Path], str | None]
-"""Adds something to a checkpoint's unfinished folder, such as a preview; may return a sentence of warning."""
+"""Adds something, such as a preview, to the unfinished folder of a checkpoint; may return a warning."""
 
 
 def train(
@@ -71,13 +70,13 @@ def train(
 ) -> Path:
     """Train into `folder`, which collects checkpoints `step-…`; returns the newest one.
 
-    `open_parent` opens the checkpoint that `config.parent` names. `hooks` are called for each checkpoint while it is
-    written.
+    `resume`: go on with the run in the folder. `trackers`: names of Accelerate's trackers. `open_parent` opens the
+    checkpoint that `config.parent` names. `hooks` are called for each checkpoint while it is written.
 
-    Raises AIGCError when the data or the recipe is wrong, when another run trains into the folder, when it already
-    holds a run that `resume` does not ask to go on with, or none or one of another recipe that it does ask for (see
-    `resume.py`), when a tracker's package is missing, when the disk or the device's memory is full, and when training
-    diverges. The last good checkpoint stays. Raises Interrupted, which says what was saved, after Ctrl-C and SIGTERM.
+    Raises AIGCError if the data or the recipe is wrong, another run is training into the folder, the folder holds a run
+    and `resume` is False, or holds no run of this recipe and `resume` is True (see `resume.py`), a tracker's package is
+    missing, the disk or the device's memory is full, or training diverges. The last good checkpoint stays. Raises
+    Interrupted, which says what was saved, after Ctrl-C and SIGTERM.
     """
     folder = Path(folder)
     for tracker in trackers:
@@ -109,7 +108,7 @@ def train(
 
 
 class Run:
-    """One training run: the state between two steps, and what leads from one to the next."""
+    """One training run: its state between steps, the step itself, and saving."""
 
     def __init__(
         self,
@@ -142,7 +141,7 @@ class Run:
                 batch_size=config.batch_size,
                 processes=processes,
             )
-        # A run goes on with the shape it began with, where its recipe leaves that to the data.
+        # If the recipe leaves the shape to the data, a resumed run keeps the shape that it began with.
         shape = config.shape or (made.shape if made else {})
         self.modality, self.dataset = modalities[config.modality].load(config.data, shape, config.data_limit)
         self.class_names = self.dataset.class_names if config.conditional else ()
@@ -161,7 +160,7 @@ class Run:
         self.warned: str | None = None
         if earlier and made:
             self._resume(earlier, made)
-        # Without classes a label stands for no weight at all.
+        # One-hot rows by label; of width 0 for a model without classes.
         self.one_hot = torch.eye(max(1, len(self.dataset.class_names)))[:, : len(self.class_names)]
         self.stream = ShuffledStream(len(self.dataset), config.seed)
         on_main_process(accelerator, self._try_to_save)
@@ -170,9 +169,9 @@ class Run:
         self.timeline = on_main_process(accelerator, lambda: TimelineWriter(folder, self.total["step"]))
 
     def train(self, interrupted_before: Callable[[], bool] = lambda: False) -> Path:
-        """Run to the end; returns the newest checkpoint's folder. Raises KeyboardInterrupt if it was stopped before.
+        """Train to the end; returns the newest checkpoint's folder. Raises KeyboardInterrupt if it was stopped early.
 
-        `interrupted_before`: whether that was asked for while the run was prepared.
+        `interrupted_before`: whether a stop was requested while the run was being prepared.
         """
         if self.progress >= 1:
             self.tell(
@@ -225,26 +224,26 @@ class Run:
 
     @property
     def counters(self) -> dict[str, Any]:
-        """How far this run itself has come."""
+        """How far this run has come, without what its model inherited."""
         return {"step": self.step, "samples_seen": self.samples_seen, "training_seconds": self.training_seconds}
 
     @property
     def total(self) -> dict[str, Any]:
-        """How far the model has come, what it inherited included."""
+        """How far the model has been trained, including by the runs that it inherits from."""
         return {name: count + self.inherited[name] for name, count in self.counters.items()}
 
     @property
     def done(self) -> float:
-        """How far the run has come, in samples or, where it is to last so many seconds, in seconds."""
+        """How far the run has come: in samples or, if the recipe bounds its time, in seconds."""
         return self.samples_seen if self.config.seconds is None else self.training_seconds
 
     @property
     def progress(self) -> float:
-        """The share of the run that is over, 0 to 1."""
+        """The share of the run that is done, 0 to 1."""
         return min(1.0, self.done / (self.config.seconds or self.config.samples))
 
     def _agree(self, interrupted: bool) -> bool:
-        """Whether to stop; all processes follow the main one, and its clock, so that none is left waiting."""
+        """Whether to stop. All processes follow the main one, and its clock, so that none is left waiting."""
         if self.accelerator.num_processes == 1:
             return interrupted
         ours = torch.tensor([self.training_seconds, interrupted], dtype=torch.float64, device=self.accelerator.device)
@@ -272,7 +271,7 @@ class Run:
         if config.horizontal_flip:
             samples = torch.where(draws.uniform(1, 1, 1) < 0.5, self.modality.mirrored(samples), samples)
         batch = Batch(samples, to_device(self.one_hot[labels], accelerator.device))
-        # What a network draws for itself, such as a layer's noise, depends on the step alone as well.
+        # So that the random numbers that layers draw by themselves depend on the step alone, too.
         own_draws = seeded_generator(config.seed, self.step, 3, accelerator.process_index)
         torch.manual_seed(own_draws.initial_seed())
         state = StepState(self.step, self.progress, self.samples_seen, draws)
@@ -283,10 +282,10 @@ class Run:
         return measured
 
     def _check_health(self, losses: dict[str, float]) -> None:
-        """Stop when training has diverged; warn in words when it goes wrong, and note both in the timeline."""
+        """Raise AIGCError if training has diverged; note losses and the method's warning in the timeline."""
         if not all(math.isfinite(value) for value in losses.values()):
             raise self._diverged()
-        if self.step % STEPS_BETWEEN_LOGS == 0:  # what the first few steps show is nothing to warn of
+        if self.step % STEPS_BETWEEN_LOGS == 0:  # the first few steps say too little for a warning
             sentence = self.method.warning(losses)
             if sentence and sentence != self.warned:
                 self.tell(warning(sentence))
@@ -294,7 +293,7 @@ class Run:
         self._note(losses, self.warned or "")
 
     def _note(self, values: dict[str, float], sentence: str) -> None:
-        """Add where the run stands, what was measured and what is wrong to its timeline."""
+        """Add the run's progress, measured values and a warning to its timeline."""
         if self.accelerator.is_main_process:
             self.timeline.measure(
                 Measurement(
@@ -308,19 +307,20 @@ class Run:
             )
 
     def tell(self, sentence: str) -> None:
-        """Say something once for all processes."""
+        """Print a sentence once for all processes."""
         if self.accelerator.is_main_process:
             tell(sentence)
 
     def _tracked(self) -> dict[str, Any]:
-        """The recipe as trackers take it."""
+        """The recipe in the form that trackers take."""
         settings = flat_settings(self.config.model_dump())
         return {name: value if isinstance(value, int | float | str) else str(value) for name, value in settings.items()}
 
     def _save(self, *, temporary: bool = False) -> Path:
-        """Write the checkpoint of this step, unless it is there; returns its folder.
+        """Write the checkpoint of this step, unless it exists; returns its folder.
 
-        A temporary one goes when the next is there, unless it was evaluated; its preview stays in the timeline.
+        A temporary one is deleted after the next is written, unless it was evaluated; its preview stays in the
+        timeline.
         """
         target = self.folder / f"step-{self.total['step']:07d}"
 
@@ -337,7 +337,7 @@ class Run:
         return target
 
     def _write_checkpoint(self, target: Path) -> None:
-        """Write the checkpoint of this step with its training state, then drop the older training state."""
+        """Write the checkpoint of this step with its training state, then delete older training states."""
         if (target / TRAINING_STATE_FOLDER).is_dir():
             return
         if not all(torch.isfinite(tensor).all() for tensor in self.ema.model.parameters()):
@@ -400,7 +400,7 @@ class Run:
 
     def _inherit(self, parent: StoredCheckpoint) -> None:
         """Start from another checkpoint's model and counters."""
-        # The shape as it is read: an older checkpoint's may leave out what was added since.
+        # The parsed shape, as that in an older config may lack settings added since.
         made = parent.config.model_copy(update={"shape": parent.modality.model_dump(mode="json")})
         ours = self._checkpoint_config(self.total)
         check_parent(self.config.parent, made, ours)
@@ -430,7 +430,7 @@ class Run:
         )
 
     def _show(self, progress_bar: tqdm, losses: dict[str, float]) -> None:
-        """The losses and, where the bar counts seconds, the speed."""
+        """Show the losses and, if the bar counts seconds, the speed."""
         shown = {name: f"{value:.3g}" for name, value in losses.items() if "loss" in name}
         if self.config.seconds is not None:
             shown = {"samples/s": f"{self.samples_seen / self.training_seconds:.0f}"} | shown
@@ -438,7 +438,7 @@ class Run:
 
 
 def mixed_precision() -> str:
-    """What `accelerate launch` was told; else bfloat16 on a GPU that computes it fast, and full precision elsewhere."""
+    """The mixed precision that `accelerate launch` sets, else "bf16" on GPUs with fast bfloat16 and "no" elsewhere."""
     if chosen := os.environ.get("ACCELERATE_MIXED_PRECISION"):
         return chosen
     on_gpu = torch.cuda.is_available() and not parse_flag_from_env("ACCELERATE_USE_CPU")
@@ -446,6 +446,6 @@ def mixed_precision() -> str:
 
 
 def _report_thread(thread: threading.ExceptHookArgs) -> None:
-    """TensorBoard's thread hands an OSError on to the next call; it need not print a traceback as well."""
+    """Print a thread's exception, but not TensorBoard's OSErrors, which its next call raises again."""
     if not (isinstance(thread.exc_value, OSError) and type(thread.thread).__name__ == "_AsyncWriterThread"):
         threading.__excepthook__(thread)

@@ -1,4 +1,4 @@
-"""What a training says before, while and after it runs, besides its progress bar."""
+"""What training prints before, during and after a run, apart from its progress bar."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from aigc_core.translation import localised
 from .recipe import TrainingConfig
 
 EXAMPLE_SECONDS = 600
-"""The bound that is suggested for a run that is to last longer."""
+"""The time limit that is suggested for longer runs."""
 WARM_UP_STEPS = 3
 MEASURED_SECONDS = 5.0
-"""The speed is that of the first seconds of training after a few steps, which are slower."""
+"""Speed is measured over the first seconds after a few warm-up steps, which are slower."""
 
 
 def tell(sentence: str) -> None:
@@ -27,12 +27,12 @@ def tell(sentence: str) -> None:
 
 
 def warning(sentence: str) -> Sentence:
-    """What is told of something that goes wrong."""
+    """A warning, as it is printed."""
     return Sentence("warning: {sentence}", sentence=sentence)
 
 
 def where_to_look(folder: Path, trackers: Sequence[str]) -> Sentence:
-    """How to watch a run."""
+    """A sentence that says how to watch a run."""
     commands = ["streamlit run dashboard/app.py"]
     if folder.resolve().parent == Path("runs").resolve():
         commands.insert(0, "python app.py")
@@ -52,12 +52,12 @@ def duration(seconds: float) -> Sentence:
 
 
 def per_second(rate: float) -> str:
-    """A speed as it is written."""
+    """A speed with about two significant digits."""
     return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
 
 
 def forecast(config: TrainingConfig, rate: float, samples_seen: int, seconds: float) -> Sentence:
-    """What is still to come of a run that trains on `rate` samples a second, and the option that bounds it."""
+    """A sentence that says how much is left of a run at `rate` samples per second, and which option bounds it."""
     speed = per_second(rate)
     if config.seconds is not None:
         left = max(0.0, config.seconds - seconds)
@@ -86,7 +86,7 @@ def forecast(config: TrainingConfig, rate: float, samples_seen: int, seconds: fl
 
 
 class Forecast:
-    """Measures the first seconds of a process's training, and says once what they promise."""
+    """Measures the speed of the first seconds of training and then, once, forecasts the rest."""
 
     def __init__(self, config: TrainingConfig) -> None:
         self._config = config
@@ -95,7 +95,7 @@ class Forecast:
         self._told = False
 
     def after_step(self, samples_seen: int, seconds: float) -> Sentence | None:
-        """What to tell after a step, by all samples that the run has seen and all seconds that it has trained."""
+        """The forecast, once it can be made; `samples_seen` and `seconds` are those of the whole run."""
         self._steps += 1
         if self._steps <= WARM_UP_STEPS:
             self._from = samples_seen, seconds
@@ -107,12 +107,12 @@ class Forecast:
 
 
 def resume_command(folder: Path, *options: str) -> str:
-    """The command that goes on with a run."""
+    """The command that resumes a run."""
     return shlex.join(["python", "-m", "aigc_core", "train", "--out", str(folder), "--resume", *options])
 
 
 def next_commands(config: TrainingConfig, folder: Path) -> list[str]:
-    """What can be done with a finished run: commands that work as they are, but for the name on the Hub."""
+    """Commands to try with a finished run; all but the name on the Hub can be copied as they are."""
     run = shlex.quote(str(folder))
     samples = shlex.quote(f"samples-{folder.name}")
     longer = (

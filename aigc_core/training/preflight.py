@@ -1,4 +1,4 @@
-"""What a run must satisfy is found out before its first step, not when it is to save hours of work."""
+"""Checks before the first step of a run, so that it does not fail when it saves hours of work."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aigc_core.files import translate_io_errors
 
 
 def check_names(folder: Path, class_names: tuple[str, ...]) -> None:
-    """Raise AIGCError for a run's folder or a class whose name is not text: files on a disk may have any bytes."""
+    """Raise AIGCError if the name of the folder or of a class is not Unicode: names of files may be any bytes."""
     if not _is_text(str(folder)):
         raise AIGCError("The name {name} is not UTF-8; choose another --out.", name=os.fsencode(folder))
     for name in class_names:
@@ -25,10 +25,10 @@ def check_names(folder: Path, class_names: tuple[str, ...]) -> None:
 
 
 def try_to_save(checkpoint: StoredCheckpoint, folder: Path) -> None:
-    """Write a checkpoint into the folder of a run, which is locked, open it as others will, and delete it again.
+    """Write a checkpoint into a run's folder, which is locked, open it as any reader would, and delete it again.
 
-    What runs that were killed while they saved have left there is cleared away first. Raises AIGCError where a
-    checkpoint of this run could not be written or would not open.
+    First the unfinished folders of runs that were killed while saving are removed. Raises AIGCError if a checkpoint of
+    this run cannot be written or does not open.
     """
     with translate_io_errors(folder):
         for unfinished in folder.glob(".step-*"):

@@ -1,4 +1,4 @@
-"""A whole recipe: what is trained, on what, how, and for how long. Presets are such configs in YAML."""
+"""A recipe: what is trained, on which data, how, and for how long. Presets are such configs in YAML."""
 
 from __future__ import annotations
 
@@ -11,19 +11,22 @@ from aigc_core.families.schedule import NonNegativeSchedule
 from aigc_core.rng import MAX_SEED
 
 RENAMED = {"images": "samples", "checkpoint_images": "checkpoint_samples"}
-"""What settings were called when there were images alone."""
+"""Names of settings from when all samples were images, and today's."""
 
 
 class TrainingConfig(Config):
-    """`data`: a data set's name, a folder or a file. `modality`: the kind of sample; `shape`: what the recipe settles
-    of it, such as a resolution; the data decide the rest. `conditional`: whether the model learns the data's classes.
+    """A recipe.
 
-    `samples`: how many real samples are shown in all, counted with repetition; `seconds`, if given, ends training by
-    time instead (only training is counted). `ema_half_life` in samples, `ema_ramp_up` as in
-    `ExponentialMovingAverage`. A checkpoint is kept every `checkpoint_samples` samples; where that is null, at times
-    that double (see `moments.py`, by which every run also saves what it can be resumed from). `parent`: a checkpoint of
-    the same model that training goes on from, with a training method that begins anew; `samples` and `seconds` count
-    from there, and a checkpoint's counters from the parent's.
+    `data`: a data set's name, a folder or a file; `data_limit`: the most samples to use. `modality`: the kind of
+    sample; `shape`: the part of its shape that the recipe fixes, such as a resolution; the data determine the rest.
+    `conditional`: whether the model learns the data's classes.
+
+    `samples`: how many real samples are shown in all, counted with repetition; `seconds`, if given, bounds the time
+    spent training instead. `ema_half_life` is in samples; `ema_ramp_up` as in `ExponentialMovingAverage`. A checkpoint
+    is kept every `checkpoint_samples` samples or, if that is null, at times that double (see `moments.py`, which also
+    says when a run saves in between so that it can be resumed). `parent`: a checkpoint of the same model to start from,
+    with a fresh training method; `samples` and `seconds` count from there, and a checkpoint's counters go on from the
+    parent's.
     """
 
     data: str
@@ -50,7 +53,7 @@ class TrainingConfig(Config):
     @model_validator(mode="before")
     @classmethod
     def _renamed(cls, values: Any) -> Any:
-        """Settings under the names of earlier versions; of two for the same, the later one counts."""
+        """Rename settings of earlier versions; if old and new name are both there, the later one counts."""
         return (
             {RENAMED.get(name, name): value for name, value in values.items()} if isinstance(values, dict) else values
         )

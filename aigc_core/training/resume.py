@@ -1,9 +1,8 @@
-"""What may change when a run is resumed, and what may not.
+"""Checks of what may change when a run is resumed or started from a parent.
 
-A resumed run is the same run: its checkpoints, its loss curves and its card tell of one recipe. It may last longer or
-shorter, keep checkpoints at other intervals (CHANGEABLE), have other trackers (which are no part of the recipe), and
-find the same data in another place. Everything else stays; whoever wants it otherwise begins a new run from the
-checkpoint, by `--parent`.
+A resumed run is the same run: its checkpoints, loss curves and card belong to one recipe. It may last longer or shorter
+and keep checkpoints at other intervals (CHANGEABLE), use other trackers (not part of the recipe), and find the same
+data in another place. Any other change needs a new run that starts from the checkpoint, with `--parent`.
 """
 
 from __future__ import annotations
@@ -21,13 +20,13 @@ from aigc_core.errors import AIGCError
 
 CHANGEABLE = frozenset({"samples", "seconds", "checkpoint_samples"})
 BESIDE = {f"shape.{name}": name for name in ("resolution", "channels")}
-"""Settings of the shape that stand beside the others in recipes."""
+"""Settings of the shape that recipes may have at the top level, and their names there."""
 MAX_SHOWN = 200
-"""Letters of a value that an error shows."""
+"""How many characters of a value an error shows."""
 
 
 def newest_checkpoint(folder: Path) -> Path:
-    """What a run is resumed from. Raises AIGCError if there is no run in the folder."""
+    """The checkpoint that a run is resumed from. Raises AIGCError if there is no run in the folder."""
     saved = step_folders(folder) if folder.is_dir() else []
     if not saved:
         raise AIGCError("There is no run in '{folder}' to resume; leave out --resume to begin one.", folder=folder)
@@ -35,9 +34,9 @@ def newest_checkpoint(folder: Path) -> Path:
 
 
 def check_recipe(folder: Path, made: CheckpointConfig, earlier: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raise AIGCError, naming each setting with both values, if a recipe is not that of the run in `folder`.
+    """Raise AIGCError, which names each changed setting with both values, if a recipe is not that of a run.
 
-    `earlier` and `now` are whole recipes; `made` is a checkpoint of the run.
+    `earlier`: the recipe of the run in `folder`; `now`: the new one, both complete. `made`: a checkpoint of the run.
     """
     unchecked = CHANGEABLE | ({"data"} if made.data_hash else set())
     before, after = (
@@ -48,9 +47,9 @@ def check_recipe(folder: Path, made: CheckpointConfig, earlier: Mapping[str, Any
 
 
 def check_data(folder: Path, earlier: CheckpointConfig, class_names: tuple[str, ...], data_hash: str) -> None:
-    """Raise AIGCError, naming what differs with both values, if the data is not that of the run in `folder`.
+    """Raise AIGCError, which names the differences with both values, if the data is not that of the run in `folder`.
 
-    A run from before checkpoints had `data_hash` is not asked for it.
+    The hash is not compared for a run from before checkpoints had a `data_hash`.
     """
     before = {"class_names": ", ".join(earlier.class_names), "data_hash": earlier.data_hash}
     now = {"class_names": ", ".join(class_names), "data_hash": data_hash if earlier.data_hash else ""}
@@ -58,9 +57,9 @@ def check_data(folder: Path, earlier: CheckpointConfig, class_names: tuple[str, 
 
 
 def check_parent(parent: str, made: CheckpointConfig, ours: CheckpointConfig) -> None:
-    """Raise AIGCError if a new run, whose checkpoints are as `ours`, cannot start from the checkpoint `made`.
+    """Raise AIGCError if a new run with checkpoints like `ours` cannot start from the checkpoint `made`.
 
-    It names the settings that would make the run fit, or what the data would have to be.
+    The error names the settings that would make the run fit, or the data that it would need.
     """
     if made.modality != ours.modality:
         raise AIGCError(
@@ -117,7 +116,7 @@ def _shown(settings: Mapping[str, Any], name: str) -> str:
 
 
 def flat_settings(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings as one level of dotted keys."""
+    """Nested settings as one dictionary with dotted keys."""
     flat: dict[str, Any] = {}
     for key, value in settings.items():
         if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""What `--resume` needs, as files: weights, optimisers and counters, without a pickle."""
+"""The training state that `--resume` needs, as files without pickles: weights, optimisers and counters."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _load(folder: Path, modules: dict[str, nn.Module], optimizers: dict[str, tor
         for key, value in load_file(folder / f"{name}_optimizer.safetensors").items():
             index, _, field = key.partition(".")
             parameter = parameters[int(index)]
-            # Fused optimisers walk through memory, so moments must lie in it as their weights do.
+            # Fused optimisers address memory directly, so moments need the memory format of their weights.
             shaped = value.shape == parameter.shape
             if not shaped and value.numel() != 1:
                 raise ValueError(f"{key} has the shape {[*value.shape]}, and its weights {[*parameter.shape]}")

@@ -1,7 +1,7 @@
-"""What a run looked like over time, beside its checkpoints and long after the weights of most of them are gone.
+"""The timeline of a run: previews and measurements that stay after most of its checkpoints are deleted.
 
-timeline/step-0000123.png     samples of the same seeds at that step, or what else the modality previews itself by
-timeline/measurements.jsonl   how far the run was, what it measured and warned of: a line a second at most
+timeline/step-0000123.png     the preview at that step, of the same seeds each time (suffix by modality)
+timeline/measurements.jsonl   progress, measured values and warnings: at most one line per second
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ TIMELINE_FOLDER = "timeline"
 MEASUREMENTS_FILE = "measurements.jsonl"
 SECONDS_BETWEEN_LINES = 1.0
 LINES_BY_AGE = 1000
-"""A long run has fewer lines: the wait for the next one grows with the time trained."""
+"""Bounds the number of lines of a long run: the wait for the next one is the time trained over this."""
 
 
 class Measurement(Config):
     """Where a run stood: `step` and `samples_seen` as in its checkpoints, `seconds` of training, `progress` 0 to 1.
 
-    `values`: the losses and whatever else its training method measures. `warning`: an English sentence, if something
-    went wrong; the catalogue may have it in other languages.
+    `values`: losses and other measurements of the training method. `warning`: an English sentence if something went
+    wrong, which the catalogue can translate; else empty.
     """
 
     step: int = Field(ge=0)
@@ -40,7 +40,7 @@ class Measurement(Config):
 
 
 class TimelineWriter:
-    """Writes the timeline of a run that begins, or goes on, after a step: what is later than that is cut off."""
+    """Writes the timeline of a run that starts or resumes after `step`; anything later is deleted first."""
 
     def __init__(self, run: Path, step: int) -> None:
         self._folder = run / TIMELINE_FOLDER
@@ -54,7 +54,7 @@ class TimelineWriter:
                 unfinished.write_text("".join(lines), encoding="utf-8")
 
     def measure(self, measurement: Measurement) -> None:
-        """Add a line, unless the one before is as good as new and warns of the same."""
+        """Add a line, unless the last one is recent and there is no new warning."""
         is_new = measurement.warning not in ("", self._warning)
         wait = max(SECONDS_BETWEEN_LINES, measurement.seconds / LINES_BY_AGE)
         if measurement.seconds - self._written < wait and not is_new:
@@ -81,7 +81,7 @@ class Timeline:
 
 
 def read_timeline(run: Path) -> Timeline:
-    """The timeline of a run, which may be going on; empty where there is none."""
+    """The timeline of a run, which may still be training; empty if there is none."""
     return Timeline(previews(run), _measurements(run / TIMELINE_FOLDER / MEASUREMENTS_FILE))
 
 
@@ -99,7 +99,7 @@ def _measurements(path: Path) -> list[Measurement]:
     kept = []
     with path.open(encoding="utf-8", errors="replace") as file:
         for line in file:
-            # A line may be half written, or cut off by a full disk.
+            # The last line may be half written or cut off by a full disk.
             with suppress(ValidationError):
                 kept.append(Measurement.model_validate_json(line))
     return kept

@@ -1,4 +1,4 @@
-"""What all ways to train a GAN share: networks, parts, how images are judged, and an optimiser's step."""
+"""The common part of all training methods of GANs: networks, parts, verdicts on images and optimiser steps."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from .verdict import Judge, Verdict
 
 
 class GANConfig(Config):
-    """What recipes of all methods have in common; the parts (`parts/`) have a field each beside these.
+    """The settings that all methods share; each part (`parts/`) adds a field of its own.
 
-    `penalise_before_augmentation`: R1 and R2 differentiate by the images before they are augmented (as Karras et al.
-    2020a and Huang et al. 2024 do), not by what the discriminator sees.
+    `penalise_before_augmentation`: whether R1 and R2 differentiate with respect to the images before augmentation (as
+    Karras et al. 2020a and Huang et al. 2024 do) rather than the augmented ones.
     """
 
     loss: str = "non_saturating"
@@ -50,7 +50,7 @@ class GANConfig(Config):
 
 
 class GANTraining(TrainingMethod):
-    """A generator and a discriminator in training; how a step goes is said by a subclass.
+    """A generator and a discriminator in training; subclasses define the step.
 
     Raises AIGCError for a recipe that does not fit the networks or the classes.
     """
@@ -87,12 +87,12 @@ class GANTraining(TrainingMethod):
 
     @property
     def model(self) -> Generator:
-        """What is averaged and kept: the generator."""
+        """The generator, which is averaged and kept."""
         return self.generator
 
     @property
     def modules(self) -> dict[str, nn.Module]:
-        """Everything whose state must be kept to go on training."""
+        """The networks, the augmentation and the modules of parts."""
         networks = {"generator": self.generator, "discriminator": self.discriminator, "augmentation": self.augmentation}
         return networks | {part.name: part.module for part in self.parts if part.module is not None}
 
@@ -105,7 +105,7 @@ class GANTraining(TrainingMethod):
         return with_standing_statistics(average, class_shares)
 
     def warning(self, measured: dict[str, float]) -> str | None:
-        """A sentence when the discriminator has won: it tells every pair apart and the generator learns nothing."""
+        """A sentence if the discriminator has won: it tells every pair apart, and the generator learns nothing."""
         if measured["discriminator_accuracy"] == 1 and measured["real_logits"] - measured["fake_logits"] > 20:
             return Sentence(
                 "the discriminator has won and teaches nothing; raise the γ of r1 or lower its learning rate."
@@ -113,7 +113,7 @@ class GANTraining(TrainingMethod):
         return None
 
     def follow_schedules(self, state: StepState) -> None:
-        """Set what the optimisers and the augmentation have of schedules to its values in this step."""
+        """Set all scheduled settings of the optimisers and the augmentation to their values in this step."""
         for optimizer in self._adams.values():
             optimizer.follow(state)
         self.augmentation.follow(state)
@@ -122,15 +122,15 @@ class GANTraining(TrainingMethod):
         """Images float32 [N, C, H, W] in about [-1, 1] for labels [N, num_classes], from this step's latents."""
         latents = state.draws.normal(self.generator.latent_dim)
         with self.accelerator.autocast():
-            # Images are transformed in full precision, as their coordinates need it.
+            # Augmentation needs full precision for its coordinates.
             return self.compiled_generator(latents, labels).float()
 
     def augment(self, images: Tensor, state: StepState) -> Tensor:
         return self.augmentation(images, state.draws.generator)
 
     def augment_penalised(self, images: Tensor, state: StepState) -> tuple[Tensor, Tensor]:
-        """Augmented images and the images, these or the given ones, by which a penalty differentiates their logits."""
-        # What a penalty differentiates by starts a graph of its own.
+        """Augmented images, and the images with respect to which a penalty differentiates: these or the given ones."""
+        # These images are leaves of a graph of their own, so that the penalty is differentiated no further back.
         if self.config.penalise_before_augmentation:
             given = images.detach().requires_grad_()
             return self.augment(given, state), given
@@ -138,7 +138,7 @@ class GANTraining(TrainingMethod):
         return augmented, augmented
 
     def judge_both(self, batch: Batch, generated: Tensor, state: StepState) -> tuple[Verdict, Verdict]:
-        """Verdicts on the real images of a batch and on generated ones of the same labels, augmented."""
+        """Verdicts on the augmented real images of a batch and on augmented generated ones with the same labels."""
         real, fake, labels = batch.samples, generated, batch.classes
         by_real = any(part.differentiates_real(state) for part in self.parts)
         by_fake = any(part.differentiates_fake(state) for part in self.parts)
@@ -155,8 +155,10 @@ class GANTraining(TrainingMethod):
             )
 
     def descend(self, name: str, output: Tensor, gradients: Tensor | None = None) -> None:
-        """One optimiser step of the network of that name on the gradients of `output`, or on its product with
-        `gradients` where it is no scalar, averaged over all processes."""
+        """One optimiser step of the network `name` of `modules` on the gradients of `output`, averaged over processes.
+
+        `gradients`: those of the objective with respect to `output`, if `output` is not the scalar objective itself.
+        """
         network, optimizer = self.modules[name], self._adams[name]
         optimizer.zero_grad(set_to_none=True)
         output.backward(gradients)
@@ -164,7 +166,7 @@ class GANTraining(TrainingMethod):
         optimizer.step()
 
     def after_discriminator_step(self, real: Verdict, fake: Verdict) -> None:
-        """Let the augmentation and the parts see what the discriminator's step has judged."""
+        """Pass the verdicts of the discriminator's step to the augmentation and the parts."""
         logits = self.accelerator.gather(real.logits.detach())
         assert isinstance(logits, Tensor)
         self.augmentation.update(logits)
@@ -179,12 +181,12 @@ def total(terms: Mapping[str, Term]) -> Tensor:
 
 
 def measured(terms: Mapping[str, Term]) -> dict[str, Tensor]:
-    """The terms as they are logged, without weights and gradients."""
+    """The terms as they are logged: unweighted and detached."""
     return {name: term.value.detach() for name, term in terms.items()}
 
 
 def statistics(real: Verdict, fake: Verdict) -> dict[str, Tensor]:
-    """What tells how the discriminator fares: mean logits, and how often a real image's is above its pair's."""
+    """How the discriminator is doing: mean logits, and how often a real image's logit exceeds that of its fake pair."""
     real_logits, fake_logits = real.logits.detach(), fake.logits.detach()
     return {
         "real_logits": real_logits.mean(),

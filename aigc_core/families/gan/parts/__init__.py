@@ -22,7 +22,7 @@ from aigc_core.registry import Registry
 
 
 class Term(NamedTuple):
-    """A scalar that is logged as it is and enters an objective `weight` times."""
+    """A scalar term of an objective, logged unweighted and multiplied by `weight` in the objective."""
 
     value: Tensor
     weight: float = 1.0
@@ -30,7 +30,7 @@ class Term(NamedTuple):
 
 @dataclass(frozen=True)
 class Setup:
-    """What a part is built for."""
+    """What a part is built from."""
 
     discriminator: nn.Module
     image_shape: ImageShape
@@ -38,46 +38,47 @@ class Setup:
 
 
 class Part:
-    """A part as the training methods see it; each does only what concerns it.
+    """A part as the training methods see it; subclasses override the hooks that they need.
 
-    `__init__` raises AIGCError, in one sentence, where the networks or the classes are not what it needs.
+    `__init__` raises AIGCError if the networks or the classes do not fit the part.
     """
 
     name: ClassVar[str]
-    """What a recipe calls it."""
+    """Its name in recipes."""
     config_type: ClassVar[type[Config]]
     default: ClassVar[Config | None] = None
     """Its settings in a recipe that does not name it; None leaves it out."""
     one_stage: ClassVar[bool] = False
-    """Whether it only adds to the discriminator's objective, and nothing there that hangs on generated images."""
+    """Whether it works with one-stage training: it adds only to the discriminator's objective, and no term that
+    depends on generated images."""
     reads_features: ClassVar[bool] = False
     reads_class_scores: ClassVar[bool] = False
     module: nn.Module | None = None
-    """What of it must be kept to go on training."""
+    """The module, if any, whose state a resumed run needs."""
 
     def __init__(self, config: Any, setup: Setup) -> None: ...
 
     def differentiates_real(self, state: StepState) -> bool:
-        """Whether this step takes gradients by the real images."""
+        """Whether this step differentiates with respect to the real images."""
         return False
 
     def differentiates_fake(self, state: StepState) -> bool:
-        """Whether this step takes gradients by the generated images."""
+        """Whether this step differentiates with respect to the generated images."""
         return False
 
     def discriminator_terms(self, real: Verdict, fake: Verdict, state: StepState) -> dict[str, Term]:
-        """What it adds to the discriminator's objective, under the names of the log."""
+        """The terms that it adds to the discriminator's objective, by the names under which they are logged."""
         return {}
 
     def after_discriminator_step(self, real: Verdict, fake: Verdict) -> None:
-        """Called with what the discriminator's step has judged."""
+        """Called with the verdicts of each discriminator step."""
 
     def holds_generator(self, state: StepState) -> bool:
         """Whether the generator must not learn in this step."""
         return False
 
     def generator_terms(self, fake: Verdict, state: StepState) -> dict[str, Term]:
-        """What it adds to the generator's objective, under the names of the log."""
+        """The terms that it adds to the generator's objective, by the names under which they are logged."""
         return {}
 
 
@@ -86,7 +87,7 @@ ConfigType = TypeVar("ConfigType", bound=Config)
 
 
 def register(part: type[Part]) -> type[Part]:
-    """Make a part known under its name. Raises AIGCError if the name is taken by another one."""
+    """Register a part under its name. Raises AIGCError if another one has the name."""
     return parts.register(part.name, part)
 
 
