@@ -24,6 +24,7 @@ from aigc_core import AIGCError, SampleRequest
 from aigc_core.access import is_for_one
 from aigc_core.demo import (
     about,
+    arithmetic,
     chosen,
     dropped,
     explore,
@@ -149,8 +150,8 @@ def state_of_address(request: gr.Request, visitor: gr.OAuthToken | None) -> list
 
 
 def where_of(query: Mapping[str, str]) -> list[Any]:
-    """Where the map, the mix and the grid are in an address. Raises AIGCError for a map around what is no request."""
-    return [*explore.where_of(query), *mix.where_of(query), *grid.where_of(query)]
+    """Where the map, A − B + C, the mix and the grid are in an address. Raises AIGCError for what is no request."""
+    return [*explore.where_of(query), *arithmetic.where_of(query), *mix.where_of(query), *grid.where_of(query)]
 
 
 def restore(visitor: gr.OAuthToken | None, canonical: str) -> list[Any]:
@@ -184,7 +185,7 @@ def build(trains: bool = False) -> gr.Blocks:
             with gr.Tab(text("Grid"), id="grid") as grid_tab:
                 varying = grid.build(reference, creating.link)
             with gr.Tab(text("Explore"), id="explore") as explore_tab:
-                exploring = explore.build(creating)
+                exploring = explore.build(creating, reference)
             with gr.Tab(text("Mix"), id="mix") as mix_tab:
                 mixing = mix.build(reference)
             with gr.Tab(text("Invert"), id="invert") as invert_tab:
@@ -205,8 +206,14 @@ def build(trains: bool = False) -> gr.Blocks:
             "explore": View(
                 explore_tab,
                 explore.start_chart,
-                [creating.link, reference, *exploring.where, exploring.between[0]],
-                [*exploring.where[:3], exploring.names, *exploring.chart, *exploring.between],
+                [creating.link, reference, *exploring.where, exploring.between[0], *exploring.adding.terms],
+                [
+                    *exploring.where[:3],
+                    exploring.names,
+                    *exploring.chart,
+                    *exploring.between,
+                    *exploring.adding.outputs,
+                ],
                 watched=2 + len(exploring.where),
             ),
             "mix": View(mix_tab, mix.fit, [reference, *mixing.where], mixing.outputs),
@@ -239,7 +246,7 @@ def build(trains: bool = False) -> gr.Blocks:
         learning.begin_with(learn_tab.select(partial(str, "learn"), None, open_tab, js=NOTE_TAB % "learn", **UNLISTED))
         inspect_tab.select(partial(str, "inspect"), None, open_tab, js=NOTE_TAB % "inspect", **UNLISTED)
         page.load(generate.remembered, creating.past, [creating.past, creating.history], **UNLISTED)
-        addressed = [*exploring.where, *mixing.where, *varying.where, *state]
+        addressed = [*exploring.where, *exploring.adding.terms, *mixing.where, *varying.where, *state]
         generated_after(page.load(state_of_address, None, addressed, **opening))
         for dropdown, step in ((head.model, gr.State("")), (head.step, head.step)):
             inputs = [open_tab, head.model, step, *creating.controls[:2]]

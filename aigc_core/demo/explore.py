@@ -24,6 +24,7 @@ from aigc_core.sampling.request import SampleRequest
 
 from ..config import parse_config
 from ..errors import AIGCError
+from . import arithmetic
 from .generate import GenerateTab, direction_label, request_of_link
 from .inference import LatentPoint, draw_around, draw_movie, strongest_directions
 from .language import text
@@ -71,7 +72,7 @@ class ExploreTab:
 
     `where`: the centre, the axes and the reach of the map; `names`: what the axes are chosen from; `chart`: what
     `draw_chart` returns; `kept`: what was kept, and its sheet; `between`: what the way between what was kept is made
-    with and shown as.
+    with and shown as; `adding`: A − B + C.
     """
 
     where: list[Any]
@@ -79,6 +80,7 @@ class ExploreTab:
     chart: list[Any]
     kept: list[Any]
     between: list[Any]
+    adding: arithmetic.Arithmetic
     open_in_generate: gr.Button
 
 
@@ -165,10 +167,10 @@ def choose(visitor: gr.OAuthToken | None, chart: Chart | None, event: gr.EventDa
 
 def start_chart(
     visitor: gr.OAuthToken | None, link: str, reference: str, centre: LatentPoint | str, x: str, y: str, reach: float,
-    frames: float,
+    frames: float, *terms: LatentPoint | str,
 ) -> list[Any]:  # fmt: skip
     """The centre, the axes, what they are chosen from, and the chart of a model when the tab is opened, around what was
-    looked at or the first sample; and what the way between samples is made with."""
+    looked at or the first sample; what the way between samples is made with; and A − B + C of the `terms`."""
     with errors_shown():
         token = token_of(visitor)
         names = strongest_directions(reference, NUM_AXES, token)
@@ -185,7 +187,8 @@ def start_chart(
         *((gr.Video(visible=False), *[gr.DownloadButton(visible=False)] * 2) if played else [gr.skip()] * 3),
         gr.HTML(visible=played),
     ]
-    return [centre, *axis_menus(names, x, y), names, *draw_chart(visitor, centre, x, y, reach), *between]
+    added = arithmetic.draw_terms(visitor, link, reference, *terms)
+    return [centre, *axis_menus(names, x, y), names, *draw_chart(visitor, centre, x, y, reach), *between, *added]
 
 
 def keep(chart: Chart | None, kept: Kept) -> tuple[Kept, str]:
@@ -312,7 +315,15 @@ def reseeded(centre: LatentPoint | str, link: str, seed: float | None = None) ->
         return parse_config(SampleRequest, values, "Request").canonical()
 
 
-def build(generate_tab: GenerateTab) -> ExploreTab:
+def place_chosen(chart: Chart | None) -> LatentPoint | str:
+    """The chosen place, as its canonical request where it has one."""
+    with errors_shown():
+        if chart is None:
+            raise AIGCError("Click on the map first.")
+    return chart.place.request or chart.place
+
+
+def build(generate_tab: GenerateTab, reference: gr.Textbox) -> ExploreTab:
     """The tab's components and the events that stay inside it."""
     centre, chart_state, kept_state = gr.State(""), gr.State(None), gr.State([])
     address = gr.Textbox(visible=False)
@@ -373,27 +384,31 @@ def build(generate_tab: GenerateTab) -> ExploreTab:
                     for kind in ("MP4", "GIF")
                 ]
     row = listing("way")
+    adding = arithmetic.build(generate_tab.link, reference)
     unlisted: Any = {"api_visibility": "private"}
     where: list[Any] = [centre, x, y, reach]
     names = gr.State([])
     chart: list[Any] = [chart_state, plane, large, caption, seed, address]
     between = [frames, film, movie, *downloads, row]
-    tab = ExploreTab(where, names, chart, [kept_state, kept_sheet], between, open_it)
+    tab = ExploreTab(where, names, chart, [kept_state, kept_sheet], between, adding, open_it)
     plane.select(choose, chart_state, [chart_state, large, caption], show_progress="hidden", **unlisted)
     for control in (x, y):
         control.input(draw_chart, where, tab.chart, **unlisted).success(
             axis_menus, [names, x, y], [x, y], show_progress="hidden", **unlisted
         )
     reach.release(draw_chart, where, tab.chart, trigger_mode="always_last", **unlisted)
-    centre_it.click(lambda chart: chart.place.request or chart.place, chart_state, centre, **unlisted).success(
-        draw_chart, where, tab.chart, **unlisted
-    )
+    centred = centre_it.click(place_chosen, chart_state, centre, **unlisted)
+    summed = adding.centre_it.click(arithmetic.place_of, adding.found, centre, **unlisted)
     rolled = dice.click(reseeded, [centre, generate_tab.link], centre, **unlisted)
     typed = seed.submit(reseeded, [centre, generate_tab.link, seed], centre, **unlisted)
-    for event in (rolled, typed):
+    for event in (centred, summed, rolled, typed):
         event.success(draw_chart, where, tab.chart, **unlisted)
     keep_it.click(keep, [chart_state, kept_state], tab.kept, **unlisted)
     kept_sheet.select(forget, kept_state, tab.kept, **unlisted)
+    adding.keep_it.click(keep_found, [adding.found, kept_state], tab.kept, **unlisted)
+    for take, term in zip(adding.take, adding.terms):
+        taken = take.click(place_chosen, chart_state, term, **unlisted)
+        taken.success(arithmetic.draw_terms, [generate_tab.link, reference, *adding.terms], adding.outputs, **unlisted)
     more.click(keep_seeds, [generate_tab.link, kept_state], tab.kept, **unlisted)
     film.click(make_movie, [kept_state, curve, frames], between[2:], **unlisted)
     api(interpolate, api_name="interpolate")

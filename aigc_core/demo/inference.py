@@ -19,7 +19,7 @@ from torch import Tensor
 
 from aigc_core.access import SHIPPED
 from aigc_core.checkpoint.layout import CONFIG_FILE
-from aigc_core.families.base import Capability, Condition, SamplerOptions
+from aigc_core.families.base import Capability, Condition, SamplerOptions, latent_model
 from aigc_core.loading import load_checkpoint
 from aigc_core.sampling.edits import LatentEdits
 from aigc_core.sampling.request import SampleRequest
@@ -126,6 +126,21 @@ def draw_around(
             request = _moved(SampleRequest.from_canonical(start.request), step).canonical()
         places.append(replace(start, codes=moved.astype(np.float32), request=request))
     return render(checkpoint, *_stacked(places), start.options).numpy(), places
+
+
+@on_gpu(lambda *_: seconds_for(1))
+def draw_sum(places: list[LatentPoint | str], token: str | None = None) -> tuple[np.ndarray, LatentPoint]:
+    """The stored sample [1, …] and the place of A − B + C, of three places of one checkpoint."""
+    from aigc_core.sampling.arithmetic import difference_added
+
+    found = [locate(place, token) if isinstance(place, str) else place for place in places]
+    checkpoint, options = load_checkpoint(found[0].checkpoint, token), found[0].options
+    model = latent_model(checkpoint.model)
+    codes, condition = _stacked(found)
+    with torch.no_grad():
+        codes, condition = difference_added(model, codes.to(model.device), condition)
+    place = LatentPoint(found[0].checkpoint, codes.cpu().numpy(), condition.classes.numpy(), options=options)
+    return render(checkpoint, codes, condition, options).numpy(), place
 
 
 def locate(request: str, token: str | None = None) -> LatentPoint:

@@ -189,12 +189,13 @@ def tiles(stored: np.ndarray, requests: Sequence[str], weights: str, kind: Modal
     return [data_uri(image, request, weights) for image, request in zip(stored, requests)]
 
 
-def large_html(stored: np.ndarray, picture: str, request: str, weights: str, kind: Modality) -> str:
-    """One sample [1, …] as it is looked at or heard, at once; `request` is canonical, or empty if none makes it."""
+def large_html(stored: np.ndarray, picture: str, request: str, weights: str, kind: Modality, plays: bool = True) -> str:
+    """One sample [1, …] as it is looked at or heard, at once if it `plays`; `request` is canonical, or empty if none
+    makes it."""
     if not kind.is_played:
         return f'<img src="{picture}" alt="" style="width: 100%">'
     (path,) = kind.write_each(served_folder(), ["sample"], torch.from_numpy(stored), [Statement(request, weights)])
-    player = player_html(picture, html.escape(f"gradio_api/file={quote(str(path))}"), "autoplay")
+    player = player_html(picture, html.escape(f"gradio_api/file={quote(str(path))}"), "autoplay" * plays)
     return f'<div class="listing"><article class="sample">{player}</article></div>'
 
 

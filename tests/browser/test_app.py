@@ -475,6 +475,35 @@ def test_the_map_does_not_offer_the_same_direction_twice(address: str, browser: 
     expect(page.get_by_role("option", name=re.compile(f" {third}$"))).to_have_count(0)
 
 
+def test_what_one_picture_has_and_another_has_not_is_added_to_a_third(address: str, browser: Browser) -> None:
+    page = opened(browser, address, f"?checkpoint={MODEL}&seed=11&count=1&tab=explore")
+    expect(page.locator("#sum img")).to_be_attached()
+    source = "element => element.querySelector('img').src"
+    page.get_by_label("− B", exact=True).fill("30")
+    page.get_by_label("− B", exact=True).press("Enter")
+    expect(page.locator("#sum-link textarea")).to_have_value(re.compile("seed%3D30"))
+    page.get_by_label("+ C", exact=True).fill("30")  # so that nothing is left but A
+    page.get_by_label("+ C", exact=True).press("Enter")
+    expect(page.locator("#sum-link textarea")).to_have_value(re.compile("sum_b=.*seed%3D30.*sum_c=.*seed%3D30"))
+    shown = [sheet_image(page, place, 0) for place in ("#sum", "#term-A", "#term-B")]
+    assert (shown[0] - shown[1]).abs().max() <= 1 and (shown[0] - shown[2]).abs().max() > 50
+    page.locator("#map button").nth(0).click()
+    corner = page.locator("#map img").nth(0).get_attribute("src")
+    page.locator("#take-C").click()
+    expect(page.locator("#term-C img")).to_have_attribute("src", str(corner))
+    expect(page.locator("#sum-link textarea")).to_have_value(re.compile(f"sum_c=.*offset.{STRONGEST[0]}%3D-3"))
+    other = opened(browser, page.locator("#sum-link textarea").input_value())
+    for place in ("#term-A", "#term-B", "#term-C", "#sum"):
+        expect(other.locator(f"{place} img")).to_be_attached()
+        assert other.locator(place).evaluate(source) == page.locator(place).evaluate(source)
+    other.context.close()
+    page.locator("#sum-keep").click()
+    expect(page.locator("#kept button")).to_have_count(1)
+    page.locator("#sum-explore").click()
+    expect(page.locator("#place")).to_have_text("")  # no seed makes it
+    assert (sheet_image(page, "#map", 40) - sheet_image(page, "#sum", 0)).abs().max() <= 1
+
+
 def test_a_grid_over_two_settings_is_drawn_shared_kept_and_opened(
     address: str, browser: Browser, tmp_path: Path
 ) -> None:
