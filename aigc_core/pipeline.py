@@ -70,16 +70,37 @@ class Checkpoint(StoredCheckpoint):
 
 
 def train(
-    config: TrainingConfig, folder: str | Path, *, resume: bool = False, trackers: tuple[str, ...] = ("tensorboard",)
+    config: TrainingConfig,
+    folder: str | Path,
+    *,
+    resume: bool = False,
+    trackers: tuple[str, ...] = ("tensorboard",),
+    evaluate_every: int | None = None,
+    evaluation_samples: int | None = None,
 ) -> Path:
     """Train into `folder`, which collects checkpoints `step-…`, each with a preview and a card; returns the newest one.
 
+    `evaluate_every`: after so many samples seen each, and at the end, FID is measured from `evaluation_samples`
+    samples, by default as many as `evaluate` draws; the result lies in the checkpoint, and trackers get it. Training
+    waits meanwhile, and `seconds` of a recipe do not count it.
     Raises AIGCError as `training.loop.train` does, and if the recipe's parent cannot be opened.
     """
-    from .training.loop import train
+    from .training.loop import Evaluation, train
 
-    hooks = (write_preview, lambda _, unfinished: write_card(unfinished))
-    return train(config, folder, resume=resume, trackers=trackers, open_parent=Checkpoint.from_pretrained, hooks=hooks)
+    evaluation = None
+    if evaluate_every is not None:
+        from .evaluation.online import DEFAULT_NUM_SAMPLES, OnlineEvaluation
+
+        evaluation = Evaluation(evaluate_every, OnlineEvaluation(evaluation_samples or DEFAULT_NUM_SAMPLES))
+    return train(
+        config,
+        folder,
+        resume=resume,
+        trackers=trackers,
+        open_parent=Checkpoint.from_pretrained,
+        hooks=(write_preview, lambda _, unfinished: write_card(unfinished)),
+        evaluation=evaluation,
+    )
 
 
 def write_preview(checkpoint: StoredCheckpoint, folder: Path) -> str | None:

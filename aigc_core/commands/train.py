@@ -24,6 +24,7 @@ EXAMPLES = """examples:
   python -m aigc_core train --preset folder --data PICTURES --out runs/mine --set resolution=128
   python -m aigc_core train --preset folder --data PICTURES --parent checkpoints/emoji --out runs/mine
   python -m aigc_core train --preset mnist --out runs/digits --seconds 60 --seeds 5
+  python -m aigc_core train --preset mnist --out runs/digits --evaluate-every 50000
   python -m aigc_core train --out runs/mine --resume
   accelerate launch --num_processes 2 --dynamo_backend inductor -m aigc_core train --preset cifar10-r3gan --out RUN"""
 
@@ -52,6 +53,16 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--track", action="append", default=[], choices=["wandb", "trackio"], help="a tracker beside TensorBoard"
     )
+    parser.add_argument(
+        "--evaluate-every",
+        type=int,
+        metavar="N",
+        help="measure FID with its interval whenever N more samples were seen, and at the end, for the trackers and "
+        "the dashboard; training waits as long as `evaluate` takes each time, which is said, and not in --seconds",
+    )
+    parser.add_argument(
+        "--evaluation-samples", type=int, metavar="N", help="draw so many for that; by default as many as `evaluate`"
+    )
 
 
 def run(arguments: Namespace) -> int:
@@ -59,6 +70,9 @@ def run(arguments: Namespace) -> int:
     from aigc_core.training.recipe import TrainingConfig
 
     out = Path(arguments.out)
+    for name in ("evaluate_every", "evaluation_samples"):
+        if (given := getattr(arguments, name)) is not None and given < 1:
+            raise AIGCError("--{option} takes a number from 1 on.", option=name.replace("_", "-"))
     if arguments.seeds is not None:
         return _train_seeds(arguments, out)
     config = parse_config(TrainingConfig, _settings(arguments, out), "Training settings")
@@ -100,7 +114,14 @@ def _train_seeds(arguments: Namespace, out: Path) -> int:
 def _train(arguments: Namespace, config: TrainingConfig, out: Path, resume: bool) -> Path:
     from aigc_core.pipeline import train
 
-    return train(config, out, resume=resume, trackers=("tensorboard", *arguments.track))
+    return train(
+        config,
+        out,
+        resume=resume,
+        trackers=("tensorboard", *arguments.track),
+        evaluate_every=arguments.evaluate_every,
+        evaluation_samples=arguments.evaluation_samples,
+    )
 
 
 def _settings(arguments: Namespace, earlier: Path) -> dict[str, Any]:

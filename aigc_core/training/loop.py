@@ -13,6 +13,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,18 @@ CheckpointHook = Callable[[StoredCheckpoint, Path], str | None]
 """Adds something, such as a preview, to the unfinished folder of a checkpoint; may return a warning."""
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """How a run is measured while it trains: whenever it has seen `every` more samples, and at its end.
+
+    `measure` takes a checkpoint's folder, where it leaves a result, and what tells whether to stop; it returns the
+    figures that trackers get. What it draws at random is no part of the training.
+    """
+
+    every: int
+    measure: Callable[[Path, Callable[[], bool]], dict[str, float]]
+
+
 def train(
     config: TrainingConfig,
     folder: str | Path,
@@ -67,11 +80,13 @@ def train(
     trackers: tuple[str, ...] = ("tensorboard",),
     open_parent: Callable[[str], StoredCheckpoint] = lambda name: StoredCheckpoint.read(Path(name)),
     hooks: Sequence[CheckpointHook] = (),
+    evaluation: Evaluation | None = None,
 ) -> Path:
     """Train into `folder`, which collects checkpoints `step-…`; returns the newest one.
 
     `resume`: go on with the run in the folder. `trackers`: names of Accelerate's trackers. `open_parent` opens the
     checkpoint that `config.parent` names. `hooks` are called for each checkpoint while it is written.
+    `evaluation`: how the run is measured while it trains; the weights are the same without.
 
     Raises AIGCError if the data or the recipe is wrong, another run is training into the folder, the folder holds a run
     and `resume` is False, or holds no run of this recipe and `resume` is True (see `resume.py`), a tracker's package is
@@ -96,6 +111,7 @@ def train(
     with run_lock(folder, accelerator), interrupts_remembered() as interrupted:
         try:
             run = Run(config, folder, accelerator, resume=resume, open_parent=open_parent, hooks=hooks)
+            run.evaluation = evaluation
             run.tell(where_to_look(folder, trackers))
             return run.train(interrupted)
         except KeyboardInterrupt:
@@ -158,6 +174,7 @@ class Run:
             self._inherit(open_parent(config.parent))
         self.ema = ExponentialMovingAverage(self.method.model, config.ema_half_life, config.ema_ramp_up)
         self.warned: str | None = None
+        self.evaluation: Evaluation | None = None
         if earlier and made:
             self._resume(earlier, made)
         # One-hot rows by label; of width 0 for a model without classes.
@@ -192,6 +209,7 @@ class Run:
         with stop_on_signals(lambda: self.tell(ANNOUNCEMENT)) as interrupted, self._progress_bar() as progress_bar:
             with translate_io_errors(self.folder):
                 self.accelerator.init_trackers("training", config=self._tracked())
+            self._evaluate_if_due(interrupted)  # where the run was stopped before it had done so
             while self.progress < 1 and not stopped:
                 log = (self.step + 1) % STEPS_BETWEEN_LOGS == 0
                 log = log or self.training_seconds - logged >= SECONDS_BETWEEN_LOGS
@@ -215,12 +233,34 @@ class Run:
                     next_checkpoint += interval
                 elif self.moments.due(self.training_seconds) and self.progress < 1 and not stopped:
                     self._save(temporary=interval is not None or not self.moments.is_kept(self.training_seconds))
+                if not stopped:
+                    self._evaluate_if_due(interrupted)
             newest = self._save()
+            if not stopped:
+                self._evaluate(newest, interrupted)
             with translate_io_errors(self.folder):
                 self.accelerator.end_training()
         if stopped:
             raise KeyboardInterrupt
         return newest
+
+    def _evaluate_if_due(self, stopped: Callable[[], bool]) -> None:
+        """Measure the checkpoint of this step if the run has just seen as many more samples as that takes."""
+        if self.evaluation is None or not self.step:
+            return
+        every, before = self.evaluation.every, self.samples_seen - self.config.batch_size
+        if self.samples_seen // every > before // every:
+            self._evaluate(self._save(), stopped)
+
+    def _evaluate(self, checkpoint: Path, stopped: Callable[[], bool]) -> None:
+        """Measure a checkpoint, unless it was, and hand its figures to the trackers."""
+        evaluation = self.evaluation
+        if evaluation is None or (checkpoint / RESULTS_FOLDER).exists():
+            return
+        figures = on_main_process(self.accelerator, lambda: evaluation.measure(checkpoint, stopped))
+        if figures:
+            with translate_io_errors(self.folder):
+                self.accelerator.log(figures, step=self.total["samples_seen"])
 
     @property
     def counters(self) -> dict[str, Any]:
