@@ -12,7 +12,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from .errors import AIGCError
+from .errors import AIGCError, Sentence
 
 
 def cache_folder(name: str) -> Path:
@@ -79,7 +79,7 @@ def translate_io_errors(path: Path) -> Iterator[None]:
         yield
     except (OSError, SafetensorError) as error:
         reason = (
-            "the disk is full; free some space"
+            Sentence("the disk is full; free some space")
             if disk_is_full(error)
             else getattr(error, "strerror", None) or str(error)
         )

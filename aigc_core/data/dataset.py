@@ -1,4 +1,4 @@
-"""Real samples with what is known of them."""
+"""Real samples with their classes and attributes."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from torch import Tensor
 from tqdm import tqdm
 
 HASHED_BYTES = 64 * 2**20
-"""About so much is hashed at a time."""
+"""About how much is hashed at a time."""
 PATIENCE_SECONDS = 2
-"""What takes longer shows its progress."""
+"""Work that takes longer shows a progress bar."""
 UNKNOWN = -100
-"""Stands for an attribute that a sample does not have; `cross_entropy` leaves it out by default."""
+"""The label of an attribute that a sample does not have; `cross_entropy` ignores it by default."""
 
 
 @dataclass(frozen=True)
 class Attributes:
-    """What is known of samples beyond their class.
+    """Attributes of samples beyond their class.
 
-    `values`: by the attribute's name, what it can be. `labels` int64 [N, attributes]: numbers of these values, or
-    UNKNOWN.
+    `values`: the possible values of each attribute, by its name. `labels` int64 [N, attributes]: indices of these
+    values, or UNKNOWN.
     """
 
     values: dict[str, tuple[str, ...]]
@@ -31,8 +31,10 @@ class Attributes:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """samples: stored tensors [N, …], or what can be indexed and split like one; labels: int64 [N], zeros where there
-    are no classes."""
+    """`samples`: a stored tensor [N, …], or an object that can be indexed and split like one.
+
+    `labels`: int64 [N]; zeros if there are no classes.
+    """
 
     name: str
     samples: Tensor
@@ -47,7 +49,7 @@ class Dataset:
     def batch(self, indices: Tensor, upcoming: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The samples [n, …] and labels int64 [n] at `indices` int64 [n].
 
-        Where samples are read from files, those at `upcoming` begin to be decoded in the background.
+        `upcoming`: indices that follow; samples read from files begin to be decoded in the background.
         """
         return self.samples[indices], self.labels[indices]
 

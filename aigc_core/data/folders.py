@@ -1,4 +1,4 @@
-"""Folders of image files: what lies in them, how large most are, and their pixels, in memory or as they are needed."""
+"""Folders of image files: finding them, their usual size, and their pixels, in memory or decoded when needed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .streaming import StreamedImages
 DECODING_THREADS = min(8, os.cpu_count() or 1)
 PREFETCHED_BYTES = 256 * 2**20
 NAMED = 5
-"""So many files, or kinds of files, are named in a sentence; the others are counted."""
+"""How many files, or kinds of files, a sentence names; the others are counted."""
 REMEDIES = {
     suffix: remedy
     for remedy, suffixes in {
@@ -36,9 +36,10 @@ REMEDIES = {
 
 
 def image_paths(folder: Path) -> list[Path]:
-    """The image files in a folder and all below it, sorted; links are followed.
+    """The image files in a folder and its subfolders, sorted; links are followed.
 
-    What is left out is counted by kind in a warning. Raises AIGCError if there is no such folder or no image in it.
+    A warning counts, by kind, the files that are left out. Raises AIGCError if there is no such folder, or no image in
+    it.
     """
     paths, ignored = _listed(folder)
     if ignored:
@@ -106,7 +107,7 @@ def _listed(folder: Path) -> tuple[list[Path], Counter[str]]:
 
 
 def _kinds(ignored: Counter[str]) -> str:
-    """Counts by kind, the most frequent first, each with what would make it readable."""
+    """Counts by kind, the most frequent first, each with what makes it readable, if anything does."""
     named = [
         f"{count:,} {kind}" + (f" ({REMEDIES[kind]})" if kind in REMEDIES else "")
         for kind, count in ignored.most_common(NAMED)
@@ -118,8 +119,8 @@ def _kinds(ignored: Counter[str]) -> str:
 def common_side(folder: Path, paths: Sequence[Path] | None = None) -> int:
     """The shorter side in pixels that most images of a folder, or those at `paths`, have.
 
-    Of equally frequent ones it is that nearest to the median. Images of another size are counted and named in a
-    warning. Files whose headers cannot be read count for nothing; AIGCError is raised if that is so of all.
+    Among equally frequent sides, it is the one nearest to the median. A warning counts and names images of another
+    size. Files with unreadable headers are ignored; raises AIGCError if all are.
     """
 
     def size_of(path: Path) -> tuple[int, int] | AIGCError:
@@ -163,7 +164,7 @@ def decode_all(
 ) -> tuple[Tensor | None, list[Path]]:
     """Images uint8 [n, C, H, W] of the files that can be read, and these files; the others are named in a warning.
 
-    Without `keep` the files are only tried.
+    Without `keep` the files are only checked, and there are no images.
     """
     images = numpy.empty((len(paths) if keep else 0, channels, resolution, resolution), numpy.uint8)
 
@@ -222,7 +223,7 @@ class FolderImages(StreamedImages):
         return FolderImages(self.paths[start:stop], self.shape[2], self.shape[1])
 
     def prefetch(self, indices: Tensor) -> None:
-        """Begin to decode the images at `indices` int64 [n], which are indexed next, as far as 256 MiB hold them."""
+        """Start decoding the images at `indices` int64 [n], which are needed next; at most PREFETCHED_BYTES."""
         for future in self._ahead.values():
             future.cancel()
         count = max(1, PREFETCHED_BYTES // self.shape[1:].numel())

@@ -1,4 +1,4 @@
-"""Settings of Adam that several families have."""
+"""Settings of Adam that several families share."""
 
 from __future__ import annotations
 

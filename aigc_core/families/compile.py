@@ -1,4 +1,4 @@
-"""Compilation of networks, where the launcher asks for it."""
+"""Compilation of networks, if the launcher asks for it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def maybe_compile(function: Callable[..., Tensor], accelerator: Accelerator) -> Callable[..., Tensor]:
-    """A network or a method of it, compiled where `accelerate launch --dynamo_backend inductor` or the like asks so."""
+    """A network or a method of it, compiled if `accelerate launch` was given a `--dynamo_backend`."""
     plugin = accelerator.state.dynamo_plugin
     if plugin is None or plugin.backend == DynamoBackend.NO:
         return function

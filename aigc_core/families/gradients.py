@@ -1,4 +1,4 @@
-"""What is done with gradients: those of several processes are averaged, and an optimiser takes a step on them."""
+"""Averaging gradients over processes, and an optimiser step."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def descend(
     learning_rate: float,
     max_norm: float = math.inf,
 ) -> None:
-    """One step on the gradients of a loss, averaged over all processes; longer ones are shortened to `max_norm`."""
+    """One optimiser step on the gradients of a loss, averaged over all processes and clipped to the norm `max_norm`."""
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     average_gradients(network, accelerator)

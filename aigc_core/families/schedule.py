@@ -1,4 +1,4 @@
-"""A value over training, such as a learning rate: in a recipe, a number or a small mapping of the kinds below."""
+"""Schedules: values over training, such as a learning rate; in a recipe, a number or a small mapping."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .base import StepState
 
 
 class LinearDecay(Config):
-    """`value` until the share `decay_from` of the run is over, then falling in a straight line to 0 at its end."""
+    """`value` until the share `decay_from` of the run is done, then linear decay to 0 at its end."""
 
     value: float
     decay_from: float = Field(ge=0, le=1)
@@ -29,9 +29,9 @@ class LinearDecay(Config):
 
 
 class Cosine(Config):
-    """From `start` to `end` along half a cosine (Loshchilov & Hutter 2017, equation 5) over so many `samples`.
+    """From `start` to `end` along half a cosine (Loshchilov & Hutter 2017, equation 5) over `samples` samples.
 
-    It is `end` from there on. Samples are counted as `StepState.samples_seen`.
+    It stays at `end` after that. Samples are counted as `StepState.samples_seen`.
     """
 
     start: float
@@ -68,7 +68,7 @@ def value_at(schedule: float | LinearDecay | Cosine, state: StepState) -> float:
 
 
 def warm_up(done: float, length: float) -> float:
-    """The share of its value that a rate has on its way up in a straight line, of whose `length` so much is done."""
+    """The factor of a linear warm-up of the given length, of which `done` is over: from 0 to 1, and 1 afterwards."""
     return min(1.0, done / length) if length else 1.0
 
 
@@ -78,7 +78,7 @@ def bounds(schedule: float | LinearDecay | Cosine) -> tuple[float, float]:
 
 
 def within(low: float, high: float = math.inf) -> AfterValidator:
-    """For a field that is a schedule: all its values must lie in [low, high]."""
+    """A validator for schedules: all values must lie in [low, high]."""
 
     def check(schedule: float | LinearDecay | Cosine) -> float | LinearDecay | Cosine:
         smallest, largest = bounds(schedule)

@@ -1,4 +1,4 @@
-"""FID (Heusel et al. 2017), its extrapolation to infinitely many samples, and what each image does to it."""
+"""FID (Heusel et al. 2017), its extrapolation to infinitely many samples, and the influence of each image on it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .estimate import Estimate, MetricInfo, Sizes, group_influence_values
 
 MAX_CHUNKS = 5
 SAMPLES_PER_FEATURE = 2
-"""The bias falls as 1/N only where N is well above the number of features."""
+"""The bias falls as 1/N only if N is well above the number of features."""
 
 
 def enough_for_moments(sizes: Sizes) -> int:
-    """As many samples as both halves need for the bias to be estimated from them."""
+    """The number of samples from which the bias can be estimated, by halving them."""
     return 2 * SAMPLES_PER_FEATURE * sizes.features
 
 
@@ -47,7 +47,7 @@ METRICS = {
 
 @dataclass(frozen=True)
 class Moments:
-    """mean float [F] and covariance float64 [F, F] of features, as torch-fidelity computes them."""
+    """The mean float [F] and covariance float64 [F, F] of features, as torch-fidelity computes them."""
 
     mean: numpy.ndarray
     covariance: numpy.ndarray
@@ -62,7 +62,7 @@ class Moments:
 
 
 def frechet_distance(generated: Moments, real: Moments) -> float:
-    """The squared Fréchet distance of two normal distributions."""
+    """The squared Fréchet distance between two normal distributions (Heusel et al. 2017, equation 6)."""
     from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_statistics_to_metric
 
     first, second = ({"mu": part.mean, "sigma": part.covariance} for part in (generated, real))
@@ -70,10 +70,10 @@ def frechet_distance(generated: Moments, real: Moments) -> float:
 
 
 def influence_values(features: Tensor, own: Moments, other: Moments) -> numpy.ndarray:
-    """How the Fréchet distance of `own`, the moments of features [N, F], to `other` answers to each image: float64 [N].
+    """The influence of each image on the Fréchet distance of `own`, the moments of features [N, F], to `other`.
 
-    The first-order effect of a little more weight on that image, in units of the distance. The derivative by the
-    covariance is I - T, T being the optimal transport map between the two normal distributions (Bhatia et al. 2019).
+    float64 [N], with mean 0: the derivative of the distance by the weight of the image. The derivative by the
+    covariance is I − T, where T is the optimal transport map between the two normal distributions (Bhatia et al. 2019).
     """
     root = _power(own.covariance, 0.5)
     inverse_root = _power(own.covariance, -0.5)
@@ -105,7 +105,7 @@ def chunk_means(features: Tensor, real: Moments, fid: float, most: int) -> numpy
 
 
 def extrapolated(means: numpy.ndarray) -> tuple[float, float]:
-    """FID at infinitely many samples, from the mean FIDs of 1, 2, … chunks, and the variance that extrapolating adds.
+    """FID at infinitely many samples, from the mean FIDs of 1, 2, … chunks, and the variance that extrapolation adds.
 
     FID is linear in 1/N (Chong & Forsyth 2020, section 3). The bias of a finite reference remains.
     """
@@ -119,10 +119,10 @@ def extrapolated(means: numpy.ndarray) -> tuple[float, float]:
 
 
 def fid_figures(features: Tensor, real_features: Tensor, real: Moments, extrapolate: bool) -> dict[str, Estimate]:
-    """FID of features [N, F] against real ones [M, F] with moments `real`, and FID∞ where asked for.
+    """FID of features [N, F] against real ones [M, F] with moments `real`, and FID∞ if `extrapolate`.
 
-    N is at least `enough_for_moments`. Both share their influence values: chunks of all samples move together, to first
-    order, as their whole does. By the same linearity the bias of N samples is what halving them adds.
+    N is at least `enough_for_moments`. Both have the same influence values, as an image moves the FIDs of chunks and of
+    the whole alike, to first order. As FID is linear in 1/N, the bias of N samples is what halving them adds.
     """
     count, num_features = features.shape
     own = Moments.of(features)

@@ -1,4 +1,4 @@
-"""KID (Bińkowski et al. 2018) over the subsets that torch-fidelity draws, with its sampling error."""
+"""KID (Bińkowski et al. 2018) over the same subsets as torch-fidelity, with its sampling error."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SUBSETS = 100
 SUBSET_SIZE = 1000
 SUBSET_SEED = 2020
 REPRESENTATIVES = 1000
-"""How many images stand for all others when the effect of each one is estimated."""
+"""How many images represent all others when the effect of each one is estimated."""
 
 METRICS = {
     # The squared kernel distance of features (Bińkowski et al. 2018).
@@ -36,9 +36,9 @@ METRICS = {
 def kernel_distance(features: Tensor, real: Tensor, real_pairs: Tensor | None = None) -> Estimate:
     """KID of features float32 [N, F] against real ones [M, F].
 
-    `real_pairs` is `pairs_among_real(real, N)`, where it is known. The error has two parts: that of a U-statistic to
-    first order (Serfling 1980, section 5.3), of both sides, and that of averaging a finite number of subsets. Subsets
-    have 1,000 images, or as many as there are.
+    `real_pairs`: `pairs_among_real(real, N)`, if already computed. The error has two parts: that of a U-statistic of
+    both sides, to first order (Serfling 1980, section 5.3), and that of averaging a finite number of subsets. Subsets
+    have SUBSET_SIZE images, or as many as there are.
     """
     from torch_fidelity.metric_kid import kernel_poly
 
@@ -46,7 +46,7 @@ def kernel_distance(features: Tensor, real: Tensor, real_pairs: Tensor | None = 
         real_pairs = pairs_among_real(real, len(features))
     own, others = features.numpy(), real.numpy()
     distances = numpy.empty(SUBSETS)
-    # The order of sums in single precision is torch-fidelity's: KIDs near zero are differences in the last digits.
+    # Sums in single precision follow torch-fidelity's order, as KIDs near zero are differences in the last digits.
     for subset, ((rows, real_rows), real_sum) in enumerate(zip(_subsets(len(own), len(others)), real_pairs.numpy())):
         count = len(rows)
         across = kernel_poly(own[rows], others[real_rows]).sum(axis=0).sum()
@@ -56,7 +56,10 @@ def kernel_distance(features: Tensor, real: Tensor, real_pairs: Tensor | None = 
 
 
 def pairs_among_real(real: Tensor, count: int) -> Tensor:
-    """Kernels of two different real images, summed, of each subset compared with `count` others: float32 [SUBSETS]."""
+    """For each subset, the sum of the kernel over pairs of different real images, float32 [SUBSETS].
+
+    `count`: how many samples the real images [M, F] are compared with.
+    """
     features = real.numpy()
     return torch.from_numpy(numpy.array([_pairs(features[rows]) for _, rows in _subsets(count, len(features))]))
 
@@ -70,7 +73,7 @@ def _subsets(count: int, real_count: int) -> Iterator[tuple[numpy.ndarray, numpy
 
 
 def _pairs(features: numpy.ndarray) -> numpy.float32:
-    """Kernels of two different ones of features [N, F], summed."""
+    """The sum of the kernel over pairs of different features [N, F]."""
     from torch_fidelity.metric_kid import kernel_poly
 
     kernel = kernel_poly(features, features)

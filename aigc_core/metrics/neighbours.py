@@ -1,4 +1,4 @@
-"""Nearest neighbours in feature space, in tiles of bounded memory, and the figures made of them."""
+"""Nearest neighbours in feature space, in tiles of bounded memory, and the figures based on them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from aigc_core.rng import seeded_generator
 from .estimate import Estimate, MetricInfo, Sizes, smallest_tried
 
 TILE_BYTES = 10 * 2**20
-"""What a processor's cache holds: larger tiles take longer, whatever the memory."""
+"""About the size of a processor's cache: larger tiles are slower, however much memory there is."""
 LEAST_ROWS = 256
-"""What a matrix product needs to be fast, whatever the cache."""
+"""The fewest rows with which a matrix product is fast, however small the cache."""
 REPLICATES = 16
 SHARE = 0.25
 ENOUGH = 1500
-"""How many images of the smaller side a replicate needs at most."""
+"""The most images of the smaller side that a replicate uses."""
 MIN_IMAGES = 20
 EQUAL_NUMBERS = Sentence(
     "Depends on how many samples there are, so it is measured only with as many as there are real images, or more. "
@@ -31,7 +31,7 @@ EQUAL_NUMBERS = Sentence(
 
 
 def as_many_as_real(sizes: Sizes) -> int:
-    """As many samples as there are real images: half as many hold an eighth less of them."""
+    """As many samples as real images: with half as many, an eighth fewer real images are covered."""
     return max(sizes.real, smallest_tried(sizes))
 
 
@@ -76,8 +76,8 @@ METRICS = {
 def distances(queries: Tensor, others: Tensor) -> Iterator[tuple[slice, Tensor]]:
     """Euclidean distances of queries [N, F] to others [M, F], some rows at a time: (rows, float32 [rows, M]).
 
-    The arithmetic, and so every rounded bit, is that of torch.cdist for many rows. All tiles share their memory: each
-    is valid until the next one.
+    The arithmetic, down to the last bit, is that of torch.cdist for many rows. All tiles share their memory: each is
+    valid only until the next one.
     """
     rows = max(1, min(len(queries), max(LEAST_ROWS, TILE_BYTES // (4 * len(others)))))
     squares = others.square().sum(1, keepdim=True)
@@ -102,7 +102,7 @@ def nearest(queries: Tensor, others: Tensor, k: int) -> tuple[Tensor, Tensor]:
 def radii(features: Tensor, ks: tuple[int, ...]) -> Tensor:
     """The distance of each of the features [N, F] to its kth nearest other, for each k: float32 [len(ks), N]."""
     k = min(max(ks), len(features) - 1)
-    # The nearest of all is the image itself.
+    # The nearest one is the image itself.
     found, _ = nearest(features, features, k + 1)
     return torch.stack([found[:, min(wanted, k)] for wanted in ks])
 
@@ -122,8 +122,8 @@ def neighbourhoods(
 ) -> Neighbourhoods:
     """The figures of generated features [N, F] against real ones [M, F].
 
-    `real_radii` is `radii(real, (k, density_k))`, where it is known. Precision and recall count a distance equal to the
-    radius as inside, density and coverage do not, each as its authors' code does.
+    `real_radii`: `radii(real, (k, density_k))`, if already computed. A distance equal to the radius counts as inside in
+    precision and recall and not in density and coverage, as in the code of their authors.
     """
     if real_radii is None:
         real_radii = radii(real, (k, density_k))
@@ -131,7 +131,7 @@ def neighbourhoods(
     precise, holders, scratch = 0, 0, torch.empty(0)
     to_own_sphere, to_generated = torch.full((2, len(real)), torch.inf)
     for rows, tile in distances(generated, real):
-        # Least differences are faster to find than any comparison that holds.
+        # The minimum of differences is faster to compute than whether any comparison holds.
         scratch = torch.empty_like(tile) if len(scratch) < len(tile) else scratch[: len(tile)]
         precise += int((torch.sub(tile, real_radii[0], out=scratch).amin(1) <= 0).sum())
         least = torch.sub(tile, own_radii[rows, None], out=scratch).amin(0)
@@ -151,9 +151,9 @@ def neighbourhood_figures(
 ) -> dict[str, Estimate]:
     """`neighbourhoods` with intervals.
 
-    Neighbours are not independent, and both sides are random: the error is that of random shares of both sides,
-    scaled to the whole (subsampling without replacement: Politis, Romano & Wolf 1999). All results of a protocol see
-    the same shares.
+    Neighbours are not independent, and both sides are random, so the error is estimated from random subsets of both
+    sides and scaled to the whole (subsampling without replacement; Politis, Romano & Wolf 1999). All results of a
+    protocol use the same subsets.
     """
     whole = vars(neighbourhoods(generated, real, k, density_k, real_radii))
     share = min(SHARE, ENOUGH / min(len(generated), len(real)))

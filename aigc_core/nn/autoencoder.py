@@ -1,4 +1,4 @@
-"""Convolutions that halve the resolution of images level by level, and their mirror image that doubles it."""
+"""Convolutions that halve the resolution level by level, and their counterparts that double it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Refinement(nn.Module):
 
 
 def downsampling(channels: Sequence[int], refinements: int) -> nn.Sequential:
-    """Maps [N, channels[0], H, W] → [N, channels[-1], H / 2ⁿ, W / 2ⁿ], n = len(channels) − 1, and so many refinements
-    after each halving."""
+    """Maps [N, channels[0], H, W] → [N, channels[-1], H / 2ⁿ, W / 2ⁿ], n = len(channels) − 1, with
+    `refinements` residual blocks after each halving."""
     layers: list[nn.Module] = []
     for width, next_width in zip(channels, channels[1:]):
         layers += [nn.SiLU()] if layers else []
@@ -32,8 +32,8 @@ def downsampling(channels: Sequence[int], refinements: int) -> nn.Sequential:
 
 
 def upsampling(channels: Sequence[int], refinements: int) -> nn.Sequential:
-    """Maps [N, channels[0], H, W] → [N, channels[-1], 2ⁿ H, 2ⁿ W], n = len(channels) − 1, and so many refinements
-    before each doubling."""
+    """Maps [N, channels[0], H, W] → [N, channels[-1], 2ⁿ H, 2ⁿ W], n = len(channels) − 1, with
+    `refinements` residual blocks before each doubling."""
     layers: list[nn.Module] = []
     for width, next_width in zip(channels, channels[1:]):
         layers += [Refinement(width) for _ in range(refinements)]

@@ -1,9 +1,9 @@
 """Convolution whose derivatives, of any order, are convolutions again.
 
 Gradient penalties differentiate gradients. Autograd's own second derivative of a convolution swaps batch and channels,
-which copies every map, and takes grouped convolutions apart group by group. But ⟨convolve(x, w), g⟩ is linear in each
-of x, w and g, so its three partial derivatives are each other's: the output (by g), the gradient of the maps (by x)
-and the gradient of the weight (by w).
+which copies every map, and splits grouped convolutions into their groups. But ⟨convolve(x, w), g⟩ is linear in each of
+x, w and g, so each of its three partial derivatives has the other two as derivatives: the output (with respect to g),
+the gradient of the maps (x) and the gradient of the weight (w).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch.nn import functional
 
 
 class Convolution(nn.Conv2d):
-    """`torch.nn.Conv2d` with zeros as padding, for grouped convolutions under a gradient penalty."""
+    """`torch.nn.Conv2d` with zero padding, for grouped convolutions under a gradient penalty."""
 
     def forward(self, input: Tensor) -> Tensor:
         padding = self.padding[0]
@@ -29,7 +29,7 @@ def convolve(
 ) -> Tensor:
     """maps [N, C, H, W], weight [K, C / groups, h, w], bias [K] → [N, K, H′, W′], as `torch.nn.functional.conv2d`.
 
-    In mixed precision it is that very function.
+    In mixed precision it calls that function.
     """
     if torch.is_autocast_enabled(maps.device.type):
         return functional.conv2d(maps, weight, bias, stride, padding, groups=groups)
@@ -38,7 +38,7 @@ def convolve(
 
 
 class _Shape(NamedTuple):
-    """What, beside the tensors, determines a convolution."""
+    """The shapes and settings of a convolution."""
 
     maps: torch.Size
     weight: torch.Size
@@ -48,7 +48,7 @@ class _Shape(NamedTuple):
 
 
 class _Partial(torch.autograd.Function):
-    """The derivative of ⟨convolve(maps, weight), gradient⟩ by the one of the three that is given as None."""
+    """The derivative of ⟨convolve(maps, weight), gradient⟩ with respect to the one of the three that is None."""
 
     @staticmethod
     def forward(
@@ -65,7 +65,7 @@ class _Partial(torch.autograd.Function):
             assert maps is not None and weight is not None
             return functional.conv2d(maps, weight, bias, shape.stride, shape.padding, groups=shape.groups)
         wanted = [maps is None, weight is None, False]
-        # Of what is wanted only size and layout count; its values are never read.
+        # convolution_backward uses only size and layout of the tensor whose gradient is wanted, not its values.
         if maps is None:
             channels_last = gradient.is_contiguous(memory_format=torch.channels_last)
             layout = torch.channels_last if channels_last else torch.contiguous_format

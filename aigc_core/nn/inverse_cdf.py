@@ -1,6 +1,6 @@
-"""Discrete values from standard-normal noise: the inverse of a distribution's cumulative function at Φ(noise).
+"""Discrete values from standard-normal noise: the inverse CDF of their distribution at Φ(noise).
 
-So that sampling token by token is a deterministic map from noise, as everywhere in this project.
+It makes sampling token by token a deterministic map from noise, like all sampling in this project.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ def uniform_of(noise: Tensor) -> Tensor:
 
 
 def choose(logits: Tensor, uniform: Tensor, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0) -> Tensor:
-    """Tokens int64 [N] of logits [N, V] at uniform numbers float64 [N]; in float64 on the CPU.
+    """Tokens int64 [N] from logits [N, V] at uniform numbers float64 [N]; computed in float64 on the CPU.
 
-    `temperature` divides the logits; 0 takes the likeliest token. `top_k` keeps that many likeliest tokens, 0 all;
-    `top_p` the fewest likeliest ones that have that probability together (Holtzman et al. 2020, equation 3).
+    `temperature` divides the logits; 0 takes the likeliest token. `top_k` keeps that many of the likeliest tokens, 0
+    all; `top_p` keeps the smallest set of likeliest ones with at least that probability (Holtzman et al. 2020, equation
+    3).
     """
     logits = logits.cpu().double()
     if temperature == 0:
@@ -32,6 +33,6 @@ def choose(logits: Tensor, uniform: Tensor, temperature: float = 1.0, top_k: int
         probabilities = torch.zeros_like(probabilities).scatter_(1, order, ordered * keep)
     cumulative = probabilities.cumsum(1)
     chosen = torch.searchsorted(cumulative, uniform[:, None] * cumulative[:, -1:], right=True)[:, 0]
-    # Rounding may lead beyond the last token that has any probability.
+    # Rounding may lead beyond the last token with a positive probability.
     last = probabilities.shape[1] - 1 - (probabilities > 0).int().flip(1).argmax(1)
     return torch.minimum(chosen, last)

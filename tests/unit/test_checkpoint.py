@@ -26,6 +26,7 @@ from aigc_core.hub.resolve import resolve_reference
 from aigc_core.modalities.image import image_kind
 from aigc_core.sampling.sample import sample
 from aigc_core.training.state import Counters
+from aigc_core.translation import translate_error
 from tests.processes import assert_one_sentence, fill, run_cli, run_here, run_with_little_space
 from tests.toy_models import ARCHITECTURES, toy_checkpoint
 
@@ -252,8 +253,9 @@ def test_saving_on_a_full_disk_keeps_what_was_there(small_disk: Path) -> None:
 
 
 def test_a_full_disk_is_told_from_other_faults(tmp_path: Path) -> None:
-    with pytest.raises(AIGCError, match="disk is full"), atomic_write(tmp_path / "a"):
+    with pytest.raises(AIGCError, match="disk is full") as full, atomic_write(tmp_path / "a"):
         Path("/dev/full").write_text("more than fits")
+    assert "磁盘已满" in translate_error(full.value, "zh")
     with pytest.raises(AIGCError, match="Permission denied"), atomic_write(tmp_path / "a"):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 

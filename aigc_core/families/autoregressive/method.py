@@ -22,10 +22,10 @@ from .model import AutoregressiveModel
 
 
 class LikelihoodConfig(Config):
-    """AdamW's settings (Loshchilov & Hutter 2019); `weight_decay` is that of matrices.
+    """AdamW's settings (Loshchilov & Hutter 2019); `weight_decay` applies to matrices only.
 
-    The rate grows in a straight line over the first `warmup_steps`; gradients longer than `max_gradient_norm` are
-    shortened to it.
+    The learning rate grows linearly over the first `warmup_steps`; gradients are clipped to the norm
+    `max_gradient_norm`.
     """
 
     learning_rate: NonNegativeSchedule = LinearDecay(value=1e-3, decay_from=0.3)
@@ -36,7 +36,7 @@ class LikelihoodConfig(Config):
 
 
 class LikelihoodTraining(TrainingMethod):
-    """Descends the mean of −log p over the tokens of a batch."""
+    """Minimises the mean of −log p over the tokens of a batch."""
 
     def __init__(self, config: Mapping[str, Any], spec: ModelSpec, accelerator: Accelerator) -> None:
         self.config = parse_config(LikelihoodConfig, dict(config), "method_config")
@@ -63,7 +63,7 @@ class LikelihoodTraining(TrainingMethod):
         return {"model": self.adam}
 
     def step(self, batch: Batch, state: StepState) -> dict[str, Tensor]:
-        """Train on one batch; what is measured: the loss in nats and in bits a token."""
+        """Train on one batch; returns the loss in nats and in bits per token."""
         tokens = self.network.space.to_tokens(batch.samples)
         with self.accelerator.autocast():
             nats, counted = self.network.losses(tokens, Condition(batch.classes))

@@ -1,4 +1,4 @@
-"""A Transformer over tokens as a model: token t is the inverse CDF of its distribution at Φ(noise t)."""
+"""A Transformer over tokens as a model: token t is the inverse CDF of its predicted distribution at Φ(noise t)."""
 
 from __future__ import annotations
 
@@ -28,13 +28,14 @@ from .steering import Steering
 from .tokens import TokenSpace
 
 ROWS = 32
-"""So many samples are always drawn together, the last ones repeated where there are fewer: how a product of matrices is
-rounded depends on their shapes, and a token may hang on the last digit."""
+"""How many samples are always drawn together; if there are fewer, the last one is repeated. The rounding of a matrix
+product depends on its shape, and a token may depend on the last digit: a fixed shape gives the same samples always."""
 
 
 class AutoregressiveOptions(SamplerOptions):
-    """`temperature` divides the logits, 0 takes the likeliest token; `top_k` likeliest tokens are left, 0 for all, and
-    of these the fewest that have the probability `top_p` together."""
+    """`temperature` divides the logits; 0 takes the likeliest token. `top_k` keeps so many of the likeliest tokens, 0
+    all; of these `top_p` keeps the smallest set with at least that probability (nucleus sampling; Holtzman et al.
+    2020)."""
 
     temperature: float = Field(
         default=1.0,
@@ -52,10 +53,10 @@ class AutoregressiveOptions(SamplerOptions):
 
 
 class AutoregressiveModel(LikelihoodModel, StreamingModel):
-    """p(x | y) = Π p(token t | tokens before t, y), the factors by a Transformer.
+    """p(x | y) = Π p(token t | tokens before t, y), where a Transformer computes the factors.
 
-    Position t reads the token before it, and the first one an embedding of the classes. `rows`: how many samples are
-    drawn together.
+    Position t reads the token before it; the first position reads an embedding of the classes. `rows`: how many samples
+    are drawn together.
     """
 
     options_type = AutoregressiveOptions
@@ -88,19 +89,22 @@ class AutoregressiveModel(LikelihoodModel, StreamingModel):
         return self.to_logits(self.transformer(embeddings))
 
     def first(self, condition: Condition) -> Tensor:
-        """What the first position reads, [N, width]."""
+        """The input of the first position, float [N, width]."""
         start = self.start.expand(len(condition), -1)
         return start if self.class_embedding is None else start + self.class_embedding(condition.classes)
 
     def losses(self, tokens: Tensor, condition: Condition) -> tuple[Tensor, Tensor]:
-        """−log p in nats of each token, [N, T], and which of them count: those up to and with the first end."""
+        """−log p in nats of each token, float [N, T], and which of them count, bool [N, T].
+
+        Those up to and including the first end token count.
+        """
         nats = cross_entropy(self(tokens, condition).flatten(0, 1).float(), tokens.flatten(), reduction="none")
         end = self.space.end
         counted = torch.ones_like(tokens, dtype=torch.bool) if end is None else up_to_end(tokens, end)
         return nats.view_as(tokens), counted
 
     def bits_per_dimension(self, samples: Tensor, condition: Condition, noise: Tensor) -> Tensor:
-        """Bits per token; of texts, the end counts as one."""
+        """Bits per token, float [N]; the end of a text counts as a token."""
         nats, counted = self.losses(self.space.to_tokens(samples), condition)
         return (nats * counted).sum(1) / counted.sum(1) / math.log(2)
 
@@ -116,7 +120,7 @@ class AutoregressiveModel(LikelihoodModel, StreamingModel):
         return space.from_tokens(tokens.to(noise.device))
 
     def steerings(self, options: AutoregressiveOptions, rows: int) -> list[Steering]:
-        """What bears on the tokens of so many samples beside the model, in the order in which it does."""
+        """Fresh steerings for `rows` samples, in the order in which they are applied."""
         return []
 
     def stream(self, noise: Tensor, condition: Condition, options: SamplerOptions) -> Iterator[TokenStep]:

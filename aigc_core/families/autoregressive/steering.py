@@ -1,4 +1,4 @@
-"""The contract of what bears on the next token beside the model and the noise, a file each."""
+"""The contract of steerings, which change the next token of a text; each has a file of its own."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from torch import Tensor
 
 
 class Steering:
-    """Bears on N samples while they are drawn: a new one each time, which sees every token, those of a prompt first."""
+    """Steers the drawing of N samples, once; it sees every token, beginning with those of the prompt."""
 
     def see(self, tokens: Tensor) -> None:
         """The next token int64 [N] of each sample, on the CPU."""
 
     def adjust(self, logits: Tensor) -> Tensor:
-        """Logits [N, vocabulary] to draw from, instead of the model's."""
+        """The logits float [N, vocabulary] to draw from, given the model's."""
         return logits
 
     def replace(self, chosen: Tensor) -> Tensor:
-        """Tokens int64 [N] on the CPU, instead of those that were drawn."""
+        """The tokens int64 [N] on the CPU to go on with, given those that were drawn."""
         return chosen

@@ -1,4 +1,4 @@
-"""Autoregressive models of texts, and what their samplers can do beside drawing."""
+"""Autoregressive models of texts, which can also write acrostics and set a watermark."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from .watermark import Watermark, detect
 
 
 class TextOptions(AutoregressiveOptions):
-    """`acrostic`: what the lines of a text begin with, a letter a line. `watermark`: by how many nats the logits of
-    green tokens grow, for those who know `watermark_key` to find."""
+    """`acrostic`: letters that the lines of a text begin with, one per line. `watermark`: how many nats are added to
+    the logits of green tokens, so that whoever knows `watermark_key` can find them."""
 
     acrostic: str = Field(
         default="",

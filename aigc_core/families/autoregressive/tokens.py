@@ -1,4 +1,4 @@
-"""How samples in model space are read as tokens: texts are tokens already, of images each value is one."""
+"""Samples in model space as tokens: texts are tokens already, and each value of an image is a token."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ MAX_TOKENS = 4096
 
 
 class TokenSpace(Protocol):
-    """`vocabulary`: how many tokens there are; `length`: how many a sample has. `end`: the token that ends a sample and
-    fills the rest of its row; None where all are as long."""
+    """`vocabulary`: the number of different tokens. `length`: the number of tokens of a sample. `end`: the token that
+    ends a sample and fills the rest of its row; None if all samples have the full length."""
 
     vocabulary: int
     length: int
@@ -35,7 +35,7 @@ class TokenSpace(Protocol):
 
 
 class TextTokens:
-    """Those of a tokenizer."""
+    """The tokens of a text's tokenizer."""
 
     end: int | None = END
 
@@ -72,7 +72,7 @@ class PixelTokens:
 
 
 def token_space(modality: Modality) -> TokenSpace:
-    """How samples of a modality are read. Raises AIGCError where they cannot be."""
+    """The token space of a modality. Raises AIGCError if it has none."""
     if isinstance(modality, TextModality):
         return TextTokens(modality)
     if modality.map_shape is not None:

@@ -1,16 +1,17 @@
 """A watermark of generated texts, and the test that finds it: the soft list of green tokens of Kirchenbauer et al.
 2023, "A Watermark for Large Language Models", algorithm 2.
 
-The last WIDTH tokens and a key decide, for each token by itself, whether it is green: half of them are. The logits of
-green tokens grow by the strength of the mark. Whoever has the key counts green tokens. A token after the same ones as
-before says nothing new and is counted once (Fernandez et al. 2023, "Three Bricks to Consolidate Watermarks for Large
-Language Models", section 4), so that what is counted are distinct throws of fair coins.
+The last WIDTH tokens and a key determine for each token independently whether it is green; half of all tokens are. The
+strength of the watermark is added to the logits of green tokens, and whoever has the key counts green tokens. A token
+that follows the same context as before carries no new information and is counted once (Fernandez et al. 2023, "Three
+Bricks to Consolidate Watermarks for Large Language Models", section 4), so the counted events are independent tosses of
+fair coins.
 
-The coins are the key's: for any text that was written without the key, however it repeats itself, the number of green
-tokens is binomial over keys and the p-value exact. Over texts under one key it is exact only where they share few of
-their runs of WIDTH + 1 tokens. Texts that have most of them in common are judged by the same throws, and are all
-suspected more often than the p-value says under some keys, and less often under others; no test of green tokens is
-free of that, as a corpus of one text shows, which a key suspects always or never.
+The key tosses the coins: for any text written without the key, however repetitive, the number of green tokens is
+binomial over keys, and the p-value is exact. Over many texts under one key, it is exact only if they share few of their
+runs of WIDTH + 1 tokens. Texts that have most runs in common are judged by the same tosses; under some keys all of them
+are suspected more often than the p-value says, under others less often. No test of green tokens avoids that: of a
+corpus of a single text, a key suspects either all or nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from .steering import Steering
 WIDTH = 4
 GREEN_SHARE = 0.5
 PADDING = 0
-"""What stands before the first token of a text."""
+"""The token that stands for the missing context of a text's first tokens."""
 
 
 class Watermark(Steering):
@@ -48,7 +49,7 @@ class Watermark(Steering):
 
 
 def is_green(last: numpy.ndarray, tokens: numpy.ndarray, key: int) -> numpy.ndarray:
-    """Whether tokens uint64 [N, K] (or [1, K]) are green after the last ones uint64 [N, WIDTH], bool [N, K]."""
+    """Whether tokens uint64 [N, K] (or [1, K]) are green after the context `last` uint64 [N, WIDTH]: bool [N, K]."""
     context = _mixed(numpy.full(len(last), key, dtype=numpy.uint64))
     for column in range(WIDTH):
         context = _mixed(context ^ _mixed(last[:, column]))
@@ -64,8 +65,8 @@ def _mixed(values: numpy.ndarray) -> numpy.ndarray:
 
 
 def detect(texts: Sequence[Sequence[int]], key: int) -> Detection:
-    """How many of the distinct runs of tokens of texts end with a green one, and the probability over keys of so many
-    or more in texts that were written without the key."""
+    """How many of the distinct runs of WIDTH + 1 tokens in `texts` end with a green one, and the probability over keys
+    that as many or more do in texts written without the key."""
     seen: set[tuple[int, ...]] = set()
     for text in texts:
         padded = [PADDING] * WIDTH + list(text)
@@ -74,6 +75,6 @@ def detect(texts: Sequence[Sequence[int]], key: int) -> Detection:
         return Detection(0, 0, 1.0)
     grams = numpy.array(sorted(seen), dtype=numpy.uint64)
     green = int(is_green(grams[:, :WIDTH], grams[:, WIDTH:], key).sum())
-    from scipy.stats import binom  # large, and drawing makes do without
+    from scipy.stats import binom  # imported late, as it is large and drawing does not need it
 
     return Detection(green, len(seen), float(binom.sf(green - 1, len(seen), GREEN_SHARE)))

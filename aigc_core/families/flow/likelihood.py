@@ -1,10 +1,10 @@
 """The likelihood of a flow by the instantaneous change of variables (Chen et al. 2018, theorem 1; Lipman et al. 2023,
 appendix C).
 
-A sample is carried back to noise, and along its way the divergence of the velocity is summed up. Two things are
-estimated, so what comes out scatters about a bound: the rounding to 8 bits is undone by uniform noise (Theis et al.
+A sample is transported back to noise while the divergence of the velocity is integrated along its path. The result
+scatters around a bound, as two things are estimated: the rounding to 8 bits is undone by uniform noise (Theis et al.
 2016, section 3.1), and the divergence is εᵀ(∂v/∂x)ε for a fixed ε of ±1 (Hutchinson 1989; Grathwohl et al. 2019,
-section 3.1), unless the exact trace is asked for, which takes an evaluation for each value of a sample.
+section 3.1). The exact trace needs one evaluation per value of a sample.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ Field = Callable[[Tensor, Tensor], Tensor]
 
 
 def bits_per_dimension(velocity: Field, samples: Tensor, noise: Tensor, steps: int = STEPS) -> Tensor:
-    """−log₂ p / D float [N] of 8-bit samples in model space [N, …] of D values each.
+    """−log₂ p / D, float [N], of 8-bit samples in model space [N, …] with D values each.
 
-    `noise`: standard-normal [N, D]. Its signs are the probes ε and its sizes, which do not depend on them, the uniform
-    noise.
+    `noise`: standard-normal [N, D]. Its signs are the probes ε; its magnitudes, which are independent of the signs,
+    become the uniform noise.
     """
     # Forward-mode derivatives are not for tensors that were made in inference mode.
     with torch.inference_mode(False), torch.no_grad():
@@ -66,14 +66,14 @@ def log_density(velocity: Field, samples: Tensor, divergence: Divergence, steps:
 
 
 def hutchinson(function: Callable[[Tensor], Tensor], points: Tensor, probes: Tensor) -> tuple[Tensor, Tensor]:
-    """Values, and the divergence as each probe [N, …] of ±1 estimates it."""
+    """The values [N, …] of a function at points [N, …], and its divergence [N] as estimated by probes [N, …] of ±1."""
     with sdpa_kernel(SDPBackend.MATH):  # the one with forward-mode derivatives
         values, along, *_ = jvp(function, (points,), (probes,))
     return values, (along * probes).flatten(1).sum(1)
 
 
 def exact_divergence(function: Callable[[Tensor], Tensor], points: Tensor) -> tuple[Tensor, Tensor]:
-    """Values, and the exact divergence, by a derivative along each coordinate."""
+    """The values and the exact divergence, from a derivative along each coordinate."""
     values, divergence = function(points), points.new_zeros(len(points))
     for index in range(points[0].numel()):
         unit = torch.zeros_like(points)

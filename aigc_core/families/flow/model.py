@@ -1,4 +1,4 @@
-"""Models that carry noise to samples along a vector field that a network computes.
+"""Flows: models that transport noise to samples along a vector field that a network computes.
 
 Time runs from 0, where points are standard-normal noise, to 1, where they are samples in model space.
 """
@@ -32,11 +32,11 @@ MAX_STEPS = 200
 
 
 class FlowOptions(SamplerOptions):
-    """How the differential equation is solved. `steps` of the solver: Heun's evaluates the network twice in each but
-    the last.
+    """How the differential equation is solved.
 
-    `guidance`: 1 draws from the class as it was learnt, more than 1 makes samples more typical of it and less varied,
-    0 leaves the class out (Ho & Salimans 2021). It does nothing where a model knows no classes.
+    `steps`: of the solver; Heun's method evaluates the network twice in every step but the last. `guidance`: 1 draws
+    from the class as learnt, more than 1 makes samples more typical of it and less varied, 0 ignores the class (Ho &
+    Salimans 2021). It has no effect in a model without classes.
     """
 
     steps: int = Field(default=8, ge=1, le=MAX_STEPS, description="steps of the solver; more are finer and slower")
@@ -47,17 +47,18 @@ class FlowOptions(SamplerOptions):
 
 
 class MeanFlowOptions(SamplerOptions):
-    """`steps`: jumps from noise to sample, one evaluation of the network each."""
+    """`steps`: the number of jumps from noise to sample, one evaluation of the network each."""
 
     steps: int = Field(default=1, ge=1, le=MAX_STEPS, description="jumps from noise to sample; one is the fastest")
 
 
 class VectorFieldModel(LatentModel, LikelihoodModel):
-    """What all flows share. Codes are the noise itself, float [N, channels · resolution²]; the options bear on how it
-    is decoded.
+    """The common part of all flows.
 
-    Its likelihood is that of the flow at the likeliest classes, with noise added for the rounding to 8 bits, and its
-    divergence is estimated: see `likelihood`.
+    Codes are the noise itself, float [N, channels · resolution²]; options affect how they are decoded.
+
+    The likelihood is that of the flow for the given classes, with noise added to undo the rounding to 8 bits and an
+    estimate of the divergence; see `likelihood`.
     """
 
     capabilities: ClassVar[frozenset[Capability]] = frozenset({Capability.LATENT, Capability.LIKELIHOOD})
@@ -100,7 +101,7 @@ class FlowModel(VectorFieldModel):
 
     def guided(self, classes: Tensor, guidance: float) -> Velocity:
         """v(x, t | ∅) + guidance · (v(x, t | classes) − v(x, t | ∅)) (Ho & Salimans 2021, equation 6, with guidance
-        1 + w), where ∅ is a class that is not told."""
+        1 + w), where ∅ stands for no class."""
         untold = torch.zeros_like(classes)
         if not classes.shape[1] or guidance in (0, 1):
             chosen = classes if guidance else untold
@@ -122,7 +123,7 @@ class FlowModel(VectorFieldModel):
 
 class MeanFlowModel(VectorFieldModel):
     """The network is the average velocity u(x, t, d) from time t to t + d (Geng et al. 2025, equation 3): one
-    evaluation leads as far as d says. Over no time at all it is the velocity."""
+    evaluation moves a point by the whole duration d. For d = 0 it is the velocity."""
 
     options_type = MeanFlowOptions
 
@@ -145,7 +146,7 @@ class MeanFlowModel(VectorFieldModel):
 
 def build_model(spec: ModelSpec) -> FlowModel | MeanFlowModel:
     """A flow with fresh weights. Raises AIGCError for an unknown architecture, a config that does not fit, and samples
-    that are no square maps."""
+    that are not square maps."""
     (channels, resolution), architecture = square_map(spec.modality), architectures[spec.architecture]
     config = parse_config(
         architecture.config, dict(spec.architecture_config), f"Config of architecture '{spec.architecture}'"

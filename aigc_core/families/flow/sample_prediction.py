@@ -8,14 +8,14 @@ from torch import Tensor
 from .networks import VectorField
 
 LEAST_TIME_LEFT = 0.05
-"""Below it, time left counts as so much (Li & He 2025, section 4.1), so that nothing is divided by zero."""
+"""The least time left that is divided by (Li & He 2025, section 4.1)."""
 
 
 class SamplePrediction(VectorField):
-    """The network's maps are samples, and the vector leads to them in the time that is left: (sample − x) / (1 − t).
+    """The network predicts the sample, and the vector leads there in the time that is left: (sample − x) / (1 − t).
 
-    Samples lie on a much smaller set than noise does, so a narrow network can tell them, which could not carry the
-    noise of every pixel to its output. The loss stays that of the vector.
+    Samples lie on a much smaller set than noise, so a narrow network can predict them, which could not carry the noise
+    of every pixel to its output. The loss is still that of the vector.
     """
 
     def __init__(self, network: VectorField) -> None:

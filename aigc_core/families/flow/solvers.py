@@ -11,11 +11,11 @@ Velocity = Callable[[Tensor, float], Tensor]
 """v(x, t): the velocity [N, …] of points [N, …] at a time."""
 
 Solver = Callable[[Velocity, Tensor, list[float]], Tensor]
-"""From points [N, …] at the first of some times to where they are at the last; a step leads from each to the next."""
+"""From points [N, …] at the first of several times to where they are at the last, in one step between each two."""
 
 
 def euler(velocity: Velocity, start: Tensor, times: list[float]) -> Tensor:
-    """Euler's method, of first order: one evaluation a step."""
+    """Euler's method, of first order: one evaluation per step."""
     points = start
     for now, then in zip(times, times[1:]):
         points = points + (then - now) * velocity(points, now)
@@ -23,7 +23,7 @@ def euler(velocity: Velocity, start: Tensor, times: list[float]) -> Tensor:
 
 
 def heun(velocity: Velocity, start: Tensor, times: list[float]) -> Tensor:
-    """Heun's method, of second order (Karras et al. 2022, algorithm 1): two evaluations a step."""
+    """Heun's method, of second order (Karras et al. 2022, algorithm 1): two evaluations per step."""
     points = start
     for now, then in zip(times, times[1:]):
         slope = velocity(points, now)
@@ -33,15 +33,15 @@ def heun(velocity: Velocity, start: Tensor, times: list[float]) -> Tensor:
 
 
 def heun_and_euler(velocity: Velocity, start: Tensor, times: list[float]) -> Tensor:
-    """Heun's method, and Euler's for the last step, as at its very end a velocity is least certain (Karras et al. 2022,
+    """Heun's method, with Euler's for the last step, at whose end the velocity is least certain (Karras et al. 2022,
     algorithm 1)."""
     return euler(velocity, heun(velocity, start, times[:-1]), times[-2:])
 
 
 solvers: dict[str, Solver] = {"euler": euler, "heun": heun_and_euler}
-"""As samples are drawn."""
+"""The solvers that sampling offers, by name."""
 
 
 def even_times(steps: int, start: float = 0.0, end: float = 1.0) -> list[float]:
-    """The ends of so many equal steps."""
+    """The `steps` + 1 ends of equal steps from `start` to `end`."""
     return torch.linspace(start, end, steps + 1, dtype=torch.float64).tolist()

@@ -1,4 +1,4 @@
-"""What both ways to train a flow share: points on straight paths from noise to data, and the optimiser's step."""
+"""The common part of the training methods of flows: points on straight paths from noise to data, and the step."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ from .model import VectorFieldModel, build_model
 
 
 class FlowTrainingConfig(Config):
-    """`label_dropout`: how often a class is not told, so that the model also learns to draw without one.
+    """`label_dropout`: the probability that a sample's class is dropped, so that the model also learns to draw without
+    one.
 
     `time_location`, `time_scale`: times are sigmoid(location + scale · n) of standard-normal n (logit-normal; Esser et
-    al. 2024, equation 19). The others are AdamW's (Loshchilov & Hutter 2019); the rate grows in a straight line over
-    the first `warmup_steps`.
+    al. 2024, equation 19). The others are AdamW's (Loshchilov & Hutter 2019); the learning rate grows linearly
+    over the first `warmup_steps`.
     """
 
     label_dropout: float = Field(default=0.1, ge=0, le=1)
@@ -47,7 +48,7 @@ def points_on_paths(noise: Tensor, samples: Tensor, times: Tensor) -> tuple[Tens
 
 
 class FlowTraining(TrainingMethod):
-    """A vector field in training; what it is held to a subclass says.
+    """A vector field in training; subclasses define the loss.
 
     Raises AIGCError for a recipe that does not fit.
     """
@@ -78,7 +79,7 @@ class FlowTraining(TrainingMethod):
 
     @abstractmethod
     def losses(self, batch: Batch, state: StepState) -> tuple[Tensor, Tensor]:
-        """The objective, and the mean squared error of what is learnt, both scalars."""
+        """The objective, and the mean squared error of the prediction, which is logged; both scalars."""
 
     def step(self, batch: Batch, state: StepState) -> dict[str, Tensor]:
         """Train on one batch; samples float [N, C, R, R] in [-1, 1]."""
@@ -88,7 +89,7 @@ class FlowTraining(TrainingMethod):
         return {"loss": error.detach()}
 
     def times(self, normal: Tensor) -> Tensor:
-        """Times in (0, 1) of standard-normal numbers, of any shape."""
+        """Logit-normal times in (0, 1) from standard-normal numbers of any shape."""
         return torch.sigmoid(self.config.time_location + self.config.time_scale * normal)
 
     def with_dropout(self, batch: Batch, state: StepState) -> Tensor:

@@ -1,4 +1,4 @@
-"""Vector quantisation: a code is the nearest of a book of vectors, each the moving average of what chose it."""
+"""Vector quantisation: a code is the nearest vector of a codebook, and codes follow the averages of what chose them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from .quantiser import Quantised, Quantiser
 class CodebookConfig(Config):
     """`size` vectors of `dim` values.
 
-    `commitment` weighs the squared distance of the encoder's vectors to their codes' (β in van den Oord et al. 2017,
-    equation 3); `decay`: of the moving averages, a step. A code that is chosen less than `restart_below` times as often
-    as all are on average is dead, and begins anew.
+    `commitment`: the weight of the squared distance between the encoder's vectors and their codes' (β in van den Oord
+    et al. 2017, equation 3). `decay`: of the moving averages, per step. A code that is chosen less than `restart_below`
+    times as often as the average code is dead and restarts.
     """
 
     name: Literal["codebook"] = "codebook"
@@ -33,8 +33,8 @@ class CodebookConfig(Config):
 class Codebook(Quantiser):
     """Nearest vectors with a straight-through gradient (van den Oord et al. 2017, section 3.2 and appendix A.1).
 
-    Kept are the moving averages of how many vectors choose a code, and of their sum; the code's vector is the quotient.
-    So any average of two books is a book again. A new one is empty, and the first batch fills it.
+    It stores moving averages of the number of vectors that choose a code and of their sum; the code's vector is the
+    quotient, so an average of two codebooks is a valid codebook. A new one is empty, and the first batch fills it.
     """
 
     counts: Tensor
@@ -63,14 +63,14 @@ class Codebook(Quantiser):
 
     @torch.no_grad()
     def learn(self, vectors: Tensor, codes: Tensor, priority: Tensor) -> None:
-        """Average over this batch's choices, then give dead codes vectors of the batch, those of highest priority
-        first (as Dhariwal et al. 2020, section 3.1, do at random)."""
+        """Update the averages with this batch's choices, then restart dead codes from the batch's vectors, those of
+        highest priority first (as Dhariwal et al. 2020, section 3.1, do at random)."""
         chosen = functional.one_hot(codes, self.size).to(vectors.dtype)
         self.counts.lerp_(chosen.sum(0), 1 - self.config.decay)
         self.sums.lerp_(chosen.T @ vectors, 1 - self.config.decay)
         average = len(vectors) / self.size
         dead = (self.counts < self.config.restart_below * average) | (self.counts == 0)
-        # Shapes that do not depend on how many are dead spare the device a wait.
+        # Shapes that do not depend on how many codes are dead avoid a synchronisation with the device.
         candidates = vectors[priority.argsort(descending=True)[: self.size]]
         place = dead.cumsum(0) - 1
         dead &= place < len(candidates)
@@ -80,5 +80,5 @@ class Codebook(Quantiser):
 
 
 def nearest(vectors: Tensor, book: Tensor) -> Tensor:
-    """Which row of `book` [K, dim] is nearest to each vector [M, dim]: int64 [M]."""
+    """The index of the row of `book` [K, dim] that is nearest to each of the vectors [M, dim]: int64 [M]."""
     return (book.square().sum(1) - 2 * vectors @ book.T).argmin(1)

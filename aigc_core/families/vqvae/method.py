@@ -1,4 +1,4 @@
-"""Training a VQ-VAE in two phases of one run: first the autoencoder, then, while that stays as it is, the prior."""
+"""Training a VQ-VAE in two phases of one run: first the autoencoder, then, with the autoencoder fixed, the prior."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from .model import VQVAE, build_vqvae
 from .quantiser import perplexity
 
 COLLAPSED_BELOW = 0.05
-"""Of the codes: where fewer are in use, by perplexity, they have collapsed."""
+"""The share of codes in use, measured by perplexity, below which the codes have collapsed."""
 
 
 class TwoPhaseConfig(Config):
-    """`autoencoder_share` of the run trains the autoencoder, the rest the prior.
+    """`autoencoder_share`: the share of the run that trains the autoencoder; the rest trains the prior.
 
-    Adam's settings are those of either phase, and shares of the run, where a learning rate decays by them, are shares
-    of its phase. The prior's rate grows in a straight line over the share `prior_warmup` of its phase; its gradients
-    longer than `max_gradient_norm` are shortened to it.
+    Each phase has its own settings of Adam, and shares of the run in a learning rate's schedule are shares of its
+    phase. The prior's learning rate grows linearly over the share `prior_warmup` of its phase, and its gradients are
+    clipped to the norm `max_gradient_norm`.
     """
 
     autoencoder_share: float = Field(default=0.4, gt=0, lt=1)
@@ -45,10 +45,10 @@ class TwoPhaseConfig(Config):
 
 
 class TwoPhaseTraining(TrainingMethod):
-    """Descends the squared error of reconstructions and the quantiser's loss; then −log p of the codes.
+    """Minimises the squared error of reconstructions plus the quantiser's loss, then −log p of the codes.
 
-    A run that is resumed to last longer may fall back into its first phase, and trains the prior anew on what comes of
-    that in its second.
+    A run that is resumed to last longer may return to its first phase; the second then trains the prior on the new
+    codes.
     """
 
     def __init__(self, config: Mapping[str, Any], spec: ModelSpec, accelerator: Accelerator) -> None:
@@ -76,8 +76,10 @@ class TwoPhaseTraining(TrainingMethod):
         return {"autoencoder": self.autoencoder_adam, "prior": self.prior_adam}
 
     def step(self, batch: Batch, state: StepState) -> dict[str, Tensor]:
-        """Train on one batch; samples float [N, C, H, W] in [-1, 1]. Measured as well: how many codes the batch uses,
-        and their perplexity."""
+        """Train on one batch; samples float [N, C, H, W] in [-1, 1].
+
+        Besides losses it returns how many codes the batch uses, and their perplexity.
+        """
         share = self.config.autoencoder_share
         if state.progress < share:
             return self._train_autoencoder(batch, replace(state, progress=state.progress / share))
@@ -110,7 +112,7 @@ class TwoPhaseTraining(TrainingMethod):
         return measured | self._measured(codes.flatten())
 
     def _gathered(self, rows: Tensor) -> Tensor:
-        """Rows of all processes, so that their quantisers learn the same."""
+        """The rows of all processes, so that their quantisers stay equal."""
         gathered = self.accelerator.gather(rows)
         assert isinstance(gathered, Tensor)
         return gathered
@@ -120,7 +122,7 @@ class TwoPhaseTraining(TrainingMethod):
         return {"codes_used": used, "code_perplexity": evenness}
 
     def warning(self, measured: dict[str, float]) -> str | None:
-        """A sentence when all but a few codes are out of use (van den Oord et al. 2017 report perplexities)."""
+        """A sentence if only a few codes are in use (van den Oord et al. 2017 report perplexities)."""
         size = self.vqvae.autoencoder.quantiser.size
         if measured["code_perplexity"] < 1 + COLLAPSED_BELOW * (size - 1):
             return Sentence(
@@ -129,9 +131,9 @@ class TwoPhaseTraining(TrainingMethod):
         return None
 
     def kept_model(self, average: Model, class_shares: Tensor) -> Model:
-        """The averaged prior with the autoencoder as it is: the prior has learnt that one's codes, not its average's.
+        """The averaged prior with the current autoencoder, whose codes, not those of its average, the prior has learnt.
 
-        Its learning rate falls to nothing by the end of its phase, which does what averaging would.
+        The autoencoder's learning rate decays to 0 by the end of its phase, which has the same effect as averaging.
         """
         kept = super().kept_model(average, class_shares)
         assert isinstance(kept, VQVAE)

@@ -1,4 +1,4 @@
-"""A VQ-VAE as a model: a Transformer draws an image's codes one after another, and the decoder shows them."""
+"""A VQ-VAE as a model: a Transformer draws an image's codes one after another, and the decoder decodes them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from aigc_core.families.base import Condition, Model, ModelSpec, SamplerOptions,
 from .networks import Autoencoder, ConvolutionalConfig
 
 ROWS = 128
-"""So many samples are drawn together: with the few codes of an image, a step is short, and more rows fill it."""
+"""How many samples are drawn together; more than for texts, as the few codes of an image make a step cheap."""
 
 
 class CodeTokens:
-    """Codes as an autoregressive model's tokens: its samples are the tokens themselves, all as long."""
+    """Codes as the tokens of an autoregressive model; all samples have the same length."""
 
     end: int | None = None
 
@@ -31,7 +31,7 @@ class CodeTokens:
 class VQVAE(Model):
     """p(x | y) = p(codes | y) with x = decoder(codes) (van den Oord et al. 2017; Razavi et al. 2019, without levels).
 
-    One number of the noise chooses one code.
+    Each number of the noise determines one code.
     """
 
     options_type = AutoregressiveOptions
@@ -51,7 +51,7 @@ class VQVAE(Model):
         return self.autoencoder.images_of(self.prior.generate(noise, condition, options))
 
     def reconstruct(self, images: Tensor) -> Tensor:
-        """Images [N, C, R, R] as their codes have them."""
+        """The reconstructions [N, C, R, R] of images [N, C, R, R] in [-1, 1]."""
         return self.autoencoder.images_of(self.autoencoder.codes_of(images))
 
 

@@ -1,4 +1,4 @@
-"""What quantisers share: vectors of an encoder become whole numbers, which a decoder reads as vectors again."""
+"""The contract of quantisers: an encoder's vectors become integer codes, which a decoder reads as vectors again."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from torch import Tensor, nn
 
 
 class Quantised(NamedTuple):
-    """Of M vectors: their codes int64 [M]; the codes' vectors float32 [M, dim], with a gradient by the encoder's; and
-    `loss`, a scalar that draws the encoder's vectors to those of their codes."""
+    """M quantised vectors.
+
+    `codes`: int64 [M]. `vectors`: those of the codes, float32 [M, dim], with a straight-through gradient to the
+    encoder. `loss`: a scalar that pulls the encoder's vectors towards those of their codes.
+    """
 
     codes: Tensor
     vectors: Tensor
@@ -19,7 +22,7 @@ class Quantised(NamedTuple):
 
 
 class Quantiser(nn.Module, ABC):
-    """`size`: how many codes there are; `dim`: how many values a vector has."""
+    """`size`: the number of codes. `dim`: the number of values of a vector."""
 
     size: int
     dim: int
@@ -33,14 +36,14 @@ class Quantiser(nn.Module, ABC):
         """Vectors float32 [..., dim] of codes int64 [...]."""
 
     def learn(self, vectors: Tensor, codes: Tensor, priority: Tensor) -> None:
-        """Whatever is learnt without gradients, from vectors [M, dim], their codes [M] and random numbers uniform in
-        [0, 1), [M], of the global batch."""
+        """Learn what is learnt without gradients, from the vectors float32 [M, dim] of the global batch, their codes
+        int64 [M], and a random priority for each, float32 [M], uniform in [0, 1)."""
         return
 
 
 def perplexity(codes: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """How many of the codes [M] below `size` occur, and the exponential of their entropy: 1 where all are the same,
-    `size` where all codes are as frequent."""
+    """How many different codes occur among codes int64 [M] below `size`, and the exponential of their entropy: 1 if all
+    are the same, `size` if all codes are equally frequent. Both are scalars."""
     counts = torch.bincount(codes, minlength=size).float()
     shares = counts / counts.sum()
     return (counts > 0).sum().float(), torch.special.entr(shares).sum().exp()
