@@ -1,7 +1,7 @@
-"""What a visitor may open where an app is public (on a Hugging Face Space).
+"""What a visitor may open if the app is public (on a Hugging Face Space).
 
-There the disk also holds what other visitors pulled with their own rights, so that no folder but the shipped ones may
-be named; what is on the Hub is asked for with the visitor's own token.
+Its disk also holds what other visitors pulled with their own rights, so no local folders except the shipped ones may be
+named; the Hub is asked with the visitor's own token.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def is_for_one(host: str) -> bool:
 
 
 def fingerprint(token: str | None) -> str | None:
-    """What tells visitors' tokens apart without giving one away: a hash with a key that only this process has."""
+    """A hash that distinguishes visitors' tokens without revealing them; its key exists only in this process."""
     return token and hashlib.blake2b(token.encode(), key=_process_key, digest_size=16).hexdigest()
 
 

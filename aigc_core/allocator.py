@@ -12,8 +12,8 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 def keep_freed_memory(kept_bytes: int, arenas: int | None = None) -> None:
     """Let glibc use the memory of one step or call again in the next, instead of giving it back to the kernel.
 
-    kept_bytes: how many unused bytes stay at most at the end of an arena; arenas: how many there are at most, which
-    threads share (by default eight a core, each of which keeps what it had at its peak).
+    `kept_bytes`: the most unused bytes at the end of an arena. `arenas`: the most arenas, which threads share (by
+    default eight per core, each of which keeps the memory of its peak).
     """
     with suppress(OSError, AttributeError):  # other systems have no such setting
         glibc = ctypes.CDLL("libc.so.6")

@@ -1,4 +1,4 @@
-"""What a file says of itself, and the model that it says made it."""
+"""The provenance of a file, and the model that made it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from .sampling.request import SampleRequest
 
 
 def read_provenance(file: Path) -> Provenance:
-    """What a file says of itself, by the kind of sample that its name says it holds, or as a movie; images where it
-    says none.
+    """The provenance of a file, read by the modality that its suffix belongs to, or as a movie; by default as an image.
 
-    Raises AIGCError where it says nothing, or cannot be read.
+    Raises AIGCError if it has none or cannot be read.
     """
     if file.suffix.lower() in MOVIE_SUFFIXES:
         return read_movie(file)
@@ -31,7 +30,7 @@ def says_generated(provenance: Provenance) -> bool:
 
 
 def request_in(provenance: Provenance) -> SampleRequest:
-    """The request that makes a file's content again. Raises AIGCError where there is none."""
+    """The request that reproduces a file's content. Raises AIGCError if there is none."""
     if not provenance.request:
         raise AIGCError("This was not made from a seed alone, so it cannot be made again.")
     return SampleRequest.from_canonical(provenance.request)
@@ -40,7 +39,7 @@ def request_in(provenance: Provenance) -> SampleRequest:
 def maker_of(
     provenance: Provenance, request: SampleRequest, reference: str | None = None, token: str | None = None
 ) -> Checkpoint:
-    """The model of a file, on the CPU: from `reference`, or else from where its request says that it is.
+    """The model that made a file, on the CPU: from `reference` or, without it, from the file's request.
 
     Raises AIGCError if there is none, or it has other weights.
     """

@@ -1,8 +1,8 @@
 """Do two extractors rank checkpoints alike? Kendall's rank correlation, with an interval by the bootstrap.
 
-tau-b (Kendall 1945), which knows ties, by scipy; the interval holds the middle 95 % of tau over resamplings of the
-checkpoints (Efron and Tibshirani 1993, chapter 13). Steps of one training are no independent checkpoints: with many of
-them the interval is too narrow.
+It is tau-b (Kendall 1945), which allows ties; the interval is the middle 95 % of tau over resampled checkpoints
+(Efron and Tibshirani 1993, chapter 13). Steps of one training are not independent checkpoints: with many of them, the
+interval is too narrow.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Judged:
 def rank_agreement(first: Sequence[float], second: Sequence[float]) -> Agreement:
     """How alike two extractors rank the same checkpoints, by a figure's values [n].
 
-    Raises AIGCError for fewer than three, or where one extractor gives all the same value.
+    Raises AIGCError for fewer than three checkpoints, or if an extractor gives all the same value.
     """
     values = numpy.array([first, second], dtype=float)
     count = values.shape[1]

@@ -18,9 +18,9 @@ from .recipes import over_seeds
 from .results import FIGURES, Protocol, Result
 
 CONFIDENCE = 0.98
-"""A difference is called real when chance brings one as large, in either direction, in 2 % of cases."""
+"""The significance level: a difference is real if chance makes one as large, in either direction, in 2 % of cases."""
 CERTAIN = (1 + CONFIDENCE) / 2
-"""The confidence in its sign that this asks for."""
+"""The confidence in the sign of a difference that the level requires."""
 POWER = 0.9
 
 
@@ -34,10 +34,10 @@ MARKED = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """How the first of two checkpoints stands to the second in one figure.
+    """How the first of two checkpoints compares with the second in one figure.
 
-    `confidence`, from 0.5 to 1, is that of the difference's sign. `detectable`: the smallest difference that would have
-    been found in nine of ten cases, in units of the figure, whose name is `figure`. `values`: what the two have.
+    `confidence`: in the sign of the difference, 0.5 to 1. `detectable`: the smallest difference, in units of the
+    figure, that would have been found in nine of ten cases. `figure`: its name. `values`: those of the two.
     """
 
     outcome: Literal["better", "worse", "tie"]
@@ -82,11 +82,11 @@ class Verdict:
 def compare(first: Result | Sequence[Result], second: Result | Sequence[Result], figure: str = "fid") -> Verdict:
     """Is the difference in a figure real?
 
-    Two results are compared by Student's test on the differences of their influence values: both come from the same
-    seeds and measured against the same images, so that much of what moved the one moved the other. As far as few
-    samples bias them differently, a difference does not count. Two groups, each of
-    results of several training seeds of a recipe, are compared by Welch's test, which asks whether the recipes differ.
-    Raises AIGCError when protocols differ, a figure is missing, or a group has a single result.
+    Two results are compared by Student's test on the differences of their influence values: they share seeds and real
+    images, so much of the sampling error is common to both. The part of a difference that unequal biases may explain is
+    not counted. Two groups, each with results of several training seeds of a recipe, are compared by Welch's test,
+    which asks whether the recipes differ.
+    Raises AIGCError if protocols differ, a figure is missing, or a group has a single result.
     """
     groups = [[part] if isinstance(part, Result) else list(part) for part in (first, second)]
     protocols = {result.protocol.id for group in groups for result in group}
@@ -111,10 +111,10 @@ def compare(first: Result | Sequence[Result], second: Result | Sequence[Result],
 def outcomes_by_judge(
     first: Sequence[Result], second: Sequence[Result], protocol: Protocol, figure: str
 ) -> dict[str, str]:
-    """By extractor, how the first of two checkpoints stands to the second, where the extractors do not agree.
+    """The verdict of each extractor on two checkpoints, if the extractors disagree.
 
-    `first` and `second`: all results of a checkpoint, or of a group of training seeds. Those count whose protocols are
-    `protocol` but for the extractor. Empty where all agree, or one alone judged.
+    `first` and `second`: all results of a checkpoint, or of a group of training seeds; those whose protocols equal
+    `protocol` except for the extractor are used. Empty if all agree or there is only one extractor.
     """
     outcomes: dict[str, str] = {}
     for protocol_of_judge in {result.protocol.id: result.protocol for result in first}.values():
@@ -130,7 +130,7 @@ def outcomes_by_judge(
 
 
 def judged(extractor: str, outcome: str) -> Sentence:
-    """What an extractor finds of the first of two checkpoints."""
+    """An extractor's verdict on the first of two checkpoints."""
     if outcome == "better":
         return Sentence("better to {extractor}", extractor=extractor)
     if outcome == "worse":
@@ -139,7 +139,7 @@ def judged(extractor: str, outcome: str) -> Sentence:
 
 
 def differ_in_judge_alone(first: Protocol, second: Protocol) -> bool:
-    """Whether two protocols are one but for the extractor: two judges of the same samples."""
+    """Whether two protocols are equal except for the extractor."""
     left, right = (
         protocol.model_dump(exclude={"extractor", "extractor_hash", "channels"}) for protocol in (first, second)
     )
@@ -149,9 +149,9 @@ def differ_in_judge_alone(first: Protocol, second: Protocol) -> bool:
 def ranks(results: Sequence[Result], figure: str) -> list[int]:
     """The rank of each result in a figure: 1 + the number of results that are better beyond doubt.
 
-    Results that cannot be told apart from the same ones share a rank. As every two are compared, doubt is by Holm's
-    correction: in at most 2 % of tables does any rank tell chance for a difference. All results must follow one
-    protocol and have the figure.
+    Results that cannot be distinguished from the same ones share a rank. As all pairs are compared, Holm's correction
+    is applied: in at most 2 % of tables does any rank show a difference that is due to chance. All results must follow
+    one protocol and have the figure.
     """
     return _ranks(*_differences([result.figures[figure] for result in results]), FIGURES[figure].better)
 
@@ -175,7 +175,7 @@ def _ranks(difference: numpy.ndarray, deviation: numpy.ndarray, freedom: numpy.n
 
 
 def _differences(figures: Sequence[Estimate]) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
-    """Of each two figures: the difference beyond that of their biases, its standard error, and the degrees of freedom.
+    """For each pair of figures: the difference beyond that of their biases, its standard error, degrees of freedom.
 
     float64 [n, n].
     """
@@ -204,7 +204,7 @@ def _biases(figures: Sequence[Estimate]) -> numpy.ndarray:
 
 
 def _beyond_bias(difference: numpy.ndarray | float, of_biases: numpy.ndarray | float) -> numpy.ndarray:
-    """What remains of a difference, nearer to 0, whatever part of that of the biases, where it is known, is in it."""
+    """A difference moved towards 0 by as much as unequal biases, if known, may explain."""
     return numpy.sign(difference) * numpy.maximum(0, numpy.abs(difference) - numpy.nan_to_num(numpy.abs(of_biases)))
 
 
@@ -235,12 +235,12 @@ def _verdict(figure: str, difference: float, deviation: float, freedom: float, v
 
 
 def _critical(freedom: numpy.ndarray | float) -> numpy.ndarray:
-    """How many standard errors a real difference has at least."""
+    """The number of standard errors from which a difference is real."""
     return stats.t.ppf(CERTAIN, freedom)
 
 
 def _floored(deviation: numpy.ndarray | float, difference: numpy.ndarray | float) -> numpy.ndarray:
-    """Standard errors above zero: rounding in files leaves a trace of a difference between equal results."""
+    """Standard errors, kept above the rounding in files, which makes equal results differ slightly."""
     return numpy.maximum(numpy.maximum(deviation, 1e-9 * numpy.abs(difference)), 1e-300)
 
 

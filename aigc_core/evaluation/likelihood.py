@@ -20,8 +20,8 @@ LIKELIHOOD_BATCH_SIZE = 100
 def real_sample_bits(checkpoint: StoredCheckpoint, data: Dataset, seed: int) -> tuple[Tensor | None, Tensor]:
     """Bits per dimension float [M] of at most MAX_SAMPLES real samples, spread over the data, and their rows int64 [M].
 
-    None for the bits of a model without a likelihood, and of one whose classes are not those of the data. What has to
-    be estimated takes its noise from the seeds from `seed` on.
+    The bits are None for a model without a likelihood or with other classes than the data. Estimates take their noise
+    from the seeds from `seed` on.
     """
     model, config = checkpoint.model, checkpoint.config
     rows = torch.linspace(0, len(data) - 1, min(MAX_SAMPLES, len(data))).round().long()

@@ -13,10 +13,10 @@ Stage = Literal["reference", "samples", "figures"]
 
 
 class Progress(Config):
-    """What one line says.
+    """The content of one line.
 
     `stage`: reading the real samples, drawing samples, or computing figures. `share` of the samples drawn, from 0 to 1.
-    `eta_seconds` until all are drawn, as fast as the last ones were; None where that is not known. `figure`: the title
+    `eta_seconds`: until all are drawn, at the speed of the last ones; None if unknown. `figure`: the title
     of the one being computed.
     """
 
@@ -48,7 +48,7 @@ def print_figure(title: str) -> None:
 
 
 def print_start() -> None:
-    """Print that the real images are being read."""
+    """Print that the real samples are being read."""
     _print(Progress(stage="reference", share=0))
 
 

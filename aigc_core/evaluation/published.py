@@ -1,4 +1,4 @@
-"""Protocols that papers report figures by: what to measure for them, and which of them a result follows."""
+"""Protocols under which papers report figures: what to measure for them, and which of them a result follows."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from .results import Protocol
 class PublishedProtocol:
     """What is measured: `figures` of `num_samples` samples against a whole split of a named set.
 
-    `weights`: how the SHA-256 of the extractor's published weights begins, in 8 digits.
-    `matches`: whose figures they compare with.
+    `weights`: the first 8 digits of the SHA-256 of the extractor's published weights. `matches`: the publications whose
+    figures are comparable.
     """
 
     dataset: str
@@ -80,5 +80,5 @@ def _conditions(samples: int, size: int, channels: int, reals: int, against: str
 
 
 def published_match(protocol: Protocol) -> Sentence | None:
-    """Whose published figures results under a protocol compare with; None where none are known."""
+    """The publications whose figures are comparable with results under a protocol; None if there are none."""
     return next((each.matches for each in published_protocols.values() if each.is_followed_by(protocol)), None)

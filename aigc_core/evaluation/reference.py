@@ -1,8 +1,8 @@
-"""What samples are measured against: real images as an extractor sees them.
+"""References: the real images that samples are measured against, as an extractor sees them.
 
-Features and what is computed from them lie in the cache under the content of the images and of the weights.
-Files appear whole: of two processes that compute the same, the second replaces the file by an equal one. The cache may
-be deleted at any time.
+The cache holds features and what is computed from them, under the hashes of the images and of the extractor's weights.
+Files are written atomically: if two processes compute the same, the second replaces the file by an equal one. The cache
+may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ from aigc_core.modalities.base import Modality
 from aigc_core.modalities.image import ImageModality
 
 CHUNK = 1000
-"""So many images' features are kept as a file, so that what was interrupted goes on from there."""
+"""The number of images whose features are cached as one file; an interrupted extraction resumes after the last one."""
 MAX_BYTES = 256 * 2**20
-"""The pixels of larger sets are read and converted batch by batch."""
+"""Sets with more bytes of pixels are read and converted batch by batch."""
 NEIGHBOURHOOD = 3
 DENSITY_NEIGHBOURHOOD = 5
 
 
 def kept(name: str, compute: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
-    """The tensors in the cache under `name`, computed first where they are missing or damaged.
+    """The tensors in the cache under `name`, computed first if they are missing or damaged.
 
-    Warns where the cache cannot be written to.
+    Warns if the cache cannot be written to.
     """
     folder = cache_folder("features")
     path = folder / f"{name}.safetensors"
@@ -87,7 +87,7 @@ def load_measured(
 
 
 def load_seen(kind: Modality, name: str, split: str, limit: int | None = None) -> ImageDataset:
-    """Data of the kind and shape of samples, as extractors see them. Raises AIGCError where there are none."""
+    """Real data of the kind and shape of samples, as extractors see them. Raises AIGCError if there are none."""
     if isinstance(kind, ImageModality):
         return load_measured(name, split, kind.resolution, kind.channels, limit)
     return load_as_images(kind, name, split, limit)
@@ -95,7 +95,7 @@ def load_seen(kind: Modality, name: str, split: str, limit: int | None = None) -
 
 @dataclass(frozen=True)
 class Reference:
-    """A data set and an extractor; loaded, hashed and measured once, however many checkpoints are compared with it."""
+    """A data set with an extractor; loaded, hashed and measured once for all checkpoints that are compared with it."""
 
     data: ImageDataset
     split: str
@@ -105,7 +105,7 @@ class Reference:
     def load(cls, text: str, extractor: Extractor, resolution: int | None, channels: int | None) -> Reference:
         """DATASET, DATASET:SPLIT or a folder, converted to the size and channels of the samples.
 
-        None keeps what is a named set's own. Raises AIGCError when there is no such data.
+        None keeps those of a named set. Raises AIGCError if there is no such data.
         """
         dataset, split = split_reference(text)
         return cls(load_measured(dataset, split, resolution, channels), split, extractor)
@@ -141,12 +141,12 @@ class Reference:
 
     @property
     def features(self) -> Tensor:
-        """float32 [M, F]."""
+        """The features of the real images, float32 [M, F]."""
         return self._extracted["features"]
 
     @property
     def logits(self) -> Tensor:
-        """float32 [M, K]; K is 0 for an extractor that does not classify."""
+        """The logits of the real images, float32 [M, K]; K is 0 for an extractor that is not a classifier."""
         return self._extracted["logits"]
 
     @cached_property
@@ -169,12 +169,12 @@ class Reference:
         return kept(f"{self._key}-radii-{'-'.join(map(str, ks))}", lambda: {"radii": radii(self.features, ks)})["radii"]
 
     def kernel_pairs(self, num_samples: int) -> Tensor:
-        """KID's kernels among real images alone, float32 [subsets], for as many samples."""
+        """The part of KID that depends on real images only, float32 [subsets], for comparison with `count` samples."""
         name = f"{self._key}-kernel-pairs-{num_samples}"
         return kept(name, lambda: {"pairs": pairs_among_real(self.features, num_samples)})["pairs"]
 
     def resemblance_to(self, training: Reference) -> Resemblance:
-        """How the first images resemble those of a training set: what chance gives."""
+        """The resemblance of the first images to those of a training set: the level of chance."""
         tensors = kept(
             f"{self._key}-resembles-{training.content_hash}",
             lambda: vars(resemblance(self.features[:AUDITED], training.features)),

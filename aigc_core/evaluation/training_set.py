@@ -1,7 +1,7 @@
 """The data a checkpoint was trained on, found again on this machine.
 
-A folder's name says where the data lay for whoever trained the model; here another folder may have that name. So a
-folder is the training data only if its content is: its hash must be the one in the checkpoint's config.
+A folder's name is the place of the data on the machine where the model was trained; here, another folder may have that
+name. So a folder counts as the training data only if the hash of its content is the one in the checkpoint's config.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from .reference import load_seen
 
 
 def load_training_set(config: CheckpointConfig) -> ImageDataset:
-    """The samples a checkpoint was trained on, as it saw them.
+    """The samples that a checkpoint was trained on, as it saw them.
 
-    Raises AIGCError that says why, where they are not here or where it is not sure that it was these.
+    Raises AIGCError if they are not on this machine or may be other ones.
     """
     if not config.dataset:
         raise AIGCError("It is not known what the model was trained on.")
@@ -47,7 +47,7 @@ def load_training_set(config: CheckpointConfig) -> ImageDataset:
 
 
 def check_may_be_read(dataset: str) -> None:
-    """Raise AIGCError for a folder of the machine's, if this runs on a Space."""
+    """Raise AIGCError for a folder of this machine if the process is public."""
     if is_public() and not is_registered(dataset):
         raise AIGCError(
             "'{dataset}' cannot be read here; name one of the data sets {known}.",

@@ -1,4 +1,4 @@
-"""Class balance, an audit of fairness: whether every class occurs, and as often as in the data, by the classifier."""
+"""Is every class there, and in its share? The fairness audit, as the extractor's classifier sees samples and data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aigc_core.errors import Sentence
 from .estimate import Estimate, MetricInfo, group_influence_values, smallest_tried
 
 PRESENT = 0.1
-"""A class counts as present if its share of the samples is at least this part of its share of the data."""
+"""The part of its share of the data that a class needs among the samples to count as present."""
 SAMPLES_PER_CLASS = 10
 METRICS = {
     # The share of the data's classes that have at least a tenth of their share among the samples.

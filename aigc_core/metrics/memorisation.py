@@ -1,4 +1,4 @@
-"""Memorisation: whether a generator copies training images, with held-out images as the control."""
+"""Does a generator copy its training images? Samples against the training set, held-out images as the control."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ AUDITED = 2000
 """How many samples, and how many held-out images, are compared with the training set."""
 NEAREST = 50
 CHANCE = 0.01
-"""The share of held-out images below the threshold for copies."""
+"""The share of held-out images that the threshold calls copies."""
 METRICS = {
     # The share of samples nearer to a training image than all but 1 % of held-out images are; 1 % by chance.
     "memorisation": MetricInfo(
@@ -39,9 +39,8 @@ METRICS = {
 class Resemblance:
     """For each of N images its nearest training images: scores and distances float32 [N], indices int64 [N, 50].
 
-    `distances`: to the nearest one. `scores`: that distance over the mean distance to the 50 nearest, near 0 for a copy
-    (Carlini et al. 2023, section 5.1); an image in a dense part of the data, which is near to many, does not count as a
-    copy.
+    `distances` are those to the nearest one. `scores` are these over the mean distance to the 50 nearest, near 0 for a
+    copy (Carlini et al. 2023, section 5.1): what is near to everything, as in a dense part of the data, is no copy.
     """
 
     scores: Tensor

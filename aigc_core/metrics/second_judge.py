@@ -1,8 +1,8 @@
-"""The second judges, classifiers that only report: no setting is ever chosen for their sake. Their training:
+"""The second judges, classifiers that only report: no setting is ever tuned on them. Their training:
 
 python -m aigc_core.metrics.second_judge mnist
 
-What was tuned on the features of one classifier wins on that one. A second judge therefore has another architecture
+A model tuned on the features of one classifier wins by that one. A second judge therefore has another architecture
 (`ResidualClassifier`), seed, optimiser and augmentation (turned, scaled and partly hidden images) than the classifier
 of `aigc_core.metrics.classifier`.
 """

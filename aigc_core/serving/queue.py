@@ -1,7 +1,7 @@
 """Evaluations in processes of their own: one at a time on each GPU, or on the machine, in a queue that all can see.
 
-A job is the command `python -m aigc_core evaluate … --progress json`: what it prints is its progress, and its result
-lies beside the checkpoint when it ends.
+A job is the command `python -m aigc_core evaluate … --progress json`: it prints its progress, and its result is stored
+with the checkpoint.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class Job:
-    """One evaluation, against DATASET:SPLIT and with an extractor; where they are empty, those of the training data.
+    """One evaluation, against DATASET:SPLIT and with an extractor; if these are empty, those of the training data.
 
-    `owner` is a name for the visitor who asked for it, and no secret; None where nobody signed in.
-    `progress` is what the process said last, `message` the sentence it failed with.
+    `owner`: a name, not a secret, for the visitor who asked for it; None if nobody signed in. `progress`: the last
+    progress that the process printed. `message`: the sentence that it failed with.
     """
 
     reference: str
@@ -74,9 +74,9 @@ class EvaluationQueue:
             threading.Thread(target=self._work, args=(device,), daemon=True).start()
 
     def add(self, job: Job, token: str | None = None) -> None:
-        """Queue a job. Raises AIGCError where its checkpoint may not be opened, and if the queue is full or has it.
+        """Queue a job. Raises AIGCError if its checkpoint may not be opened, or the queue is full or has the job.
 
-        `token` is what the Hub is asked with. It is kept until the job's process is given it, or the job is cancelled.
+        `token`: for the Hub; it is kept until the job's process has it or the job is cancelled.
         """
         check_reference(job.reference)
         if job.reference.startswith("-"):
@@ -93,7 +93,7 @@ class EvaluationQueue:
             self._changed.notify()
 
     def cancel(self, job: Job) -> None:
-        """End a job; what it had cached is kept. Nothing happens if it has ended."""
+        """Cancel a job; features that it has cached stay. Does nothing if the job has ended."""
         with self._changed:
             if job.open:
                 job.state = "cancelled"

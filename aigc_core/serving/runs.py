@@ -1,7 +1,7 @@
 """Training runs in processes of their own, which outlive the page and the program that started them.
 
-A run is the command `python -m aigc_core train … --out runs/NAME`. All that is told of it here is read from its folder:
-whether it goes on by its lock, how it goes by its timeline. So runs that were started in a terminal are here as well.
+A run is the command `python -m aigc_core train … --out runs/NAME`. Its state is read from its folder alone: the lock
+shows whether it is training, the timeline how far it is. So runs that were started in a terminal appear as well.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ name_of_run = re.compile(r"[\w-][\w.-]{0,99}")
 
 
 class State(StrEnum):
-    """How a run is doing. A paused one, which includes those that were killed, is to go on; a stopped one need not."""
+    """The state of a run. A paused run, which includes one that was killed, is meant to go on; a stopped one is not."""
 
     STARTING = "starting"
     TRAINING = "training"
@@ -54,7 +54,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Plan:
-    """What a new run is to be: `seconds` of training by a preset on `data`, in `runs/NAME`."""
+    """A new run: `seconds` of training with a preset on `data`, in `runs/NAME`."""
 
     preset: str
     data: str
@@ -80,7 +80,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class RunStatus:
-    """A run as it is now. `error`: the sentence it failed with."""
+    """The current state of a run. `error`: the sentence that it failed with."""
 
     state: State
     timeline: Timeline
@@ -93,12 +93,12 @@ class RunStatus:
 
     @property
     def rate(self) -> float | None:
-        """Samples a second over the latest RECENT_SECONDS of training; None as long as it is not known."""
+        """Samples per second over the last RECENT_SECONDS of training; None if not known yet."""
         return self._per_second(lambda last, first: last.samples_seen - first.samples_seen)
 
     @property
     def left_seconds(self) -> float | None:
-        """How long it goes on training at its present speed."""
+        """How long it will still train at its current speed."""
         speed = self._per_second(lambda last, first: last.progress - first.progress)
         return (1 - self.timeline.measurements[-1].progress) / speed if speed else None
 
@@ -111,14 +111,14 @@ class RunStatus:
 
 
 class RunStarter:
-    """Starts, stops and looks at runs; the processes that it started are its children, and no more than that."""
+    """Starts, stops and lists runs. It keeps no state of its own about the processes that it starts."""
 
     def __init__(self) -> None:
         self._processes: dict[Path, subprocess.Popen[bytes]] = {}
         self._stopping: dict[Path, int] = {}
 
     def start(self, plan: Plan, language: str = "en") -> None:
-        """Begin a run. Raises AIGCError for a name that is none, and if the folder holds a run already."""
+        """Start a run. Raises AIGCError for an invalid name, and if the folder holds a run already."""
         if not name_of_run.fullmatch(plan.name):
             raise AIGCError("'{name}' is no name of a run; use letters, digits, - and _.", name=plan.name)
         if plan.folder.exists() and (step_folders(plan.folder) or self._is_running(plan.folder)):
@@ -130,7 +130,7 @@ class RunStarter:
         self._spawn(plan.folder, plan.words, language)
 
     def go_on(self, folder: Path, language: str = "en") -> None:
-        """Go on with a run that was interrupted. Raises AIGCError if nothing is known of it."""
+        """Resume an interrupted run. Raises AIGCError if nothing is known of it."""
         if self._is_running(folder):
             return
         if step_folders(folder):
@@ -142,7 +142,7 @@ class RunStarter:
         self._spawn(folder, words, language)
 
     def stop(self, folder: Path, *, for_good: bool = False) -> None:
-        """Let a run save and end, as Ctrl-C does in a terminal; nothing happens if it does not run on this machine."""
+        """Let a run save and end, like Ctrl-C in a terminal; does nothing if it is not running on this machine."""
         if for_good:
             with translate_io_errors(folder):
                 (folder / TIMELINE_FOLDER / STOPPED_FILE).touch()
@@ -208,13 +208,13 @@ class RunStarter:
 
 
 def known_runs() -> list[Path]:
-    """The runs in `runs/`, the one that something was written to last first."""
+    """The runs in `runs/`, most recently written first."""
     folders = [path for path in RUNS.iterdir() if (path / TIMELINE_FOLDER).is_dir()] if RUNS.is_dir() else []
     return sorted(folders, key=lambda path: -max(part.stat().st_mtime for part in (path, path / TIMELINE_FOLDER)))
 
 
 def free_name(wanted: str) -> str:
-    """A name for a new run: the wanted one, or else with the first number that is free."""
+    """A name for a new run: the wanted one or, if it is taken, with the first free number."""
     wanted = re.sub(r"[^\w.-]+", "-", wanted).strip("-.") or "run"
     names = [wanted, *(f"{wanted}-{number}" for number in range(2, 1000))]
     return next(name for name in names if not (RUNS / name).exists())
@@ -232,7 +232,7 @@ def _is_locked(folder: Path) -> bool:
 
 
 def _error_of(folder: Path) -> str:
-    """The sentence that the last process ended with, if it was an error."""
+    """The error that the last process ended with, if it did."""
     try:
         with (folder / TIMELINE_FOLDER / LOG_FILE).open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - MAX_LOG_BYTES))
@@ -245,7 +245,7 @@ def _error_of(folder: Path) -> str:
 
 
 def _progress(folder: Path) -> float:
-    """The share of a run that its newest checkpoint has behind it."""
+    """The share of a run that was done at its newest checkpoint."""
     for newest in step_folders(folder)[-1:]:
         try:
             counters = read_config_file(Counters, newest / TRAINING_STATE_FOLDER / COUNTERS_FILE, "resume the run")

@@ -28,8 +28,8 @@ GENERAL_EXTRACTOR = "cifar10-classifier"
 class Extractor:
     """`network(images)`: uint8 [N, channels, H, W] of any H and W → features float32 [N, F], logits float32 [N, K].
 
-    K is 0 where it does not classify. `weights_hash` identifies the weights: figures made with other weights are other
-    figures. `dataset`: whose classes the logits are, if they are those of a named data set.
+    K is 0 if it is not a classifier. `weights_hash` identifies the weights: figures with other weights are not
+    comparable. `dataset`: the named data set whose classes the logits are for, if any.
     """
 
     name: str
@@ -40,9 +40,9 @@ class Extractor:
 
     @torch.inference_mode()
     def extract(self, images: Tensor | StreamedImages) -> tuple[Tensor, Tensor]:
-        """Features [N, F] and logits [N, K] on the CPU of images uint8 [N, 1 or 3, H, W], computed where these lie.
+        """Features [N, F] and logits [N, K], on the CPU, of images uint8 [N, 1 or 3, H, W], computed on their device.
 
-        In batches that memory has room for. Grey images are repeated for an extractor of colour. Raises AIGCError for
+        Batches are as large as memory allows. Grey images are repeated for an extractor of colour. Raises AIGCError for
         colour images and a grey extractor.
         """
         first = images[torch.arange(1)]
@@ -77,7 +77,7 @@ _second_judges: dict[str, list[str]] = {}
 
 
 def register_second_judge(dataset: str, name: str, load: ExtractorLoader) -> None:
-    """Make an extractor known that measures a data set's models, too, wherever the data's default extractor does."""
+    """Register a second judge: an extractor that also measures a data set's models whenever the default one does."""
     extractors.register(name, load)
     names = _second_judges.setdefault(dataset, [])
     if name not in names:
@@ -85,7 +85,7 @@ def register_second_judge(dataset: str, name: str, load: ExtractorLoader) -> Non
 
 
 def extractor_names() -> list[str]:
-    """The extractors there are, sorted."""
+    """The names of all extractors, sorted."""
     return list(extractors)
 
 
@@ -96,7 +96,7 @@ def own_extractor(dataset: str) -> str | None:
 
 
 def default_extractor(dataset: str) -> str:
-    """The extractor made for a data set, or else the one that ships and knows photographs, with a warning."""
+    """The extractor made for a data set; without one, the shipped extractor for photographs, with a warning."""
     if own := own_extractor(dataset):
         return own
     warnings.warn(
@@ -112,23 +112,23 @@ def default_extractor(dataset: str) -> str:
 
 
 def judges(dataset: str) -> list[str]:
-    """The extractors that measure a data set's models by default: that made for it, then second judges.
+    """The extractors that measure a data set's models by default: the one made for it, then second judges.
 
-    What is tuned may look at the first one's figures; the others only report, and tell whether what helps on the first
-    helps on it alone.
+    Models may be tuned on the figures of the first; the others only report, and show whether an improvement on the
+    first is more than an adaptation to it.
     """
     return [default_extractor(dataset), *_second_judges.get(dataset, [])]
 
 
 def is_second_judge(name: str) -> bool:
-    """Whether an extractor of that name only reports, beside the one made for the data."""
+    """Whether an extractor is a second judge, which only reports."""
     return name in extractors and any(name in others for others in _second_judges.values())
 
 
 def load_extractor(name: str, weights: Path | None = None) -> Extractor:
     """The extractor of that name, with its own weights or those of a file.
 
-    Raises AIGCError, naming those there are, if there is none, and when the weights cannot be had or do not fit.
+    Raises AIGCError for an unknown name, and if the weights are unavailable or do not fit.
     """
     load = extractors[name]
     if weights is not None and not weights.is_file():
