@@ -17,11 +17,10 @@ from aigc_core.serving.leaderboard import Entry, Row
 from aigc_core.serving.recipes import (
     RecipeGroup,
     RecipeRow,
-    known_spread,
     ranked_recipes,
     recipe_groups,
     recipe_records,
-    single_runs_of_two_recipes,
+    single_runs_warning,
 )
 
 
@@ -84,27 +83,10 @@ def warn_of_single_runs(
     measured: Sequence[tuple[Entry, Result]], pair: Sequence[Row], names: Sequence[str], figure: str
 ) -> None:
     """Say how little one run of each of two recipes tells of them."""
-    if not single_runs_of_two_recipes(pair[0].entry, pair[1].entry):
-        return
     both = [(row.entry, row.result) for row in pair]
-    called = {"a": as_text(names[0]), "b": as_text(names[1]), "figure": t(FIGURES[figure].title)}
-    if any(figure not in result.figures for _, result in both):
-        return
-    if spread := known_spread(recipe_groups(measured), both, figure):
-        sentence = t(
-            "{a} and {b} are single runs of two recipes: retraining alone moves {figure} of such recipes by about "
-            "{spread} (standard deviation, known from {runs} runs). The verdict is on these two checkpoints.",
-            spread=f"{spread.value:.2g}",
-            runs=spread.runs,
-            **called,
-        )
-    else:
-        sentence = t(
-            "{a} and {b} are single runs of two recipes, and by how much retraining alone moves {figure} is not known "
-            "here. The verdict is on these two checkpoints; `train --seeds 5` trains a recipe with five seeds.",
-            **called,
-        )
-    st.warning(sentence, icon=":material/casino:")
+    sentence = single_runs_warning(recipe_groups(measured), both, list(map(as_text, names)), figure)
+    if sentence:
+        st.warning(t(sentence), icon=":material/casino:")
 
 
 def compare_recipes(measured: Sequence[tuple[Entry, Result]], rows: Sequence[Row], figure: str) -> None:

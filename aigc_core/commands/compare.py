@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Sequence
 from contextlib import suppress
@@ -10,6 +11,7 @@ from itertools import combinations
 from pathlib import Path
 
 from aigc_core.checkpoint.folder import read_config, seed_folders
+from aigc_core.checkpoint.layout import CONFIG_FILE
 from aigc_core.checkpoint.reference import CheckpointReference
 from aigc_core.errors import AIGCError, Sentence
 from aigc_core.escaping import split_escaped, unescape
@@ -17,6 +19,8 @@ from aigc_core.evaluation.comparison import compare, judged, outcomes_by_judge
 from aigc_core.evaluation.results import FIGURES, Result, read_results, read_trials
 from aigc_core.hub.claims import find_claims
 from aigc_core.hub.resolve import resolve_reference
+from aigc_core.serving.leaderboard import Entry, by_protocol, collect, own_sources
+from aigc_core.serving.recipes import recipe_groups, single_runs_warning
 from aigc_core.translation import localised
 
 
@@ -71,12 +75,37 @@ def run(arguments: Namespace) -> int:
                 disagreements[localised(disagreement)] = None
         for sentence in disagreements:
             print(sentence)
+    _warn_of_single_runs(groups, arguments.metric)
     return 0
 
 
 def evaluate_command(references: Sequence[str]) -> str:
     """The command that measures checkpoints in one way, to be pasted into a shell."""
     return shlex.join(["python", "-m", "aigc_core", "evaluate", *references])
+
+
+def _warn_of_single_runs(groups: Sequence[tuple[str, list[dict[str, Result]]]], figure: str) -> None:
+    """Say of each two single runs of two recipes how little they tell of these, with the spread that is known from the
+    groups compared here and from the runs in `runs/`."""
+    members = [(name, _members(name), results) for name, results in groups]
+    singles = [(_entry(name), results[0]) for name, alone, results in members if len(alone) == 1]
+    if len(singles) < 2:
+        return
+    compared = [_entry(reference) for _, references, _ in members for reference in references]
+    measured = by_protocol([*collect(own_sources()), *compared])
+    for (first, ours), (second, theirs) in combinations(singles, 2):
+        for key in [key for key in ours if key in theirs]:
+            known, names = recipe_groups(measured.get(key, [])), (first.reference, second.reference)
+            if sentence := single_runs_warning(known, [(first, ours[key]), (second, theirs[key])], names, figure):
+                print(f"warning: {localised(sentence)}", file=sys.stderr)
+                break
+
+
+def _entry(reference: str) -> Entry:
+    """A checkpoint that was found before, or samples alone, as the leaderboard has it."""
+    folder = resolve_reference(reference)
+    config = read_config(folder) if (folder / CONFIG_FILE).is_file() else None
+    return Entry(reference, folder, config, tuple(read_results(folder)))
 
 
 def _members(name: str) -> list[str]:

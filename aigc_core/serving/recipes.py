@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aigc_core.checkpoint.config import CheckpointConfig
+from aigc_core.errors import Sentence
 from aigc_core.evaluation.comparison import group_ranks
 from aigc_core.evaluation.recipes import SeedEstimate, over_seeds, recipe_id, training_seed
 from aigc_core.evaluation.results import FIGURES, Protocol, Result
@@ -138,6 +139,33 @@ def single_runs_of_two_recipes(first: Entry, second: Entry) -> bool:
         return False
     recipes = [recipe_id(config) for config in (first.config, second.config)]
     return all(recipes) and recipes[0] != recipes[1]
+
+
+def single_runs_warning(
+    groups: Sequence[RecipeGroup], pair: Sequence[tuple[Entry, Result]], names: Sequence[str], figure: str
+) -> Sentence | None:
+    """How little one run of each of two recipes tells of them, with the spread that groups know.
+
+    None of any other pair, and where the figure was not measured.
+    """
+    if not single_runs_of_two_recipes(pair[0][0], pair[1][0]):
+        return None
+    if any(figure not in result.figures for _, result in pair):
+        return None
+    called = {"a": names[0], "b": names[1], "figure": Sentence(FIGURES[figure].title)}
+    if spread := known_spread(groups, pair, figure):
+        return Sentence(
+            "{a} and {b} are single runs of two recipes: retraining alone moves {figure} of such recipes by about "
+            "{spread} (standard deviation, known from {runs} runs). The verdict is on these two checkpoints.",
+            spread=f"{spread.value:.2g}",
+            runs=spread.runs,
+            **called,
+        )
+    return Sentence(
+        "{a} and {b} are single runs of two recipes, and by how much retraining alone moves {figure} is not known "
+        "here. The verdict is on these two checkpoints; `train --seeds 5` trains a recipe with five seeds.",
+        **called,
+    )
 
 
 def recipe_records(rows: Sequence[RecipeRow]) -> list[dict[str, object]]:

@@ -147,6 +147,27 @@ def test_the_pages_show_recipes(recipes: list[str]) -> None:
     assert not page.exception
 
 
+def test_compare_warns_of_single_runs(
+    recipes: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of two recipes and not of two steps of a run, with the spread that groups compared or found in `runs/` tell."""
+    one, alone = f"{recipes[1]}/seed-1", recipes[2]
+
+    def warned(*words: str) -> str:
+        assert main(["compare", *words]) == 0
+        return capsys.readouterr().err
+
+    assert "by how much retraining alone moves FID is not known here" in warned(one, alone)
+    run = evaluated_run(tmp_path / "run", [3.0, 2.0], recipe={"data": "toy"})
+    assert not warned(f"{run}@step-0000001", f"{run}@step-0000002")
+    assert not warned(one, f"{recipes[1]}/seed-2")
+    (tmp_path / "runs").mkdir()
+    shutil.move(recipes[0], tmp_path / "runs" / "good")
+    monkeypatch.chdir(tmp_path)
+    spread = f"{2.75 * stats.tstd(GOOD) / numpy.mean(GOOD):.2g}"
+    assert f"about {spread} (standard deviation, known from 4 runs)" in warned(one, alone)
+
+
 def test_two_grids_are_laid_over_each_other(recipes: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT / "dashboard")
     from pictures import difference, wiped
