@@ -104,7 +104,8 @@ def figures(result: Result) -> str:
     for name, count in result.min_samples.items():
         rows[name] = f'<td colspan="2">{t(NOT_MEASURED, count=f"{count:,}")}</td>'
     cells = "".join(
-        f'<tr><th>{t(kind.title)} {kind.arrow}</th>{row}<td class="caveat">{html.escape(t(kind.caveat))}</td></tr>'
+        f"<tr><th>{t(kind.title)} {kind.arrow}{info_sign(kind.meaning)}</th>"
+        f'{row}<td class="caveat">{html.escape(t(kind.caveat))}</td></tr>'
         for name, row in rows.items()
         if (kind := FIGURES.get(name))
     )
@@ -122,6 +123,13 @@ def figures(result: Result) -> str:
         note = f"{t(FEW_IMAGES)} {note}"
     head = f"<tr><th></th><td></td><td>{t('95 % interval')}</td><td></td></tr>"
     return f'<table class="figures">{head}{cells}</table><p class="note">{html.escape(note)}</p>'
+
+
+def info_sign(sentence: str) -> str:
+    """A sign as HTML that shows a sentence when it is pointed at, touched or reached by keyboard; none without one."""
+    if not sentence:
+        return ""
+    return f' <span class="info-sign" role="note" tabindex="0" aria-label="{html.escape(t(sentence))}">ⓘ</span>'
 
 
 def copy_to_account(visitor: gr.OAuthToken, checkpoint: str, name: str) -> str:

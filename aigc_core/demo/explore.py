@@ -23,16 +23,24 @@ from aigc_core.sampling.edits import LatentEdits
 from aigc_core.sampling.request import SampleRequest
 
 from ..config import parse_config
-from ..errors import AIGCError
+from ..errors import AIGCError, Sentence
 from . import arithmetic
 from .generate import GenerateTab, direction_label, request_of_link
 from .inference import LatentPoint, draw_around, draw_movie, strongest_directions
-from .language import text
+from .language import t, text
 from .pictures import journey_html, large_html, listing, served_folder, sheet, sheet_html, tiles
 from .visitor import errors_shown, token_of
 
 SIDE = 9
 NUM_AXES = 12
+LEAD = Sentence(
+    "A map of the latent plane. The middle is your image; left and right, up and down follow two directions. Click a "
+    "picture to look at it, then keep it or make it the new middle."
+)
+LEAD_OF_SOUNDS = Sentence(
+    "A map of the latent plane. The middle is your sound; left and right, up and down follow two directions. Click a "
+    "spectrogram to hear it, then keep it or make it the new middle."
+)
 MAX_KEPT = 12
 REACH = 3
 FRAMES = 20
@@ -72,7 +80,7 @@ class ExploreTab:
 
     `where`: the centre, the axes and the reach of the map; `names`: what the axes are chosen from; `chart`: what
     `draw_chart` returns; `kept`: what was kept, and its sheet; `between`: what the way between what was kept is made
-    with and shown as; `adding`: A − B + C.
+    with and shown as, and what the tab says of itself; `adding`: A − B + C.
     """
 
     where: list[Any]
@@ -96,7 +104,7 @@ def draw_chart(
     with errors_shown():
         token = token_of(visitor)
         if not centre:
-            raise AIGCError("Generate an image first; the map is drawn around it.")
+            raise AIGCError("Generate a sample first; the map is drawn around it.")
         if not x or not y or x == y:
             raise AIGCError("Choose two different directions for the map.")
         half = SIDE // 2
@@ -186,6 +194,7 @@ def start_chart(
         gr.Button(text("Hear the way" if played else "Make the movie")),
         *((gr.Video(visible=False), *[gr.DownloadButton(visible=False)] * 2) if played else [gr.skip()] * 3),
         gr.HTML(visible=played),
+        gr.Markdown(t(LEAD_OF_SOUNDS if played else LEAD)),
     ]
     added = arithmetic.draw_terms(visitor, link, reference, *terms)
     return [centre, *axis_menus(names, x, y), names, *draw_chart(visitor, centre, x, y, reach), *between, *added]
@@ -267,7 +276,7 @@ def request_of_choice(chart: Chart | None) -> str:
     """The canonical request of the chosen place."""
     with errors_shown():
         if chart is None or not chart.place.request:
-            raise AIGCError("This image was not made from a seed, so Generate cannot show it; keep it for the movie.")
+            raise AIGCError("This was not made from a seed, so Generate cannot show it; keep it instead.")
     return chart.place.request
 
 
@@ -328,13 +337,7 @@ def build(generate_tab: GenerateTab, reference: gr.Textbox) -> ExploreTab:
     centre, chart_state, kept_state = gr.State(""), gr.State(None), gr.State([])
     address = gr.Textbox(visible=False)
     address.change(None, address, None, js=NOTE_MAP, api_visibility="private")
-    gr.Markdown(
-        text(
-            "A map of the latent plane. The middle is your image; left and right, up and down follow two directions. "
-            "Click a picture to look at it, then keep it or make it the new middle."
-        ),
-        elem_classes="lead",
-    )
+    lead = gr.Markdown(text(LEAD), elem_classes="lead", elem_id="explore-lead")
     with gr.Row(elem_classes="wide"):
         with gr.Column(scale=6, min_width=300, elem_classes="stage"):
             plane = sheet("map")
@@ -389,7 +392,7 @@ def build(generate_tab: GenerateTab, reference: gr.Textbox) -> ExploreTab:
     where: list[Any] = [centre, x, y, reach]
     names = gr.State([])
     chart: list[Any] = [chart_state, plane, large, caption, seed, address]
-    between = [frames, film, movie, *downloads, row]
+    between = [frames, film, movie, *downloads, row, lead]
     tab = ExploreTab(where, names, chart, [kept_state, kept_sheet], between, adding, open_it)
     plane.select(choose, chart_state, [chart_state, large, caption], show_progress="hidden", **unlisted)
     for control in (x, y):
@@ -410,6 +413,6 @@ def build(generate_tab: GenerateTab, reference: gr.Textbox) -> ExploreTab:
         taken = take.click(place_chosen, chart_state, term, **unlisted)
         taken.success(arithmetic.draw_terms, [generate_tab.link, reference, *adding.terms], adding.outputs, **unlisted)
     more.click(keep_seeds, [generate_tab.link, kept_state], tab.kept, **unlisted)
-    film.click(make_movie, [kept_state, curve, frames], between[2:], **unlisted)
+    film.click(make_movie, [kept_state, curve, frames], [movie, *downloads, row], **unlisted)
     api(interpolate, api_name="interpolate")
     return tab

@@ -370,7 +370,13 @@ def build(reference: gr.Textbox) -> GenerateTab:
                     sliders.append(gr.Slider(-REACH, REACH, 0, step=0.1, label=direction_label(rank + 1, "…")))
                     strips.append(sheet(f"strip-{rank + 1}"))
             with gr.Row():
-                mix_seed = gr.Number(None, label=text("Styles from seed"), visible=False, min_width=120)
+                mix_seed = gr.Number(
+                    None,
+                    label=text("Styles from seed"),
+                    info=text("style mixing: later layers (of W) follow this seed, earlier ones the image's own"),
+                    visible=False,
+                    min_width=120,
+                )
                 mix_layer = gr.Slider(0, 1, 0, step=1, label=text("from layer"), visible=False, min_width=120)
             others = gr.Textbox(
                 label=text("Other directions"), info=text("by name, in standard deviations"), visible=False
@@ -393,7 +399,7 @@ def build(reference: gr.Textbox) -> GenerateTab:
                 captioned = gr.Checkbox(False, label=text("Captions"), min_width=110, scale=0, elem_id="captions")
                 pack = gr.Button(text("Download all (zip)"), size="sm", min_width=120, elem_id="pack")
                 packed = gr.DownloadButton(visible="hidden", elem_id="archive")
-                to_explore = gr.Button(text("Explore around the first image"), size="sm", min_width=120)
+                to_explore = gr.Button(text("Explore around the first one"), size="sm", min_width=120)
             link = gr.Textbox(
                 label=text("Link to exactly these images"), interactive=False, buttons=["copy"], elem_id="link"
             )

@@ -297,6 +297,10 @@ button.dice { align-self: end; min-height: 42px; font-size: .95rem !important; f
 #about-facts tr, #findings tr { border-bottom: 1px solid var(--border-color-primary); }
 #about-facts th, #about-facts td, #findings th, #findings td { padding: 7px 16px 7px 0; vertical-align: baseline; }
 #findings td { overflow-wrap: anywhere; }
+.info-sign { position: relative; cursor: help; color: var(--body-text-color-subdued); }
+.info-sign:is(:hover, :focus)::after { content: attr(aria-label); position: absolute; left: -40px; top: 1.8em;
+  z-index: 20; width: 240px; padding: 8px 12px; border-radius: 4px; white-space: normal; font-size: .8rem;
+  font-weight: 400; color: white; background: var(--neutral-800); }
 #about-facts th, #findings th { text-align: left; font-weight: 500; color: var(--body-text-color-subdued);
   white-space: nowrap; }
 #about-facts td { font-variant-numeric: tabular-nums; }

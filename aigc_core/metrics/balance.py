@@ -16,7 +16,6 @@ PRESENT = 0.1
 """The part of its share of the data that a class needs among the samples to count as present."""
 SAMPLES_PER_CLASS = 10
 METRICS = {
-    # The share of the data's classes that have at least a tenth of their share among the samples.
     "mode_coverage": MetricInfo(
         Sentence("Mode coverage"),
         "higher",
@@ -25,8 +24,11 @@ METRICS = {
         min_samples=lambda sizes: max(smallest_tried(sizes), SAMPLES_PER_CLASS * sizes.classes),
         highest=1.0,
         audit=True,
+        meaning=Sentence(
+            "The share of the data's classes that have at least a tenth of their share among the samples."
+        ),
     ),
-    # The share of samples that would have to change class to give the data's shares (total variation).
+    # Total variation.
     "class_imbalance": MetricInfo(
         Sentence("Class imbalance"),
         "lower",
@@ -37,6 +39,7 @@ METRICS = {
         ),
         highest=1.0,
         audit=True,
+        meaning=Sentence("The share of samples that would have to change class to give the data's shares."),
     ),
 }
 

@@ -21,6 +21,7 @@ METRICS = {
             "draw poor samples.",
             max_samples=MAX_SAMPLES,
         ),
+        meaning=Sentence("How many bits the model needs for each value of a real sample."),
     ),
 }
 

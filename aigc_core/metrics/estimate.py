@@ -41,6 +41,7 @@ class MetricInfo:
     `min_samples`: the number of samples from which its interval contains the value of 10,000 samples, found with
     `python -m tests.benchmarks.sample_sizes`; with fewer it is not measured. `lowest` and `highest`: the range of
     possible values. `audit`: whether it looks for a fault rather than for quality.
+    `meaning`: one sentence on what it measures, for readers who do not know it.
     """
 
     title: str
@@ -51,6 +52,7 @@ class MetricInfo:
     lowest: float = 0.0
     highest: float = math.inf
     audit: bool = False
+    meaning: str = ""
 
     @property
     def arrow(self) -> str:

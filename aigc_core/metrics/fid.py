@@ -33,6 +33,9 @@ METRICS = {
             "below 0."
         ),
         min_samples=enough_for_moments,
+        meaning=Sentence(
+            "The distance between samples and real images by the means and covariances of what a network sees in them."
+        ),
     ),
     # The same without the bias of finite samples: extrapolated to infinitely many (Chong & Forsyth 2020).
     "fid_infinity": MetricInfo(
@@ -41,6 +44,7 @@ METRICS = {
         Sentence("samples and real images"),
         Sentence("Extrapolated to infinitely many samples; the bias of few real images remains. Never below 0."),
         min_samples=enough_for_moments,
+        meaning=Sentence("FID as infinitely many samples would give it."),
     ),
 }
 

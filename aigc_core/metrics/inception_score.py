@@ -22,6 +22,7 @@ METRICS = {
         ),
         min_samples=lambda sizes: SPLITS * min(max(sizes.classes, 10), 100),
         lowest=1.0,
+        meaning=Sentence("How surely a classifier recognises each sample, and how many classes it finds among them."),
     ),
 }
 

@@ -29,6 +29,7 @@ METRICS = {
             "Unbiased for any number of samples, and for that it may fall below 0 where the true distance is near 0."
         ),
         lowest=-math.inf,
+        meaning=Sentence("The distance between samples and real images as a network sees them, compared pair by pair."),
     ),
 }
 

@@ -15,6 +15,7 @@ METRICS = {
         Sentence("a model with the reference's classes and the classifier of the data as extractor"),
         Sentence("Unbiased for any number of samples. From 0 to 1."),
         highest=1.0,
+        meaning=Sentence("The share of samples that a classifier takes for the class that was asked for."),
     ),
 }
 

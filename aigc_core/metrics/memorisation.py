@@ -19,7 +19,6 @@ NEAREST = 50
 CHANCE = 0.01
 """The share of held-out images that the threshold calls copies."""
 METRICS = {
-    # The share of samples nearer to a training image than all but 1 % of held-out images are; 1 % by chance.
     "memorisation": MetricInfo(
         Sentence("Memorisation"),
         "lower",
@@ -31,6 +30,9 @@ METRICS = {
         ),
         highest=1.0,
         audit=True,
+        meaning=Sentence(
+            "The share of samples that are nearer to a training image than all but 1 % of held-out images."
+        ),
     ),
 }
 

@@ -43,6 +43,7 @@ METRICS = {
         Sentence("samples and real images"),
         Sentence("Unbiased for any number of samples. From 0 to 1."),
         highest=1.0,
+        meaning=Sentence("The share of samples that lie among the real images: how believable they are."),
     ),
     "recall": MetricInfo(
         Sentence("Recall"),
@@ -51,6 +52,7 @@ METRICS = {
         EQUAL_NUMBERS,
         min_samples=as_many_as_real,
         highest=1.0,
+        meaning=Sentence("The share of real images that lie among the samples: how much of the variety is reached."),
     ),
     # The same by real neighbourhoods alone, which outliers disturb less (Naeem et al. 2020).
     "density": MetricInfo(
@@ -61,6 +63,7 @@ METRICS = {
             "Unbiased for any number of samples. From 0 up; it exceeds 1 where samples crowd into dense parts of the "
             "data."
         ),
+        meaning=Sentence("How many real images lie around a sample, compared with those around a real image."),
     ),
     "coverage": MetricInfo(
         Sentence("Coverage"),
@@ -69,6 +72,7 @@ METRICS = {
         EQUAL_NUMBERS,
         min_samples=as_many_as_real,
         highest=1.0,
+        meaning=Sentence("The share of real images that have a sample near them: how much of the variety is reached."),
     ),
 }
 

@@ -15,12 +15,12 @@ EPSILON = 0.05
 PATHS = 1000
 DISCARDED_PERCENT = 1
 METRICS = {
-    # How far images move when latents move a little.
     "ppl": MetricInfo(
         Sentence("PPL"),
         "lower",
         Sentence("a generator"),
         Sentence("Measured on {paths:,} paths, whatever the number of samples.", paths=PATHS),
+        meaning=Sentence("How far images move when latents move a little: less is smoother."),
     ),
 }
 

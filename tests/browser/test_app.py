@@ -26,7 +26,7 @@ from playwright.sync_api import Browser, Page, expect
 import app
 from aigc_core import AIGCError, Checkpoint
 from aigc_core.checkpoint.folder import step_folders
-from aigc_core.evaluation.results import read_results
+from aigc_core.evaluation.results import FIGURES, read_results
 from aigc_core.modalities.png import read_png, to_picture
 from aigc_core.sampling.directions import load_directions
 from aigc_core.sampling.request import SampleRequest
@@ -683,6 +683,10 @@ def test_about_shows_the_figures_of_the_results_with_their_intervals(address: st
     table = page.locator("#about-facts")
     expect(table).to_contain_text(f"{fid.low:.4g} – {fid.high:.4g}")
     expect(table).to_contain_text("Where it fails")
+    sign = table.locator("tr", has_text="Recall").locator(".info-sign")
+    expect(sign).to_have_attribute("aria-label", FIGURES["recall"].meaning)
+    sign.focus()
+    assert FIGURES["recall"].meaning in sign.evaluate("sign => getComputedStyle(sign, '::after').content")
     expect(page.locator("#about-samples img")).to_be_visible()
 
 

@@ -90,6 +90,7 @@ def test_a_map_of_sounds_plays_what_is_clicked_and_the_way_between_two(address: 
     page.goto(f"{address}?checkpoint=runs/kit&seed=3&count=1&tab=explore")
     expect(page.locator("#map button")).to_have_count(81)
     page.wait_for_function("document.querySelector('#chosen audio')?.readyState > 0")
+    expect(page.locator("#explore-lead")).to_contain_text("The middle is your sound")
     middle = page.locator("#chosen audio").get_attribute("src")
     page.locator("#keep").click()
     expect(page.locator("#kept button")).to_have_count(1)
