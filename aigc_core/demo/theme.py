@@ -288,7 +288,7 @@ button.dice { align-self: end; min-height: 42px; font-size: .95rem !important; f
 .scored.generated b { color: var(--color-accent); }
 .scored span { color: var(--body-text-color-subdued); overflow-wrap: anywhere; }
 .scored.wrong img { outline: 2px solid var(--color-accent); }
-#dial :is(input[type=number], .min_value, .max_value) { display: none; }
+#dial :is(.tab-like-container, .min_value, .max_value) { display: none; }
 #again { align-self: start; width: auto; }
 
 #about-facts table, #findings table { width: 100%; font-size: .92rem; border-collapse: collapse; }

@@ -10,13 +10,17 @@ import torch
 
 from aigc_core.demo.learn import guess_html, tell
 from aigc_core.demo.lessons import lessons, lessons_in_order
+from aigc_core.demo.lessons.collapse import GAMMA, MODES, MOMENTS, centres, modes_reached, train
 from aigc_core.demo.lessons.discriminator import SHOWN, mixed
 from aigc_core.demo.lessons.drawing import cloud, intervals
 from aigc_core.demo.lessons.fid import NUMBERS, SCALE, SHIFT, TRUTH, measure
 from aigc_core.demo.lessons.film import RUN, film, judged, samples_at
+from aigc_core.demo.lessons.memorisation import BLUR, HELD_OUT, TRAINING, ring, samples_of
+from aigc_core.demo.lessons.memorisation import measure as measure_copying
 from aigc_core.demo.train import HEIGHT, charts_html
 from aigc_core.metrics.estimate import Estimate
 from aigc_core.metrics.fid import Moments, frechet_distance
+from aigc_core.rng import seeded_generator
 from aigc_core.training.timeline import Measurement
 
 
@@ -107,3 +111,42 @@ def test_answers_are_escaped_and_the_right_one_is_told() -> None:
         and f'data-index="{lesson.right}" aria-pressed="false" class="right"' in after
     )
     assert "That is right." in tell("fid", 1, "2")[2] and "It is another one" in tell("fid", 1, "0")[2]
+
+
+def test_modes_are_reached_by_a_quarter_of_their_fair_share() -> None:
+    middles = centres()
+    assert torch.allclose(middles.norm(dim=1), torch.ones(MODES)) and middles[2].tolist() == pytest.approx(
+        [0, 1], abs=1e-6
+    )
+    everywhere = middles.repeat(8, 1)  # 64 samples, of which a mode needs two
+    assert modes_reached(everywhere) == MODES
+    assert modes_reached(middles[:1].repeat(64, 1)) == 1 and modes_reached(0.5 * everywhere) == 0
+    lonely = torch.cat([everywhere[:56], middles[:1].repeat(7, 1), middles[1:2]])
+    assert modes_reached(lonely) == MODES
+    assert modes_reached(torch.cat([middles[:1].repeat(63, 1), middles[1:2]])) == 1
+
+
+def test_a_gan_collapses_without_the_penalty_and_not_with_it() -> None:
+    without, penalised = ([*train(gamma, 1)] for gamma in (0, GAMMA))
+    assert len(without) == len(penalised) == MOMENTS
+    assert modes_reached(without[-1]) <= 4 and modes_reached(penalised[-1]) >= 7
+    torch.rand(3)  # a visitor elsewhere draws as well
+    (again,) = [*train(GAMMA, 1, steps=5, moments=1)]
+    (same,) = [*train(GAMMA, 1, steps=5, moments=1)]
+    (other,) = [*train(0, 1, steps=5, moments=1)]
+    assert torch.equal(again, same) and not torch.equal(again, other)
+
+
+def test_a_copier_has_the_better_fid_and_is_found_out() -> None:
+    generator = seeded_generator(1)
+    training, held_out = ring(TRAINING, generator), ring(HELD_OUT, generator)
+    honest, copier = (
+        measure_copying(samples_of(share, training, generator), training, held_out) for share in (0.0, 1.0)
+    )
+    assert copier[0] < honest[0]
+    assert honest[1].low < 0.02 and honest[1].value < 0.05 and copier[1].low > 0.5
+    half = samples_of(0.5, training, generator)
+    nearest_to_half = torch.cdist(half, training).min(1).values
+    assert (nearest_to_half[: len(half) // 2] < 6 * BLUR).all() and nearest_to_half[
+        len(half) // 2 :
+    ].median() > 2 * BLUR
