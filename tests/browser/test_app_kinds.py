@@ -103,7 +103,7 @@ def test_texts_are_shown_moved_by_what_the_model_declares_and_brought_back_by_th
     shown = page.locator("#samples pre")
     expect(shown).to_have_count(3)
     assert shown.all_text_contents() == expected["plain"]
-    assert tabs(page) == ["Generate", "Train", "Inspect", "About this model"] and "tab=explore" not in page.url
+    assert tabs(page) == ["Generate", "Train", "Learn", "Inspect", "About this model"] and "tab=explore" not in page.url
     for hidden in ("Truncation", "Classes", "Styles from seed"):
         expect(page.get_by_label(hidden)).to_have_count(0)
     expect(page.get_by_text("LATENT DIRECTIONS")).to_be_hidden()
@@ -149,7 +149,7 @@ def test_every_type_of_option_has_a_control_and_images_need_no_latents(
 ) -> None:
     page = opened(browser, address, f"?checkpoint={PIXELS}&seed=5&count=1&tab=invert")
     expect(page.locator("#images img")).to_have_count(1)
-    assert tabs(page) == ["Generate", "Train", "Inspect", "About this model"]
+    assert tabs(page) == ["Generate", "Grid", "Train", "Learn", "Inspect", "About this model"]
     page.get_by_label("Symmetric").check()
     page.wait_for_function("location.search.includes('mirrored=True')")
     page.get_by_label("Grey levels").fill("3")
@@ -178,12 +178,12 @@ def test_every_type_of_option_has_a_control_and_images_need_no_latents(
 def test_a_tab_that_the_next_model_has_not_gives_way_to_generate(address: str, browser: Browser) -> None:
     page = opened(browser, address, "?checkpoint=checkpoints/mnist-mlp&seed=7&count=1&tab=explore")
     expect(page.locator("#map button")).to_have_count(81, timeout=60_000)
-    assert tabs(page) == ["Generate", "Explore", "Invert", "Train", "Inspect", "About this model"]
+    assert tabs(page) == ["Generate", "Grid", "Explore", "Invert", "Train", "Learn", "Inspect", "About this model"]
     page.get_by_label("Model", exact=True).fill(TEXT)
     page.get_by_label("Model", exact=True).press("Enter")
     expect(page.locator("#samples pre")).to_have_count(1, timeout=60_000)
-    assert tabs(page) == ["Generate", "Train", "Inspect", "About this model"]
+    assert tabs(page) == ["Generate", "Train", "Learn", "Inspect", "About this model"]
     page.get_by_label("Model", exact=True).fill("checkpoints/mnist-mlp")
     page.get_by_label("Model", exact=True).press("Enter")
     expect(page.locator("#images img")).to_have_count(1, timeout=60_000)
-    assert tabs(page) == ["Generate", "Explore", "Invert", "Train", "Inspect", "About this model"]
+    assert tabs(page) == ["Generate", "Grid", "Explore", "Invert", "Train", "Learn", "Inspect", "About this model"]
