@@ -18,11 +18,11 @@ from aigc_core.sampling.request import SampleRequest
 CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
 SHIPPED = sorted(config.parent.name for config in CHECKPOINTS.glob(f"*/{CONFIG_FILE}"))
 TABS = {
-    ("gan", "image"): {"explore", "invert"},
-    ("vae", "image"): {"explore", "invert"},
-    ("flow", "image"): {"explore", "invert"},
-    ("vqvae", "image"): set(),
-    ("flow", "audio"): {"explore"},
+    ("gan", "image"): {"grid", "explore", "invert"},
+    ("vae", "image"): {"grid", "explore", "invert"},
+    ("flow", "image"): {"grid", "explore", "invert"},
+    ("vqvae", "image"): {"grid"},
+    ("flow", "audio"): {"grid", "explore"},
     ("autoregressive", "text"): {"write"},
 }
 """Beside Generate and About this model; an image model with classes also has Mix."""
