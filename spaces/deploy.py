@@ -43,7 +43,10 @@ CORE = [
         )
     ),
 ]
-FILES = {"demo": ["app.py", *CORE], "dashboard": ["dashboard/**/*.py", ".streamlit/config.toml", *CORE]}
+FILES = {
+    "demo": ["app.py", "checkpoints/*/timeline/*", *CORE],
+    "dashboard": ["dashboard/**/*.py", ".streamlit/config.toml", *CORE],
+}
 SDK = {"demo": "gradio", "dashboard": "docker", "report": "static"}
 DEFAULT_HARDWARE = {"demo": "zero-a10g", "dashboard": "cpu-basic"}
 TAG = "aigc-studio"

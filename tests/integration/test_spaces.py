@@ -32,8 +32,9 @@ def test_the_assembled_folder_holds_what_runs_and_nothing_else(spaces_folders, a
     assert "checkpoints/mnist/model.safetensors" in names
     forbidden = re.compile(r"(^|/)(tests|spaces|training_state|runs|\.git|__pycache__|secrets\.toml|\.env)(/|$)")
     assert not [name for name in names if forbidden.search(name)]
+    assert ("checkpoints/mnist-mlp/timeline/scores.json" in names) == (app == "demo")
     suffixes = {Path(name).suffix for name in names if (spaces_folders[app] / name).is_file()}
-    assert suffixes <= {".py", ".md", ".txt", ".json", ".safetensors", ".png", ".yaml", ".toml", ".po", ""}
+    assert suffixes <= {".py", ".md", ".txt", ".json", ".jsonl", ".safetensors", ".png", ".yaml", ".toml", ".po", ""}
     assert (".streamlit/config.toml" in names) == (app == "dashboard")
 
 
