@@ -32,15 +32,7 @@ CORE = [
     *(
         f"checkpoints/{depth}/{name}"
         for depth in ("*", "*/step-*")
-        for name in (
-            "config.json",
-            "*.safetensors",
-            "samples.png",
-            "README.md",
-            "eval/*.json",
-            "eval/*.png",
-            "timeline/*",
-        )
+        for name in ("config.json", "*.safetensors", "samples.png", "README.md", "eval/*.json", "eval/*.png")
     ),
 ]
 FILES = {
