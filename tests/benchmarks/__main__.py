@@ -27,7 +27,7 @@ WITHIN_AN_HOUR = (
     "rounding",
     "watermark",
 )
-HOURS_LONG = ("equal_time", "stability", "scarce_data")
+HOURS_LONG = ("equal_time", "families", "stability", "scarce_data")
 
 
 def main() -> None:

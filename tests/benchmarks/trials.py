@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,13 @@ import torch
 from aigc_core import Checkpoint
 from aigc_core.config import parse_config
 from aigc_core.data.datasets import load_dataset
-from aigc_core.evaluation.evaluate import DEFAULT_NUM_SAMPLES, evaluate, evaluate_samples
+from aigc_core.evaluation.evaluate import (
+    DEFAULT_NUM_SAMPLES,
+    default_reference,
+    evaluate,
+    evaluate_samples,
+    second_judges,
+)
 from aigc_core.evaluation.results import Result, read_results
 from aigc_core.evaluation.sample_set import SampleSet
 from aigc_core.modalities.png import to_picture
@@ -32,7 +39,14 @@ def preset_recipe(preset: str, *settings: str) -> dict[str, Any]:
 
 
 def trial(name: str, recipe: dict[str, Any]) -> tuple[Checkpoint, Result]:
-    """Train a recipe into `runs/benchmarks/NAME` and measure it, unless that has been done.
+    """Train a recipe as `trained` does, and measure it by the classifier of its data."""
+    checkpoint = trained(name, recipe)
+    results = read_results(FOLDER / name / "finished")
+    return checkpoint, results[0] if results else evaluate(checkpoint)
+
+
+def trained(name: str, recipe: dict[str, Any]) -> Checkpoint:
+    """Train a recipe into `runs/benchmarks/NAME`, unless that has been done.
 
     A run that was interrupted begins again, so that training by the clock is not cut in two.
     """
@@ -42,9 +56,16 @@ def trial(name: str, recipe: dict[str, Any]) -> tuple[Checkpoint, Result]:
         shutil.rmtree(folder, ignore_errors=True)
         newest = train(parse_config(TrainingConfig, recipe, name), folder, trackers=())
         newest.rename(finished)
-    checkpoint = Checkpoint.from_pretrained(finished)
-    results = read_results(finished)
-    return checkpoint, results[0] if results else evaluate(checkpoint)
+    return Checkpoint.from_pretrained(finished)
+
+
+def both_judges(checkpoint: Checkpoint, metrics: Collection[str], num_samples: int) -> tuple[Result, Result]:
+    """Measure by the classifier of the data, and by the judge that nothing was tuned on; drawn once for both."""
+    first = default_reference(checkpoint.config, None, None)
+    [second] = second_judges(first)
+    options = {"metrics": metrics, "num_samples": num_samples}
+    by_first = evaluate(checkpoint, reference=first, next_extractors=[second.extractor], **options)
+    return by_first, evaluate(checkpoint, reference=second, **options)
 
 
 def real_against_real(data: str) -> Result:
