@@ -137,14 +137,15 @@ def _read(path: Path, checkpoint: StoredCheckpoint, size: int) -> Directions | N
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in ("vectors", "deviations", "shares", "effects")}
+            # Those that ship are stored as float16, like their weights.
+            tensors = {name: file.get_tensor(name).float() for name in ("vectors", "deviations", "shares", "effects")}
     except (OSError, SafetensorError):
         return None
     names = tuple(metadata.get("names", "").split(","))
     shapes = [tuple(tensor.shape) for tensor in tensors.values()]
     of_these_weights = checkpoint.was_made_by(metadata.get("weights", ""))
     fitting = shapes == [(len(names), size), *[(len(names),)] * 3] and of_these_weights
-    sound = all(tensor.dtype == torch.float32 and tensor.isfinite().all() for tensor in tensors.values())
+    sound = all(tensor.isfinite().all() for tensor in tensors.values())
     return Directions(names, **tensors) if fitting and sound and all(map(direction_name.fullmatch, names)) else None
 
 
