@@ -111,7 +111,8 @@ class Collapse(Lesson):
     conclusion = Sentence(
         "Without the penalty the discriminator becomes as steep as a cliff, and all samples rush to whichever cluster "
         "it believes in at the moment: the model collapses. The penalty keeps its slopes gentle, so that the samples "
-        "spread to all clusters. That is why most recipes of this studio have R1."
+        "spread to all clusters. The settings are chosen so that it shows: with gentler ones a GAN may do without, and "
+        "even here chance may spare one or ruin one. Most recipes of this studio have the penalty R1."
     )
     dial = Sentence("Moment")
     again = Sentence("Train again")
