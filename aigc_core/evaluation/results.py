@@ -167,7 +167,7 @@ def write_result(result: Result, folder: Path) -> Path:
 
 
 def read_results(folder: Path) -> list[Result]:
-    """The results in a checkpoint's `eval/`, in order of protocol, those of second judges last.
+    """The results in `eval/` of a checkpoint: second judges last, and of each judge those of most samples first.
 
     Raises AIGCError for a damaged one.
     """
@@ -182,7 +182,7 @@ def read_trials(folder: Path) -> list[Result]:
 def _read(folder: Path) -> list[Result]:
     paths = sorted(folder.glob("*.json"))
     results = [read_config_file(Result, path, Sentence("evaluate the checkpoint again")) for path in paths]
-    return sorted(results, key=lambda result: is_second_judge(result.protocol.extractor))
+    return sorted(results, key=lambda each: (is_second_judge(each.protocol.extractor), -each.protocol.num_samples))
 
 
 def precision_and_coverage(results: list[Result]) -> dict[str, str]:

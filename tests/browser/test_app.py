@@ -683,7 +683,7 @@ def test_about_shows_the_figures_of_the_results_with_their_intervals(address: st
     table = page.locator("#about-facts")
     expect(table).to_contain_text(f"{fid.low:.4g} – {fid.high:.4g}")
     expect(table).to_contain_text("Where it fails")
-    sign = table.locator("tr", has_text="Recall").locator(".info-sign")
+    sign = table.locator("tr", has_text="Recall").locator(".info-sign").first  # two judges measured it
     expect(sign).to_have_attribute("aria-label", FIGURES["recall"].meaning)
     sign.focus()
     assert FIGURES["recall"].meaning in sign.evaluate("sign => getComputedStyle(sign, '::after').content")
