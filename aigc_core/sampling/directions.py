@@ -137,16 +137,17 @@ def _read(path: Path, checkpoint: StoredCheckpoint, size: int) -> Directions | N
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            # Those that ship are stored as float16, like their weights.
-            tensors = {name: file.get_tensor(name).float() for name in ("vectors", "deviations", "shares", "effects")}
+            tensors = {name: file.get_tensor(name) for name in ("vectors", "deviations", "shares", "effects")}
     except (OSError, SafetensorError):
         return None
     names = tuple(metadata.get("names", "").split(","))
     shapes = [tuple(tensor.shape) for tensor in tensors.values()]
     of_these_weights = checkpoint.was_made_by(metadata.get("weights", ""))
     fitting = shapes == [(len(names), size), *[(len(names),)] * 3] and of_these_weights
-    sound = all(tensor.isfinite().all() for tensor in tensors.values())
-    return Directions(names, **tensors) if fitting and sound and all(map(direction_name.fullmatch, names)) else None
+    # Some that ship are stored as float16, like weights.
+    sound = all(value.dtype in (torch.float32, torch.float16) and value.isfinite().all() for value in tensors.values())
+    floats = {name: value.float() for name, value in tensors.items()}
+    return Directions(names, **floats) if fitting and sound and all(map(direction_name.fullmatch, names)) else None
 
 
 def find_directions(model: LatentModel, num_classes: int) -> Directions:
