@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -113,7 +114,9 @@ def test_a_report_becomes_a_static_space(hub, tmp_path):
     assert changes(hub) == ["POST /api/repos/create", "POST /api/spaces/ada/report/commit/main"]
     assert not hub.calls("runtime")
     assert deploy(hub, *words).returncode == 0 and commits(hub, "ada/report") == 2
-    assert "evaluate CHECKPOINT" in deploy(hub, "report", str(ROOT / "checkpoints" / "digits"), "ada/none").stderr
+    unmeasured = tmp_path / "unmeasured"
+    shutil.copytree(ROOT / "checkpoints" / "mnist-mlp", unmeasured, ignore=shutil.ignore_patterns("eval"))
+    assert "evaluate CHECKPOINT" in deploy(hub, "report", str(unmeasured), "ada/none").stderr
     assert ("spaces", "ada/none") not in hub.repositories
 
 
