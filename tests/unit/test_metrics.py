@@ -166,7 +166,7 @@ def test_errors_are_the_spread_of_new_samples_and_references() -> None:
 
 def test_influence_values_of_earlier_versions_are_read() -> None:
     """By the name that they have in results that shipped."""
-    for path in (ROOT / "checkpoints" / "mnist-mlp" / "eval").glob("*.json"):
+    for path in (ROOT / "checkpoints" / "cifar10" / "eval").glob("*.json"):
         written = json.loads(path.read_text())["figures"]["fid"]
         assert Estimate(**written).influence_values == tuple(written["influences"]) != ()
     assert "influence_values" in Estimate(value=1, low=0, high=2).model_dump()
