@@ -45,6 +45,13 @@ element.addEventListener('click', event => {
   trigger('select', {index: last, value: begun + all.slice(0, last + 1).map(each => each.textContent).join('')});
 });"""
 )
+# A link that opens from anywhere, on this tab.
+WHOLE_LINK = """link => {
+  if (!link) return link;
+  const url = new URL(link, location.href);
+  url.searchParams.set('tab', 'write');
+  return url.href;
+}"""
 COLOUR = "coloured => { document.body.classList.toggle('probabilities', coloured); }"
 
 
@@ -190,4 +197,5 @@ def build(reference: gr.Textbox) -> WriteTab:
     streams = [writing_after(event) for event in (start.click, prompt.submit, rolled.success, gone_on.success)]
     gr.on([stop.click, start.click, prompt.submit, dice.click, drafts.select], None, cancels=streams, **private)
     coloured.change(None, coloured, None, js=COLOUR, **private)
+    link.change(None, link, link, js=WHOLE_LINK, **private)
     return WriteTab([*controls, link, drafts], stop)

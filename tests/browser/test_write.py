@@ -100,6 +100,8 @@ def test_a_link_is_written_again_and_goes_on_from_a_click(address: str, browser:
     expect(page.locator("#form input")).to_have_value("song")
     expect(page.get_by_label("Acrostic").last).to_have_value("明光")
     expect(page.locator("#drafts pre").first).to_have_css("writing-mode", "vertical-rl")
+    link = page.locator("#write-link").locator("input, textarea").input_value()
+    assert link.startswith(f"{address}?") and parse_qs(urlsplit(link).query)["tab"] == ["write"]
     with page.expect_download(timeout=60_000) as download:
         page.locator("#drafts a").nth(1).click()
     assert download.value.suggested_filename == "verses-seed-8.txt"
