@@ -15,11 +15,9 @@ from aigc_core.config import parse_config
 from aigc_core.errors import AIGCError
 from aigc_core.loading import load_checkpoint
 from aigc_core.modalities.base import Modality
-from aigc_core.modalities.labelled_grid import labelled_grid
-from aigc_core.modalities.png import save_png
 from aigc_core.modalities.provenance import Statement
 from aigc_core.pipeline import Checkpoint
-from aigc_core.sampling.grid import Axis, draw_cells, grid_requests
+from aigc_core.sampling.grid import Axis, Grid, check_has_pictures
 from aigc_core.sampling.interpolation import CURVES, interpolate
 from aigc_core.sampling.request import SampleRequest
 from aigc_core.sampling.sample import sample, sample_all
@@ -101,8 +99,7 @@ def _grid(checkpoint: Checkpoint, request: SampleRequest, arguments: Namespace) 
     out, suffix = Path(arguments.out), Path(arguments.out).suffix.lower()
     if not (arguments.x and arguments.y) or arguments.format or arguments.interpolate:
         raise AIGCError("A grid takes both --x and --y, and neither --format nor --interpolate.")
-    if not checkpoint.modality.has_pictures:
-        raise AIGCError("A grid is a picture, and {samples} are none.", samples=checkpoint.modality.plural)
+    check_has_pictures(checkpoint.modality)
     if suffix != ".png" and not out.is_dir() and guess_type(f"x{suffix}", strict=False)[0]:
         raise AIGCError("A grid is written as .png, not as {suffix}.", suffix=suffix)
     file = out if suffix == ".png" else out / "grid.png"
@@ -111,12 +108,9 @@ def _grid(checkpoint: Checkpoint, request: SampleRequest, arguments: Namespace) 
         for option, side in (("--x", arguments.x), ("--y", arguments.y))
         for name, values in named_values(option, [side]).items()
     )
-    requests = grid_requests(checkpoint, request.singles()[0], x, y)
-    stored = draw_cells(requests, lambda some: sample_all(load_checkpoint(some[0].checkpoint), some))
-    top, left = x.labels(checkpoint.config), y.labels(checkpoint.config)
-    picture = labelled_grid(checkpoint.modality.pictures(stored), top, left, x.name, y.name)
-    save_png(file, picture, Statement("", checkpoint.weights_sha256))
-    return _say(len(requests), checkpoint.modality.plural, file)
+    grid = Grid.around(checkpoint, request, x, y, lambda some: sample_all(load_checkpoint(some[0].checkpoint), some))
+    grid.save(file)
+    return _say(len(grid.requests), checkpoint.modality.plural, file)
 
 
 def _suffix(modality: Modality, out: Path, wanted: str | None) -> str:

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import gradio as gr
 import torch
 from gradio.events import api
-from torch import Tensor
 
 from aigc_core.checkpoint.reference import CheckpointReference, step_number
 from aigc_core.families.base import Capability, StyleModel
 from aigc_core.loading import load_checkpoint
-from aigc_core.modalities.labelled_grid import labelled_grid
-from aigc_core.modalities.png import save_png
-from aigc_core.modalities.provenance import Statement
 from aigc_core.pipeline import Checkpoint
 from aigc_core.rng import MAX_SEED
 from aigc_core.sampling.edits import OFFSET
-from aigc_core.sampling.grid import CLASS, FINAL, MAX_VALUES, SEED, STEP, Axis, axis_names, draw_cells, grid_requests
+from aigc_core.sampling.grid import CLASS, FINAL, MAX_VALUES, SEED, STEP, Axis, Grid, axis_names, check_has_pictures
 from aigc_core.sampling.labels import join_entries, split_entries
 from aigc_core.sampling.request import SampleRequest
 
@@ -204,37 +199,24 @@ def draw_grid(
         token, request = token_of(visitor), request_of_link(link)
         grid = _drawn(request, (x, across), (y, down), token)
         kind, weights = grid.checkpoint.modality, grid.checkpoint.weights_sha256
-        top, left = grid.x.labels(grid.checkpoint.config), grid.y.labels(grid.checkpoint.config)
+        top, left = grid.labels()
         titles = [f"{row} × {column}" for row in left for column in top]
         names = [cell.canonical() for cell in grid.requests]
         pictures = tiles(grid.stored.numpy(), names, weights, kind)
         shown = sheet_html(list(zip(pictures, titles)), len(top), top=top, left=left)
         query = {"tab": "grid", "grid_x": f"{x}={across}", "grid_y": f"{y}={down}"}
-    return shown, names, str(grid.write()), f"?{request.canonical()}&{urlencode(query)}"
+    return shown, names, _file_of(grid), f"?{request.canonical()}&{urlencode(query)}"
 
 
-@dataclass(frozen=True)
-class _Grid:
-    """A drawn grid: its requests and their stored samples [N, …], row by row, and its sides."""
-
-    checkpoint: Checkpoint
-    x: Axis
-    y: Axis
-    requests: list[SampleRequest]
-    stored: Tensor
-
-    def write(self) -> Path:
-        """The labelled picture in a served folder. Raises AIGCError when the disk is full or not writable."""
-        config, kind = self.checkpoint.config, self.checkpoint.modality
-        name = CheckpointReference.parse(self.checkpoint.reference).name
-        path = served_folder() / f"{name}-{self.x.name}-{self.y.name}.png"
-        labels = self.x.labels(config), self.y.labels(config)
-        picture = labelled_grid(kind.pictures(self.stored), *labels, self.x.name, self.y.name)
-        save_png(path, picture, Statement("", self.checkpoint.weights_sha256))
-        return path
+def _file_of(grid: Grid) -> str:
+    """Its labelled picture in a served folder. Raises AIGCError when the disk is full or not writable."""
+    name = CheckpointReference.parse(grid.checkpoint.reference).name
+    path = served_folder() / f"{name}-{grid.x.name}-{grid.y.name}.png"
+    grid.save(path)
+    return str(path)
 
 
-def _drawn(request: SampleRequest, x: tuple[str, str], y: tuple[str, str], token: str | None) -> _Grid:
+def _drawn(request: SampleRequest, x: tuple[str, str], y: tuple[str, str], token: str | None) -> Grid:
     """A grid around the first sample of a request, each side a name and its values.
 
     Raises AIGCError for sides that the model does not have, wrong values and too many cells.
@@ -244,11 +226,14 @@ def _drawn(request: SampleRequest, x: tuple[str, str], y: tuple[str, str], token
     cells = len(across.values) * len(down.values)
     if cells > MAX_CELLS:
         raise AIGCError("This grid has {count} cells; at most {limit} are drawn here.", count=cells, limit=MAX_CELLS)
-    if not checkpoint.modality.has_pictures:
-        raise AIGCError("A grid is a picture, and {samples} are none.", samples=checkpoint.modality.plural)
-    requests = grid_requests(checkpoint, request.singles()[0], across, down)
-    stored = draw_cells(requests, lambda some: torch.from_numpy(draw([each.canonical() for each in some], token)))
-    return _Grid(checkpoint, across, down, requests, stored)
+    check_has_pictures(checkpoint.modality)
+    return Grid.around(
+        checkpoint,
+        request,
+        across,
+        down,
+        lambda some: torch.from_numpy(draw([each.canonical() for each in some], token)),
+    )
 
 
 def grid(
@@ -273,12 +258,7 @@ def grid(
         token = token_of(visitor)
         request = request_of(checkpoint, seed, 1, labels, "", parse_options(options), token=token)
         across, down = ((name.strip(), values) for name, _, values in (str(x).partition("="), str(y).partition("=")))
-        return gr.FileData(path=str(_drawn(request, across, down, token).write()))
-
-
-def chosen_values(values: list[str]) -> str:
-    """The values of a side that were chosen, as they are typed."""
-    return join_entries(values)
+        return gr.FileData(path=_file_of(_drawn(request, across, down, token)))
 
 
 def request_of_cell(requests: list[str], event: gr.EventData) -> str:
@@ -330,7 +310,7 @@ def build(reference: gr.Textbox, link: gr.Textbox) -> GridTab:
     x.input(change_columns, [link, reference, *said[1:]], outputs, **private)
     y.input(change_rows, [link, reference, *said[1:]], outputs, **private)
     for choices, values in ((from_x, across), (from_y, down)):
-        choices.input(chosen_values, choices, values, show_progress="hidden", **private).success(
+        choices.input(join_entries, choices, values, show_progress="hidden", **private).success(
             draw_grid, said, drawn, trigger_mode="always_last", **private
         )
     for trigger in (across.submit, down.submit, start.click):

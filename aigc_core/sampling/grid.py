@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -16,6 +17,10 @@ from aigc_core.checkpoint.reference import CheckpointReference, step_number
 from aigc_core.config import parse_config
 from aigc_core.errors import AIGCError
 from aigc_core.families.base import Capability, StyleModel
+from aigc_core.modalities.base import Modality
+from aigc_core.modalities.labelled_grid import labelled_grid
+from aigc_core.modalities.png import save_png
+from aigc_core.modalities.provenance import Statement
 
 from .edits import OFFSET
 from .labels import ClassIndex, class_in, split_entries
@@ -117,6 +122,52 @@ def _step(value: str) -> str:
     if not re.fullmatch("[0-9]{1,12}", value):
         raise AIGCError("'{value}' is no step of training; write a number, or {final}.", value=value, final=FINAL)
     return f"step-{int(value):07d}"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A drawn grid: its sides, and the requests of its cells with their stored samples [N, …], row by row."""
+
+    checkpoint: StoredCheckpoint
+    x: Axis
+    y: Axis
+    requests: list[SampleRequest]
+    stored: Tensor
+
+    @classmethod
+    def around(
+        cls,
+        checkpoint: StoredCheckpoint,
+        request: SampleRequest,
+        x: Axis,
+        y: Axis,
+        draw: Callable[[list[SampleRequest]], Tensor],
+    ) -> Grid:
+        """That around the first sample of a request; `draw` as `draw_cells` takes it.
+
+        Raises AIGCError as `grid_requests` does.
+        """
+        requests = grid_requests(checkpoint, request.singles()[0], x, y)
+        return cls(checkpoint, x, y, requests, draw_cells(requests, draw))
+
+    def labels(self) -> tuple[list[str], list[str]]:
+        """What its columns and its rows are called."""
+        return self.x.labels(self.checkpoint.config), self.y.labels(self.checkpoint.config)
+
+    def save(self, path: Path) -> None:
+        """Write it as one PNG with its labels.
+
+        Raises AIGCError if it is too large, or the disk is full or not writable.
+        """
+        cells = self.checkpoint.modality.pictures(self.stored)
+        picture = labelled_grid(cells, *self.labels(), self.x.name, self.y.name)
+        save_png(path, picture, Statement("", self.checkpoint.weights_sha256))
+
+
+def check_has_pictures(modality: Modality) -> None:
+    """Raise AIGCError for samples of which no grid can be made."""
+    if not modality.has_pictures:
+        raise AIGCError("A grid is a picture, and {samples} are none.", samples=modality.plural)
 
 
 def draw_cells(requests: Sequence[SampleRequest], draw: Callable[[list[SampleRequest]], Tensor]) -> Tensor:
