@@ -59,11 +59,7 @@ class OnlineEvaluation:
                     Sentence("{figure} was not measured; it needs {needs}.", figure=FIGURES[name].title, needs=needs)
                 )
             )
-        return {
-            key: value
-            for name, figure in result.figures.items()
-            for key, value in ((name, figure.value), (f"{name}_low", figure.low), (f"{name}_high", figure.high))
-        }
+        return {key: value for name, figure in result.figures.items() for key, value in figure.columns(name).items()}
 
     def _measure(self, folder: Path, stopped: Callable[[], bool]) -> Result:
         checkpoint = StoredCheckpoint.read(folder, str(folder), best_device())

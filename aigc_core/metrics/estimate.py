@@ -92,6 +92,10 @@ class Estimate(Config):
                 return values | {"standard_error": max(0.0, high / 2 - low / 2) / Z_95}
         return values
 
+    def columns(self, name: str) -> dict[str, float]:
+        """The value and both ends of the interval, under `name`, `name_low` and `name_high`."""
+        return {name: self.value, f"{name}_low": self.low, f"{name}_high": self.high}
+
     @classmethod
     def of_error(
         cls, value: float, standard_error: float, influence_values: Sequence[float] = (), bias: float | None = None

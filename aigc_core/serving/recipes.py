@@ -181,8 +181,6 @@ def recipe_records(rows: Sequence[RecipeRow]) -> list[dict[str, object]]:
         }
         for name in FIGURES:
             if found := row.group.figure(name):
-                mean = found.mean
-                record |= {name: mean.value, f"{name}_low": mean.low, f"{name}_high": mean.high}
-                record[f"{name}_spread"] = found.spread
+                record |= found.mean.columns(name) | {f"{name}_spread": found.spread}
         table.append(record)
     return table

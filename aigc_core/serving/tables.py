@@ -44,7 +44,7 @@ def as_rows(rows: Sequence[Row]) -> list[dict[str, object]]:
         }
         for name in FIGURES:
             if value := row.result.figures.get(name):
-                record |= {name: value.value, f"{name}_low": value.low, f"{name}_high": value.high}
+                record |= value.columns(name)
         table.append(record)
     return table
 
