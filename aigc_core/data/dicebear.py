@@ -128,14 +128,16 @@ def _attributes(options: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _draw_parts(folder: Path, parts: list[Part], side: int) -> None:
+    if not parts:
+        return
     from joblib import Parallel, cpu_count, delayed  # takes a moment to import
 
     # Unlike those of multiprocessing, joblib's processes do not run the main file anew, which may be a page of an app.
     # Those of a parent that was killed draw what was handed to them, and end when they have waited for as long as this.
-    processes = min(cpu_count(), len(parts)) or 1
+    processes = min(cpu_count(), len(parts))
     drawing = Parallel(processes, "loky", return_as="generator_unordered", idle_worker_timeout=5)
     total = sum(part.stop - part.start for part in parts)
-    with tqdm(total=total, desc="drawing avatars", unit=" images", disable=not parts) as bar:
+    with tqdm(total=total, desc="drawing avatars", unit=" images") as bar:
         for drawn in drawing(delayed(_draw_part)(folder, part, side) for part in parts):
             bar.update(drawn)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy
 import torch
@@ -54,7 +55,7 @@ def judged(moment: int) -> Judged:
     return Judged(real, generated, scores["real"], scores["generated"])
 
 
-def _pictures(path: object) -> Tensor:
+def _pictures(path: Path) -> Tensor:
     """The pictures of a grid without borders."""
-    grid = torch.from_numpy(numpy.array(Image.open(str(path)).convert("L")))
+    grid = torch.from_numpy(numpy.array(Image.open(path).convert("L")))
     return grid.unfold(0, SIDE, SIDE).unfold(1, SIDE, SIDE).reshape(-1, 1, SIDE, SIDE)
