@@ -15,7 +15,7 @@ from aigc_core.sampling.request import SampleRequest
 
 from ..config import parse_config
 from ..errors import AIGCError
-from .generate import request_of_link
+from .generate import WHOLE_LINK, request_of_link
 from .inference import LatentPoint, draw_around, draw_sum
 from .language import text
 from .pictures import large_html, tiles
@@ -24,8 +24,6 @@ from .visitor import errors_shown, token_of
 TERMS = ("A", "B", "C")
 NAMES = tuple(f"sum_{term.lower()}" for term in TERMS)
 """What an address calls their requests."""
-
-LINK = "query => query && new URL(query, location.href).href"
 
 Term = LatentPoint | str
 """A place, or the canonical request of one."""
@@ -129,5 +127,5 @@ def build(link: gr.Textbox, reference: gr.Textbox) -> Arithmetic:
         seed.submit(seeded, [link, seed], term, **private).success(
             draw_terms, [link, reference, *terms], outputs, **private
         )
-    address.change(None, address, shared, js=LINK, **private)
+    address.change(None, address, shared, js=WHOLE_LINK, **private)
     return Arithmetic(terms, outputs, take, found, centre_it, keep_it)

@@ -76,6 +76,8 @@ FOLLOW = """request => {
   for (const name of own) url.searchParams.delete(name);  // the sender's, and no part of what was made
   return url.href;
 }"""
+# A query of this page as a link that opens from anywhere.
+WHOLE_LINK = "query => query && new URL(query, location.href).href"
 CAPTION = "shown => document.body.classList.toggle('captioned', shown)"
 DOWNLOAD = """file => {
   const link = document.createElement('a');

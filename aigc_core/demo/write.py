@@ -19,7 +19,7 @@ from aigc_core.pipeline import Checkpoint
 from aigc_core.sampling.request import SampleRequest
 
 from . import options as sampler_options
-from .generate import FOLLOW, SEED, class_choices, request_of, request_of_link
+from .generate import FOLLOW, SEED, WHOLE_LINK, class_choices, request_of, request_of_link
 from .inference import write_stream
 from .language import t, text
 from .pictures import COPIED, served_folder, text_class, write_samples
@@ -45,13 +45,6 @@ element.addEventListener('click', event => {
   trigger('select', {index: last, value: begun + all.slice(0, last + 1).map(each => each.textContent).join('')});
 });"""
 )
-# A link that opens from anywhere, on this tab.
-WHOLE_LINK = """link => {
-  if (!link) return link;
-  const url = new URL(link, location.href);
-  url.searchParams.set('tab', 'write');
-  return url.href;
-}"""
 COLOUR = "coloured => { document.body.classList.toggle('probabilities', coloured); }"
 
 
@@ -79,7 +72,7 @@ def open_link(visitor: gr.OAuthToken | None, link: str) -> Iterator[list[Any]]:
         request = shared.model_copy(update={"count": min(shared.count, MAX_VARIANTS)})
         checkpoint = load_checkpoint(request.checkpoint, token_of(visitor))
         model, choices = checkpoint.model, class_choices(checkpoint.config)
-        link = "?" + request.canonical()
+        link = _query(request)
         controls = [
             request.seed,
             request.count,
@@ -101,7 +94,12 @@ def link_of(
         model = load_checkpoint(reference, token_of(visitor)).model
         chosen = sampler_options.chosen(model.options_type, own)
         request = request_of(reference, seed, count, form or "", prompt or "", chosen)
-        return "?" + request.normalised(model).canonical()
+        return _query(request.normalised(model))
+
+
+def _query(request: SampleRequest) -> str:
+    """The query of a page that writes a request's texts on this tab."""
+    return f"?{request.canonical()}&tab=write"
 
 
 def write(visitor: gr.OAuthToken | None, link: str) -> Iterator[str]:
