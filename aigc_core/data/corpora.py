@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.registry import Registry
+
+from .left_out import listed
 
 SUFFIXES = (".txt", ".md", ".py")
 MAX_BYTES = 2**28
@@ -47,8 +50,8 @@ def load_corpus(name: str, split: str, limit: int | None = None) -> Corpus:
     """The documents of a split, or the first `limit` of them.
 
     A document belongs to the test split by a hash of its text or of its origin, a tenth of all; a collection of one
-    document is cut, and its last tenth is the test split. Raises AIGCError where there are no such data, or none that
-    are text.
+    document is cut, and its last tenth is the test split. Of a folder, files that are no text are left out with a
+    warning. Raises AIGCError where there are no such data, or none that are text.
     """
     corpus = named_corpora[name].read() if name in named_corpora else _read(Path(name).expanduser())
     if len(corpus.documents) == 1:
@@ -81,26 +84,50 @@ def _read(path: Path) -> Corpus:
             raise AIGCError("'{name}' holds no {kinds} files.", name=path, kinds=", ".join(SUFFIXES))
     else:
         raise AIGCError("There is no file or folder '{name}'.", name=path)
-    documents = list(_texts(files))
+    documents = _texts(path, files)
     return Corpus(str(path), documents, [0] * len(documents), source="text files")
 
 
-def _texts(files: Iterable[Path]) -> Iterable[str]:
-    """The text of each file. Raises AIGCError for one that is no text in UTF-8, and where all are too large."""
-    total = 0
+def _texts(path: Path, files: Sequence[Path]) -> list[str]:
+    """The texts of files; those that cannot be used are left out with a warning, and empty ones without.
+
+    Raises AIGCError where none of the files can be used, and, before they are read, where all are too large.
+    """
+    if sum(file.stat().st_size for file in files) > MAX_BYTES:
+        raise AIGCError("The texts are over {most:,} bytes in all; name fewer files.", most=MAX_BYTES)
+    texts, left_out = [], []
     for file in files:
-        total += file.stat().st_size
-        if total > MAX_BYTES:
-            raise AIGCError("The texts are over {most:,} bytes in all; name fewer files.", most=MAX_BYTES)
         try:
-            text = file.read_bytes().decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise AIGCError(
-                "'{name}' is not a text in UTF-8 (byte {position:,}); convert it or leave it out.",
-                name=file,
-                position=error.start,
-            ) from None
-        if "\0" in text:
-            raise AIGCError("'{name}' is not a text: it has zero bytes.", name=file)
-        if text.strip():
-            yield text.replace("\r\n", "\n")
+            texts.append(_text(file))
+        except AIGCError as error:
+            left_out.append(error)
+    if not texts:
+        raise left_out[0]
+    if left_out:
+        warnings.warn(
+            Sentence(
+                "{broken:,} of {count:,} texts were left out: {named}",
+                broken=len(left_out),
+                count=len(files),
+                named=listed([error.sentence for error in left_out]),
+            ),
+            stacklevel=4,
+        )
+    return [text for text in texts if text.strip()]
+
+
+def _text(file: Path) -> str:
+    """The text of a file. Raises AIGCError where it cannot be read or is not in UTF-8."""
+    try:
+        text = file.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise AIGCError("'{name}' cannot be read ({reason}).", name=file, reason=error.strerror) from None
+    except UnicodeDecodeError as error:
+        raise AIGCError(
+            "'{name}' is not a text in UTF-8 (byte {position:,}); convert it or leave it out.",
+            name=file,
+            position=error.start,
+        ) from None
+    if "\0" in text:
+        raise AIGCError("'{name}' is not a text: it has zero bytes.", name=file)
+    return text.replace("\r\n", "\n")

@@ -19,12 +19,11 @@ from aigc_core.errors import AIGCError, Sentence
 
 from .dataset import PATIENCE_SECONDS
 from .image_files import image_size, read_image, readable_suffixes
+from .left_out import NAMED, listed
 from .streaming import StreamedImages
 
 DECODING_THREADS = min(8, os.cpu_count() or 1)
 PREFETCHED_BYTES = 256 * 2**20
-NAMED = 5
-"""How many files, or kinds of files, a sentence names; the others are counted."""
 REMEDIES = {
     suffix: remedy
     for remedy, suffixes in {
@@ -186,13 +185,12 @@ def decode_all(
     if not readable:
         raise AIGCError("No image in '{folder}' can be read: {error}", folder=folder, error=broken[0])
     if broken:
-        named = " ".join(broken[:NAMED]) + (f" And {len(broken) - NAMED} more." if len(broken) > NAMED else "")
         warnings.warn(
             Sentence(
                 "{broken:,} of {count:,} images were left out: {named}",
                 broken=len(broken),
                 count=len(paths),
-                named=named,
+                named=listed(broken),
             ),
             stacklevel=2,
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy
 import soundfile
 
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 
 SAMPLE_RATE = 16_000
 """Samples a second of all sounds here."""
@@ -23,6 +23,8 @@ BLOCK = 2**20
 SUFFIXES = (".wav", ".flac", ".aif", ".aiff", ".ogg", ".mp3", ".au")
 UNKNOWN_LENGTH = 2**32 - 1
 """What a program writes that does not know yet how long a sound will be."""
+INCOMPLETE_HEADER = 24
+"""libsndfile's SFE_BAD_SF_INFO, which it calls an internal error."""
 SILENCE = 1e-4
 """−80 dB of full scale: what stays below is silent."""
 
@@ -76,6 +78,8 @@ def unreadable(path: Path, error: Exception) -> AIGCError:
     """What to raise for an error of libsndfile or of the system that reading a file met."""
     said = error.error_string if isinstance(error, soundfile.LibsndfileError) else getattr(error, "strerror", None)
     reason = str(said or error).rstrip(".").replace(". ", ": ")
+    if isinstance(error, soundfile.LibsndfileError) and error.code == INCOMPLETE_HEADER:
+        reason = Sentence("its header claims 0 samples a second, or no channel")
     return AIGCError("'{path}' cannot be read as a sound ({reason}).", path=path, reason=reason)
 
 

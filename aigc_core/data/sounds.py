@@ -22,10 +22,9 @@ from aigc_core.files import atomic_write
 from aigc_core.registry import Registry
 
 from .dataset import PATIENCE_SECONDS
+from .left_out import listed
 from .sound_files import SAMPLE_RATE, SUFFIXES, read_sound
 
-NAMED = 5
-"""So many files are named in a sentence; the others are counted."""
 TEST_SHARE = 0.1
 TRIMMED = 10 ** (-50 / 20)
 """What lies so far below a sound's peak counts as silence before and after it."""
@@ -126,13 +125,12 @@ def _read_folder(folder: Path, split: str) -> Sounds:
     if not waves:
         raise AIGCError("No sound in '{folder}' can be used: {error}", folder=folder, error=left_out[0])
     if left_out:
-        named = " ".join(left_out[:NAMED]) + (f" And {len(left_out) - NAMED} more." if len(left_out) > NAMED else "")
         warnings.warn(
             Sentence(
                 "{broken:,} of {count:,} sounds were left out: {named}",
                 broken=len(left_out),
                 count=len(paths),
-                named=named,
+                named=listed(left_out),
             ),
             stacklevel=3,
         )

@@ -477,19 +477,54 @@ def test_pieces_are_learnt_resumed_and_a_parent_of_before_is_taken(run: Path, tm
         ("empty.txt", b"", "too little text"),
         ("latin.txt", "caf\xe9".encode("latin-1") * 50, "is not a text in UTF-8 (byte 3)"),
         ("binary.txt", b"\0\1\2" * 50, "zero bytes"),
+        ("utf-16.txt", "to be".encode("utf-16"), "is not a text in UTF-8 (byte 0)"),
+        ("picture.txt", b"\x89PNG\r\n\x1a\n" + bytes(50), "is not a text in UTF-8 (byte 0)"),
+        ("spaces.txt", b" \n" * 50, "too little text"),
+        ("none.txt", None, "There is no file or folder"),
         ("missing/", b"", "holds no .txt, .md, .py files"),
     ],
 )
 def test_data_that_are_no_texts(
-    name: str, content: bytes, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    name: str, content: bytes | None, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / name
     if name.endswith("/"):
         path.mkdir()
-    else:
+    elif content is not None:
         path.write_bytes(content)
     assert main(["train", "--preset", "text", "--data", str(path), "--out", str(tmp_path / "run")]) == 2
-    assert sentence in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert sentence in error and error.count("\n") == 1
+
+
+def test_a_line_that_would_fill_the_memory_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (tmp_path / "line.txt").open("wb") as line:  # all holes: nothing is written to the disk
+        line.truncate(2**30)
+    monkeypatch.setattr(Path, "read_bytes", None)
+    for data in (tmp_path, tmp_path / "line.txt"):
+        with pytest.raises(AIGCError, match="over 268,435,456 bytes in all"):
+            load_corpus(str(data), "train")
+
+
+def test_files_of_a_folder_that_are_no_texts_are_left_out_and_named(tmp_path: Path) -> None:
+    for number in range(20):
+        (tmp_path / f"{number}.txt").write_text(f"line {number}")
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
+    (tmp_path / "memory.txt").symlink_to("/proc/self/mem")  # which the system lets nobody read from the start
+    (tmp_path / "picture.md").write_bytes(b"\0\1\2")
+    (tmp_path / "empty.txt").write_bytes(b"")
+    with pytest.warns(UserWarning, match=r"3 of 24 texts were left out: .*latin.* \(byte 3\).*memory.* cannot be read"):
+        read = [document for split in ("train", "test") for document in load_corpus(str(tmp_path), split).documents]
+    assert sorted(read) == sorted(f"line {number}" for number in range(20))
+
+
+def test_a_single_line_is_enough(tmp_path: Path) -> None:
+    (tmp_path / "line.txt").write_text("to be")
+    for tokenizer in ("bytes", "characters", "bpe"):
+        shape, data = TextModality.load(str(tmp_path / "line.txt"), {"tokenizer": tokenizer, "length": 8})
+        assert shape.texts(data.samples) == ["to b"]  # the rest is the test split
 
 
 @pytest.mark.parametrize(
