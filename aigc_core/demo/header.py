@@ -11,6 +11,7 @@ import gradio as gr
 from aigc_core.access import SHIPPED
 from aigc_core.checkpoint.reference import CheckpointReference, step_number
 
+from . import language
 from .language import t, text
 from .models import earlier_steps, offered_models
 from .theme import BRAND
@@ -40,6 +41,7 @@ def build() -> Masthead:
             elem_id="model",
         )
         step = gr.Dropdown([], label=text("Training step"), scale=2, min_width=130, elem_id="step", interactive=True)
+        language.switch()
         if "OAUTH_CLIENT_ID" in os.environ:
             gr.LoginButton(size="sm", scale=1, min_width=160)
     gr.Markdown(text("Opening the model …"), elem_id="opening")

@@ -1,19 +1,57 @@
-"""The app's texts in the language of the visitor's browser; English is the key."""
+"""The app's texts in the language of the visitor: the browser's, or what was chosen on the page. English is the key."""
 
 from __future__ import annotations
 
 import gradio as gr
 from gradio.context import LocalContext
 
-from ..translation import chinese, translate
+from ..translation import LANGUAGES, chinese, translate
 
 _chinese = {english: translation for english, translation in chinese().items() if "{" not in english}
 text = gr.I18n(en={english: english for english in _chinese}, zh=_chinese, **{"zh-CN": _chinese, "zh-TW": _chinese})
 """Texts of components, which the browser translates."""
 
+PREFER_CHOSEN = """
+let language = new URLSearchParams(location.search).get('__lang');
+try { language ??= localStorage.getItem('aigc-studio-language'); } catch {}  // a frame without storage
+const preferred = {en: 'en', zh: 'zh-CN'}[language?.split('-')[0]];
+if (preferred) {
+  Object.defineProperty(navigator, 'language', {value: preferred});
+  Object.defineProperty(navigator, 'languages', {value: [preferred]});
+  const fetch = window.fetch;
+  window.fetch = (resource, options = {}) => {
+    const headers = new Headers(options.headers ?? resource.headers);
+    headers.set('Accept-Language', preferred);
+    return fetch(resource, {...options, headers});
+  };
+}
+document.documentElement.lang = navigator.language;
+"""
+"""Makes a browser one that prefers the language in the address (`__lang`) or, without one, the chosen one: both Gradio,
+which reads `navigator.language` as soon as it runs, and the server, which reads `Accept-Language`, follow it."""
+
+CHOOSE = """
+for (const button of element.querySelectorAll('button')) {
+  button.setAttribute('aria-pressed', document.documentElement.lang.startsWith(button.lang));
+  button.addEventListener('click', () => {
+    const url = new URL(location.href);
+    url.searchParams.delete('__lang');
+    try { localStorage.setItem('aigc-studio-language', button.lang); }
+    catch { url.searchParams.set('__lang', button.lang); }
+    location.replace(url);
+  });
+}
+"""
+
+
+def switch() -> gr.HTML:
+    """Where the visitor chooses the language, which the browser remembers; the page opens again at its address."""
+    buttons = [f'<button type="button" lang="{code}">{name}</button>' for code, name in LANGUAGES.items()]
+    return gr.HTML("".join(buttons), js_on_load=CHOOSE, apply_default_css=False, elem_id="language", min_width=100)
+
 
 def t(sentence: str, **values: object) -> str:
-    """A sentence that the server puts into a message or into HTML, in the first language of the visitor's browser."""
+    """A sentence that the server puts into a message or into HTML, in the language that the visitor reads."""
     return translate(sentence, page_language(), **values)
 
 

@@ -1,7 +1,8 @@
 """How the page is served to many at once: what Gradio keeps and computes for each call is bounded here.
 
-Gradio has no public way to bound what it keeps of sessions, so this file, and no other, reads and overrides private
-parts of its queue and its sessions; `tests/integration/test_app_load.py` notices when they change.
+Gradio has no public way to bound what it keeps of sessions, nor to run a script before its own, so this file, and no
+other, reads and overrides private parts of its queue, its sessions and its page; `tests/integration/test_app_load.py`
+and `tests/browser/test_app.py` notice when they change.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ from typing import Any
 import gradio as gr
 import torch
 from fastapi import FastAPI
+from gradio.routes import templates
 from gradio.state_holder import SessionState, StateHolder
+from jinja2 import ChoiceLoader, DictLoader
 
 from ..allocator import keep_freed_memory
 from ..device import best_device
+from .language import PREFER_CHOSEN
 from .pictures import served_root
 
 CONCURRENCY = 2
@@ -74,8 +78,18 @@ def queued(page: gr.Blocks) -> gr.Blocks:
     return page.queue(default_concurrency_limit=CONCURRENCY, max_size=MAX_WAITING, status_update_rate=POSITION_SECONDS)
 
 
+def run_first(script: str) -> None:
+    """Let a script run at the head of the page; what `Blocks.launch` takes as `head` runs when Gradio has begun."""
+    loader, name = templates.env.loader, "frontend/index.html"
+    assert loader is not None
+    source, *_ = loader.get_source(templates.env, name)
+    first = "<head><script>{% raw %}{" + script + "}{% endraw %}</script>"
+    templates.env.loader = ChoiceLoader([DictLoader({name: source.replace("<head>", first, 1)}), loader])
+
+
 def serve(page: gr.Blocks, **options: Any) -> None:
     """Serve a page until the process ends, with `options` of `Blocks.launch`."""
+    run_first(PREFER_CHOSEN)
     best_device()  # what libraries set up for all threads is there before a visitor's thread can ask for it
     torch.set_num_threads(max(1, torch.get_num_threads() // CONCURRENCY))
     keep_freed_memory(KEPT_BYTES, arenas=CONCURRENCY)
@@ -87,4 +101,4 @@ def serve(page: gr.Blocks, **options: Any) -> None:
         app.state_holder = Sessions(page)  # type: ignore[reportAttributeAccessIssue]  # of Gradio's subclass
         yield
 
-    page.launch(app_kwargs={"lifespan": with_sessions}, state_session_capacity=MAX_SESSIONS, **options)
+    page.launch(app_kwargs={"lifespan": with_sessions}, state_session_capacity=MAX_SESSIONS, ssr_mode=False, **options)

@@ -113,6 +113,11 @@ CSS = """
   white-space: nowrap; }
 #brand { flex: 0 0 auto; width: auto; margin: 0 auto 0 0 !important; }
 #header .form { flex: 0 1 600px !important; }
+#language { flex: none; width: auto; min-width: 0 !important; display: flex; gap: 2px; padding-bottom: 8px !important; }
+#language button { padding: 3px 7px; border-radius: 3px; font-size: .8rem; white-space: nowrap;
+  color: var(--body-text-color-subdued); }
+#language button:hover { color: var(--color-accent); }
+#language button[aria-pressed=true] { color: var(--body-text-color); background: var(--background-fill-secondary); }
 button.dice { align-self: end; min-height: 42px; font-size: .95rem !important; font-weight: 500 !important; }
 
 #opening { display: none; }
@@ -321,6 +326,8 @@ button.dice { align-self: end; min-height: 42px; font-size: .95rem !important; f
   #header .form { min-width: 0 !important; flex: 1 1 100% !important; }
   .gradio-container .wide > .stage.first { order: -1; }
   #header { gap: 12px; flex-wrap: wrap; }
+  #brand { order: -2; }
+  #language { order: -1; }
   .tab-container button { margin-right: 8px; font-size: .85rem; }
   #images .grid-container { grid-template-columns: repeat(4, minmax(0, 1fr)) !important; }
   .sheet-label { font-size: .56rem; }

@@ -710,6 +710,31 @@ def test_a_phone_shows_everything_within_its_width_and_in_chinese(address: str, 
         page.context.close()
 
 
+def test_the_language_is_chosen_on_the_page_or_by_the_address_and_no_link_carries_it(
+    address: str, browser: Browser
+) -> None:
+    query = f"?checkpoint={MODEL}&seed=11&count=1"
+    page = opened(browser, address, query, locale="en-GB")
+    expect(page.get_by_role("tab", name="Generate")).to_be_visible()
+    page.locator("#language").get_by_text("中文").click()
+    expect(page.get_by_role("tab", name="生成")).to_be_visible()
+    expect(page.locator("#language").get_by_text("中文")).to_have_attribute("aria-pressed", "true")
+    page.goto(address + query)  # the choice is remembered, and the server's sentences follow it
+    expect(page.locator("#link textarea")).to_have_value(re.compile("seed=11"))
+    page.get_by_label("类别").fill("Gown")
+    page.get_by_label("类别").press("Enter")
+    expect(page.locator(".toast-body")).to_contain_text("没有类别“Gown”")
+    page.goto(f"{address}{query}&__lang=en")
+    expect(page.get_by_role("tab", name="Generate")).to_be_visible()
+    page.wait_for_function("location.search.includes('__lang=en')")
+    expect(page.locator("#link textarea")).to_have_value(re.compile("seed=11"))
+    assert "__lang" not in page.locator("#link textarea").input_value()
+    asked = opened(browser, address, f"{query}&__lang=zh", locale="en-GB")
+    expect(asked.get_by_role("tab", name="生成")).to_be_visible()
+    asked.locator("#language").get_by_text("English").click()
+    expect(asked.get_by_role("tab", name="Generate")).to_be_visible()
+
+
 def test_the_tab_key_passes_menus_without_opening_them(address: str, browser: Browser) -> None:
     page = opened(browser, address, f"?checkpoint={MODEL}&seed=11&count=2")
     page.locator("body").press("Tab")
