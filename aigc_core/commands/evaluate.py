@@ -19,20 +19,14 @@ from aigc_core.checkpoint.reference import CheckpointReference
 from aigc_core.conversion.base import find_format
 from aigc_core.conversion.convert import list_files
 from aigc_core.errors import AIGCError, Sentence
-from aigc_core.evaluation.evaluate import (
-    DEFAULT_NUM_SAMPLES,
-    default_reference,
-    evaluate,
-    evaluate_samples,
-    follows_default,
-    load_reference,
-    second_judges,
-)
+from aigc_core.evaluation.evaluate import DEFAULT_NUM_SAMPLES, evaluate, follows_default
 from aigc_core.evaluation.progress import ProgressLines, print_figure, print_start
 from aigc_core.evaluation.published import conditions_of, published_match, published_protocols
+from aigc_core.evaluation.real_samples import default_reference, load_reference, second_judges
 from aigc_core.evaluation.reference import Reference, split_reference
 from aigc_core.evaluation.results import ENOUGH_IMAGES, FEW_IMAGES, FIGURES, NOT_MEASURED, Result, is_trial
 from aigc_core.evaluation.sample_set import SampleSet
+from aigc_core.evaluation.samples_alone import evaluate_samples
 from aigc_core.hub.card import write_card
 from aigc_core.hub.client import SamplesAlone
 from aigc_core.hub.samples import local_samples, pull_samples

@@ -13,7 +13,8 @@ from aigc_core.errors import AIGCError, Sentence
 from aigc_core.training.messages import duration, tell, warning
 from aigc_core.translation import environment_language, translate_warning
 
-from .evaluate import DEFAULT_NUM_SAMPLES, default_reference, evaluate
+from .evaluate import DEFAULT_NUM_SAMPLES, evaluate
+from .real_samples import default_reference
 from .reference import Reference
 from .results import FIGURES, Result
 

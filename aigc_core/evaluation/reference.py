@@ -19,8 +19,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 
+from aigc_core.config import parse_config
 from aigc_core.data.dataset import PATIENCE_SECONDS
-from aigc_core.data.datasets import ImageDataset, load_dataset, splits_of
+from aigc_core.data.datasets import ImageDataset, load_dataset, public_name, splits_of
 from aigc_core.data.streaming import StreamedImages
 from aigc_core.errors import AIGCError, Sentence
 from aigc_core.files import atomic_write, cache_folder
@@ -28,10 +29,12 @@ from aigc_core.metrics.extractors import Extractor
 from aigc_core.metrics.fid import Moments
 from aigc_core.metrics.kid import pairs_among_real
 from aigc_core.metrics.memorisation import AUDITED, Resemblance, resemblance
-from aigc_core.metrics.neighbours import radii
+from aigc_core.metrics.neighbours import MIN_IMAGES, radii
 from aigc_core.modalities.as_images import load_as_images
 from aigc_core.modalities.base import Modality
 from aigc_core.modalities.image import ImageModality
+
+from .results import Protocol
 
 CHUNK = 1000
 """The number of images whose features are cached as one file; an interrupted extraction resumes after the last one."""
@@ -114,6 +117,36 @@ class Reference:
     def content_hash(self) -> str:
         """16 hexadecimal digits that change with any pixel or label."""
         return self.data.content_hash()
+
+    def protocol(self, num_samples: int, modality: Modality | None = None) -> Protocol:
+        """Under which `num_samples` samples are measured against it; `modality`: None for images of a folder.
+
+        Raises AIGCError for too few or too many samples, and for too few real ones.
+        """
+        for count, what in ((num_samples, Sentence("samples")), (len(self.data), Sentence("real samples"))):
+            if count < MIN_IMAGES:
+                raise AIGCError(
+                    "An evaluation needs {minimum} {what} at least, better thousands, not {count}.",
+                    minimum=MIN_IMAGES,
+                    what=what,
+                    count=count,
+                )
+        values = {
+            "dataset": public_name(self.data.name),
+            "dataset_hash": self.content_hash,
+            "split": self.split,
+            "resolution": self.data.images.shape[2],
+            "channels": self.data.images.shape[1],
+            "num_reference": len(self.data),
+            "extractor": self.extractor.name,
+            "extractor_hash": self.extractor.weights_hash,
+            "num_samples": num_samples,
+            "neighbourhood": NEIGHBOURHOOD,
+            "density_neighbourhood": DENSITY_NEIGHBOURHOOD,
+        }
+        if modality is not None and not isinstance(modality, ImageModality):
+            values |= {"modality": modality.name, "shape": modality.model_dump(mode="json")}
+        return parse_config(Protocol, values, "Evaluation")
 
     @property
     def is_classified(self) -> bool:

@@ -10,21 +10,24 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, field_validator
+from torch import Tensor
 
 from aigc_core.access import SHIPPED
 from aigc_core.checkpoint.config import SamplesSeen
 from aigc_core.checkpoint.layout import RESULTS_FOLDER
 from aigc_core.config import Config, read_config_file
-from aigc_core.errors import Sentence
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.files import atomic_write
 from aigc_core.metrics.catalogue import FIGURES
 from aigc_core.metrics.estimate import Estimate
 from aigc_core.metrics.extractors import is_second_judge
 from aigc_core.metrics.neighbours import MIN_IMAGES
+from aigc_core.modalities.png import to_picture
 
 SAMPLING_SEED = 1_000_000
 """Where evaluation's seeds start, away from those people look at."""
@@ -33,8 +36,7 @@ ENOUGH_IMAGES = 1000
 """With fewer real samples, figures have biases that their intervals do not cover."""
 FEW_IMAGES = Sentence("With few images intervals are wide, and few real ones bias FID upwards beyond its interval.")
 NOT_MEASURED = Sentence("not measured: needs at least {count} samples")
-NOT_KEPT = "The result is not kept: "
-"""The beginning of the warning that a result could not be written."""
+NOT_KEPT = Sentence("The result is not kept: {error}")
 
 
 class Protocol(Config):
@@ -164,6 +166,17 @@ def write_result(result: Result, folder: Path) -> Path:
     with atomic_write(target) as unfinished:
         unfinished.write_text(lists_on_one_line + "\n")
     return target
+
+
+def keep_result(result: Result, folder: Path, neighbours: Tensor | None = None) -> None:
+    """Write a result and the picture uint8 [C, H, W] of its neighbours; only warn if that fails."""
+    try:
+        write_result(result, folder)
+        if neighbours is not None and not is_trial(result.protocol, folder):
+            with atomic_write(neighbours_path(result, folder)) as unfinished:
+                to_picture(neighbours).save(unfinished)
+    except AIGCError as error:
+        warnings.warn(Sentence(NOT_KEPT, error=error.sentence), stacklevel=3)
 
 
 def read_results(folder: Path) -> list[Result]:

@@ -25,6 +25,7 @@ from aigc_core.access import check_reference
 from aigc_core.errors import AIGCError
 from aigc_core.evaluation.progress import Progress
 from aigc_core.evaluation.results import NOT_KEPT
+from aigc_core.translation import environment_language, translate
 
 MAX_OPEN = 20
 MAX_SHOWN = 100
@@ -160,7 +161,8 @@ def _follow(job: Job, process: subprocess.Popen[bytes], log: IO[bytes]) -> str:
     log.seek(max(0, log.seek(0, os.SEEK_END) - MAX_LOG_BYTES))
     text = log.read().decode(errors="replace")
     if not process.returncode:
-        lost = re.search(rf"^warning: ({re.escape(NOT_KEPT)}.*)", text, re.MULTILINE)
+        beginning = translate(NOT_KEPT, environment_language(), error="")  # the process has the same environment
+        lost = re.search(rf"^warning: ({re.escape(beginning)}.*)", text, re.MULTILINE)
         return lost.group(1) if lost else ""
     sentences = [line.removeprefix("error: ") for line in text.splitlines() if line.startswith("error: ")]
     if not sentences and job.state == "running":

@@ -22,7 +22,9 @@ from torch import Tensor
 
 from aigc_core.access import SHIPPED
 from aigc_core.evaluation.comparison import CONFIDENCE, compare
-from aigc_core.evaluation.evaluate import DEFAULT_NUM_SAMPLES, load_reference, sample_features
+from aigc_core.evaluation.evaluate import DEFAULT_NUM_SAMPLES
+from aigc_core.evaluation.features import sample_features
+from aigc_core.evaluation.real_samples import load_reference
 from aigc_core.evaluation.reference import Reference
 from aigc_core.evaluation.results import Protocol, Result
 from aigc_core.metrics.fid import Moments, fid_figures, frechet_distance

@@ -24,7 +24,9 @@ import torch_fidelity
 from torch import Tensor
 
 from aigc_core.data.datasets import data_folder
-from aigc_core.evaluation.evaluate import EVALUATION_BATCH_SIZE, evaluate, load_reference, sample_features
+from aigc_core.evaluation.evaluate import evaluate
+from aigc_core.evaluation.features import EVALUATION_BATCH_SIZE, sample_features
+from aigc_core.evaluation.real_samples import load_reference
 from aigc_core.evaluation.results import SAMPLING_SEED
 from aigc_core.metrics.extractors import Extractor
 from aigc_core.modalities.image import image_kind

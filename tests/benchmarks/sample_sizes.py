@@ -15,7 +15,9 @@ import torch
 from torch import Tensor
 
 from aigc_core.access import SHIPPED
-from aigc_core.evaluation.evaluate import DEFAULT_NUM_SAMPLES, load_reference, sample_features
+from aigc_core.evaluation.evaluate import DEFAULT_NUM_SAMPLES
+from aigc_core.evaluation.features import sample_features
+from aigc_core.evaluation.real_samples import load_reference
 from aigc_core.evaluation.reference import DENSITY_NEIGHBOURHOOD, NEIGHBOURHOOD, Reference
 from aigc_core.evaluation.results import FIGURES
 from aigc_core.metrics.balance import class_imbalance, class_shares, mode_coverage

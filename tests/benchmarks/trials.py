@@ -12,15 +12,11 @@ import torch
 from aigc_core import Checkpoint
 from aigc_core.config import parse_config
 from aigc_core.data.datasets import load_dataset
-from aigc_core.evaluation.evaluate import (
-    DEFAULT_NUM_SAMPLES,
-    default_reference,
-    evaluate,
-    evaluate_samples,
-    second_judges,
-)
+from aigc_core.evaluation.evaluate import DEFAULT_NUM_SAMPLES, evaluate
+from aigc_core.evaluation.real_samples import default_reference, second_judges
 from aigc_core.evaluation.results import Result, read_results
 from aigc_core.evaluation.sample_set import SampleSet
+from aigc_core.evaluation.samples_alone import evaluate_samples
 from aigc_core.modalities.png import to_picture
 from aigc_core.pipeline import train
 from aigc_core.rng import seeded_generator

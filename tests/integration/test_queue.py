@@ -59,6 +59,18 @@ def test_an_evaluation_reports_and_leaves_its_result(
     assert [result.protocol.num_samples for result in read_results(folder)] == [300]
 
 
+def test_a_result_that_cannot_be_written_is_a_failure_in_any_language(
+    queue: EvaluationQueue, digits_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    folder = toy_checkpoint().save_pretrained(tmp_path / "toy")
+    (folder / "eval").write_text("in the way")
+    job = Job(str(folder), 50, str(digits_folder), "mnist-classifier")
+    queue.add(job)
+    wait_until(lambda: not job.open)
+    assert job.state == "failed" and job.message.startswith("结果未能保存：")
+
+
 def test_the_command_says_how_far_it_is(
     queue: EvaluationQueue, digits_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,7 +21,9 @@ from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.cli import main
 from aigc_core.data.datasets import load_dataset
 from aigc_core.data.sounds import Sounds, prepared, store_sounds
-from aigc_core.evaluation.evaluate import evaluate, load_reference, sample_features
+from aigc_core.evaluation.evaluate import evaluate
+from aigc_core.evaluation.features import sample_features
+from aigc_core.evaluation.real_samples import load_reference
 from aigc_core.evaluation.reference import split_reference
 from aigc_core.evaluation.results import FIGURES, neighbours_path, read_results, read_trials, write_result
 from aigc_core.families.base import Condition, families
@@ -235,7 +237,7 @@ def test_features_of_real_images_are_kept_as_they_are_extracted(
 def test_an_interrupted_evaluation_goes_on_where_it_stopped(
     tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aigc_core.evaluation.evaluate.CHUNK", 50)
+    monkeypatch.setattr("aigc_core.evaluation.features.CHUNK", 50)
     checkpoint = checkpoint_of(tmp_path, tmp_path / "model")
     extractor, seen = load_extractor("mnist-classifier"), []
     whole = sample_features(checkpoint, Extractor("other", "0", extractor.network, 1), 200)
