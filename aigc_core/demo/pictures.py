@@ -250,7 +250,8 @@ def sheet_html(
 ) -> str:
     """What a sheet shows: pictures as (address or words, title), in so many columns (0: as many as fit).
 
-    `top` and `left` label the columns and rows, by text or by the address of a picture. Everything is escaped.
+    `top` and `left` label the columns and rows, by text or by the address of a picture. Everything is escaped. The tab
+    key stops at one picture, from which arrow keys lead to the others (see `keyboard`).
     """
 
     def label(value: str) -> str:
@@ -269,7 +270,8 @@ def sheet_html(
             cells.append(label(left[index // columns]))
         pressed = "true" if index == chosen else "false"
         cells.append(
-            f'<button type="button" data-index="{index}" aria-pressed="{pressed}" title="{html.escape(title)}">'
+            f'<button type="button" data-index="{index}" tabindex="{0 if index == (chosen or 0) else -1}" '
+            f'aria-pressed="{pressed}" title="{html.escape(title)}">'
             f"{picture(address, title)}</button>"
         )
     across = columns + bool(left)

@@ -749,6 +749,40 @@ def test_the_tab_key_passes_menus_without_opening_them(address: str, browser: Br
     page.keyboard.press("Escape")
 
 
+def test_arrow_keys_move_enter_chooses_and_escape_returns(address: str, browser: Browser) -> None:
+    page = opened(browser, address, f"?checkpoint={MODEL}&seed=11&count=4&grid_x=seed%3D1-2&grid_y=truncation%3D0.5,1")
+    page.locator("#images .thumbnail-item").nth(2).focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#images .preview")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#images .preview")).to_have_count(0)
+    expect(page.locator("#images .thumbnail-item").nth(2)).to_be_focused()
+
+    page.get_by_role("tab", name="Generate").focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowLeft", "Enter"):
+        page.keyboard.press(key)
+    expect(page.get_by_role("tab", name="Grid")).to_have_attribute("aria-selected", "true")
+    expect(page.locator("#grid button")).to_have_count(4)
+    page.locator("#grid button").first.focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown", "Enter"):  # the second has nowhere to go
+        page.keyboard.press(key)
+    page.wait_for_function("/seed=2(&|$)/.test(location.search)")
+    expect(page.get_by_role("tab", name="Generate")).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("tab", name="Grid")).to_have_attribute("aria-selected", "true")
+    expect(page.locator("#grid button").nth(3)).to_be_focused()
+
+    page.get_by_role("tab", name="Explore").click()
+    expect(page.locator("#map button[tabindex='0']")).to_have_count(1)  # where the tab key stops
+    page.locator("#map button[aria-pressed=true]").focus()
+    for key in ("ArrowRight", "ArrowUp", "Enter"):
+        page.keyboard.press(key)
+    chosen = page.locator("#map button").nth(40 + 1 - 9)
+    expect(chosen).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#chosen img")).to_have_attribute("src", str(chosen.locator("img").get_attribute("src")))
+    expect(chosen).to_be_focused()
+
+
 def test_a_dropped_file_brings_its_settings_back_and_inspect_says_what_it_is(
     address: str, browser: Browser, tmp_path: Path
 ) -> None:
