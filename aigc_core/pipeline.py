@@ -60,9 +60,9 @@ class Checkpoint(StoredCheckpoint):
     def push_to_hub(self, repo_id: str, *, revision: str | None = None, private: bool = False) -> str:
         """Upload this checkpoint's folder in one commit; returns the commit's address.
 
-        Raises AIGCError if it lies in no folder yet, and as `hub.client.push` does.
+        Raises AIGCError if it lies in no folder yet, and as `hub.push.push` does.
         """
-        from .hub.client import push
+        from .hub.push import push
 
         if self.path is None:
             raise AIGCError("This checkpoint is in no folder yet; call save_pretrained first.")

@@ -101,7 +101,7 @@ def name_few_images(result: Result) -> None:
     if result.protocol.extractor and not result.has_enough_images:
         st.caption(t(FEW_IMAGES))
     for name, count in result.min_samples.items():
-        st.caption(f"{t(FIGURES[name].title)}: {t(NOT_MEASURED, count=f'{count:,}')}")
+        st.caption(f"{t(FIGURES[name].title)}: {t(NOT_MEASURED, count=count)}")
 
 
 def name_caveats(names: Sequence[str]) -> None:

@@ -20,7 +20,12 @@ from aigc_core.evaluation.results import FIGURES, Result, read_results, read_tri
 from aigc_core.hub.claims import find_claims
 from aigc_core.hub.resolve import resolve_reference
 from aigc_core.serving.leaderboard import Entry, by_protocol, collect, own_sources
-from aigc_core.serving.recipes import recipe_groups, single_runs_warning
+from aigc_core.serving.recipes import (
+    recipe_groups,
+    runs_alike,
+    single_runs_of_two_recipes,
+    single_runs_warning,
+)
 from aigc_core.translation import localised
 
 
@@ -86,14 +91,15 @@ def evaluate_command(references: Sequence[str]) -> str:
 
 def _warn_of_single_runs(groups: Sequence[tuple[str, list[dict[str, Result]]]], figure: str) -> None:
     """Say of each two single runs of two recipes how little they tell of these, with the spread that is known from the
-    groups compared here and from the runs in `runs/`."""
-    members = [(name, _members(name), results) for name, results in groups]
-    singles = [(_entry(name), results[0]) for name, alone, results in members if len(alone) == 1]
-    if len(singles) < 2:
+    groups compared here and from runs of the same families and data in `runs/`."""
+    singles = [(_entry(name), results[0]) for name, results in groups if len(results) == 1]
+    pairs = [pair for pair in combinations(singles, 2) if single_runs_of_two_recipes(*(entry for entry, _ in pair))]
+    if not pairs:
         return
-    compared = [_entry(reference) for _, references, _ in members for reference in references]
-    measured = by_protocol([*collect(own_sources()), *compared])
-    for (first, ours), (second, theirs) in combinations(singles, 2):
+    configs = [entry.config for pair in pairs for entry, _ in pair if entry.config]
+    compared = [_entry(reference) for name, _ in groups for reference in _members(name)]
+    measured = by_protocol([*collect(runs_alike(own_sources(), configs)), *compared])
+    for (first, ours), (second, theirs) in pairs:
         for key in [key for key in ours if key in theirs]:
             known, names = recipe_groups(measured.get(key, [])), (first.reference, second.reference)
             if sentence := single_runs_warning(known, [(first, ours[key]), (second, theirs[key])], names, figure):

@@ -28,7 +28,7 @@ from aigc_core.evaluation.results import ENOUGH_IMAGES, FEW_IMAGES, FIGURES, NOT
 from aigc_core.evaluation.sample_set import SampleSet
 from aigc_core.evaluation.samples_alone import evaluate_samples
 from aigc_core.hub.card import write_card
-from aigc_core.hub.client import SamplesAlone
+from aigc_core.hub.files import SamplesAlone
 from aigc_core.hub.samples import local_samples, pull_samples
 from aigc_core.loading import load_checkpoint, locate
 from aigc_core.metrics.extractors import extractor_names, judges
@@ -280,18 +280,8 @@ def _print(name: str, result: Result, arguments: Namespace) -> None:
                 stacklevel=1,
             )
     wanted = arguments.metrics if set(arguments.metrics) != set(FIGURES) else list(result.min_samples)
-    for figure in wanted:
-        if count := result.min_samples.get(figure):
-            needs = Sentence("at least {count:,} samples", count=count)
-        elif (
-            figure not in result.figures and figure != "memorisation" and protocol.extractor
-        ):  # of which `evaluate` has said why
-            needs = FIGURES[figure].needs
-        else:
-            continue
-        warnings.warn(
-            Sentence("{figure} was not measured; it needs {needs}.", figure=figure, needs=needs), stacklevel=1
-        )
+    for sentence in result.not_measured(wanted):
+        warnings.warn(sentence, stacklevel=1)
     if arguments.protocol and not published_match(protocol):
         warnings.warn(
             Sentence(
@@ -317,7 +307,7 @@ def as_text(name: str, result: Result) -> str:
         beside = f"   real ones: {real.value:.4f}" if real else ""
         lines.append(f"  {FIGURES[key].title:16} {figure.value:8.4f}   [{figure.low:.4f}, {figure.high:.4f}]{beside}")
     for key, count in result.min_samples.items():
-        lines.append(f"  {FIGURES[key].title:16} {NOT_MEASURED.format(count=f'{count:,}')}")
+        lines.append(f"  {FIGURES[key].title:16} {NOT_MEASURED.format(count=count)}")
     for class_name, of_class in result.classes.items():
         if of_class.fid is not None:
             fid = of_class.fid

@@ -7,7 +7,8 @@ from argparse import ArgumentParser, Namespace
 
 from aigc_core.checkpoint.reference import CheckpointReference
 from aigc_core.hub import TAG
-from aigc_core.hub.client import list_checkpoints, list_revisions
+from aigc_core.hub.listing import list_checkpoints
+from aigc_core.hub.revisions import list_revisions
 
 
 def add_arguments(parser: ArgumentParser) -> None:

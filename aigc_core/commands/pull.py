@@ -6,8 +6,8 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from aigc_core.checkpoint.reference import CheckpointReference
-from aigc_core.hub.client import pull
 from aigc_core.hub.copy import copy_repository
+from aigc_core.hub.pull import pull
 from aigc_core.pipeline import Checkpoint
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from aigc_core.hub.client import push
+from aigc_core.hub.push import push
 
 
 def add_arguments(parser: ArgumentParser) -> None:

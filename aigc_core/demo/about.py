@@ -102,7 +102,7 @@ def figures(result: Result) -> str:
         for name, figure in result.figures.items()
     }
     for name, count in result.min_samples.items():
-        rows[name] = f'<td colspan="2">{t(NOT_MEASURED, count=f"{count:,}")}</td>'
+        rows[name] = f'<td colspan="2">{t(NOT_MEASURED, count=count)}</td>'
     cells = "".join(
         f"<tr><th>{t(kind.title)} {kind.arrow}{info_sign(kind.meaning)}</th>"
         f'{row}<td class="caveat">{html.escape(t(kind.caveat))}</td></tr>'
@@ -134,7 +134,7 @@ def info_sign(sentence: str) -> str:
 
 def copy_to_account(visitor: gr.OAuthToken, checkpoint: str, name: str) -> str:
     """Push a model into a private repository of the visitor, with the visitor's own rights; says where."""
-    from aigc_core.hub.client import push
+    from aigc_core.hub.push import push
 
     with errors_shown():
         address = push(find_checkpoint(checkpoint, visitor.token), name, private=True, token=visitor.token)

@@ -42,7 +42,7 @@ def earlier_steps(model: str, token: str | None = None) -> list[str]:
     if folder := located.folder:
         return [step.name for step in step_folders(folder)]
     if located.is_on_hub:
-        from aigc_core.hub.client import list_revisions
+        from aigc_core.hub.revisions import list_revisions
 
         names = [revision.name for revision in list_revisions(located.location, token)]
         return sorted(

@@ -53,13 +53,8 @@ class OnlineEvaluation:
                     duration=duration(time.perf_counter() - began),
                 )
             )
-        for name, count in result.min_samples.items():
-            needs = Sentence("at least {count:,} samples", count=count)
-            tell(
-                warning(
-                    Sentence("{figure} was not measured; it needs {needs}.", figure=FIGURES[name].title, needs=needs)
-                )
-            )
+        for sentence in result.not_measured(result.min_samples):
+            tell(warning(sentence))
         return {key: value for name, figure in result.figures.items() for key, value in figure.columns(name).items()}
 
     def _measure(self, folder: Path, stopped: Callable[[], bool]) -> Result:

@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ TRIALS = "trials"
 ENOUGH_IMAGES = 1000
 """With fewer real samples, figures have biases that their intervals do not cover."""
 FEW_IMAGES = Sentence("With few images intervals are wide, and few real ones bias FID upwards beyond its interval.")
-NOT_MEASURED = Sentence("not measured: needs at least {count} samples")
+NOT_MEASURED = Sentence("not measured: needs at least {count:,} samples")
 NOT_KEPT = Sentence("The result is not kept: {error}")
 
 
@@ -138,6 +139,19 @@ class Result(Config):
     def caveats(self) -> dict[str, str]:
         """What to know of each of the figures: a sentence on its bias and range, by name."""
         return {name: FIGURES[name].caveat for name in self.figures if name in FIGURES}
+
+    def not_measured(self, figures: Iterable[str]) -> list[Sentence]:
+        """What each of these figures needs that was not measured; `evaluate` warns of memorisation."""
+        sentences = []
+        for name in figures:
+            needs = Sentence(FIGURES[name].needs)
+            if name in self.min_samples:
+                needs = Sentence("at least {count:,} samples", count=self.min_samples[name])
+            elif name in self.figures or name == "memorisation" or not self.protocol.extractor:
+                continue
+            title = Sentence(FIGURES[name].title)
+            sentences.append(Sentence("{figure} was not measured; it needs {needs}.", figure=title, needs=needs))
+        return sentences
 
     @property
     def has_enough_images(self) -> bool:

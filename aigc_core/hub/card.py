@@ -235,7 +235,7 @@ def _figures(result: Result) -> str:
             interval = f"{figure.low:.4g} … {figure.high:.4g}"
             lines.append(_row([kind.title, f"{figure.value:.4g}", interval, *beside, kind.better, kind.caveat]))
     for name, count in result.min_samples.items():
-        kind, missing = FIGURES[name], NOT_MEASURED.format(count=f"{count:,}")
+        kind, missing = FIGURES[name], NOT_MEASURED.format(count=count)
         lines.append(_row([kind.title, missing, "", *[""] * len(real), kind.better, kind.caveat]))
     return "\n".join(lines)
 

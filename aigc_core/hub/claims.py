@@ -21,10 +21,11 @@ import yaml
 from huggingface_hub import ModelCard
 
 from aigc_core.checkpoint.layout import CARD_FILE
-from aigc_core.checkpoint.reference import DATASETS, CheckpointReference
+from aigc_core.checkpoint.reference import DATASETS, MAIN, CheckpointReference
 
-from .client import checked_names, fetch_file, hub_client
+from .client import checked_names, hub_client
 from .faults import faults_as_sentences
+from .files import fetch_file
 
 MAX_BYTES = 2**20
 MAX_CLAIMS = 50
@@ -45,17 +46,17 @@ class Claim:
 
 
 def find_claims(reference: CheckpointReference, token: str | None = None) -> list[Claim]:
-    """The claims in a checkpoint's folder or repository on the Hub. Raises AIGCError as `client.pull` does."""
+    """The claims in a checkpoint's folder or repository on the Hub. Raises AIGCError as `pull` does."""
     if folder := reference.folder:
         names = [path.name for path in sorted(folder.iterdir()) if path.is_file()]
         return read_claims({name: folder / name for name in _stating(names)})
     if not reference.is_on_hub or reference.location.startswith(DATASETS):
         return []
-    return hub_claims(reference.location, reference.revision or "main", token)
+    return hub_claims(reference.location, reference.revision or MAIN, token)
 
 
 def hub_claims(repo_id: str, revision: str, token: str | None = None) -> list[Claim]:
-    """The claims in a revision of a repository on the Hub. Raises AIGCError as `client.pull` does."""
+    """The claims in a revision of a repository on the Hub. Raises AIGCError as `pull` does."""
     api = hub_client(token)
     checked_names(repo_id, revision)
     with faults_as_sentences(f"'{repo_id}'"):

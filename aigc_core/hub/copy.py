@@ -11,7 +11,8 @@ from aigc_core.checkpoint.reference import MAIN, seed_name, step_number
 from aigc_core.errors import AIGCError
 from aigc_core.files import atomic_directory
 
-from .client import list_revisions, pull
+from .pull import pull
+from .revisions import list_revisions
 
 
 def copy_repository(repo_id: str, folder: Path, revision: str = "", token: str | None = None) -> Path:

@@ -12,8 +12,9 @@ from aigc_core.checkpoint.reference import DATASETS, CheckpointReference
 from aigc_core.conversion.convert import converted_file, converted_folder
 from aigc_core.errors import Sentence
 
-from .client import pull, samples_alone
 from .faults import HubUnreachable, NotOnHub
+from .files import samples_alone
+from .pull import pull
 
 
 def resolve_reference(

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 
 from aigc_core.checkpoint.folder import step_folders
 from aigc_core.checkpoint.layout import CONFIG_FILE
-from aigc_core.checkpoint.reference import DATASETS, CheckpointReference
+from aigc_core.checkpoint.reference import DATASETS, MAIN, CheckpointReference
 from aigc_core.conversion.base import find_format
 from aigc_core.conversion.convert import list_files
 from aigc_core.data.sample_files import ARCHIVE_SUFFIXES, only_samples
 from aigc_core.errors import AIGCError
 from aigc_core.evaluation.sample_set import SampleSet, results_folder, sample_file, sample_folder
 
-from .client import checked_names, fetch_file, hub_client, in_readers
+from .client import checked_names, hub_client, in_readers
 from .faults import faults_as_sentences
+from .files import fetch_file
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -40,10 +41,10 @@ def local_samples(reference: CheckpointReference) -> SampleSet | None:
 def pull_samples(reference: CheckpointReference, token: str | None = None) -> SampleSet:
     """Fetch samples from the Hub into huggingface_hub's cache, or find them there.
 
-    Raises AIGCError as `client.pull` does, and if a data set holds anything but images.
+    Raises AIGCError as `pull` does, and if a data set holds anything but images.
     """
     kind, repo_id = _kind(reference)
-    revision = checked_names(repo_id, reference.revision or "main")
+    revision = checked_names(repo_id, reference.revision or MAIN)
     api = hub_client(token)
     with faults_as_sentences(f"'{reference}'"):
         about = api.model_info if kind == "model" else api.dataset_info
@@ -74,7 +75,7 @@ def pull_samples(reference: CheckpointReference, token: str | None = None) -> Sa
 def listed_samples(reference: CheckpointReference, token: str | None = None) -> SampleSet:
     """A data set on the Hub with the folder of its results; nothing of it is fetched."""
     kind, repo_id = _kind(reference)
-    revision = checked_names(repo_id, reference.revision or "main")
+    revision = checked_names(repo_id, reference.revision or MAIN)
     with faults_as_sentences(f"'{reference}'"):
         info = hub_client(token).repo_info(repo_id, revision=revision, repo_type=kind)
     results = results_folder(kind, repo_id, str(info.sha))

@@ -37,9 +37,10 @@ from aigc_core.evaluation.comparison import differ_in_judge_alone, ranks
 from aigc_core.evaluation.results import FIGURES, Protocol, Result, read_results
 from aigc_core.evaluation.sample_set import is_results_of_samples
 from aigc_core.hub.claims import Claim, find_claims
-from aigc_core.hub.client import list_checkpoints, read_revisions
 from aigc_core.hub.faults import HubUnreachable
+from aigc_core.hub.listing import list_checkpoints
 from aigc_core.hub.resolve import folder_asked_for_too, resolve_reference
+from aigc_core.hub.revisions import read_revisions
 from aigc_core.hub.samples import listed_samples, local_samples
 from aigc_core.metrics.estimate import Estimate
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from aigc_core.checkpoint.config import CheckpointConfig
-from aigc_core.errors import Sentence
+from aigc_core.checkpoint.folder import local_checkpoint, read_config
+from aigc_core.checkpoint.reference import CheckpointReference
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.evaluation.comparison import group_ranks
 from aigc_core.evaluation.recipes import SeedEstimate, over_seeds, recipe_id, training_seed
 from aigc_core.evaluation.results import FIGURES, Protocol, Result
@@ -131,6 +134,22 @@ def known_spread(
     pooled = sum((known.count - 1) * (known.spread / known.mean.value) ** 2 for known in telling) / freedom
     level = sum(result.figures[figure].value for _, result in pair) / len(pair)
     return KnownSpread(abs(level) * math.sqrt(pooled), sum(known.count for known in telling))
+
+
+def runs_alike(runs: Iterable[str], configs: Sequence[CheckpointConfig]) -> list[str]:
+    """Those of the local runs that `known_spread` of these checkpoints can use: of the family and the data of one of
+    them. No results are read."""
+    alike = []
+    for run in runs:
+        newest = local_checkpoint(CheckpointReference.parse(run))
+        with suppress(AIGCError):  # a broken one is of no use
+            theirs = read_config(newest) if newest else None
+            if theirs and any(
+                ours.family == theirs.family and (ours.dataset == theirs.dataset or ours.data_hash == theirs.data_hash)
+                for ours in configs
+            ):
+                alike.append(run)
+    return alike
 
 
 def single_runs_of_two_recipes(first: Entry, second: Entry) -> bool:

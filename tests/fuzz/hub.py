@@ -15,7 +15,9 @@ import pytest
 
 from aigc_core.checkpoint.layout import CONFIG_FILE, WEIGHTS_FILE
 from aigc_core.evaluation.results import write_result
-from aigc_core.hub.client import list_checkpoints, list_revisions, pull, read_revisions
+from aigc_core.hub.listing import list_checkpoints
+from aigc_core.hub.pull import pull
+from aigc_core.hub.revisions import list_revisions, read_revisions
 from aigc_core.pipeline import Checkpoint
 from aigc_core.serving.leaderboard import collect
 from tests.local_hub import LocalHub

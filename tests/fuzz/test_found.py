@@ -12,7 +12,8 @@ from torch import nn
 from aigc_core.checkpoint.layout import DIRECTIONS_FILE
 from aigc_core.config import parse_config
 from aigc_core.errors import AIGCError
-from aigc_core.hub.client import list_revisions, pull
+from aigc_core.hub.pull import pull
+from aigc_core.hub.revisions import list_revisions
 from aigc_core.pipeline import Checkpoint
 from aigc_core.sampling import directions
 from aigc_core.sampling.directions import kept_directions, load_directions

@@ -15,7 +15,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from aigc_core.evaluation.results import Protocol, Result, read_results, write_result
-from aigc_core.hub.client import push
+from aigc_core.hub.push import push
 from aigc_core.metrics.estimate import Estimate
 from aigc_core.training.timeline import Measurement
 from tests.local_hub import LocalHub

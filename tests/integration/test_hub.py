@@ -18,7 +18,10 @@ from aigc_core import AIGCError, Checkpoint
 from aigc_core.checkpoint.layout import CONFIG_FILE, SAMPLES_FILE, WEIGHTS_FILE
 from aigc_core.cli import main
 from aigc_core.evaluation.results import Protocol, Result, write_result
-from aigc_core.hub.client import list_checkpoints, list_revisions, pull, push
+from aigc_core.hub.listing import list_checkpoints
+from aigc_core.hub.pull import pull
+from aigc_core.hub.push import push
+from aigc_core.hub.revisions import list_revisions
 from aigc_core.metrics.estimate import Estimate
 from tests.local_hub import LocalHub, repositories
 from tests.processes import answering, free_port, run_cli

@@ -17,7 +17,11 @@ from huggingface_hub import close_session
 from aigc_core import AIGCError, Checkpoint
 from aigc_core.checkpoint.layout import CONFIG_FILE, WEIGHTS_FILE
 from aigc_core.cli import main
-from aigc_core.hub.client import hub_client, list_checkpoints, pull, push, read_revisions
+from aigc_core.hub.client import hub_client
+from aigc_core.hub.listing import list_checkpoints
+from aigc_core.hub.pull import pull
+from aigc_core.hub.push import push
+from aigc_core.hub.revisions import read_revisions
 from tests.local_hub import LocalHub
 from tests.processes import ROOT
 from tests.toy_models import toy_checkpoint
@@ -117,7 +121,7 @@ def test_threads_that_begin_at_once_leave_each_other_their_connections(
         "import sys\n"
         "from concurrent.futures import ThreadPoolExecutor\n"
         "import httpx2, huggingface_hub.hf_api\n"
-        "from aigc_core.hub.client import list_checkpoints\n"
+        "from aigc_core.hub.listing import list_checkpoints\n"
         "sys.setswitchinterval(1e-6)\n"
         "with ThreadPoolExecutor(16) as pool:\n"
         "    print(*[len(found) for found in pool.map(lambda _: list_checkpoints('ada'), range(16))])"

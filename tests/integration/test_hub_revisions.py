@@ -12,7 +12,9 @@ from aigc_core import AIGCError, Checkpoint
 from aigc_core.checkpoint.folder import read_config
 from aigc_core.checkpoint.layout import CONFIG_FILE, SAMPLES_FILE, WEIGHTS_FILE
 from aigc_core.evaluation.results import read_results
-from aigc_core.hub.client import PARALLEL_REQUESTS, pull, read_revisions
+from aigc_core.hub.client import PARALLEL_REQUESTS
+from aigc_core.hub.pull import pull
+from aigc_core.hub.revisions import read_revisions
 from aigc_core.serving.leaderboard import collect
 from tests.local_hub import LocalHub
 from tests.toy_models import toy_checkpoint

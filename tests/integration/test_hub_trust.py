@@ -11,7 +11,10 @@ from aigc_core import AIGCError, Checkpoint
 from aigc_core.checkpoint import layout
 from aigc_core.checkpoint.layout import CONFIG_FILE, WEIGHTS_FILE, FileKind
 from aigc_core.cli import main
-from aigc_core.hub.client import MAX_FILES, pull, push, read_revisions
+from aigc_core.hub.files import MAX_FILES
+from aigc_core.hub.pull import pull
+from aigc_core.hub.push import push
+from aigc_core.hub.revisions import read_revisions
 from tests.local_hub import LocalHub
 from tests.toy_models import toy_checkpoint
 

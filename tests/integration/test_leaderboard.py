@@ -11,7 +11,7 @@ import pytest
 from huggingface_hub import HfApi
 
 from aigc_core.checkpoint.layout import CONFIG_FILE
-from aigc_core.hub.client import push
+from aigc_core.hub.push import push
 from aigc_core.metrics.estimate import Estimate
 from aigc_core.serving.leaderboard import by_protocol, collect, labels, ranked
 from aigc_core.serving.tables import as_latex, as_rows

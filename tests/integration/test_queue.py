@@ -13,7 +13,7 @@ import pytest
 from aigc_core import AIGCError
 from aigc_core.cli import main
 from aigc_core.evaluation.results import read_results
-from aigc_core.hub.client import push
+from aigc_core.hub.push import push
 from aigc_core.serving.queue import MAX_OPEN, EvaluationQueue, Job
 from aigc_core.serving.sources import SourceReader
 from tests.local_hub import LocalHub

@@ -12,9 +12,10 @@ from PIL import Image
 from scipy import stats
 
 from aigc_core.checkpoint.folder import read_config
-from aigc_core.checkpoint.layout import CARD_FILE, WEIGHTS_FILE
+from aigc_core.checkpoint.layout import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
 from aigc_core.cli import main
-from aigc_core.hub.client import pull, push
+from aigc_core.hub.pull import pull
+from aigc_core.hub.push import push
 from aigc_core.serving.leaderboard import by_protocol, collect, ranked
 from aigc_core.serving.recipes import known_spread, ranked_recipes, recipe_groups, recipe_records
 from aigc_core.serving.tables import as_latex, as_markdown
@@ -163,9 +164,15 @@ def test_compare_warns_of_single_runs(
     assert not warned(one, f"{recipes[1]}/seed-2")
     (tmp_path / "runs").mkdir()
     shutil.move(recipes[0], tmp_path / "runs" / "good")
+    unlike = evaluated_run(tmp_path / "runs" / "unlike", [2.0], recipe={"data": "other"}) / "step-0000001"
+    config = read_config(unlike).model_copy(update={"dataset": "other", "data_hash": "1"})
+    (unlike / CONFIG_FILE).write_text(config.as_json())
     monkeypatch.chdir(tmp_path)
+    read: list[str] = []
+    monkeypatch.setattr("aigc_core.commands.compare.collect", lambda sources: read.extend(sources) or collect(read))
     spread = f"{2.75 * stats.tstd(GOOD) / numpy.mean(GOOD):.2g}"
     assert f"about {spread} (standard deviation, known from 4 runs)" in warned(one, alone)
+    assert read == [str(Path("runs", "good"))]  # whose results alone tell of these two
 
 
 def test_two_grids_are_laid_over_each_other(recipes: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

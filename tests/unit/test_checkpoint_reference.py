@@ -18,8 +18,8 @@ from aigc_core.cli import main
 from aigc_core.demo import header
 from aigc_core.demo.models import earlier_steps
 from aigc_core.demo.pictures import write_samples
-from aigc_core.hub.client import push
 from aigc_core.hub.faults import HubUnreachable
+from aigc_core.hub.push import push
 from aigc_core.hub.resolve import resolve_reference
 from aigc_core.loading import find_checkpoint
 from aigc_core.sampling.request import SampleRequest

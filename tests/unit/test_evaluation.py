@@ -105,7 +105,7 @@ def test_figures_that_are_not_asked_for_again_stay(tmp_path: Path, capsys: pytes
     assert main([*words, "fid", "memorisation"]) == 0
     (first,) = read_results(tmp_path / "model")
     assert main([*words, "is", "label_agreement"]) == 0
-    assert "warning: label_agreement was not measured; it needs" in capsys.readouterr().err
+    assert "warning: Label agreement was not measured; it needs" in capsys.readouterr().err
     (second,) = read_results(tmp_path / "model")
     assert list(second.figures) == ["fid", "is", "memorisation"] and second.neighbours == first.neighbours
     assert second.figures["fid"] == first.figures["fid"]
@@ -125,7 +125,11 @@ def test_any_pair_of_metrics_is_measured_or_named(tmp_path: Path, capsys: pytest
         figures = json.loads(captured.out)["figures"]
         assert set(figures) <= set(pair)
         for name in set(pair) - set(figures):
-            assert re.search(rf"^warning: {name} was not measured; it needs \S+", captured.err, re.MULTILINE), pair
+            assert re.search(
+                rf"^warning: {re.escape(FIGURES[name].title)} was not measured; it needs \S+",
+                captured.err,
+                re.MULTILINE,
+            ), pair
 
 
 def test_strangers_are_shown_no_folder_as_training_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

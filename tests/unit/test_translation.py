@@ -91,13 +91,13 @@ def test_a_warning_is_translated_and_one_of_a_library_is_not() -> None:
 
 
 def test_warnings_are_sentences() -> None:
-    """What a modality warns of is one by its type."""
+    """What a modality warns of, and a result, are ones by their type."""
     plain = [
         f"{path}:{node.lineno}"
         for path in sources()
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "warnings.warn"
-        if not re.match(r"Sentence\(|fault$", ast.unparse(node.args[0]))
+        if not re.match(r"Sentence\(|fault$|sentence$", ast.unparse(node.args[0]))
     ]
     assert not plain
 
