@@ -74,7 +74,7 @@ class View:
 
     `fill` takes the visitor's token and the values of `inputs`, of which the first is empty until the page has read
     its address; it returns the values of `outputs`, or an iterator of such as they grow. What the visitor did in the
-    tab stays until one of the first `watched` inputs has changed.
+    tab stays until one of the first `watched` inputs has changed other than by `fill`.
     """
 
     tab: gr.Tab
@@ -85,29 +85,31 @@ class View:
     show_progress: Literal["full", "hidden"] = "full"
 
     def __post_init__(self) -> None:
-        self.drawn = gr.State([])
+        self.drawn = gr.State([])  # what `watched` was when this visitor's tab was drawn last; changed in place
 
     def after(self, event: Any, name: str, open_tab: gr.Textbox) -> Any:
         """Draw when an event is over, if this tab is the open one; returns the event that draws."""
 
-        def if_open(visitor: gr.OAuthToken | None, opened: str, drawn: list[Any], *values: Any) -> Iterator[list[Any]]:
-            unchanged = [gr.skip() for _ in self.outputs]
+        def if_open(
+            visitor: gr.OAuthToken | None, opened: str, drawn: list[Any], *values: Any
+        ) -> Iterator[dict[Any, Any]]:
             wanted = list(values[: self.watched])
-            if opened == name and values[0] and wanted != drawn:
-                yield [wanted, *unchanged]  # at once, as opening the tab and what changed the model may coincide
-                try:
-                    filled = self.fill(visitor, *values)
-                    for shown in filled if isinstance(filled, Iterator) else [filled]:
-                        yield [wanted, *shown]
-                except gr.Error:
-                    yield [[], *unchanged]  # so that opening the tab again tries again
-                    raise
-            else:
-                yield [gr.skip(), *unchanged]
+            if opened != name or not values[0] or wanted == drawn:
+                yield dict.fromkeys(self.outputs, gr.skip())
+                return
+            drawn[:] = wanted  # at once, as opening the tab and what changed the model may coincide
+            try:
+                filled = self.fill(visitor, *values)
+                for shown in filled if isinstance(filled, Iterator) else [filled]:
+                    updates = dict(zip(self.outputs, shown))
+                    drawn[:] = [updates.get(place, value) for place, value in zip(self.inputs, wanted)]
+                    yield updates
+            except gr.Error:
+                drawn.clear()  # so that opening the tab again tries again
+                raise
 
-        outputs = [self.drawn, *self.outputs]
         progress: Any = {"show_progress": self.show_progress}
-        return event.then(if_open, [open_tab, self.drawn, *self.inputs], outputs, **progress, **UNLISTED)
+        return event.then(if_open, [open_tab, self.drawn, *self.inputs], self.outputs, **progress, **UNLISTED)
 
 
 def hiding(tabs: Sequence[str]) -> str:
@@ -212,9 +214,11 @@ def build(trains: bool = False) -> gr.Blocks:
                     exploring.names,
                     *exploring.chart,
                     *exploring.between,
+                    *exploring.adding.terms,
+                    *exploring.adding.seeds,
                     *exploring.adding.outputs,
                 ],
-                watched=2 + len(exploring.where),
+                watched=3,  # the link, the model and the centre
             ),
             "mix": View(mix_tab, mix.fit, [reference, *mixing.where], mixing.outputs),
             "invert": View(invert_tab, invert.fit, [reference], [inverting.classes]),

@@ -33,10 +33,12 @@ Found = tuple[LatentPoint, str]
 
 @dataclass
 class Arithmetic:
-    """What the rest of Explore refers to: the `terms` A, B and C, which an address sets; `outputs` as `draw_terms`
-    returns them; buttons that `take` what is chosen on the map as a term, and that lead on from the result, `found`."""
+    """What the rest of Explore refers to: the `terms` A, B and C, which an address sets, and their `seeds`; `outputs`
+    as `draw_terms` returns them; buttons that `take` what is chosen on the map as a term, and that lead on from the
+    result, `found`."""
 
     terms: list[gr.State]
+    seeds: list[gr.Number]
     outputs: list[Any]
     take: list[gr.Button]
     found: gr.State
@@ -63,27 +65,32 @@ def terms_of(link: str, reference: str, terms: tuple[Term, ...]) -> list[Term]:
     return kept
 
 
+def seed_of(term: Term) -> int | None:
+    """The seed of a term, where it has one."""
+    request = term.request if isinstance(term, LatentPoint) else term
+    return SampleRequest.from_canonical(request).seed if request else None
+
+
 def draw_terms(visitor: gr.OAuthToken | None, link: str, reference: str, *terms: Term) -> list[Any]:
-    """The terms, their pictures and seeds, the picture of A − B + C, its place, and the address of it all as a query;
-    that is empty where a term has no request."""
+    """The pictures of the terms, that of A − B + C, its place, and the address of it all as a query, which is empty
+    where a term has no request."""
     with errors_shown():
         token = token_of(visitor)
         made = load_checkpoint(reference, token)
         kind, weights = made.modality, made.weights_sha256
         own = terms_of(link, reference, terms)
-        shown, seeds, requests = [], [], []
+        shown, requests = [], []
         for term in own:
             stored, (place,) = draw_around(term, [{}], token)
             (picture,) = tiles(stored, [place.request], weights, kind)
             shown.append(large_html(stored, picture, place.request, weights, kind, plays=False))
             requests.append(place.request)
-            seeds.append(SampleRequest.from_canonical(place.request).seed if place.request else None)
         stored, place = draw_sum(own, token)
         (picture,) = tiles(stored, [""], weights, kind)
         result = large_html(stored, picture, "", weights, kind, plays=False)
         query = {"tab": "explore"} | dict(zip(NAMES, requests))
         address = f"?{request_of_link(link).canonical()}&{urlencode(query)}" if all(requests) else ""
-    return [*own, *shown, *seeds, result, (place, picture), address]
+    return [*shown, result, (place, picture), address]
 
 
 def seeded(link: str, seed: float | None) -> str:
@@ -122,10 +129,10 @@ def build(link: gr.Textbox, reference: gr.Textbox) -> Arithmetic:
             centre_it = gr.Button(text("Explore around it"), size="sm", elem_id="sum-explore")
     shared = gr.Textbox(label=text("Link to exactly this sum"), interactive=False, buttons=["copy"], elem_id="sum-link")
     private: Any = {"api_visibility": "private"}
-    outputs = [*terms, *pictures, *seeds, result, found, address]
+    outputs = [*pictures, result, found, address]
     for seed, term in zip(seeds, terms):
         seed.submit(seeded, [link, seed], term, **private).success(
             draw_terms, [link, reference, *terms], outputs, **private
         )
     address.change(None, address, shared, js=WHOLE_LINK, **private)
-    return Arithmetic(terms, outputs, take, found, centre_it, keep_it)
+    return Arithmetic(terms, seeds, outputs, take, found, centre_it, keep_it)

@@ -116,7 +116,7 @@ def draw_chart(
     titles = [f"{across:+g} / {up:+g}" for up in reversed(ticks) for across in ticks]
     scale = [f"{tick:+g}" if tick else "0" for tick in ticks]
     shown = sheet_html(list(zip(chart.pictures, titles)), SIDE, chart.chosen, top=scale, left=scale[::-1])
-    seed = SampleRequest.from_canonical(chart.place.request).seed if chart.place.request else None
+    seed = arithmetic.seed_of(chart.place)
     address = urlencode({"centre": chart.place.request, "x": x, "y": y, "reach": reach})
     return chart, shown, *view(visitor, chart), seed, address
 
@@ -196,7 +196,9 @@ def start_chart(
         gr.HTML(visible=played),
         gr.Markdown(t(LEAD_OF_SOUNDS if played else LEAD)),
     ]
-    added = arithmetic.draw_terms(visitor, link, reference, *terms)
+    with errors_shown():
+        own = arithmetic.terms_of(link, reference, terms)
+    added = [*own, *map(arithmetic.seed_of, own), *arithmetic.draw_terms(visitor, link, reference, *own)]
     return [centre, *axis_menus(names, x, y), names, *draw_chart(visitor, centre, x, y, reach), *between, *added]
 
 
@@ -409,8 +411,9 @@ def build(generate_tab: GenerateTab, reference: gr.Textbox) -> ExploreTab:
     keep_it.click(keep, [chart_state, kept_state], tab.kept, **unlisted)
     kept_sheet.select(forget, kept_state, tab.kept, **unlisted)
     adding.keep_it.click(keep_found, [adding.found, kept_state], tab.kept, **unlisted)
-    for take, term in zip(adding.take, adding.terms):
+    for take, term, own_seed in zip(adding.take, adding.terms, adding.seeds):
         taken = take.click(place_chosen, chart_state, term, **unlisted)
+        taken.success(arithmetic.seed_of, term, own_seed, show_progress="hidden", **unlisted)
         taken.success(arithmetic.draw_terms, [generate_tab.link, reference, *adding.terms], adding.outputs, **unlisted)
     more.click(keep_seeds, [generate_tab.link, kept_state], tab.kept, **unlisted)
     film.click(make_movie, [kept_state, curve, frames], [movie, *downloads, row], **unlisted)

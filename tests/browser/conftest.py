@@ -15,11 +15,11 @@ expect.set_options(timeout=60_000)  # milliseconds, for machines that are slow o
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Under CI, where machines are busy, try a test in the browser a second time; the summary counts it as a rerun."""
+    """Under CI, where machines are busy, try a test in the browser up to three times; the summary counts the reruns."""
     if os.environ.get("CI") == "true":
         for item in items:
             if Path(__file__).parent in item.path.parents:
-                item.add_marker(pytest.mark.flaky(reruns=1))
+                item.add_marker(pytest.mark.flaky(reruns=2))
 
 
 @pytest.fixture(scope="module")

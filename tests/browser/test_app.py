@@ -553,7 +553,7 @@ def test_what_inversion_finds_is_explored_but_has_no_seed(address: str, browser:
     page.locator("#upload input[type=file]").set_input_files(tmp_path / "seed-5.png")
     expect(page.locator("#upload img")).to_be_visible()
     page.locator("#search").click()
-    expect(page.locator("#nearest img")).to_be_visible(timeout=60_000)
+    expect(page.locator("#nearest img")).to_be_visible(timeout=180_000)
     page.locator("#invert-explore").click()
     expect(page.locator("#map button")).to_have_count(81)
     page.get_by_role("button", name="Open in Generate").first.click()

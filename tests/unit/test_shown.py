@@ -58,3 +58,35 @@ def test_a_shipped_model_has_the_tabs_and_controls_of_what_it_can_do(
     for mixed in (mix_seed, mix_layer):
         assert (mixed._id in shown) == (Capability.STYLES in can)
     assert others._id not in shown
+
+
+def test_a_tab_is_drawn_once_for_events_that_coincide_and_not_for_what_it_set_itself() -> None:
+    calls = []
+
+    def fill(visitor: gr.OAuthToken | None, link: str, centre: str) -> list[str]:
+        calls.append((link, centre))
+        return [f"around {link}", "picture"]
+
+    with gr.Blocks():
+        tab, link, centre, picture, open_tab = gr.Tab("Map"), gr.State(""), gr.State(""), gr.HTML(), gr.Textbox()
+        view = app.View(tab, fill, [link, centre], [centre, picture], watched=2)
+        draw = view.after(tab.select(str, picture, picture), "map", open_tab).fn
+    drawn: list[str] = []
+    unchanged = {centre: gr.skip(), picture: gr.skip()}
+    assert list(draw(None, "map", drawn, "", "")) == [unchanged]  # the page has not read its address yet
+    first = draw(None, "map", drawn, "seed=1", "")
+    assert next(first) == {centre: "around seed=1", picture: "picture"}
+    assert list(draw(None, "map", drawn, "seed=1", "around seed=1")) == [unchanged]
+    assert list(draw(None, "mix", drawn, "seed=2", "around seed=1")) == [unchanged]
+    assert calls == [("seed=1", "")]
+    assert len(list(draw(None, "map", drawn, "seed=2", "around seed=1"))) == 1
+    assert len(list(draw(None, "map", drawn, "seed=2", "elsewhere"))) == 1
+    assert calls[1:] == [("seed=2", "around seed=1"), ("seed=2", "elsewhere")]
+
+    def coincide(visitor: gr.OAuthToken | None, link: str, centre: str) -> list[str]:
+        assert list(draw(None, "map", drawn, link, centre)) == [unchanged]
+        return fill(visitor, link, centre)
+
+    view.fill = coincide
+    assert len(list(draw(None, "map", drawn, "seed=3", ""))) == 1
+    assert calls[3:] == [("seed=3", "")]
