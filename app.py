@@ -221,7 +221,7 @@ def build(trains: bool = False) -> gr.Blocks:
                 watched=3,  # the link, the model and the centre
             ),
             "mix": View(mix_tab, mix.fit, [reference, *mixing.where], mixing.outputs),
-            "invert": View(invert_tab, invert.fit, [reference], [inverting.classes]),
+            "invert": View(invert_tab, invert.fit, [reference], inverting.fitted),
             "about": View(about_tab, about.about, [reference], telling),
         }
         fitting = [hidden_tabs, creating.to_explore]

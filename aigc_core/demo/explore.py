@@ -270,7 +270,7 @@ def keep_found(found: tuple[LatentPoint, str] | None, kept: Kept) -> tuple[Kept,
     """A place that was found by inversion joins those that were kept."""
     with errors_shown():
         if found is None:
-            raise AIGCError("Find the nearest image first.")
+            raise AIGCError("Find the nearest image or sound first.")
     return kept_with(kept, *found)
 
 

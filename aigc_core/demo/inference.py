@@ -184,15 +184,14 @@ def draw_movie(
 
 @on_gpu(lambda *_: INVERSION_SECONDS)
 def invert_stream(
-    reference: str, picture: Any, label: str = "", every: int = 10, token: str | None = None
+    reference: str, upload: Any, label: str = "", every: int = 10, token: str | None = None
 ) -> Iterator[tuple[int, float, np.ndarray, LatentPoint]]:
-    """Step, loss, image uint8 [C, R, R] and place of an inversion, after every so many steps."""
+    """Step, loss, stored sample […] and place of an inversion, after every so many steps."""
     from aigc_core.sampling.inversion import invert
 
-    for state in invert(load_checkpoint(reference, token), picture, label):
-        if state.step % every == 0:
-            place = LatentPoint(reference, state.codes.numpy(), state.labels.numpy())
-            yield state.step, state.loss, state.image.numpy(), place
+    for state in invert(load_checkpoint(reference, token), upload, label, every=every):
+        place = LatentPoint(reference, state.codes.numpy(), state.labels.numpy())
+        yield state.step, state.loss, state.reproduction.numpy(), place
 
 
 def strongest_directions(reference: str, number: int, token: str | None = None) -> list[str]:

@@ -1,11 +1,15 @@
-"""The tab Invert: the image of the model that is nearest to a picture, uploaded or drawn, as it is approached."""
+"""The tab Invert: the sample of the model that is nearest to a picture, uploaded or drawn, or to a sound, uploaded or
+recorded, as it is approached."""
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import gradio as gr
 import torch
@@ -14,77 +18,84 @@ from PIL import Image
 from aigc_core.families.base import Capability
 from aigc_core.files import translate_io_errors
 from aigc_core.loading import load_checkpoint
-from aigc_core.modalities.png import png_bytes
 from aigc_core.modalities.provenance import Statement
 from aigc_core.pipeline import Checkpoint
 
-from ..errors import AIGCError
+from ..errors import AIGCError, Sentence
 from .generate import class_choices
 from .inference import LatentPoint, invert_stream
-from .language import text
-from .pictures import data_uri, served_folder
+from .language import t, text
+from .pictures import as_data_uri, player_html, png_of, served_folder, tiles
 from .visitor import errors_shown, token_of
 
 CANVAS = 320
 EVERY = 10
+LEAD = Sentence("Give a picture, and the search finds the nearest image that this model can draw.")
+LEAD_OF_SOUNDS = Sentence("Give a sound, and the search finds the nearest one that this model can make.")
 
 
 @dataclass
 class InvertTab:
-    """What the page refers to: the place that was found with its picture, and where it can be sent."""
+    """What the page refers to: the place that was found with its picture, where it can be sent, and what `fit`
+    returns."""
 
     found: gr.State
     to_explore: gr.Button
     keep: gr.Button
-    classes: gr.Dropdown
+    fitted: list[Any]
 
 
 def fits(checkpoint: Checkpoint) -> bool:
-    """Whether a picture can be looked for among what a model draws: it draws images, from smooth latents."""
-    return Capability.LATENT in checkpoint.model.capabilities and checkpoint.modality.media == "image"
+    """Whether an upload can be looked for among what a model draws: images or sounds, from smooth latents."""
+    return Capability.LATENT in checkpoint.model.capabilities and checkpoint.modality.media in ("image", "audio")
 
 
 def invert_file(
-    checkpoint: str, picture: str | None, label: str | None = None, visitor: gr.OAuthToken | None = None
+    checkpoint: str, upload: str | None, label: str | None = None, visitor: gr.OAuthToken | None = None
 ) -> Iterator[tuple[str, Any, tuple[LatentPoint, str]]]:
-    """The image nearest to the one in the file `picture` so far, the losses, and its place, after each EVERY steps."""
+    """The sample nearest to the one in the file `upload` so far, the losses, and its place, after each EVERY steps."""
     import pandas
 
     with errors_shown():
-        if not picture:
-            raise AIGCError("Upload or draw a picture first.")
+        if not upload:
+            raise AIGCError("Upload, draw or record something first.")
         token = token_of(visitor)
-        weights = load_checkpoint(checkpoint, token).weights_sha256
-        curve, folder = [], served_folder()
-        try:
-            for step, loss, image, place in invert_stream(checkpoint, Path(picture), label or "", EVERY, token):
+        made = load_checkpoint(checkpoint, token)
+        weights, curve, folder = made.weights_sha256, [], served_folder()
+        with _named_alone(upload):
+            for step, loss, sample, place in invert_stream(checkpoint, Path(upload), label or "", EVERY, token):
                 curve.append({"step": step, "loss": loss})
-                path = folder / f"inverted-{step}.png"
-                with translate_io_errors(Path(path.name)):
-                    path.write_bytes(png_bytes(torch.from_numpy(image), Statement("", weights)))
-                found = (place, data_uri(image, "", weights))
-                yield str(path), pandas.DataFrame(curve), found
-        except AIGCError as error:
-            # Where the upload lies on the server is nobody's business.
-            values = {
-                name: value.replace(picture, Path(picture).name) if isinstance(value, str) else value
-                for name, value in error.sentence.values.items()
-            }
-            raise AIGCError(error.sentence.template, **values) from None
+                stored = torch.from_numpy(sample)[None]
+                (path,) = made.modality.write_each(folder, [f"inverted-{step}"], stored, [Statement("", weights)])
+                (picture,) = tiles(stored.numpy(), [""], weights, made.modality)
+                yield str(path), pandas.DataFrame(curve), (place, picture)
+
+
+@contextmanager
+def _named_alone(upload: str) -> Iterator[None]:
+    """Name an upload in errors without its folder: where it lies on the server is nobody's business."""
+    try:
+        yield
+    except AIGCError as error:
+        values = {
+            name: value.replace(upload, Path(upload).name) if isinstance(value, str) and upload in value else value
+            for name, value in error.sentence.values.items()
+        }
+        raise AIGCError(error.sentence.template, **values) from None
 
 
 def invert(
     checkpoint: str, picture: dict[str, Any] | None, label: str | None = None, visitor: gr.OAuthToken | None = None
 ) -> Iterator[tuple[str, Any, tuple[LatentPoint, str]]]:
-    """Find the image of a model that is nearest to a picture.
+    """Find the image of a model that is nearest to a picture, or the sound nearest to one.
 
     Args:
         checkpoint: as in /generate.
-        picture: an image file; its centre square is looked for.
+        picture: an image file, whose centre square is looked for; for a model of sounds a sound file.
         label: a class to stay in, or empty for any.
 
     Returns:
-        The nearest image so far, and the loss after each ten steps.
+        The nearest image or sound so far, and the loss after each ten steps.
     """
     path = picture["path"] if picture else None
     yield from invert_file(str(checkpoint), path, str(label or ""), visitor)
@@ -102,38 +113,66 @@ def invert_drawing(
     yield from invert_file(checkpoint, path, label, visitor)
 
 
+def invert_recording(
+    visitor: gr.OAuthToken | None, checkpoint: str, recording: dict[str, Any] | None, label: str | None
+) -> Iterator[tuple[str, str, Any, tuple[LatentPoint, str]]]:
+    """`invert_file` for a sound, but for its first value: the sound given, below the spectrogram of what the model
+    hears of it, and the nearest one, both as HTML."""
+    path, heard = recording["path"] if recording else None, ""
+    for nearest, curve, found in invert_file(checkpoint, path, label, visitor):
+        if path and not heard:
+            kind = load_checkpoint(checkpoint, token_of(visitor)).modality
+            (picture,) = kind.pictures(kind.read_stored(Path(path)))
+            heard = _playing(as_data_uri(png_of(picture)), path)
+        yield heard, _playing(found[1], nearest), curve, found
+
+
+def _playing(picture: str, path: str) -> str:
+    """A player of a file that is served, below its spectrogram."""
+    player = player_html(picture, html.escape(f"gradio_api/file={quote(path)}"))
+    return f'<div class="listing"><article class="sample">{player}</article></div>'
+
+
 def build(reference: gr.Textbox) -> InvertTab:
     """The tab's components and the events that stay inside it."""
     found = gr.State(None)
-    gr.Markdown(
-        text("Give a picture, and the search finds the nearest image that this model can draw."), elem_classes="lead"
-    )
+    lead = gr.Markdown(text(LEAD), elem_classes="lead")
     with gr.Row(elem_classes="wide"):
         with gr.Column(scale=5, min_width=290, elem_classes="controls"):
             classes = gr.Dropdown(
                 [], label=text("Class"), info=text("none: the search chooses"), allow_custom_value=True
             )
-            with gr.Tab(text("Upload")):
-                upload = gr.Image(
-                    show_label=False, sources=["upload", "clipboard", "webcam"], height=CANVAS, elem_id="upload"
+            with gr.Column(visible=False) as of_sounds:
+                recording = gr.Audio(
+                    show_label=False, sources=["upload", "microphone"], buttons=[], elem_id="recording"
                 )
-                search_upload = gr.Button(text("Find the nearest image"), variant="primary", elem_id="search")
-            with gr.Tab(text("Draw")):
-                black = Image.new("RGB", (CANVAS, CANVAS))
-                drawing = gr.Sketchpad(
-                    {"background": black, "layers": [], "composite": black},  # type: ignore[arg-type]  # its stubs know no layers
-                    show_label=False, type="pil", canvas_size=(CANVAS, CANVAS), fixed_canvas=True, height=CANVAS + 80,
-                    layers=False, transforms=(), elem_id="sketch",
-                    brush=gr.Brush(default_size=22, colors=["#ffffff", "#9a9a9a", "#d9482f", "#f2c230", "#3b7dd8"]),
-                )  # fmt: skip
-                search_drawing = gr.Button(text("Find the nearest image"), variant="primary")
+                search_recording = gr.Button(text("Find the nearest sound"), variant="primary", elem_id="search-sound")
+            with gr.Column() as of_images:
+                with gr.Tab(text("Upload")):
+                    upload = gr.Image(
+                        show_label=False, sources=["upload", "clipboard", "webcam"], height=CANVAS, elem_id="upload"
+                    )
+                    search_upload = gr.Button(text("Find the nearest image"), variant="primary", elem_id="search")
+                with gr.Tab(text("Draw")):
+                    black = Image.new("RGB", (CANVAS, CANVAS))
+                    drawing = gr.Sketchpad(
+                        {"background": black, "layers": [], "composite": black},  # type: ignore[arg-type]  # its stubs know no layers
+                        show_label=False, type="pil", canvas_size=(CANVAS, CANVAS), fixed_canvas=True,
+                        height=CANVAS + 80, layers=False, transforms=(), elem_id="sketch",
+                        brush=gr.Brush(default_size=22, colors=["#ffffff", "#9a9a9a", "#d9482f", "#f2c230", "#3b7dd8"]),
+                    )  # fmt: skip
+                    search_drawing = gr.Button(text("Find the nearest image"), variant="primary")
         with gr.Column(scale=6, min_width=290, elem_classes="stage", visible=False) as results:
             with gr.Row():
                 with gr.Column(min_width=180):
-                    gr.Markdown(text("NEAREST IMAGE"), elem_classes="caption")
+                    caption = gr.Markdown(text("NEAREST IMAGE"), elem_classes="caption")
                     nearest = gr.Image(
                         show_label=False, interactive=False, height=CANVAS, elem_id="nearest", buttons=["download"]
                     )
+                    nearest_sound = gr.HTML(elem_id="nearest-sound", visible=False)
+                    with gr.Column(visible=False) as comparison:
+                        gr.Markdown(text("YOURS"), elem_classes="caption")
+                        heard = gr.HTML(elem_id="heard")
                 with gr.Column(min_width=180):
                     gr.Markdown(text("LOSS, STEP BY STEP"), elem_classes="caption")
                     loss = gr.LinePlot(
@@ -143,24 +182,42 @@ def build(reference: gr.Textbox) -> InvertTab:
                 to_explore = gr.Button(text("Explore around it"), size="sm", elem_id="invert-explore")
                 keep = gr.Button(text("Keep it"), size="sm")
     outputs = [nearest, loss, found]
-    searches = [search_upload.click, search_drawing.click]
+    searches = [search_upload.click, search_drawing.click, search_recording.click]
     gr.on(searches, lambda: gr.Column(visible=True), None, results, api_visibility="private")
     # Gradio does not open the file then: whether it can be read is for the core to say.
     search_upload.click(invert, [reference, upload, classes], outputs, api_name="invert", preprocess=False)
     search_drawing.click(invert_drawing, [reference, drawing, classes], outputs, api_visibility="private")
-    return InvertTab(found, to_explore, keep, classes)
+    search_recording.click(
+        invert_recording,
+        [reference, recording, classes],
+        [heard, nearest_sound, loss, found],
+        api_visibility="private",
+        preprocess=False,
+    )
+    fitted = [classes, lead, of_images, of_sounds, caption, nearest, nearest_sound, comparison]
+    return InvertTab(found, to_explore, keep, fitted)
 
 
 def fit(visitor: gr.OAuthToken | None, reference: str) -> list[Any]:
-    """The classes of a model to stay in."""
+    """The classes of a model to stay in, and what its kind of sample is given and shown with."""
     with errors_shown():
-        choices = class_choices(load_checkpoint(reference, token_of(visitor)).config)
-    return [gr.Dropdown(choices=[("", ""), *choices], value="", visible=bool(choices))]
+        checkpoint = load_checkpoint(reference, token_of(visitor))
+    choices, played = class_choices(checkpoint.config), checkpoint.modality.is_played
+    return [
+        gr.Dropdown(choices=[("", ""), *choices], value="", visible=bool(choices)),
+        t(LEAD_OF_SOUNDS if played else LEAD),
+        gr.Column(visible=not played),
+        gr.Column(visible=played),
+        t("NEAREST SOUND" if played else "NEAREST IMAGE"),
+        gr.Image(visible=not played),
+        gr.HTML(visible=played),
+        gr.Column(visible=played),
+    ]
 
 
 def place_found(found: tuple[LatentPoint, str] | None) -> LatentPoint:
-    """Where the nearest image lies."""
+    """Where the nearest sample lies."""
     with errors_shown():
         if found is None:
-            raise AIGCError("Find the nearest image first.")
+            raise AIGCError("Find the nearest image or sound first.")
     return found[0]

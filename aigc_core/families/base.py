@@ -161,9 +161,13 @@ class StyleModel(LatentModel):
 
 
 class EncodingModel(LatentModel):
-    """A model with latents and an encoder that finds the codes of real samples in one pass."""
+    """A model with latents and an encoder that finds the codes of real samples in one pass.
+
+    `encoding_is_exact`: whether `decode` makes about the same samples of these codes, whatever the samples are.
+    """
 
     capabilities: ClassVar[frozenset[Capability]] = frozenset({Capability.LATENT, Capability.ENCODER})
+    encoding_is_exact: ClassVar[bool] = False
 
     def encode_samples(self, samples: Tensor, condition: Condition) -> Tensor:
         """The most likely codes, float [N, …], of samples in model space [N, …]."""

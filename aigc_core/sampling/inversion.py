@@ -1,8 +1,9 @@
-"""From an image back to the latent that best reproduces it.
+"""From an image or a sound back to the latent that best reproduces it.
 
-It is found by gradient descent on the codes (Lipton & Tripathi 2017) with the losses of an image pyramid; in models
-with styles, on one style for all layers (Karras et al. 2020, appendix D). As the loss has local minima, the search
-starts from the codes that the model's encoder finds or, without an encoder, from the best of many random codes.
+It is found by gradient descent on the codes (Lipton & Tripathi 2017) with the losses of an image pyramid, of sounds on
+their spectrograms; in models with styles, on one style for all layers (Karras et al. 2020, appendix D). As the loss has
+local minima, the search starts from the codes that the model's encoder finds or, without an encoder, from the best of
+many random codes. Codes of an exact encoder are improved in a few small steps.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from aigc_core.checkpoint.checkpoint import StoredCheckpoint
 from aigc_core.data.image_files import image_size, read_image
 from aigc_core.errors import AIGCError
 from aigc_core.families.base import Condition, EncodingModel, LatentModel, StyleModel, latent_model
-from aigc_core.modalities.image import ImageModality, image_kind
+from aigc_core.modalities.base import Modality
+from aigc_core.modalities.image import ImageModality
 from aigc_core.modalities.png import to_picture
 
 from .labels import parse_labels
@@ -32,7 +34,10 @@ from .sample import BATCH_SIZE
 
 CANDIDATES = 512
 STARTS = 8
+STEPS = 400
 LEARNING_RATE = 0.1
+EXACT_STEPS = 20
+EXACT_LEARNING_RATE = 0.03
 PYRAMID_LEVELS = 3
 SMALLEST_SIDE = 8
 
@@ -41,14 +46,14 @@ SMALLEST_SIDE = 8
 class Inversion:
     """The state after `step` steps, all on the CPU.
 
-    `loss`: of the best of the starts. `image`: its reproduction, uint8 [C, R, R]. `codes`: float32 [1, latent_dim], or
-    [1, num_layers, style_dim] in models with styles, and `labels`: class weights float32 [1, num_classes], make the
-    image with `sample.render`.
+    `loss`: of the best of the starts. `reproduction`: the stored sample […] that it makes. `codes`: float32
+    [1, latent_dim], or [1, num_layers, style_dim] in models with styles, and `labels`: class weights float32
+    [1, num_classes], make the same with `sample.render`.
     """
 
     step: int
     loss: float
-    image: Tensor
+    reproduction: Tensor
     codes: Tensor
     labels: Tensor
 
@@ -70,28 +75,47 @@ def target_image(upload: Path | BinaryIO | Image.Image | Tensor, kind: ImageModa
     return torch.from_numpy(read_image(upload, kind.resolution, kind.channels))
 
 
+def target_sample(upload: Path | BinaryIO | Image.Image | Tensor, kind: Modality) -> Tensor:
+    """An upload as a stored sample [1, …]: anything that `target_image` takes for images, and for other kinds a file
+    or a stored sample […].
+
+    Raises AIGCError as `target_image` and `Modality.read_stored` do.
+    """
+    if isinstance(kind, ImageModality):
+        return target_image(upload, kind)[None]
+    if isinstance(upload, Path):
+        return kind.read_stored(upload)
+    if not isinstance(upload, Tensor):
+        raise TypeError(f"{kind.plural} are given as files or stored samples")
+    return upload[None]
+
+
 def invert(
     checkpoint: StoredCheckpoint,
-    image: Path | BinaryIO | Image.Image | Tensor,
+    upload: Path | BinaryIO | Image.Image | Tensor,
     label: str = "",
-    steps: int = 400,
+    steps: int | None = None,
     seed: int = 0,
+    every: int = 1,
 ) -> Iterator[Inversion]:
-    """Yield the best reproduction of an image after each step; the last one is the result.
+    """Yield the best reproduction of an upload at the start and after `every` so many steps; the last is the result.
 
-    With `label` the class, or mix of classes, is held fixed; else class weights are found as well. `seed`: the first
-    of the random starts; a model with an encoder does not use it. Raises AIGCError for a model without latents or not
-    of images, and as `target_image` and `parse_labels` do.
+    With `label` the class, or mix of classes, is held fixed; else class weights are found as well. `steps`: by default
+    EXACT_STEPS for models whose encoder is exact, else STEPS. `seed`: the first of the random starts; a model with an
+    encoder does not use it. Raises AIGCError for a model without latents, and as `target_sample` and `parse_labels` do.
     """
-    model, kind, config = latent_model(checkpoint.model), image_kind(checkpoint.modality), checkpoint.config
-    target = kind.to_model(target_image(image, kind).to(model.device)[None])
+    model, kind, config = latent_model(checkpoint.model), checkpoint.modality, checkpoint.config
+    target = kind.to_model(target_sample(upload, kind).to(model.device))
     fixed = parse_labels(label, config.class_names, config.num_classes)[:1].to(model.device) if label else None
-    starts = _best_candidates(model, target, fixed, config.num_classes, seed)
-    return _descend(model, kind, target, starts, fixed, steps)
+    exact = isinstance(model, EncodingModel) and model.encoding_is_exact
+    starts = _best_candidates(model, target, fixed, config.num_classes, seed, 1 if exact else STARTS)
+    steps = steps if steps is not None else EXACT_STEPS if exact else STEPS
+    rate = EXACT_LEARNING_RATE if exact else LEARNING_RATE
+    return _descend(model, kind, target, starts, fixed, steps, rate, every)
 
 
 def pyramid_loss(images: Tensor, target: Tensor) -> Tensor:
-    """Float [N]: the mean squared error between images [N, C, R, R] and target [1, C, R, R] in model space, summed over
+    """Float [N]: the mean squared error between maps [N, C, H, W] and target [1, C, H, W] in model space, summed over
     PYRAMID_LEVELS resolutions, each half the one before."""
     total = torch.zeros(len(images), device=images.device)
     for level in range(PYRAMID_LEVELS):
@@ -102,9 +126,10 @@ def pyramid_loss(images: Tensor, target: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _best_candidates(
-    model: LatentModel, target: Tensor, fixed: Tensor | None, num_classes: int, seed: int
+    model: LatentModel, target: Tensor, fixed: Tensor | None, num_classes: int, seed: int, number: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Codes and labels of the (at most STARTS) candidates nearest to the target, and the codes' standard deviations."""
+    """Codes and labels of the (at most so many) candidates nearest to the target, and the codes' standard
+    deviations."""
     if isinstance(model, EncodingModel):
         codes, labels = _encoded_candidates(model, target, fixed, num_classes)
     else:
@@ -116,7 +141,7 @@ def _best_candidates(
             for c, y in zip(codes.split(BATCH_SIZE), labels.split(BATCH_SIZE))
         ]
     )
-    best = losses.topk(min(STARTS, len(losses)), largest=False).indices
+    best = losses.topk(min(number, len(losses)), largest=False).indices
     deviations = codes.std(0) if isinstance(model, StyleModel) else torch.ones_like(codes[0])
     return codes[best], labels[best], deviations
 
@@ -147,11 +172,13 @@ def _random_candidates(
 
 def _descend(
     model: LatentModel,
-    kind: ImageModality,
+    kind: Modality,
     target: Tensor,
     starts: tuple[Tensor, Tensor, Tensor],
     fixed: Tensor | None,
     steps: int,
+    learning_rate: float,
+    every: int,
 ) -> Iterator[Inversion]:
     codes, labels, deviations = starts
     has_styles = isinstance(model, StyleModel)
@@ -161,7 +188,7 @@ def _descend(
     free = fixed is None and labels.shape[1] > 0 and not has_styles
     logits = 4 * labels
     parameters = [moved, logits] if free else [moved]
-    optimizer, options = torch.optim.Adam(parameters, lr=LEARNING_RATE), model.options_type()
+    optimizer, options = torch.optim.Adam(parameters, lr=learning_rate), model.options_type()
     for step in range(steps + 1):
         with torch.enable_grad():
             for parameter in parameters:
@@ -171,15 +198,16 @@ def _descend(
             images = model.decode(current, Condition(mixed), options).float()
             losses = pyramid_loss(images, target)
             gradients = torch.autograd.grad(losses.sum(), parameters)
-        best = int(losses.argmin())
-        yield Inversion(
-            step,
-            losses[best].item(),
-            kind.to_stored(images[best].detach()).cpu(),
-            current[best : best + 1].detach().cpu(),
-            mixed[best : best + 1].detach().cpu(),
-        )
+        if step % every == 0:
+            best = losses.argmin().view(1)
+            yield Inversion(
+                step,
+                losses[best].item(),
+                kind.to_stored(images[best].detach())[0].cpu(),
+                current[best].detach().cpu(),
+                mixed[best].detach().cpu(),
+            )
         for parameter, gradient in zip(parameters, gradients):
             parameter.grad = gradient
-        optimizer.param_groups[0]["lr"] = LEARNING_RATE * 0.5 * (1 + math.cos(math.pi * step / max(1, steps)))
+        optimizer.param_groups[0]["lr"] = learning_rate * 0.5 * (1 + math.cos(math.pi * step / max(1, steps)))
         optimizer.step()

@@ -8,7 +8,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy
 import pytest
+import soundfile
 import torch
 from playwright.sync_api import Browser, expect
 
@@ -102,4 +104,36 @@ def test_a_map_of_sounds_plays_what_is_clicked_and_the_way_between_two(address: 
     page.locator("#film").click()
     expect(page.locator("#way audio")).to_have_count(10)  # eight between the two
     page.wait_for_function("[...document.querySelectorAll('#way audio')].every(player => player.readyState > 0)")
+    page.close()
+
+
+def test_the_nearest_sound_to_an_upload_is_played_beside_it_and_explored(
+    address: str, browser: Browser, tmp_path: Path
+) -> None:
+    wave = 0.3 * numpy.sin(2 * numpy.pi * 440 * numpy.arange(44_100) / 44_100)
+    soundfile.write(tmp_path / "mine.wav", numpy.stack([wave, wave], 1), 44_100)
+    (tmp_path / "broken.wav").write_bytes((tmp_path / "mine.wav").read_bytes()[:9000])
+    page = browser.new_page()
+    page.goto(f"{address}?checkpoint=runs/kit&seed=3&count=1&tab=invert")
+    page.locator("#recording input[type=file]").set_input_files(tmp_path / "broken.wav")
+    remove = page.locator("#recording").get_by_label("Clear")
+    expect(remove).to_be_visible(timeout=60_000)
+    page.locator("#search-sound").click()
+    expect(page.locator(".toast-body")).to_contain_text("'broken.wav' is truncated")
+    remove.click()
+    page.locator("#recording input[type=file]").set_input_files(tmp_path / "mine.wav")
+    expect(remove).to_be_visible()
+    page.locator("#search-sound").click()
+    for name in ("heard", "nearest-sound"):
+        expect(page.locator(f"#{name} img")).to_be_visible(timeout=60_000)
+    # The last of the search's states is on show.
+    page.wait_for_function(
+        "document.querySelector('#nearest-sound audio').src.includes('inverted-400')", timeout=120_000
+    )
+    players = "[...document.querySelectorAll('#heard audio, #nearest-sound audio')]"
+    page.wait_for_function(f"{players}.length == 2 && {players}.every(player => player.readyState > 0)")
+    assert page.evaluate(f"{players}.map(player => player.duration)") == pytest.approx([32 * 256 / 16_000, 1], abs=0.01)
+    expect(page.locator("#upload")).to_be_hidden()
+    page.locator("#invert-explore").click()
+    expect(page.locator("#map button")).to_have_count(81, timeout=60_000)
     page.close()

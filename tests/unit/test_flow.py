@@ -7,10 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 import torch
 from accelerate import Accelerator
 from safetensors.torch import load_file
+from scipy.integrate import solve_ivp
 from torch import Tensor, nn
 
 from aigc_core import AIGCError, Checkpoint, SampleRequest
@@ -164,6 +166,24 @@ def test_mean_flow_jumps_by_the_average_velocity() -> None:
     for steps in (1, 3):
         generated = flow.generate(torch.tensor([[2.0]]), condition, MeanFlowOptions(steps=steps))
         assert generated.item() == pytest.approx(2 * math.e, rel=1e-5)
+
+
+@pytest.mark.parametrize("architecture", SMALL)
+def test_codes_of_a_sample_are_where_the_equation_leads_back(architecture: str) -> None:
+    model = lively(build_model(spec(architecture)))
+    assert isinstance(model, FlowModel)
+    samples, condition = 0.5 * torch.randn(2, 1, 28, 28), Condition(torch.eye(3)[:2])
+
+    def velocity(time: float, points: numpy.ndarray) -> numpy.ndarray:
+        there = torch.from_numpy(points).float().view(2, 1, 28, 28)
+        return model.velocity(there, torch.full((2,), time), condition.classes).flatten().double().numpy()
+
+    solved = solve_ivp(velocity, (1, 0), samples.flatten().double().numpy(), rtol=1e-3, atol=1e-3).y[:, -1]
+    codes = model.encode_samples(samples, condition)
+    expected = torch.from_numpy(solved).float().view(2, -1)
+    assert (codes - expected).norm() < 0.05 * (expected - samples.flatten(1)).norm()
+    again = model.decode(codes, condition, FlowOptions(steps=16))
+    assert (again - samples).norm() < 0.05 * (codes - samples.flatten(1)).norm()
 
 
 @pytest.mark.parametrize("exact", [True, False])

@@ -6,7 +6,9 @@ import io
 import shutil
 from pathlib import Path
 
+import numpy
 import pytest
+import soundfile
 import torch
 from accelerate import Accelerator
 from PIL import Image
@@ -16,11 +18,12 @@ from aigc_core import AIGCError, Checkpoint, SampleRequest
 from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.families.base import Batch, Condition, EncodingModel, ModelSpec, StepState, families
 from aigc_core.modalities.image import ImageModality
+from aigc_core.modalities.provenance import Statement
 from aigc_core.rng import StepDraws
 from aigc_core.sampling.directions import load_directions
 from aigc_core.sampling.inversion import invert, pyramid_loss, target_image
 from aigc_core.sampling.sample import render, sample
-from tests.toy_models import toy_checkpoint
+from tests.toy_models import sounds_checkpoint, toy_checkpoint
 
 SHIPPED = Path(__file__).parents[2] / "checkpoints"
 GREY = ImageModality(channels=1, resolution=28)
@@ -38,16 +41,16 @@ def test_an_image_of_a_shipped_model_is_found_again(name: str, tolerance: float)
     history = list(invert(checkpoint, original))
     result = history[-1]
     assert result.loss < 0.1 * history[0].loss
-    assert mean_error(result.image, original) < tolerance
+    assert mean_error(result.reproduction, original) < tolerance
     assert mean_error(sample(checkpoint, SampleRequest(seed=50_001)).images[0], original) > 3 * tolerance
-    assert torch.equal(render(checkpoint, result.codes, Condition(result.labels))[0], result.image)
+    assert torch.equal(render(checkpoint, result.codes, Condition(result.labels))[0], result.reproduction)
 
 
 def test_in_a_model_with_styles_one_style_is_found() -> None:
     checkpoint = toy_checkpoint("toy-style")
     original = sample(checkpoint, SampleRequest(seed=50_000)).images[0]
     *_, result = invert(checkpoint, original)
-    assert mean_error(result.image, original) < 2
+    assert mean_error(result.reproduction, original) < 2
     assert result.codes.shape == (1, 3, 8) and (result.codes == result.codes[:, :1]).all()
 
 
@@ -71,7 +74,7 @@ def test_a_foreign_image_is_approached_and_the_result_can_be_edited(digits_folde
     result = history[-1]
     step = load_directions(checkpoint).step(load_directions(checkpoint).strongest(1)[0])
     edited = render(checkpoint, result.codes + 2 * step, Condition(result.labels))[0]
-    assert mean_error(edited, result.image) > 3
+    assert mean_error(edited, result.reproduction) > 3
 
 
 def test_the_same_seed_finds_the_same_latent() -> None:
@@ -127,6 +130,35 @@ def test_an_encoder_gives_the_start(class_names: tuple[str, ...]) -> None:
     # Nothing is drawn at random, with the class free as well.
     (first,), (second,) = (list(invert(checkpoint, picture, steps=0, seed=seed)) for seed in (0, 7))
     assert torch.equal(first.codes, second.codes) and torch.equal(first.labels, second.labels)
+
+
+def test_a_sound_of_a_shipped_model_is_found_again_from_its_file(tmp_path: Path) -> None:
+    checkpoint = Checkpoint.from_pretrained(SHIPPED / "drums")
+    kind, sound = checkpoint.modality, sample(checkpoint, SampleRequest(seed=3, labels="kick")).stored
+    statement = Statement("", checkpoint.weights_sha256)
+    (file,) = kind.write_each(tmp_path, ["kick"], sound, [statement])
+    start, found = invert(checkpoint, file, label="kick", steps=1)
+    target, other = (kind.to_model(stored) for stored in (sound, sample(checkpoint, SampleRequest(seed=4)).stored))
+    assert start.loss < 0.1 * pyramid_loss(other, target).item()
+    assert found.reproduction.shape == sound[0].shape and found.reproduction.dtype == torch.int16
+    assert torch.equal(render(checkpoint, found.codes, Condition(found.labels))[0], found.reproduction)
+
+
+def test_uploaded_sounds_are_treated_as_training_data_are(tmp_path: Path) -> None:
+    checkpoint = sounds_checkpoint("kick", "snare")
+    rate, kind = 44_100, checkpoint.modality
+    quiet = 0.01 * numpy.sin(2 * numpy.pi * 440 * numpy.arange(rate) / rate)
+    soundfile.write(tmp_path / "long.flac", numpy.stack([quiet, quiet], 1), rate)
+    for folder in ("low", "high"):
+        (tmp_path / "data" / folder).mkdir(parents=True)
+        shutil.copy(tmp_path / "long.flac", tmp_path / "data" / folder)
+    expected = type(kind).load(str(tmp_path / "data"), {"bands": 32, "frames": 32})[1].samples[0]
+    assert torch.equal(kind.read_stored(tmp_path / "long.flac")[0], expected)
+    by_file, by_samples = (list(invert(checkpoint, given, steps=1)) for given in (tmp_path / "long.flac", expected))
+    assert [state.loss for state in by_file] == [state.loss for state in by_samples]
+    (tmp_path / "broken.wav").write_bytes(b"RIFF")
+    with pytest.raises(AIGCError, match="cannot be read as a sound"):
+        invert(checkpoint, tmp_path / "broken.wav")
 
 
 def test_loss_of_a_pyramid_by_hand() -> None:

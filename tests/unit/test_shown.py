@@ -22,7 +22,7 @@ TABS = {
     ("vae", "image"): {"grid", "explore", "invert"},
     ("flow", "image"): {"grid", "explore", "invert"},
     ("vqvae", "image"): {"grid"},
-    ("flow", "audio"): {"grid", "explore"},
+    ("flow", "audio"): {"grid", "explore", "invert"},
     ("autoregressive", "text"): {"write"},
 }
 """Beside Generate and About this model; an image model with classes also has Mix."""

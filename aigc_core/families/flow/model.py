@@ -16,7 +16,7 @@ from aigc_core.config import parse_config
 from aigc_core.families.base import (
     Capability,
     Condition,
-    LatentModel,
+    EncodingModel,
     LikelihoodModel,
     ModelSpec,
     SamplerOptions,
@@ -26,8 +26,9 @@ from aigc_core.families.base import (
 from .likelihood import bits_per_dimension
 from .networks import FieldShape, VectorField, architectures
 from .sample_prediction import SamplePrediction
-from .solvers import Velocity, even_times, solvers
+from .solvers import Velocity, even_times, heun, solvers
 
+ENCODING_STEPS = 8
 MAX_STEPS = 200
 
 
@@ -52,7 +53,7 @@ class MeanFlowOptions(SamplerOptions):
     steps: int = Field(default=1, ge=1, le=MAX_STEPS, description="jumps from noise to sample; one is the fastest")
 
 
-class VectorFieldModel(LatentModel, LikelihoodModel):
+class VectorFieldModel(EncodingModel, LikelihoodModel):
     """The common part of all flows.
 
     Codes are the noise itself, float [N, channels · resolution²]; options affect how they are decoded.
@@ -61,7 +62,7 @@ class VectorFieldModel(LatentModel, LikelihoodModel):
     estimate of the divergence; see `likelihood`.
     """
 
-    capabilities: ClassVar[frozenset[Capability]] = frozenset({Capability.LATENT, Capability.LIKELIHOOD})
+    capabilities: ClassVar[frozenset[Capability]] = EncodingModel.capabilities | {Capability.LIKELIHOOD}
     likelihood_is_exact = False
 
     def __init__(self, network: VectorField, sample_shape: tuple[int, int, int]) -> None:
@@ -79,6 +80,15 @@ class VectorFieldModel(LatentModel, LikelihoodModel):
     def encode(self, noise: Tensor, condition: Condition, options: SamplerOptions) -> Tensor:
         return noise
 
+    def encode_samples(self, samples: Tensor, condition: Condition) -> Tensor:
+        """Where the differential equation leads from samples, back in time, to the noise that flows to them (Chen et
+        al. 2018, section 4)."""
+
+        def velocity(points: Tensor, time: float) -> Tensor:
+            return self.velocity(points, points.new_full((len(points),), time), condition.classes)
+
+        return heun(velocity, samples, even_times(ENCODING_STEPS, 1.0, 0.0)).flatten(1)
+
     def first_layers(self) -> list[Tensor]:
         """The convolution that reads the noise, as one matrix."""
         weight, stride = self.network.input_weight(), self.network.input_stride
@@ -95,6 +105,7 @@ class FlowModel(VectorFieldModel):
     """The network is the velocity v(x, t) of an ordinary differential equation (Lipman et al. 2023, equation 1)."""
 
     options_type = FlowOptions
+    encoding_is_exact = True
 
     def velocity(self, points: Tensor, time: Tensor, classes: Tensor) -> Tensor:
         return self.network(points, time[:, None], classes)

@@ -5,7 +5,7 @@ Models draw their log-mel spectrograms, as images of one channel (SpecGAN; Donah
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -15,8 +15,8 @@ from torch import Tensor
 
 from aigc_core.config import Config, parse_config
 from aigc_core.data.dataset import Dataset
-from aigc_core.data.sound_files import SAMPLE_RATE
-from aigc_core.data.sounds import Sounds, load_sounds
+from aigc_core.data.sound_files import SAMPLE_RATE, read_sound
+from aigc_core.data.sounds import load_sounds, prepared
 from aigc_core.errors import AIGCError, Sentence
 from aigc_core.modalities.base import Media, Modality
 from aigc_core.modalities.provenance import Provenance, Statement
@@ -80,18 +80,18 @@ class AudioModality(Modality):
         sounds = load_sounds(data, split, limit)
         return Dataset(
             sounds.name,
-            self._of_one_length(sounds),
+            self._of_one_length(sounds.waves),
             torch.tensor(sounds.labels, dtype=torch.int64),
             sounds.class_names,
             sounds.licence,
             sounds.source,
         )
 
-    def _of_one_length(self, sounds: Sounds) -> Tensor:
-        """Waves int16 [N, length]: short ones end in silence, and long ones fade out."""
-        waves = torch.zeros(len(sounds.waves), self.length, dtype=torch.int16)
+    def _of_one_length(self, sounds: Sequence[numpy.ndarray]) -> Tensor:
+        """Waves int16 [S] of any length → int16 [N, length]: short ones end in silence, and long ones fade out."""
+        waves = torch.zeros(len(sounds), self.length, dtype=torch.int16)
         fading = numpy.linspace(1, 0, FADE, dtype=numpy.float32)
-        for row, wave in zip(waves, sounds.waves):
+        for row, wave in zip(waves, sounds):
             row[: len(wave)] = torch.from_numpy(wave[: self.length])
             if len(wave) > self.length:
                 row[-FADE:] = torch.from_numpy((row[-FADE:].numpy() * fading).astype(numpy.int16))
@@ -126,6 +126,10 @@ class AudioModality(Modality):
 
     def write(self, path: Path, stored: Tensor, statement: Statement, columns: int = 0) -> None:
         write_sound(path, stored.flatten(), Provenance.of(statement, stored))
+
+    def read_stored(self, path: Path) -> Tensor:
+        """A sound file, treated as those of the training data: trimmed, as loud as they are, and of their length."""
+        return self._of_one_length([prepared(read_sound(path))])
 
     @classmethod
     def read_provenance(cls, path: Path) -> Provenance:
