@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import reduce
+
 
 class Sentence(str):
     """An English sentence for users, or part of one, that `aigc_core.translation` can translate.
@@ -16,6 +19,18 @@ class Sentence(str):
         sentence = super().__new__(cls, template.format(**values) if values else template)
         sentence.template, sentence.values = template, values
         return sentence
+
+
+COMMA = Sentence("{before}, {after}")
+SEMICOLON = Sentence("{before}; {after}")
+AND = Sentence("{before} and {after}")
+SPACE = Sentence("{before} {after}")
+"""How `joined` puts one part after another."""
+
+
+def joined(parts: Iterable[str], by: Sentence = COMMA) -> str:
+    """One part or more in a row; each that is a Sentence is translated by itself."""
+    return reduce(lambda before, after: Sentence(by, before=before, after=after), parts)
 
 
 class AIGCError(Exception):
@@ -34,10 +49,12 @@ class AIGCError(Exception):
 
 
 def _clean(value: object) -> object:
-    """Numbers and sentences as they are, the sentence of an error, and anything else as one line of text."""
+    """Numbers as they are, the sentence of an error, a sentence with clean values, anything else as a line of text."""
     if isinstance(value, AIGCError):
         return value.sentence
-    return value if isinstance(value, int | float | Sentence) else _line(value)
+    if isinstance(value, Sentence):
+        return Sentence(value.template, **{name: _clean(each) for name, each in value.values.items()})
+    return value if isinstance(value, int | float) else _line(value)
 
 
 def _line(value: object) -> str:

@@ -50,7 +50,7 @@ def local_checkpoint(reference: CheckpointReference) -> Path | None:
 def _step_folder(folder: Path, revision: str) -> Path:
     if step_number(revision) is not None and (folder / revision).is_dir():
         return folder / revision
-    known = ", ".join(path.name for path in step_folders(folder)) or "none"
+    known = ", ".join(path.name for path in step_folders(folder)) or Sentence("none")
     raise AIGCError(
         "'{name}' has no revision '{revision}'; it has {known}.", name=folder, revision=revision[:100], known=known
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser, Namespace
 
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.evaluation.agreement import judged_by_both, rank_agreement
 from aigc_core.evaluation.results import FIGURES
 from aigc_core.metrics.extractors import extractor_names
@@ -39,7 +39,7 @@ def run(arguments: Namespace) -> int:
             "more with: python -m aigc_core evaluate CHECKPOINT --extractor NAME",
             first=arguments.first,
             second=arguments.second,
-            known=", ".join(known) or "none",
+            known=", ".join(known) or Sentence("none"),
         )
     title = FIGURES[arguments.figure].title
     for against, judged in groups.items():

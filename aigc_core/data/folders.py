@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from aigc_core.errors import AIGCError, Sentence
+from aigc_core.errors import AIGCError, Sentence, joined
 
 from .dataset import PATIENCE_SECONDS
 from .image_files import image_size, read_image, readable_suffixes
@@ -27,8 +27,8 @@ PREFETCHED_BYTES = 256 * 2**20
 REMEDIES = {
     suffix: remedy
     for remedy, suffixes in {
-        "`pip install pillow-heif` to read them": (".heic", ".heics", ".heif", ".heifs", ".hif"),
-        "`pip install --upgrade pillow` to read them": (".avif", ".avifs"),
+        Sentence("`pip install pillow-heif` to read them"): (".heic", ".heics", ".heif", ".heifs", ".hif"),
+        Sentence("`pip install --upgrade pillow` to read them"): (".avif", ".avifs"),
     }.items()
     for suffix in suffixes
 }
@@ -66,7 +66,7 @@ def _listed(folder: Path) -> tuple[list[Path], Counter[str]]:
     above = {str(folder): frozenset([os.path.realpath(folder)])}
 
     def unopened(error: OSError) -> None:
-        ignored["folders that cannot be opened"] += 1
+        ignored[Sentence("folders that cannot be opened")] += 1
 
     for place, folders, files in os.walk(folder, followlinks=True, onerror=unopened):
         ancestors = above.pop(place)
@@ -74,9 +74,9 @@ def _listed(folder: Path) -> tuple[list[Path], Counter[str]]:
             path = os.path.join(place, name)
             real = os.path.realpath(path)
             if name.startswith("."):
-                ignored["hidden folders"] += 1
+                ignored[Sentence("hidden folders")] += 1
             elif real in ancestors:
-                ignored["links back to a folder above"] += 1
+                ignored[Sentence("links back to a folder above")] += 1
             else:
                 above[path] = ancestors | {real}
                 continue
@@ -84,13 +84,13 @@ def _listed(folder: Path) -> tuple[list[Path], Counter[str]]:
         for name in files:
             path = Path(place, name)
             if name.startswith("."):
-                ignored["hidden files"] += 1
+                ignored[Sentence("hidden files")] += 1
             elif path.suffix.lower() in suffixes:
                 paths.append(path)
             elif not path.exists():
-                ignored["links to nothing"] += 1
+                ignored[Sentence("links to nothing")] += 1
             else:
-                ignored[path.suffix.lower() or "files without a suffix"] += 1
+                ignored[path.suffix.lower() or Sentence("files without a suffix")] += 1
     if not paths:
         if ignored:
             raise AIGCError(
@@ -107,12 +107,14 @@ def _listed(folder: Path) -> tuple[list[Path], Counter[str]]:
 
 def _kinds(ignored: Counter[str]) -> str:
     """Counts by kind, the most frequent first, each with what makes it readable, if anything does."""
-    named = [
-        f"{count:,} {kind}" + (f" ({REMEDIES[kind]})" if kind in REMEDIES else "")
+    named = joined(
+        Sentence("{count:,} {kind} ({remedy})", count=count, kind=kind, remedy=REMEDIES[kind])
+        if kind in REMEDIES
+        else Sentence("{count:,} {kind}", count=count, kind=kind)
         for kind, count in ignored.most_common(NAMED)
-    ]
+    )
     others = ignored.total() - sum(count for _, count in ignored.most_common(NAMED))
-    return ", ".join(named) + (f" and {others:,} others" if others else "")
+    return Sentence("{named} and {others:,} others", named=named, others=others) if others else named
 
 
 def common_side(folder: Path, paths: Sequence[Path] | None = None) -> int:
@@ -140,8 +142,8 @@ def common_side(folder: Path, paths: Sequence[Path] | None = None) -> int:
     common = max(counts, key=lambda side: (counts[side], -abs(side - middle), side))
     others = {path: size for path, size in sizes.items() if min(size) != common}
     if others:
-        named = [f"'{path}' ({width} × {height})" for path, (width, height) in [*others.items()][:NAMED]]
-        more = f" and {len(others) - NAMED:,} more" if len(others) > NAMED else ""
+        sizes_named = (f"'{path}' ({width} × {height})" for path, (width, height) in [*others.items()][:NAMED])
+        named, more = joined(sizes_named), len(others) - NAMED
         warnings.warn(
             Sentence(
                 "{common_count:,} of {count:,} images in '{folder}' have a shorter side of {common} pixels, the most "
@@ -151,7 +153,7 @@ def common_side(folder: Path, paths: Sequence[Path] | None = None) -> int:
                 folder=folder,
                 common=common,
                 others=len(others),
-                named=", ".join(named) + more,
+                named=Sentence("{named} and {others:,} others", named=named, others=more) if more > 0 else named,
             ),
             stacklevel=2,
         )

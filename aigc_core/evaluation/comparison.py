@@ -10,7 +10,7 @@ from typing import Literal
 import numpy
 from scipy import stats
 
-from aigc_core.errors import AIGCError, Sentence
+from aigc_core.errors import AND, AIGCError, Sentence, joined
 from aigc_core.metrics.estimate import Estimate
 
 from .holm import holm
@@ -94,7 +94,7 @@ def compare(first: Result | Sequence[Result], second: Result | Sequence[Result],
         raise AIGCError(
             "These results follow different protocols ({protocols}) and cannot be ranked; evaluate all in the same "
             "way.",
-            protocols=" and ".join(sorted(protocols)),
+            protocols=joined(sorted(protocols), AND),
         )
     if any(figure not in result.figures for group in groups for result in group):
         raise AIGCError("All results need the figure '{figure}'.", figure=figure)

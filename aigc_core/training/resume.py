@@ -16,7 +16,7 @@ from typing import Any
 
 from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.checkpoint.folder import step_folders
-from aigc_core.errors import AIGCError
+from aigc_core.errors import SEMICOLON, AIGCError, Sentence, joined
 
 CHANGEABLE = frozenset({"samples", "seconds", "checkpoint_samples"})
 BESIDE = {f"shape.{name}": name for name in ("resolution", "channels")}
@@ -98,7 +98,7 @@ def check_parent(parent: str, made: CheckpointConfig, ours: CheckpointConfig) ->
 
 def _refuse_differences(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     differences = [
-        f"{name} was {_shown(before, name)} and is {_shown(now, name)} now"
+        Sentence("{name} was {before} and is {now} now", name=name, before=_shown(before, name), now=_shown(now, name))
         for name in dict.fromkeys([*before, *now])
         if name not in before or name not in now or before[name] != now[name]
     ]
@@ -107,12 +107,14 @@ def _refuse_differences(folder: Path, before: Mapping[str, Any], now: Mapping[st
             "'{folder}' is resumed with the settings and the data it began with, but {differences}. Leave these as "
             "they were, or begin a new run from it with --parent {folder} and another --out.",
             folder=folder,
-            differences="; ".join(differences),
+            differences=joined(differences, SEMICOLON),
         )
 
 
 def _shown(settings: Mapping[str, Any], name: str) -> str:
-    return textwrap.shorten(str(settings[name]), MAX_SHOWN, placeholder=" …") if name in settings else "not set"
+    if name not in settings:
+        return Sentence("not set")
+    return textwrap.shorten(str(settings[name]), MAX_SHOWN, placeholder=" …")
 
 
 def flat_settings(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -7,13 +7,17 @@ import re
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 from string import Formatter
 
 import pytest
 
+from aigc_core.data.folders import image_paths
 from aigc_core.errors import AIGCError, Sentence
+from aigc_core.training.resume import check_data
 from aigc_core.translation import chinese, translate, translate_error, translate_warning
 from tests.catalogue import ROOT, calls, extracted, sources, stored
+from tests.toy_models import toy_checkpoint
 
 CHINESE = "\u3400-\u9fff"
 MESSAGES = [message for message in stored() if message.id]
@@ -70,6 +74,20 @@ def test_an_error_is_translated_with_what_it_quotes() -> None:
     in_chinese = chinese()[outer].format(error=chinese()[inner].format(folder="a{b}"))
     assert translate_error(error, "zh") == in_chinese != str(error)
     assert translate_error(pickle.loads(pickle.dumps(error)), "zh") == in_chinese
+
+
+def test_each_part_of_a_list_is_translated(tmp_path: Path) -> None:
+    for name in ("1.txt", "2.txt", ".hidden"):
+        (tmp_path / name).write_bytes(b"other")
+    with pytest.raises(AIGCError) as left_out:
+        image_paths(tmp_path)
+    said = translate_error(left_out.value, "zh")
+    assert said.endswith("其中有 .txt 2 个、隐藏文件 1 个。")
+    config = toy_checkpoint().config
+    with pytest.raises(AIGCError) as changed:
+        check_data(tmp_path, config, (*config.class_names, "not UTF-8: \udc80"), config.data_hash)
+    said = translate_error(changed.value, "zh")
+    assert re.search(r"：class_names 原为 [^；]*，现为 [^；]*not UTF-8: \?。", said)
 
 
 @pytest.mark.parametrize(
