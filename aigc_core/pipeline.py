@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Self
 from .checkpoint.checkpoint import StoredCheckpoint
 from .config import parse_config
 from .errors import AIGCError
-from .hub.card import write_card
 from .hub.resolve import resolve_reference
 from .modalities.provenance import Statement
 
@@ -85,6 +84,7 @@ def train(
     waits meanwhile, and `seconds` of a recipe do not count it.
     Raises AIGCError as `training.loop.train` does, and if the recipe's parent cannot be opened.
     """
+    from .hub.card import write_card
     from .training.loop import Evaluation, train
 
     evaluation = None

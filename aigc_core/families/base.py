@@ -13,10 +13,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import torch
-from accelerate import Accelerator
 from torch import Tensor, nn
 
 from aigc_core.config import Config, parse_config
@@ -24,6 +23,9 @@ from aigc_core.errors import AIGCError
 from aigc_core.modalities.base import Modality
 from aigc_core.registry import Registry, find
 from aigc_core.rng import StepDraws
+
+if TYPE_CHECKING:  # takes a moment that those who only sample do not have to wait for
+    from accelerate import Accelerator
 
 ConfigType = TypeVar("ConfigType", bound=Config)
 
