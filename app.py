@@ -45,6 +45,7 @@ from aigc_core.demo.server import queued, serve
 from aigc_core.demo.theme import HEAD, Studio
 from aigc_core.demo.visitor import errors_shown, token_of
 from aigc_core.loading import load_checkpoint
+from aigc_core.sampling.grid import apart, is_grid
 from aigc_core.terminal import run_program
 
 TABS = ("generate", "write", "grid", "explore", "mix", "invert", "train", "learn", "inspect", "about")
@@ -157,9 +158,14 @@ def where_of(query: Mapping[str, str]) -> list[Any]:
 
 
 def restore(visitor: gr.OAuthToken | None, canonical: str) -> list[Any]:
-    """The state of a canonical request, shown in Generate."""
+    """The link, which is empty until its samples are drawn, the sides of the grid, and the state of a canonical
+    request, shown in Generate, or in Grid if it is one of a grid."""
     with errors_shown():
-        return restored(SampleRequest.from_canonical(canonical), visitor)
+        wanted = SampleRequest.from_canonical(canonical)
+        if not is_grid(wanted):
+            return [gr.skip(), gr.skip(), *restored(wanted, visitor)]
+        shared, sides = apart(wanted)
+        return ["", sides, *restored(shared, visitor, "grid")]
 
 
 def change_model(
@@ -204,7 +210,7 @@ def build(trains: bool = False) -> gr.Blocks:
         dropped_file = dropped.build()
         views = {
             "write": View(write_tab, write.open_link, [creating.link], writing.fitted, show_progress="hidden"),
-            "grid": View(grid_tab, grid.fit, [creating.link, reference, *varying.inputs], varying.outputs),
+            "grid": View(grid_tab, grid.fit, [creating.link, reference, *varying.inputs], varying.outputs, watched=3),
             "explore": View(
                 explore_tab,
                 explore.start_chart,
@@ -235,9 +241,9 @@ def build(trains: bool = False) -> gr.Blocks:
             drawing.extend(view.after(generated, name, open_tab) for name, view in views.items())
 
         def restoring(trigger: Any, find_request: Callable[..., str], inputs: list[Any]) -> None:
-            """Let an event bring back, in Generate, the request that a function finds."""
+            """Let an event bring back, in Generate or in Grid, the request that a function finds."""
             found = trigger(find_request, inputs, wanted := gr.State(""), **UNLISTED)
-            generated_after(found.success(restore, wanted, state, **opening))
+            generated_after(found.success(restore, wanted, [creating.link, *varying.where, *state], **opening))
 
         generate_tab.select(partial(str, TABS[0]), None, open_tab, js=NOTE_TAB % TABS[0], **UNLISTED)
         for name, view in views.items():

@@ -10,7 +10,9 @@ from .modalities.base import modalities
 from .modalities.movie import MOVIE_SUFFIXES, read_movie
 from .modalities.provenance import DIGITAL_SOURCE_TYPE, Provenance
 from .pipeline import Checkpoint
+from .sampling.grid import Grid, is_grid
 from .sampling.request import SampleRequest
+from .sampling.sample import sample, sample_all
 
 
 def read_provenance(file: Path) -> Provenance:
@@ -55,3 +57,19 @@ def maker_of(
             sha256=checkpoint.weights_sha256,
         )
     return checkpoint
+
+
+def verify(file: Path, request: SampleRequest, checkpoint: Checkpoint, token: str | None = None) -> str:
+    """A sentence that confirms that a file holds what its request makes, here on the CPU: samples, or a grid of such.
+
+    Raises AIGCError with how it differs, if it does.
+    """
+    if not is_grid(request):
+        return checkpoint.modality.verify(file, lambda: sample(checkpoint, request).stored, request.count)
+    located = request.model_copy(update={"checkpoint": checkpoint.reference})
+    grid = Grid.of_request(
+        checkpoint,
+        located,
+        lambda cells: sample_all(load_checkpoint(cells[0].checkpoint, token, device="cpu"), cells),
+    )
+    return grid.verify(file)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import gradio as gr
 
-from aigc_core.inspection import maker_of, read_provenance, request_in, says_generated
+from aigc_core.inspection import maker_of, read_provenance, request_in, says_generated, verify
 from aigc_core.modalities.provenance import Provenance
+from aigc_core.sampling.grid import is_grid
 from aigc_core.sampling.request import SampleRequest
-from aigc_core.sampling.sample import sample
 
-from ..errors import AIGCError
+from ..errors import AIGCError, Sentence
 from .generate import MAX_COUNT
 from .language import t, text
 from .visitor import errors_shown, token_of
@@ -64,13 +64,16 @@ def inspect(visitor: gr.OAuthToken | None, path: str | None) -> tuple[str, gr.Bu
     ]
     if provenance.weights:
         rows.append((t("Weights"), f"sha256 {provenance.weights}"))
+    opening = Sentence("Open in Generate")
     try:
         request = request_in(provenance)
+        if is_grid(request):
+            opening = Sentence("Open in Grid")
         rows.append((t("Request"), request.canonical()))
         rows.append((t("Made again"), _made_again(Path(path), provenance, request, token_of(visitor))))
     except AIGCError as error:
         rows.append((t("Made again"), _said(error, path)))
-    return _findings(rows), gr.Button(visible=bool(provenance.request))
+    return _findings(rows), gr.Button(text(opening), visible=bool(provenance.request))
 
 
 def request_of_file(path: str | None) -> str:
@@ -85,8 +88,7 @@ def _made_again(file: Path, provenance: Provenance, request: SampleRequest, toke
     """A sentence that a file holds what its request makes. Raises AIGCError, saying why not."""
     if request.count > MAX_COUNT:
         raise AIGCError("It holds {count:,} samples; the command inspect makes so many again.", count=request.count)
-    checkpoint = maker_of(provenance, request, token=token)
-    checkpoint.modality.verify(file, lambda: sample(checkpoint, request).stored, request.count)
+    verify(file, request, maker_of(provenance, request, token=token), token)
     return t("Its request makes the same again.")
 
 

@@ -40,6 +40,8 @@ SWEEP_EVERY = 64
 """Folders between two looks at what may go."""
 
 THUMBNAIL_LETTERS = 24
+MAX_NARROW = 5
+"""How many columns a phone has room for, and how many letters above a column that is narrower."""
 
 _chinese_letter = re.compile("[\u4e00-\u9fff]")
 _lock = threading.Lock()
@@ -254,9 +256,9 @@ def sheet_html(
     key stops at one picture, from which arrow keys lead to the others (see `keyboard`).
     """
 
-    def label(value: str) -> str:
+    def label(value: str, more: str = "") -> str:
         inside = f'<img src="{html.escape(value)}" alt="">' if value.startswith("data:") else html.escape(value)
-        return f'<span class="sheet-label">{inside}</span>'
+        return f'<span class="sheet-label{more}">{inside}</span>'
 
     def picture(address: str, title: str) -> str:
         if not address.startswith("data:"):
@@ -264,7 +266,9 @@ def sheet_html(
         return f'<img src="{html.escape(address)}" alt="{html.escape(title)}">'
 
     corner = ['<span class="sheet-label"></span>'] if top and left else []
-    cells = [*corner, *map(label, top)]
+    is_long = any(len(value) > MAX_NARROW and not value.startswith("data:") for value in top)
+    upright = " upright" if columns > MAX_NARROW and is_long else ""  # on a phone, where they would be broken
+    cells = [*corner, *(label(value, upright) for value in top)]
     for index, (address, title) in enumerate(pictures):
         if left and index % columns == 0:
             cells.append(label(left[index // columns]))

@@ -331,6 +331,8 @@ button.dice { align-self: end; min-height: 42px; font-size: .95rem !important; f
   .tab-container button { margin-right: 8px; font-size: .85rem; }
   #images .grid-container { grid-template-columns: repeat(4, minmax(0, 1fr)) !important; }
   .sheet-label { font-size: .56rem; }
+  .sheet-label.upright { writing-mode: vertical-rl; transform: rotate(180deg); align-self: end; justify-self: center;
+    font-size: .72rem; white-space: nowrap; padding: 4px 0; text-align: left; }
   .answers.pictures, .judged { grid-template-columns: repeat(4, minmax(0, 1fr)); }
   #about-facts .figures, #about-facts .figures tbody { display: block; padding: 0; }
   #about-facts .figures tr { display: grid; grid-template-columns: minmax(0, 1fr) auto minmax(10rem, auto); padding: 0;

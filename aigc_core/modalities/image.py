@@ -142,32 +142,44 @@ class ImageModality(Modality):
 
     def verify(self, path: Path, draw: Callable[[], Tensor], count: int) -> str:
         pixels, _ = read_png(path)
-        height, width = pixels.shape[1:]
-        columns = min(max(1, width // self.resolution), count)
+        columns = min(max(1, pixels.shape[2] // self.resolution), count)
         expected = (-(-count // columns) * self.resolution, columns * self.resolution)
-        if expected != (height, width):
-            raise AIGCError(
-                "The pixels do not match: the request makes {expected_width:,} × {expected_height:,}, the file has "
-                "{width:,} × {height:,}.",
-                expected_width=expected[1],
-                expected_height=expected[0],
-                width=width,
-                height=height,
-            )
-        if len(pixels) == 4:
-            raise AIGCError("The pixels do not match: some are transparent; the image was changed after it was made.")
-        # A grey image may have been saved in colour, or the other way.
-        differences = (image_grid(draw(), columns).int() - pixels.int()).abs()
-        if differences.max() > TOLERANCE:
-            raise AIGCError(
-                "The pixels do not match: {share:.1%} of the values differ, by up to {largest} of 255; the image was "
-                "changed after it was made.",
-                share=(differences > TOLERANCE).float().mean().item(),
-                largest=int(differences.max()),
-            )
-        return "pixels: made again, and they match" + (
-            f", to within {differences.max()} of 255" if differences.any() else ""
+        if expected != pixels.shape[1:]:
+            raise _other_size(pixels, *expected)
+        return check_pixels(pixels, image_grid(draw(), columns))
+
+
+def check_pixels(found: Tensor, made: Tensor) -> str:
+    """A sentence that confirms that the pixels uint8 [C, H, W] of a file are those that were made again.
+
+    Raises AIGCError with how they differ, if they do.
+    """
+    if found.shape[1:] != made.shape[1:]:
+        raise _other_size(found, made.shape[1], made.shape[2])
+    if len(found) == 4:
+        raise AIGCError("The pixels do not match: some are transparent; the image was changed after it was made.")
+    differences = (made.int() - found.int()).abs()  # a grey image may have been saved in colour, or the other way
+    if differences.max() > TOLERANCE:
+        raise AIGCError(
+            "The pixels do not match: {share:.1%} of the values differ, by up to {largest} of 255; the image was "
+            "changed after it was made.",
+            share=(differences > TOLERANCE).float().mean().item(),
+            largest=int(differences.max()),
         )
+    return "pixels: made again, and they match" + (
+        f", to within {differences.max()} of 255" if differences.any() else ""
+    )
+
+
+def _other_size(found: Tensor, height: int, width: int) -> AIGCError:
+    return AIGCError(
+        "The pixels do not match: the request makes {expected_width:,} × {expected_height:,}, the file has "
+        "{width:,} × {height:,}.",
+        expected_width=width,
+        expected_height=height,
+        width=found.shape[2],
+        height=found.shape[1],
+    )
 
 
 def image_grid(images: Tensor, columns: int) -> Tensor:

@@ -18,15 +18,18 @@ from aigc_core.config import parse_config
 from aigc_core.errors import AIGCError
 from aigc_core.families.base import Capability, StyleModel
 from aigc_core.modalities.base import Modality
-from aigc_core.modalities.labelled_grid import labelled_grid
-from aigc_core.modalities.png import save_png
+from aigc_core.modalities.image import TOLERANCE, check_pixels
+from aigc_core.modalities.labelled_grid import cells_of, labelled_grid
+from aigc_core.modalities.png import read_png, save_png
 from aigc_core.modalities.provenance import Statement
 
 from .edits import OFFSET
-from .labels import ClassIndex, class_in, split_entries
+from .labels import ClassIndex, class_in, join_entries, split_entries
 from .request import SampleRequest
 
 SEED, CLASS, STEP = "seed", "class", "step"
+SIDES = ("grid_x", "grid_y")
+"""The options of a request that make it one of a grid: the columns and the rows, each as NAME=VALUES."""
 FINAL = "final"
 """The step at which a training ended."""
 MAX_VALUES = 16
@@ -65,6 +68,11 @@ class Axis:
                 "A grid has at most {limit} values a side; give '{name}' fewer.", limit=MAX_VALUES, name=name
             )
         return cls(name, tuple(values))
+
+    def text(self) -> str:
+        """NAME=VALUES, of which `parse` makes the same axis."""
+        values = join_entries(self.values) if self.name == CLASS else ",".join(self.values)
+        return f"{self.name}={values}"
 
     def labels(self, config: CheckpointConfig) -> list[str]:
         """What each value is called."""
@@ -126,9 +134,11 @@ def _step(value: str) -> str:
 
 @dataclass(frozen=True)
 class Grid:
-    """A drawn grid: its sides, and the requests of its cells with their stored samples [N, …], row by row."""
+    """A drawn grid: what all cells share, its sides, and the requests of the cells with their stored samples [N, …],
+    row by row."""
 
     checkpoint: StoredCheckpoint
+    base: SampleRequest
     x: Axis
     y: Axis
     requests: list[SampleRequest]
@@ -147,8 +157,25 @@ class Grid:
 
         Raises AIGCError as `grid_requests` does.
         """
-        requests = grid_requests(checkpoint, request.singles()[0], x, y)
-        return cls(checkpoint, x, y, requests, draw_cells(requests, draw))
+        base = request.singles()[0]
+        requests = grid_requests(checkpoint, base, x, y)
+        return cls(checkpoint, base, x, y, requests, draw_cells(requests, draw))
+
+    @classmethod
+    def of_request(
+        cls, checkpoint: StoredCheckpoint, request: SampleRequest, draw: Callable[[list[SampleRequest]], Tensor]
+    ) -> Grid:
+        """That of a request with SIDES. Raises AIGCError as `grid_requests` does."""
+        base, sides = apart(request)
+        named = (side.partition("=") for side in sides)
+        x, y = (Axis.parse(name, values, checkpoint.config) for name, _, values in named)
+        return cls.around(checkpoint, base, x, y, draw)
+
+    @property
+    def request(self) -> SampleRequest:
+        """That of the whole, with SIDES among its options. Raises AIGCError if their values are too long for one."""
+        sides = dict(zip(SIDES, (self.x.text(), self.y.text())))
+        return parse_config(SampleRequest, self.base.model_dump() | sides, "Sample request")
 
     def labels(self) -> tuple[list[str], list[str]]:
         """What its columns and its rows are called."""
@@ -159,9 +186,32 @@ class Grid:
 
         Raises AIGCError if it is too large, or the disk is full or not writable.
         """
-        cells = self.checkpoint.modality.pictures(self.stored)
-        picture = labelled_grid(cells, *self.labels(), self.x.name, self.y.name)
-        save_png(path, picture, Statement("", self.checkpoint.weights_sha256))
+        save_png(path, self._picture(), Statement(self.request.canonical(), self.checkpoint.weights_sha256))
+
+    def verify(self, path: Path) -> str:
+        """A sentence that confirms that a file shows this grid. Raises AIGCError with how it differs, if it does."""
+        found, made = read_png(path)[0], self._picture()
+        said = check_pixels(*(cells_of(picture, self._cells(), len(self.x.values)) for picture in (found, made)))
+        if found.shape[1:] != made.shape[1:] or (found.int() - made.int()).abs().max() > TOLERANCE:
+            raise AIGCError("The samples match, but not their labels: these were changed, or written in another font.")
+        return said
+
+    def _cells(self) -> Tensor:
+        return self.checkpoint.modality.pictures(self.stored)
+
+    def _picture(self) -> Tensor:
+        return labelled_grid(self._cells(), *self.labels(), self.x.name, self.y.name)
+
+
+def is_grid(request: SampleRequest) -> bool:
+    """Whether a request is one of a grid."""
+    return set(SIDES) <= request.options.keys()
+
+
+def apart(request: SampleRequest) -> tuple[SampleRequest, tuple[str, ...]]:
+    """A request of a grid as that of what all cells share, and its sides."""
+    others = {name: value for name, value in request.options.items() if name not in SIDES}
+    return request.model_copy(update={"options": others}), tuple(request.options[side] for side in SIDES)
 
 
 def check_has_pictures(modality: Modality) -> None:

@@ -815,3 +815,21 @@ def test_a_dropped_file_brings_its_settings_back_and_inspect_says_what_it_is(
         expect(page.locator("#findings")).to_contain_text(finding)
         page.locator("#inspected").get_by_label("Clear").click()
         expect(page.locator("#findings table")).to_have_count(0)
+
+
+def test_a_grids_file_brings_it_back_and_its_labels_fit_a_phone(address: str, browser: Browser, client: Client) -> None:
+    file = client.predict(MODEL, "class=Trouser,Pullover,Dress,Coat,Sandal,Shirt", "seed=3,9", api_name="/grid")
+    page = opened(
+        browser, address, f"?checkpoint={MODEL}&seed=11&count=1&tab=inspect", viewport={"width": 390, "height": 844}
+    )
+    page.locator("#inspected input[type=file]").set_input_files(file)
+    expect(page.locator("#findings")).to_contain_text("Its request makes the same again.")
+    page.get_by_role("button", name="Open in Grid").click()
+    expect(page.get_by_role("tab", name="Grid")).to_have_attribute("aria-selected", "true")
+    expect(page.locator("#grid button")).to_have_count(12)
+    expect(page.locator("#grid-y-values textarea, #grid-y-values input").first).to_have_value("3,9")
+    trouser = Checkpoint.from_pretrained(ROOT / MODEL).sample(seed=9, labels="Trouser").images[0]
+    shown = sheet_image(page, "#grid", 6)
+    assert (shown - torch.tensor(list(to_picture(trouser).getdata()))).abs().max() <= 1
+    label = page.locator("#grid .sheet-label", has_text="Trouser").bounding_box()
+    assert label and label["height"] > 2 * label["width"]  # upright, and so in one piece

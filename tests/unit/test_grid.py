@@ -10,7 +10,8 @@ import torch
 from aigc_core import AIGCError, Checkpoint, SampleRequest
 from aigc_core.cli import main
 from aigc_core.modalities.labelled_grid import labelled_grid
-from aigc_core.modalities.png import read_png
+from aigc_core.modalities.png import read_png, save_png
+from aigc_core.modalities.provenance import Statement
 from aigc_core.sampling.grid import Axis, draw_cells, grid_requests
 from aigc_core.sampling.sample import sample, sample_all
 from tests.toy_models import toy_checkpoint
@@ -29,7 +30,9 @@ ROOT = Path(__file__).parents[2]
     ],
 )
 def test_values_are_a_list_with_ranges(name: str, text: str, values: tuple[str, ...]) -> None:
-    assert Axis.parse(name, text, toy_checkpoint().config).values == values
+    config = toy_checkpoint().config
+    axis = Axis.parse(name, text, config)
+    assert axis.values == values and Axis.parse(*axis.text().split("=", 1), config) == axis
 
 
 @pytest.mark.parametrize(
@@ -100,6 +103,40 @@ def test_the_picture_has_room_for_labels_and_every_cell_in_its_place() -> None:
     assert picture[0, 40:136, :168].min() < 100 and picture[0, 140:, :168].min() < 100
     with pytest.raises(AIGCError, match="million pixels"):
         labelled_grid(torch.zeros(1, 1, 1, 1, dtype=torch.uint8).expand(100, 1, 1024, 1024), ["1"] * 10, ["1"] * 10)
+
+
+def test_labels_in_letters_that_pillows_font_lacks_can_be_told_apart() -> None:
+    cells = torch.zeros(2, 1, 28, 28, dtype=torch.uint8)
+
+    def written(*top: str) -> list[torch.Tensor]:
+        picture = labelled_grid(cells, top, ["row"])
+        return [picture[0, 20:40, -200 + 100 * column :][:, :96] for column in range(2)]
+
+    forest, river = written("森林", "江河")
+    assert forest.min() < 100 and not torch.equal(forest, river)
+    assert torch.equal(written("\U0010ffff", "2")[0], written("1", "2")[0])  # which no font has
+
+
+def test_a_grid_is_made_again_from_its_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, file = toy_checkpoint("resnet").save_pretrained(tmp_path / "model"), tmp_path / "grid.png"
+    words = ["sample", str(folder), "--seed", "4", "--truncation", "0.7", "--x", "class=Bag,Shirt:0.5+Coat:0.5"]
+    assert main([*words, "--y", "seed=3-5", "--out", str(file)]) == 0
+    picture, provenance = read_png(file)
+    assert main(["inspect", str(file)]) == 0
+    said = capsys.readouterr().out
+    assert "grid_y=seed%3D3%2C4%2C5" in said and "pixels: made again, and they match" in said
+    for name, place, sentence in (
+        ("cell", (-50, -50), "pixels do not match"),
+        ("label", (30, -50), "not their labels"),
+    ):
+        changed = picture.clone()
+        changed[0, place[0], place[1]] ^= 255
+        save_png(tmp_path / f"{name}.png", changed, Statement(provenance.request, provenance.weights))
+        assert main(["inspect", str(tmp_path / f"{name}.png")]) == 2
+        assert sentence in capsys.readouterr().err
+    save_png(tmp_path / "cut.png", picture[:, :90, :90], Statement(provenance.request, provenance.weights))
+    assert main(["inspect", str(tmp_path / "cut.png")]) == 2
+    assert "the file has 90 × 90" in capsys.readouterr().err
 
 
 def test_the_command_draws_a_grid(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -373,7 +373,7 @@ def test_a_small_file_that_claims_many_images_costs_nothing(
         Statement(request.canonical(), checkpoint.weights_sha256),
     )
     drawn = []
-    monkeypatch.setattr("aigc_core.commands.inspect.sample", drawn.append)
+    monkeypatch.setattr("aigc_core.inspection.sample", drawn.append)
     assert inspect(tmp_path / "a.png") == 2 and not drawn
     assert "the request makes 28 × 1,835,008, the file has 28 × 28" in capsys.readouterr().err
 
