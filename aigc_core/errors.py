@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import reduce
 
 
 class Sentence(str):
@@ -30,7 +29,10 @@ SPACE = Sentence("{before} {after}")
 
 def joined(parts: Iterable[str], by: Sentence = COMMA) -> str:
     """One part or more in a row; each that is a Sentence is translated by itself."""
-    return reduce(lambda before, after: Sentence(by, before=before, after=after), parts)
+    row, *others = parts
+    for part in others:
+        row = Sentence(by, before=row, after=part)
+    return row
 
 
 class AIGCError(Exception):

@@ -107,7 +107,7 @@ def name_few_images(result: Result) -> None:
 def name_caveats(names: Sequence[str]) -> None:
     """What to know of metrics: what they measure, the bias of their estimates and the range of their values."""
     with st.expander(t("How far these figures can be trusted"), icon=":material/info:"):
-        said = {name: " ".join(filter(None, (t(FIGURES[name].meaning), t(FIGURES[name].caveat)))) for name in names}
+        said = {name: f"{t(FIGURES[name].meaning)} {t(FIGURES[name].caveat)}" for name in names}
         st.markdown("\n".join(f"- **{t(FIGURES[name].title)}**: {as_text(words)}" for name, words in said.items()))
 
 

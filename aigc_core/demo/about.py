@@ -111,12 +111,12 @@ def figures(result: Result) -> str:
     )
     protocol = result.protocol
     note = t(
-        "{samples:,} samples against {dataset} ({split}), features of {extractor}, protocol {id}. ↓ lower is better, "
+        "{samples:,} samples against {dataset} ({split}), {compared}, protocol {id}. ↓ lower is better, "
         "↑ higher. Compare only under the same protocol.",
         samples=protocol.num_samples,
         dataset=protocol.dataset,
         split=protocol.split,
-        extractor=protocol.extractor,
+        compared=protocol.compared,
         id=protocol.id,
     )
     if not result.has_enough_images:
@@ -126,9 +126,7 @@ def figures(result: Result) -> str:
 
 
 def info_sign(sentence: str) -> str:
-    """A sign as HTML that shows a sentence when it is pointed at, touched or reached by keyboard; none without one."""
-    if not sentence:
-        return ""
+    """A sign as HTML that shows a sentence when it is pointed at, touched or reached by keyboard."""
     return f' <span class="info-sign" role="note" tabindex="0" aria-label="{html.escape(t(sentence))}">ⓘ</span>'
 
 

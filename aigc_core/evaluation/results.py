@@ -68,6 +68,13 @@ class Protocol(Config):
     shape: dict[str, Any] = {}
 
     @property
+    def compared(self) -> Sentence:
+        """What of the samples was compared with the real ones: features, or the samples themselves."""
+        if self.extractor:
+            return Sentence("features of {extractor}", extractor=self.extractor)
+        return Sentence("compared as they are")
+
+    @property
     def id(self) -> str:
         """10 hexadecimal digits of the protocol's content."""
         # Images were the only kind once, and their ids stay as they are.

@@ -44,7 +44,7 @@ def benchmark_claims(api: HfApi, folder: Path, benchmark: str) -> str:
         value, protocol = result.figures[figure], result.protocol
         notes = (
             f"95 % interval {value.low:.6g} to {value.high:.6g}; {protocol.num_samples} samples against "
-            f"{protocol.dataset}:{protocol.split}, features of {protocol.extractor}, protocol {protocol.id}"
+            f"{protocol.dataset}:{protocol.split}, {protocol.compared}, protocol {protocol.id}"
         )
         entries.append({"dataset": {"id": benchmark, "task_id": task["id"]}, "value": value.value, "notes": notes})
     if not entries:

@@ -38,21 +38,21 @@ class MetricInfo:
     """How a metric is shown and read, what it needs, and how far its estimates can be trusted.
 
     `needs`: what it takes to measure it. `caveat`: one sentence on bias and range, shown beside every estimate.
+    `meaning`: one sentence on what it measures, for readers who do not know it.
     `min_samples`: the number of samples from which its interval contains the value of 10,000 samples, found with
     `python -m tests.benchmarks.sample_sizes`; with fewer it is not measured. `lowest` and `highest`: the range of
     possible values. `audit`: whether it looks for a fault rather than for quality.
-    `meaning`: one sentence on what it measures, for readers who do not know it.
     """
 
     title: str
     better: Literal["lower", "higher"]
     needs: str
     caveat: str
+    meaning: str
     min_samples: Callable[[Sizes], int] = smallest_tried
     lowest: float = 0.0
     highest: float = math.inf
     audit: bool = False
-    meaning: str = ""
 
     @property
     def arrow(self) -> str:

@@ -57,7 +57,7 @@ def as_latex(rows: Sequence[TableRow], figures: Sequence[str]) -> str:
     text = [
         # A name with a line break would end the comment.
         " ".join(
-            f"% {protocol.num_samples} samples against {protocol.dataset}:{protocol.split}, {protocol.extractor}, "
+            f"% {protocol.num_samples} samples against {protocol.dataset}:{protocol.split}, {protocol.compared}, "
             f"protocol {protocol.id}; 95 % intervals".split()
         ),
         rf"\begin{{tabular}}{{rl{'r' * (len(lead) - 2 + len(figures))}}}",
@@ -90,7 +90,7 @@ def protocol_note(protocol: Protocol) -> str:
     """What the figures of a table are, as a footnote on one line."""
     note = (
         f"{protocol.num_samples:,} samples against {protocol.num_reference:,} of {protocol.dataset} "
-        f"({protocol.split}), {protocol.extractor or 'compared as they are'}, protocol {protocol.id}; 95 % intervals, "
+        f"({protocol.split}), {protocol.compared}, protocol {protocol.id}; 95 % intervals, "
         "ranks by Holm's correction."
     )
     return " ".join(note.split())

@@ -23,7 +23,14 @@ def _pairs(row: list[int]) -> list[tuple[int, int]]:
 
 
 BIGRAM_OVERLAP = StoredMetric(
-    MetricInfo("Bigram overlap", "higher", "texts", "Unbiased for any number of samples. From 0 to 1.", highest=1.0),
+    MetricInfo(
+        "Bigram overlap",
+        "higher",
+        "texts",
+        "Unbiased for any number of samples. From 0 to 1.",
+        highest=1.0,
+        meaning="How many of the pairs of neighbouring characters of a sample occur in real texts.",
+    ),
     ToyText.name,
     bigram_overlap,
 )

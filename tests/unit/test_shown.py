@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 
 import gradio as gr
@@ -10,7 +11,8 @@ import pytest
 import app
 from aigc_core import Checkpoint
 from aigc_core.checkpoint.layout import CONFIG_FILE
-from aigc_core.demo import generate
+from aigc_core.demo import about, generate
+from aigc_core.evaluation.results import FIGURES, read_results
 from aigc_core.families.base import Capability
 from aigc_core.sampling.directions import kept_directions
 from aigc_core.sampling.request import SampleRequest
@@ -90,3 +92,12 @@ def test_a_tab_is_drawn_once_for_events_that_coincide_and_not_for_what_it_set_it
     view.fill = coincide
     assert len(list(draw(None, "map", drawn, "seed=3", ""))) == 1
     assert calls[3:] == [("seed=3", "")]
+
+
+@pytest.mark.parametrize(("name", "compared"), [("python", "compared as they are"), ("mnist", "features of mnist-")])
+def test_about_explains_each_figure_and_what_was_compared(name: str, compared: str) -> None:
+    for result in read_results(CHECKPOINTS / name):
+        table = about.figures(result)
+        assert table.count("info-sign") == len({*result.figures, *result.min_samples})
+        assert all(f'aria-label="{html.escape(FIGURES[figure].meaning)}"' in table for figure in result.figures)
+        assert compared in table

@@ -31,6 +31,7 @@ stored_by_name["bits_per_character"] = StoredMetric(
         "lower",
         Sentence("a model with a likelihood"),
         Sentence("Of texts that the model did not learn from. A model may be good at this and write poor texts."),
+        meaning=Sentence("How many bits the model needs for each character of a real text."),
     ),
     "text",
     bits_per_character,

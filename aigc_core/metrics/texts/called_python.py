@@ -52,6 +52,7 @@ stored_by_name["called_python"] = StoredMetric(
         Sentence("Python code, and the package magika (`pip install magika`)"),
         Sentence("The share of samples that magika, which tells the kinds of files apart, calls Python. From 0 to 1."),
         highest=1.0,
+        meaning=Sentence("Whether samples look like Python to a program that sorts files by what is in them."),
     ),
     "text",
     called_python,

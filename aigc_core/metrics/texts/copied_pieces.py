@@ -43,6 +43,7 @@ stored_by_name["copied_pieces"] = StoredMetric(
         ),
         highest=1.0,
         audit=True,
+        meaning=Sentence("How much of the samples is copied from the training texts, piece by piece."),
     ),
     "text",
     copied_pieces,

@@ -45,6 +45,7 @@ stored_by_name["distinct_pieces"] = StoredMetric(
             piece=PIECE,
         ),
         highest=1.0,
+        meaning=Sentence("How varied samples are: low where they repeat themselves or each other."),
     ),
     "text",
     distinct_pieces,

@@ -109,6 +109,7 @@ stored_by_name["longest_passage"] = StoredMetric(
             "were not learnt from have such passages, too; a copier's are as long as its samples."
         ),
         audit=True,
+        meaning=Sentence("How long a passage samples copy from the training texts."),
     ),
     "text",
     longest_passage,

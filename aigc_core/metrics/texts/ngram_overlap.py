@@ -74,6 +74,7 @@ stored_by_name["ngram_overlap"] = StoredMetric(
             longest=LONGEST,
         ),
         highest=1.0,
+        meaning=Sentence("How closely samples resemble real texts in the short pieces that they are made of."),
     ),
     "text",
     ngram_overlap,

@@ -57,6 +57,7 @@ stored_by_name["parses"] = StoredMetric(
             "where a sample is cut off. From 0 to 1."
         ),
         highest=1.0,
+        meaning=Sentence("How many of the samples are code that Python can read."),
     ),
     "text",
     parses,

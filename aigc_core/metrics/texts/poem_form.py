@@ -30,6 +30,7 @@ stored_by_name["poem_form"] = StoredMetric(
         Sentence("poems"),
         Sentence("The share of poems with the lines and characters of one of the forms learnt. From 0 to 1."),
         highest=1.0,
+        meaning=Sentence("How many of the samples have the shape of a poem: its lines, all of the right length."),
     ),
     "text",
     poem_form,

@@ -74,6 +74,7 @@ stored_by_name["poem_rhyme"] = StoredMetric(
             "Of Tang and Song poems 86 % do, of random characters under 3 %. From 0 to 1."
         ),
         highest=1.0,
+        meaning=Sentence("How many of the samples rhyme as Tang and Song poems do."),
     ),
     "text",
     lambda compared: _share(compared, rhymes),
@@ -89,6 +90,7 @@ stored_by_name["tone_pattern"] = StoredMetric(
             "Of Tang and Song poems 72 % do, of random characters none. From 0 to 1."
         ),
         highest=1.0,
+        meaning=Sentence("How many of the samples alternate level and oblique tones as regulated verse does."),
     ),
     "text",
     lambda compared: _share(compared, follows_tone_pattern),
