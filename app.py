@@ -41,7 +41,7 @@ from aigc_core.demo import (
 from aigc_core.demo.inference import place_shipped_models
 from aigc_core.demo.language import t, text
 from aigc_core.demo.models import default_model, offered_models
-from aigc_core.demo.server import queued, serve
+from aigc_core.demo.server import Page, queued, serve
 from aigc_core.demo.theme import HEAD, Studio
 from aigc_core.demo.visitor import errors_shown, token_of
 from aigc_core.loading import load_checkpoint
@@ -180,7 +180,7 @@ def build(trains: bool = False) -> gr.Blocks:
     """The page; `trains`: with the tab Train, for whoever sits at the machine."""
     if trains:
         train.offer()
-    with gr.Blocks(title="AIGC Studio", delete_cache=(3600, 7200)) as page:
+    with Page(title="AIGC Studio", delete_cache=(3600, 7200)) as page:
         head = header.build()
         reference = head.reference
         open_tab = gr.Textbox(TABS[0], visible=False)

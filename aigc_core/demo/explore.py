@@ -28,6 +28,7 @@ from . import arithmetic
 from .generate import GenerateTab, direction_label, request_of_link
 from .inference import LatentPoint, draw_around, draw_movie, strongest_directions
 from .language import t, text
+from .models import FIRST_CHOICE
 from .pictures import journey_html, large_html, listing, served_folder, sheet, sheet_html, tiles
 from .visitor import errors_shown, token_of
 
@@ -283,8 +284,8 @@ def request_of_choice(chart: Chart | None) -> str:
 
 
 def interpolate(
-    checkpoint: str, seed: int = 0, count: int = 4, labels: str = "", truncation: float = 1.0, frames: int = FRAMES,
-    curve: Literal["linear", "spherical"] = "spherical", format: Literal["mp4", "gif"] = "mp4",
+    checkpoint: str = FIRST_CHOICE, seed: int = 0, count: int = 4, labels: str = "", truncation: float = 1.0,
+    frames: int = FRAMES, curve: Literal["linear", "spherical"] = "spherical", format: Literal["mp4", "gif"] = "mp4",
     visitor: gr.OAuthToken | None = None,
 ) -> gr.FileData:  # fmt: skip
     """Make a looping movie through images.

@@ -29,6 +29,7 @@ from . import chosen
 from . import options as sampler_options
 from .inference import draw, strongest_directions, visible_directions
 from .language import t, text
+from .models import FIRST_CHOICE
 from .options import parse_options
 from .pictures import (
     data_uri,
@@ -162,7 +163,7 @@ def request_of(
 
 
 def generate(
-    checkpoint: str, seed: int = 0, count: int = 16, labels: str = "", truncation: float = 1.0,
+    checkpoint: str = FIRST_CHOICE, seed: int = 0, count: int = 16, labels: str = "", truncation: float = 1.0,
     direction_1: float = 0, direction_2: float = 0, direction_3: float = 0, direction_4: float = 0,
     mix_seed: int | None = None, mix_layer: int = 0, offsets: str = "", prompt: str = "", options: str = "",
     visitor: gr.OAuthToken | None = None,
@@ -203,7 +204,7 @@ def generate(
     return [gr.FileData(path=str(path)) for path in paths], None, "?" + drawn.request.canonical()
 
 
-def archive(link: str, visitor: gr.OAuthToken | None = None) -> gr.FileData:
+def archive(link: str = f"?checkpoint={FIRST_CHOICE}&count=16", visitor: gr.OAuthToken | None = None) -> gr.FileData:
     """Generate samples as a zip.
 
     Args:

@@ -25,7 +25,7 @@ from ..errors import AIGCError, Sentence
 from .generate import NUM_DIRECTIONS, class_choices, request_of, request_of_link
 from .inference import draw, visible_directions
 from .language import t, text
-from .models import earlier_steps
+from .models import FIRST_CHOICE, earlier_steps
 from .options import control_of, parse_options
 from .pictures import served_folder, sheet, sheet_html, tiles
 from .visitor import errors_shown, token_of
@@ -237,8 +237,8 @@ def _drawn(request: SampleRequest, x: tuple[str, str], y: tuple[str, str], token
 
 
 def grid(
-    checkpoint: str, x: str = "seed=1-8", y: str = "truncation=0.5,0.7,1", seed: int = 0, labels: str = "",
-    options: str = "", visitor: gr.OAuthToken | None = None,
+    checkpoint: str = FIRST_CHOICE, x: str = "seed=1-8", y: str = "truncation=0.5,0.7,1", seed: int = 0,
+    labels: str = "", options: str = "", visitor: gr.OAuthToken | None = None,
 ) -> gr.FileData:  # fmt: skip
     """Generate a picture with labels of each value of one setting with each value of another.
 

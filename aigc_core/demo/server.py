@@ -16,14 +16,18 @@ from typing import Any
 import gradio as gr
 import torch
 from fastapi import FastAPI
+from gradio.blocks import BlockFunction
 from gradio.routes import templates
 from gradio.state_holder import SessionState, StateHolder
+from gradio.utils import get_function_params
 from jinja2 import ChoiceLoader, DictLoader
 
 from ..allocator import keep_freed_memory
 from ..device import best_device
+from ..errors import AIGCError
 from .language import PREFER_CHOSEN
 from .pictures import served_root
+from .visitor import errors_shown
 
 CONCURRENCY = 2
 MAX_WAITING = 200
@@ -68,6 +72,20 @@ class Sessions(StateHolder):
         waiting = self.blocks._queue.pending_event_ids_session
         for name in [name for name, events in waiting.items() if not events]:
             del waiting[name]
+
+
+class Page(gr.Blocks):
+    """A page whose listed endpoints take fewer values than they have parameters: the others have their defaults."""
+
+    def validate_inputs(self, block_fn: BlockFunction, inputs: list[Any]) -> None:
+        """What Gradio calls with a call's values, in order. Raises gr.Error if one without a default is missing."""
+        if block_fn.fn and block_fn.api_visibility == "public":
+            for name, has_default, default, _ in get_function_params(block_fn.fn)[len(inputs) :]:
+                if not has_default:
+                    with errors_shown():
+                        raise AIGCError("The call lacks a value for '{name}'.", name=name)
+                inputs.append(default)
+        super().validate_inputs(block_fn, inputs)
 
 
 def queued(page: gr.Blocks) -> gr.Blocks:

@@ -203,6 +203,28 @@ def test_a_picture_that_was_not_uploaded_is_not_opened(address: str) -> None:
     assert "event: error" in answer and "event: complete" not in answer
 
 
+def called(address: str, name: str, body: dict[str, object], version: str = "") -> str:
+    """What a listed endpoint answers to a plain POST."""
+    event = httpx.post(f"{address}gradio_api/call/{version}{name}", json=body).json()["event_id"]
+    return httpx.get(f"{address}gradio_api/call/{name}/{event}", timeout=120).text
+
+
+def test_listed_endpoints_run_with_their_defaults_and_with_fewer_values(address: str, tmp_path: Path) -> None:
+    listed = httpx.get(f"{address}gradio_api/info").json()["named_endpoints"]
+    for path, endpoint in listed.items():
+        documented = {each["parameter_name"]: each["parameter_default"] for each in endpoint["parameters"]}
+        if path != "/invert":
+            assert "event: complete" in called(address, path[1:], {"data": []}), path
+            assert "event: complete" in called(address, path[1:], documented, "v2/"), path
+    assert called(address, "generate", {"data": [MODEL, 7, 2]}).count("-seed-") == 2
+    assert "lacks a value for 'picture'" in called(address, "invert", {"data": [MODEL]})
+    to_picture(torch.zeros(1, 28, 28, dtype=torch.uint8)).save(tmp_path / "black.png")
+    with (tmp_path / "black.png").open("rb") as file:
+        (uploaded,) = httpx.post(f"{address}gradio_api/upload", files={"files": file}).json()
+    picture = {"path": uploaded, "meta": {"_type": "gradio.FileData"}}
+    assert "event: complete" in called(address, "invert", {"data": [MODEL, picture]})
+
+
 def test_fifty_visitors_at_once(address: str) -> None:
     with ThreadPoolExecutor(50) as pool:
         # One client each: calls that share one can lose an answer while its stream closes and opens again.
