@@ -51,7 +51,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "samples that others drew: a zip, npz or folder of images, owner/name or datasets/owner/name on the Hub",
     )
     add_state(parser)
-    parser.add_argument("--folder", type=Path, help="judge the images in a folder, from whatever tool")
+    parser.add_argument("--folder", type=Path, help="measure the images in a folder, whatever tool made them")
     parser.add_argument(
         "--reference", help="DATASET, DATASET:SPLIT or a folder; by default the training data's test split"
     )
@@ -59,7 +59,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--protocol",
         choices=sorted(published_protocols),
         help="measure as papers do: fid50k is FID of 50,000 samples by Inception against the training images of "
-        "CIFAR-10; it says what of --reference, --extractor, --num-samples and --metrics",
+        "CIFAR-10; it settles --reference, --extractor, --num-samples and --metrics",
     )
     parser.add_argument(
         "--metrics",
@@ -87,7 +87,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def _follow_published(arguments: Namespace) -> None:
-    """Fill in what is left open: by the published protocol asked for, which leaves nothing open, or all metrics."""
+    """Fill in the options that a published protocol settles, and all metrics if none are named.
+
+    Raises AIGCError for an option that contradicts the protocol.
+    """
     if arguments.protocol:
         published = published_protocols[arguments.protocol]
         settled = {
@@ -127,7 +130,7 @@ def run(arguments: Namespace) -> int:
 
 
 def _evaluate(name: str, arguments: Namespace, references: References) -> None:
-    """Measure and print one checkpoint, then renew its card; `references` are those that earlier ones were held to."""
+    """Measure one checkpoint, print its results and update its card; `references` caches those loaded so far."""
     if arguments.progress == "json":
         print_start()
     located = locate(name)
@@ -196,8 +199,11 @@ def _evaluate_samples(name: str, samples: SampleSet, arguments: Namespace) -> No
 def _references_for(
     checkpoint: Checkpoint, arguments: Namespace, references: References
 ) -> Sequence[Reference | str | None]:
-    """What maps such as images are held to, loaded once for all checkpoints of one shape, as each judge sees it if no
-    extractor was asked for; other samples are held to what is named."""
+    """The real samples to compare a checkpoint with: once for each judge, unless an extractor was named.
+
+    They are loaded once for all checkpoints of one shape. Samples that no extractor sees, such as texts, are compared
+    with what --reference names.
+    """
     kind, config = checkpoint.modality, checkpoint.config
     if kind.map_shape is None:
         return [arguments.reference]
@@ -216,8 +222,10 @@ def _references_for(
 def _progress_shown(
     name: str, count: int, arguments: Namespace
 ) -> Iterator[tuple[Callable[[float], None], Callable[[str], None]]]:
-    """Yield what shows the share of samples drawn, and then the figure being computed: as lines of JSON, or as a bar
-    unless the results are JSON."""
+    """Yield two functions: one shows the share of samples drawn, the other the title of the figure being computed.
+
+    They print lines of JSON, or move a bar, which is hidden if the results are printed as JSON.
+    """
     if arguments.progress == "json":
         yield ProgressLines(), print_figure
         return
@@ -234,7 +242,7 @@ def _progress_shown(
 
 @contextmanager
 def _warnings_last() -> Iterator[None]:
-    """Print the warnings of a block below all else that it prints, each once."""
+    """Print the warnings of a block after its output, each once."""
     with warnings.catch_warnings(record=True) as caught:
         try:
             yield
@@ -246,7 +254,7 @@ def _warnings_last() -> Iterator[None]:
 
 
 def _expanded(name: str) -> list[str]:
-    """A folder of checkpoints stands for all of them and their steps, that of a recipe for its runs' newest ones."""
+    """All checkpoints and steps in a folder of checkpoints; the newest of each run in the folder of a recipe."""
     folder = Path(name)
     if not folder.is_dir() or (folder / CONFIG_FILE).is_file() or step_folders(folder):
         return [name]

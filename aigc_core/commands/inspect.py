@@ -20,7 +20,7 @@ from aigc_core.sampling.grid import is_grid
 from aigc_core.translation import localised
 
 MAX_BYTES = 2**28
-"""Larger files of an archive are left out."""
+"""Files in an archive that are larger than this are skipped."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -66,7 +66,7 @@ def _inspect(file: Path, reference: str | None, key: int | None) -> None:
 
 
 def _inspect_archive(file: Path, reference: str | None, key: int | None) -> None:
-    """The same of each file in an archive that may hold samples."""
+    """As `_inspect`, for each file of an archive that may hold samples."""
     suffixes = {*MOVIE_SUFFIXES, *(suffix for name in modalities for suffix in modalities[name].suffixes)}
     failed = count = 0
     with ZipFile(file) as archive, TemporaryDirectory() as folder:
@@ -98,7 +98,7 @@ def _inspect_archive(file: Path, reference: str | None, key: int | None) -> None
 
 
 def _key_of(text: str | None) -> int | None:
-    """A key from the command line. Raises AIGCError for what is none."""
+    """A key from the command line. Raises AIGCError if the text is not one."""
     if text is not None and not (text.isdecimal() and int(text) <= MAX_SEED):
         raise AIGCError(
             "--watermark-key takes a whole number from 0 to {last}, not '{text}'.", last=MAX_SEED, text=text
@@ -107,7 +107,7 @@ def _key_of(text: str | None) -> int | None:
 
 
 def _watermark(file: Path, checkpoint: Checkpoint, key: int | None) -> str:
-    """What can be told of a watermark in a file; "" for a model that sets none."""
+    """What the watermark detector finds in a file, as a sentence; empty for a model without watermarks."""
     model, modality = checkpoint.model, checkpoint.modality
     if not isinstance(model, WatermarkingModel):
         return ""

@@ -114,7 +114,7 @@ def _grid(checkpoint: Checkpoint, request: SampleRequest, arguments: Namespace) 
 
 
 def _suffix(modality: Modality, out: Path, wanted: str | None) -> str:
-    """That of the files to write: of --format, or of --out where it names a file, else the modality's own.
+    """The suffix of the files to write: that of --format, or of --out if it names a file, else the modality's own.
 
     Raises AIGCError where these contradict each other, or the modality has no such files.
     """
@@ -140,7 +140,7 @@ def _options(arguments: Namespace) -> dict[str, str]:
 
 
 def _say(count: int, what: str, path: Path) -> int:
-    """Print what was written: where on stdout, as other commands do, for programs to read; the count on stderr."""
+    """Print the count on stderr and the path on stdout, where programs read it."""
     print(f"{count:,} {what.removesuffix('s') if count == 1 else what} written to:", file=sys.stderr)
     print(path)
     return 0

@@ -1,4 +1,4 @@
-"""What several commands take as NAME=VALUE: options, and statements on models that others made."""
+"""Options of the form NAME=VALUE that several commands share, such as statements about models of other tools."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aigc_core.errors import AIGCError
 
 
 def add_state(parser: ArgumentParser) -> None:
-    """Let a command take statements on a model whose own files are unclear."""
+    """Add --state: statements about a model whose own files are unclear."""
     parser.add_argument(
         "--state",
         action="append",
@@ -25,7 +25,7 @@ def stated_of(arguments: Namespace) -> dict[str, str]:
 
 
 def named_values(option: str, settings: Iterable[str]) -> dict[str, str]:
-    """The values by name of an option NAME=VALUE. Raises AIGCError for one without a value."""
+    """The values, by name, of an option that is given as NAME=VALUE. Raises AIGCError if one has no value."""
     values = {}
     for setting in settings:
         name, equals, value = setting.partition("=")

@@ -58,10 +58,13 @@ def add_arguments(parser: ArgumentParser) -> None:
         type=int,
         metavar="N",
         help="measure FID with its interval whenever N more samples were seen, and at the end, for the trackers and "
-        "the dashboard; training waits as long as `evaluate` takes each time, which is said, and not in --seconds",
+        "the dashboard; training pauses meanwhile, for a time that is printed and does not count in --seconds",
     )
     parser.add_argument(
-        "--evaluation-samples", type=int, metavar="N", help="draw so many for that; by default as many as `evaluate`"
+        "--evaluation-samples",
+        type=int,
+        metavar="N",
+        help="how many samples to draw for that; by default as many as `evaluate`",
     )
 
 
@@ -85,7 +88,7 @@ def run(arguments: Namespace) -> int:
 
 
 def _train_seeds(arguments: Namespace, out: Path) -> int:
-    """Train the runs of a recipe that differ in their seeds alone; resumed, those begun go on and the rest begin."""
+    """Train one run of a recipe per seed. With --resume, runs that were begun continue, and the others start."""
     from aigc_core.training.messages import tell
     from aigc_core.training.recipe import TrainingConfig
 
@@ -125,7 +128,7 @@ def _train(arguments: Namespace, config: TrainingConfig, out: Path, resume: bool
 
 
 def _settings(arguments: Namespace, earlier: Path) -> dict[str, Any]:
-    """The settings of a recipe as the options have them; those of the run `earlier` where no preset is named."""
+    """The settings of the preset, or of the run `earlier` when it is resumed without one, changed by the options."""
     if arguments.preset:
         settings = read_preset(arguments.preset)
     elif arguments.resume:

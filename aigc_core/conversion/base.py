@@ -1,4 +1,4 @@
-"""What every format of others' files provides, and the registry of formats."""
+"""The contract of formats of other tools, and their registry."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from aigc_core.checkpoint.layout import CONFIG_FILE, WEIGHTS_FILE
 from aigc_core.registry import Registry
 
 PIPELINE_FILE = "model_index.json"
-"""What the folder of a diffusers pipeline has, and no checkpoint of ours."""
+"""A file that every diffusers pipeline has, and none of our checkpoints."""
 
 
 @dataclass(frozen=True)
 class Format:
     """How files that others made become a checkpoint.
 
-    `wanted`: of the names of all files in a folder (relative, with `/`) those that are needed; empty where they are not
-    of this format. `convert(folder, names, stated)`: the checkpoint of these files, which are data of a stranger's;
-    `stated` is what a user says of them. It raises AIGCError where they are refused, damaged or unclear. `max_bytes`:
-    what each file may have. `version` rises when equal files would give another checkpoint than before.
+    `wanted`: selects the files that are needed from the names of all files in a folder (relative, with `/`); empty if
+    the folder is not of this format. `convert(folder, names, stated)`: converts these files, which are not trusted;
+    `stated` is what the user says about them. It raises AIGCError if they are refused, damaged or unclear.
+    `max_bytes`: the limit for each file. `version`: raised whenever the same files would give another checkpoint.
     """
 
     wanted: Callable[[Collection[str]], list[str]]
@@ -34,7 +34,7 @@ formats: Registry[Format] = Registry("format", "aigc_core.conversion")
 
 
 def find_format(names: Collection[str]) -> tuple[str, list[str]] | None:
-    """The name of the format of a folder's files, and which of these it needs; None for our own, or an unknown one."""
+    """The format of a folder's files and the files that it needs; None for our own format, or an unknown one."""
     if {CONFIG_FILE, WEIGHTS_FILE} <= {*names} and PIPELINE_FILE not in names:
         return None
     for name in formats:

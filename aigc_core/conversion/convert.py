@@ -1,4 +1,4 @@
-"""Files that others made → the folder of a checkpoint, made once and kept in the cache."""
+"""Files of other tools → the folder of a checkpoint, converted once and kept in the cache."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ MAX_DEPTH = 4
 
 
 def converted_file(path: Path, stated: Mapping[str, str] | None = None) -> Path | None:
-    """The checkpoint's folder of a file that others made, with what lies beside it; None for a file of no known format.
+    """Convert a file of another tool, with the files beside it that it needs; None if its format is not known.
 
-    Raises AIGCError where it is refused, damaged or unclear.
+    Raises AIGCError if it is refused, damaged or unclear.
     """
     own = find_format([path.name])
     if own is None:
@@ -33,7 +33,7 @@ def converted_file(path: Path, stated: Mapping[str, str] | None = None) -> Path 
 
 
 def converted_folder(folder: Path, stated: Mapping[str, str] | None = None) -> Path | None:
-    """The same of a folder; None for one of our own checkpoints, or of no known format."""
+    """As `converted_file`, for a folder; None for one of our own checkpoints, or if its format is not known."""
     if (folder / CONFIG_FILE).is_file() and not stated and find_format(os.listdir(folder)) is None:
         return None
     found = find_format(list_files(folder))
@@ -41,7 +41,7 @@ def converted_folder(folder: Path, stated: Mapping[str, str] | None = None) -> P
 
 
 def converted_commit(repo_id: str, commit: str, stated: Mapping[str, str] | None = None) -> Path | None:
-    """The folder of what was converted of a commit on the Hub, if it is in the cache."""
+    """The checkpoint that a commit on the Hub was converted into, if it is in the cache."""
     folder = _commit_folder(repo_id, commit, stated or {})
     return folder if (folder / CONFIG_FILE).is_file() else None
 
@@ -49,13 +49,15 @@ def converted_commit(repo_id: str, commit: str, stated: Mapping[str, str] | None
 def convert_commit(
     folder: Path, name: str, names: Sequence[str], repo_id: str, commit: str, stated: Mapping[str, str] | None = None
 ) -> Path:
-    """The checkpoint's folder of the files `names` of a commit, pulled into `folder`, of the format `name`."""
+    """Convert the files `names` of a commit, which were pulled into `folder` and have the format `name`."""
     return _into(_commit_folder(repo_id, commit, stated or {}), folder, name, names, stated or {})
 
 
 def list_files(folder: Path, depth: int = MAX_DEPTH) -> list[str]:
-    """The files in a folder and those inside it, so deep, relative and with `/`; no hidden ones, and no links that lead
-    out of it. Raises AIGCError where there are too many."""
+    """The files in a folder, down to `depth` levels, as relative paths with `/`.
+
+    Hidden files, and links that lead out of the folder, are left out. Raises AIGCError if there are too many files.
+    """
     root, found = folder.resolve(), []
     for place, folders, files in os.walk(folder):
         here = Path(place)

@@ -36,24 +36,24 @@ SCHEDULER_FILE = "scheduler_config.json"
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 PARTS = ("unet", "transformer", "vae", "vqvae", "scheduler")
 OLD_NAMES = {"Transformer2DModel": "DiTTransformer2DModel"}
-"""Under which earlier versions saved networks."""
+"""Names under which earlier versions of diffusers saved networks, and their present names."""
 SCHEDULERS = {
     "DDPMScheduler", "DDIMScheduler", "PNDMScheduler", "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler",
     "EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler", "HeunDiscreteScheduler", "LMSDiscreteScheduler",
     "UniPCMultistepScheduler", "DEISMultistepScheduler",
 }  # fmt: skip
-"""What was meant to draw from a network of noise prediction; DDIM takes over its noise schedule."""
+"""Schedulers for networks that predict noise; DDIM uses their noise schedule."""
 
 
 class Statement(Config):
-    """What may be said of a pipeline: `steps` of DDIM, and `dataset`, what it was trained on."""
+    """What a user may state about a pipeline: the `steps` of DDIM, and the `dataset` that it was trained on."""
 
     steps: int = 50
     dataset: str = ""
 
 
 def wanted(names: Collection[str]) -> list[str]:
-    """The configs and safetensors of a pipeline's parts; of one that takes text the index alone, which is refused."""
+    """The configs and weights of a pipeline's parts; only the index of one that takes text, which `convert` refuses."""
     if PIPELINE_FILE not in names:
         return []
     if any(name.startswith(("text_encoder", "tokenizer")) for name in names):
@@ -105,7 +105,7 @@ def convert(folder: Path, names: Sequence[str], stated: Mapping[str, str]) -> St
 
 
 def _parts(folder: Path, index: Mapping[str, Any]) -> dict[str, str]:
-    """The classes of a pipeline's parts. Raises AIGCError for others than diffusers' own networks and schedulers."""
+    """The class names of a pipeline's parts. Raises AIGCError unless all are diffusers' own networks and schedulers."""
     parts = {}
     for name, value in index.items():
         if name.startswith("_") and name != "_class_name":
@@ -169,7 +169,7 @@ def _settings(path: Path) -> dict[str, Any]:
 
 
 def _loaded(config: CheckpointConfig, weights: Mapping[str, Path]) -> Any:
-    """The model with the weights of each part, whose shapes are compared before memory is taken."""
+    """The model with the weights of each part; shapes are compared before memory is allocated."""
     with torch.device("meta"):
         announced = families[config.family].build_model(config.spec).state_dict()
     check_size(next(iter(weights.values())).parent, announced)

@@ -1,7 +1,7 @@
-"""A checkpoint's model as one ONNX graph, `z[, labels] → images`, for whatever runs ONNX.
+"""Export a checkpoint's model as one ONNX graph, `z[, labels] → images`.
 
-The exporter traces the drawing of samples with the sampler's options as they are given: a flow's steps become part of
-the graph. What comes out is compared with PyTorch before it is written.
+The exporter traces the sampler with fixed options: the steps of a flow become part of the graph. Samples of the graph
+are compared with PyTorch's before the file is written.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ OPSET = 18
 CHECKED_SEEDS = range(1_000_000, 1_000_016)
 """Seeds whose samples are compared."""
 CALIBRATION_SEEDS = range(2_000_000, 2_000_064)
-"""Seeds whose noise shows how large the values inside the network become, before they are stored in 8 bits."""
+"""Seeds whose noise shows the ranges of the values inside the network, for quantising them to 8 bits."""
 CALIBRATION_BATCH = 8
 TOLERANCE = 1
 """How far, of 255, a value of the float32 graph may lie from PyTorch's."""
@@ -43,7 +43,7 @@ TOLERANCE = 1
 
 @dataclass(frozen=True)
 class Exported:
-    """A file that was written: its bytes, and how far its samples lie from PyTorch's at most and on average, of 255."""
+    """An exported file: its `size` in bytes, and the `largest` and `mean` difference from PyTorch's samples, of 255."""
 
     size: int
     largest: int
@@ -65,11 +65,11 @@ class Drawing(nn.Module):
 def export_onnx(
     checkpoint: StoredCheckpoint, path: Path, options: SamplerOptions, precision: Precision = "float32"
 ) -> Exported:
-    """Write the model as an ONNX file. Weights of `float16` halve it; those of `int8`, with what lies between them,
-    quarter it, at a cost that the result states.
+    """Write the model as an ONNX file and return how far its samples lie from PyTorch's.
 
-    Raises AIGCError for a model that is no single graph or no images', where a package is missing, where the exporter
-    cannot translate an operation, and where the float32 graph draws other images than PyTorch.
+    `precision`: "float16" halves the file; "int8" quantises weights and activations and quarters it.
+    Raises AIGCError if the model cannot be one graph or does not draw images, a package is missing, the exporter cannot
+    translate an operation, or the float32 graph draws other images than PyTorch.
     """
     _require_exporter()
     kind, config = image_kind(checkpoint.modality), checkpoint.config
@@ -146,7 +146,7 @@ def _translated(checkpoint: StoredCheckpoint, options: SamplerOptions) -> onnx.M
 
 
 def _difference(checkpoint: StoredCheckpoint, options: SamplerOptions, graph: onnx.ModelProto) -> tuple[int, float]:
-    """How far the graph's samples lie from the model's, of 255, at most and on average."""
+    """The largest and the mean difference between the graph's samples and the model's, of 255."""
     content = graph.SerializeToString()
     check_graph(graph, "FILE.onnx")
     model = OnnxModel(read_signature(graph, len(content), {}, "FILE.onnx").graph, image_kind(checkpoint.modality))
@@ -160,7 +160,7 @@ def _difference(checkpoint: StoredCheckpoint, options: SamplerOptions, graph: on
 
 
 def _halved(graph: onnx.ModelProto) -> onnx.ModelProto:
-    """The same with weights and values in float16, its inputs and its output as they were."""
+    """The graph with weights and values in float16; its inputs and its output stay float32."""
     from onnxruntime.transformers.float16 import convert_float_to_float16
     from onnxruntime.transformers.onnx_model import OnnxModel as SortableGraph
 
@@ -172,8 +172,8 @@ def _halved(graph: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _quantised(graph: onnx.ModelProto, checkpoint: StoredCheckpoint) -> onnx.ModelProto:
-    """The same with weights, a channel at a time, and values in 8 bits (Jacob et al. 2018), in ranges that the noise of
-    some seeds was seen to need."""
+    """The graph with 8-bit weights, scaled per channel, and 8-bit values (Jacob et al. 2018), whose ranges are measured
+    with the noise of a few seeds."""
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 

@@ -1,4 +1,4 @@
-"""ONNX files, with what lies beside them, as checkpoints of the family `onnx`."""
+"""ONNX files, with the weights that lie beside them, as checkpoints of the family `onnx`."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from .base import Format, formats
 
 ONNX_SUFFIX = ".onnx"
 DATA_SUFFIXES = (".data", ".onnx_data", ".weights", ".bin")
-"""Of files in which exporters put weights; their bytes are numbers, and are read as nothing else."""
+"""Suffixes of files in which exporters put weights; their bytes are read as numbers and nothing else."""
 
 
 def wanted(names: Collection[str]) -> list[str]:
-    """The ONNX file and what its weights may lie in; of several ONNX files all, for `convert` to say so."""
+    """The ONNX file and those that may hold its weights; if there are several, all, which `convert` refuses."""
     graphs = sorted(name for name in names if name.lower().endswith(ONNX_SUFFIX))
     if not graphs:
         return []

@@ -1,4 +1,4 @@
-"""How many bits a real sample takes, a value, when it is coded by the model (Theis et al. 2016, section 3.1)."""
+"""How many bits per value the model needs to encode real samples (Theis et al. 2016, section 3.1)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aigc_core.errors import Sentence
 from .estimate import Estimate, MetricInfo, group_influence_values
 
 MAX_SAMPLES = 2000
-"""So many real samples at most are looked at, spread over the data."""
+"""The most real samples that are encoded, spread over the data."""
 METRICS = {
     "bits_per_dimension": MetricInfo(
         Sentence("Bits per dimension"),

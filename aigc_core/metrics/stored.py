@@ -1,4 +1,4 @@
-"""Metrics that look at stored samples themselves rather than at what an extractor sees of them."""
+"""Metrics of the stored samples themselves, rather than of an extractor's features."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Comparison:
 
 @dataclass(frozen=True)
 class StoredMetric:
-    """`compute` makes an estimate of stored samples of the `modality`; None where these have nothing to be measured.
+    """`compute` makes an estimate from stored samples of the `modality`; None if it does not apply to them.
 
-    `of_real`: it is made of real samples in the place of the model's as well, to say what can be expected.
+    `of_real`: whether it is also computed of real samples in place of the model's, to show what can be expected.
     """
 
     info: MetricInfo

@@ -15,17 +15,17 @@ from .base import Modality
 from .image import eight_bit
 
 PART = 256
-"""So many samples become images at a time."""
+"""How many samples are converted at a time."""
 
 
 def as_images(kind: Modality, stored: Tensor) -> Tensor:
-    """Stored samples [N, …] of a kind with a `map_shape` → images uint8 [N, C, H, W]; images are as they were."""
+    """Stored samples [N, …] of a kind with a `map_shape` → images uint8 [N, C, H, W]; images stay as they are."""
     return eight_bit(kind.to_model(stored))
 
 
 @dataclass(frozen=True, eq=False)
 class SeenDataset(ImageDataset):
-    """Samples that are no images as images; its hash is that of the `original`, as images may differ by a rounding."""
+    """Other samples as images. Its hash is that of the `original`, as rounding may change the images."""
 
     original: Dataset
 

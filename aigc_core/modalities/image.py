@@ -1,4 +1,4 @@
-"""Images: uint8 [N, C, R, R], filed as PNG."""
+"""Images: uint8 [N, C, R, R], saved as PNG."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class ImageModality(Modality):
         return paths
 
     def check_fits(self, count: int) -> None:
-        """Raise AIGCError where so many images would make a picture that is too large to be opened again."""
+        """Raise AIGCError if a grid of `count` images would be too large a picture to be opened again."""
         pixels = count * self.resolution**2
         if pixels > MAX_PIXELS:
             raise AIGCError(
@@ -197,7 +197,7 @@ def image_grid(images: Tensor, columns: int) -> Tensor:
 
 
 def image_kind(modality: Modality) -> ImageModality:
-    """The modality, if it is that of images. Raises AIGCError if it is another."""
+    """The modality, as one of images. Raises AIGCError if it is another."""
     if not isinstance(modality, ImageModality):
         raise AIGCError(
             "This is for models of images, and this one's samples are of the kind '{modality}'.", modality=modality.name

@@ -1,4 +1,4 @@
-"""Pictures in rows and columns with what they have in common written beside them, as one picture."""
+"""Pictures in labelled rows and columns, as one picture."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from aigc_core.errors import AIGCError
 from .movie import enlarge
 
 CELL_SIDE = 96
-"""Small pictures are enlarged to about that many pixels a side, for their labels to have room."""
+"""Small pictures are enlarged to about this many pixels a side, to make room for their labels."""
 GAP, FONT_SIZE, MAX_LEFT = 4, 13, 160
 PAPER, INK, FADED = 255, 30, 120
 LARGER_FONTS = (
@@ -97,7 +97,7 @@ def _fonts() -> list[Font]:
 
 
 def _has(font: Font, words: str) -> bool:
-    """Whether a font has all letters of words, and does not draw the sign for a missing one."""
+    """Whether a font has all letters of `words`, rather than drawing its sign for a missing one."""
 
     def drawn(letter: str) -> bytes:
         picture = Image.new("L", (2 * FONT_SIZE, 2 * FONT_SIZE))
@@ -109,7 +109,7 @@ def _has(font: Font, words: str) -> bool:
 
 
 def _fitting(words: str, width: float, font: Font) -> str:
-    """As much of words as fits into so many pixels."""
+    """The beginning of `words` that fits into `width` pixels."""
     if font.getlength(words) <= width:
         return words
     kept = next((end for end in range(len(words), 0, -1) if font.getlength(words[:end] + "…") <= width), 0)

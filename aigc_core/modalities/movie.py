@@ -115,9 +115,9 @@ def _ffmpeg() -> str:
 
 
 def read_movie(path: Path) -> Provenance:
-    """What a GIF or an MP4 that `write_movie` wrote says of itself; it names no request and no weights.
+    """The provenance in a GIF or an MP4 of `write_movie`, which names neither request nor weights.
 
-    Raises AIGCError where the file cannot be read, or does not say that it was made here.
+    Raises AIGCError if the file cannot be read, or does not state that it was made here.
     """
     comment = _gif_comment(path) if path.suffix.lower() == ".gif" else _mp4_comment(path)
     try:

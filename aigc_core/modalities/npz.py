@@ -1,4 +1,4 @@
-"""NPZ files of samples and what they were asked to be, as numpy.savez_compressed writes them."""
+"""NPZ files of samples and their class weights, as numpy.savez_compressed writes them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from aigc_core.files import atomic_write
 
 
 def write_npz(path: Path, shape: tuple[int, ...], parts: Iterable[tuple[Tensor, Tensor]]) -> None:
-    """Arrays `samples` uint8 of that shape and `labels` float32 [N, num_classes], of parts that are drawn as they are
-    written; of the samples no more than one part is held.
+    """Write the arrays `samples` uint8 of that shape and `labels` float32 [N, num_classes], part by part.
+
+    Each part is drawn when it is written, so no more than one is held in memory.
 
     Raises AIGCError when the disk is full or not writable.
     """

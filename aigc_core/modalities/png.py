@@ -92,7 +92,7 @@ def read_png(file: Path | BinaryIO) -> tuple[Tensor, Provenance]:
 
 
 def _plain_pixels(picture: Image.Image) -> numpy.ndarray:
-    """uint8 [H, W] or [H, W, C] in the fewest channels that show all that a picture shows."""
+    """The pixels uint8 [H, W] or [H, W, C] of a picture, in the fewest channels that lose nothing."""
     if picture.mode.startswith("I"):  # grey of 16 bits
         return (numpy.array(picture) >> 8).astype(numpy.uint8)
     if picture.has_transparency_data and picture.convert("RGBA").getchannel("A").getextrema() != (255, 255):
@@ -109,11 +109,11 @@ OTHER_FILES = {
     rb"RIFF.{4}WEBP": Sentence("is a WebP file, which keeps no request; give the PNG that it was made from"),
     rb"PK\x03\x04": Sentence("is an archive (zip or NPZ); unpack it and inspect the PNG files in it"),
 }
-"""How files begin that are likely to be taken for ours, and what they are here."""
+"""The first bytes of files that are likely to be mistaken for our PNGs, and what an error says they are."""
 
 
 def _other_file(file: Path | BinaryIO) -> str:
-    """What a file is that is no PNG; empty for a PNG and where there is none to read."""
+    """What a file is if it is not a PNG; empty for a PNG, or if it cannot be read."""
     with suppress(OSError), file.open("rb") if isinstance(file, Path) else nullcontext(file) as stream:
         stream.seek(0)
         begin = stream.read(16)

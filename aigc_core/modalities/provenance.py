@@ -36,7 +36,7 @@ PRODUCER = "AIGC Studio"
 
 @dataclass(frozen=True)
 class Statement:
-    """What a file of samples is to say of them.
+    """What a file of samples will state about them.
 
     `request`: the canonical request that makes them again; empty where none does (inverted or interpolated).
     `weights`: the SHA-256 of the model's.
@@ -48,7 +48,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a file says of itself.
+    """What a file states about itself.
 
     `request` and `weights` as in `Statement`. `source_type`: IPTC's term. `aigc`: the fields of GB 45438-2025.
     """
@@ -60,8 +60,8 @@ class Provenance:
 
     @classmethod
     def of(cls, statement: Statement, stored: Tensor) -> Provenance:
-        """What a file of just these samples, stored tensors of any shape, says."""
-        number = hashlib.sha256(stored.contiguous().numpy().data).hexdigest()[:32]  # its values number a file
+        """The provenance of a file that holds just these samples, stored tensors of any shape."""
+        number = hashlib.sha256(stored.contiguous().numpy().data).hexdigest()[:32]  # identifies the file by its content
         return cls(statement.request, statement.weights, DIGITAL_SOURCE_TYPE, aigc_label(number))
 
 
@@ -83,7 +83,7 @@ def aigc_label(number: str) -> dict[str, str]:
 
 
 def xmp_packet(provenance: Provenance) -> str:
-    """The XMP packet that says it."""
+    """The XMP packet that states a provenance, as text."""
     values = {
         "source_type": provenance.source_type,
         "label": json.dumps(provenance.aigc),
@@ -94,7 +94,7 @@ def xmp_packet(provenance: Provenance) -> str:
 
 
 def _xmp_template() -> Template:
-    """The packet with a $name in place of what differs from file to file."""
+    """The packet with a $name for each value that differs between files."""
     for prefix, address in NAME_SPACES.items():
         ElementTree.register_namespace(prefix, address)
     properties = {
@@ -126,7 +126,7 @@ XMP_TEMPLATE = _xmp_template()  # made at once, as registering name spaces chang
 
 
 def parse_packet(packet: str, name: str) -> Provenance:
-    """What an XMP packet in the file `name` says. Raises AIGCError where it says nothing of ours, or is damaged."""
+    """Parse the XMP packet of the file `name`. Raises AIGCError if it holds no provenance of ours, or is damaged."""
     try:
         properties = _properties(packet)
         if not {_qualified("studio:Request"), _qualified("studio:Weights")} & properties.keys():

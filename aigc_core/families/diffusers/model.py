@@ -1,8 +1,8 @@
-"""Pipelines of diffusers without text as models: a network that removes noise, DDIM, and where it works on latents the
-decoder of an autoencoder.
+"""Pipelines of diffusers without text as models: a network that predicts noise, DDIM, and the decoder of an
+autoencoder if the network works on latents.
 
-DDIM with η = 0 is deterministic: what it draws is determined by the noise it starts from (Song et al. 2021, equation
-12). Only classes of the library itself are made, from their configs, which are bounded before.
+DDIM with η = 0 is deterministic: a sample follows from the noise it starts from (Song et al. 2021, equation 12). Only
+the library's own classes are built, from their configs, whose numbers are limited first.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ DECODERS = ("AutoencoderKL", "VQModel")
 MAX_SETTING = 65_536
 MAX_ENTRIES = 64
 MAX_LAYERS = 128
-"""Bounds of numbers, lists and depths in configs: what is built of them stays small until weights are compared."""
+"""Limits of numbers, lists and depths in configs, so that networks stay small until their weights are compared."""
 
 
 class DiffusionOptions(SamplerOptions):
-    """`steps` of DDIM; 0 for as many as the checkpoint says."""
+    """`steps` of DDIM; 0 means as many as the checkpoint's config names."""
 
     steps: int = Field(
         default=0,
@@ -54,7 +54,7 @@ class GuidedOptions(DiffusionOptions):
 
 
 def _bounded(settings: dict[str, Any]) -> dict[str, Any]:
-    """Raise ValueError for settings of which something large would be built."""
+    """Raise ValueError for settings from which a very large network would be built."""
 
     def check(name: str, value: object) -> None:
         limit = MAX_LAYERS if "layers" in name or name.startswith("num_res") else MAX_SETTING
@@ -129,7 +129,7 @@ class DiffusionModel(Model):
         return decoder.decode(points / factor).sample
 
     def predict(self, points: Tensor, time: Tensor, numbers: Tensor | None, options: DiffusionOptions) -> Tensor:
-        """What the network predicts for points [N, C, R, R] at a time, for classes by number int64 [N]."""
+        """The network's prediction for points [N, C, R, R] at a time step; `numbers`: of their classes, int64 [N]."""
         return self.network(points, time, class_labels=numbers).sample
 
     def _numbers(self, classes: Tensor) -> Tensor | None:
@@ -141,7 +141,7 @@ class DiffusionModel(Model):
         return numbers
 
     def _scheduler(self) -> Any:
-        """A scheduler of its own for each call, since it counts."""
+        """A new scheduler for each call, as it counts its steps."""
         diffusers = require_diffusers()
         try:
             return diffusers.DDIMScheduler.from_config(dict(self.scheduler_config))
@@ -159,7 +159,7 @@ class TransformerModel(DiffusionModel):
         channels, guided = points.shape[1], options.guidance > 1
         if guided:
             points = torch.cat([points, points])
-            numbers = torch.cat([numbers, torch.full_like(numbers, self.num_classes)])  # which stands for no class
+            numbers = torch.cat([numbers, torch.full_like(numbers, self.num_classes)])  # which means "no class"
         predicted = self.network(points, timestep=time.expand(len(points)), class_labels=numbers).sample
         predicted = predicted[:, :channels]  # what follows is the variance, which DDIM does not need
         if guided:
@@ -196,7 +196,7 @@ def image_size(config: PipelineConfig) -> int:
 
 
 def channels_of(config: PipelineConfig) -> object:
-    """The channels of what a pipeline draws."""
+    """How many channels the images of a pipeline have."""
     return config.decoder.get("out_channels", 3) if config.decoder_name else config.network.get("in_channels", 3)
 
 
@@ -206,7 +206,7 @@ def classes_of(name: str, config: PipelineConfig) -> object:
 
 
 def require_diffusers() -> Any:
-    """The library. Raises AIGCError where it is not installed."""
+    """Import diffusers. Raises AIGCError if it is not installed."""
     try:
         return import_module("diffusers")
     except ImportError as error:
@@ -217,7 +217,7 @@ def require_diffusers() -> Any:
 
 
 def build_part(name: str, settings: dict[str, Any]) -> nn.Module:
-    """A network of one of the library's own classes. Raises AIGCError for settings that it does not take."""
+    """Build a network of one of diffusers' own classes. Raises AIGCError for settings that it does not take."""
     if name not in NETWORKS + DECODERS:
         raise AIGCError(
             "There is no network '{name}' of diffusers here; there are {known}.",
@@ -241,7 +241,7 @@ def _unfit(name: str, error: Exception) -> AIGCError:
 
 
 def read_settings(text: str) -> dict[str, Any]:
-    """A config as diffusers writes it. Raises ValueError where it is no JSON object."""
+    """Parse a config as diffusers writes it. Raises ValueError if it is not a JSON object."""
     try:
         values = json.loads(text)
     except RecursionError:

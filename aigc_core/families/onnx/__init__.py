@@ -1,7 +1,7 @@
 """Generators that others exported as ONNX: `z[, labels][, truncation] → images`, run by onnxruntime.
 
-The graph lies in the checkpoint's `model.safetensors` as its bytes, a stranger's data: `graph` says what it may hold
-before any of it runs, and `model` bounds what running it may cost.
+The bytes of the graph lie in the checkpoint's `model.safetensors` and are not trusted: `graph` checks what it holds
+before any of it runs, and `model` limits the memory and time that running it may take.
 """
 
 from aigc_core.families.base import Family, families

@@ -1,4 +1,4 @@
-"""What an ONNX file may hold, read without running any of it.
+"""Read an ONNX file and check what it holds, without running any of it.
 
 A graph from elsewhere can name files of the machine as its weights, ask for arrays of any size, and loop for ever. So
 only data inside the file, or in the files beside it that were found with it, is read; control flow, functions, random
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     import onnx
 
 MAX_BYTES = 10**9
-"""Of a graph with its weights."""
+"""The largest graph, with its weights, in bytes."""
 MAX_VALUES = 2**27
-"""How many numbers one array may have while one sample is drawn."""
+"""The most numbers that one array may have while one sample is drawn."""
 BOUND_BYTES = 4096
 """Constants up to this size are left in the graph from which shapes are inferred."""
 NUMBERS = frozenset(range(1, 8)) | frozenset(range(9, 14)) | {16}
@@ -29,7 +29,7 @@ RANDOM = {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "Rando
 
 
 def require_onnx() -> None:
-    """Raise AIGCError where the packages that read and run ONNX are not installed."""
+    """Raise AIGCError if the packages that read and run ONNX are not installed."""
     try:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
@@ -64,7 +64,7 @@ def read_graph(folder: Path, name: str, beside: Collection[str] = ()) -> onnx.Mo
 
 
 def parse_graph(content: bytes, where: str) -> onnx.ModelProto:
-    """The message that a file holds. Raises AIGCError where it is damaged, or no ONNX at all."""
+    """Parse the bytes of a file. Raises AIGCError if they are damaged or not ONNX."""
     import onnx
     from google.protobuf.message import DecodeError
 
@@ -78,7 +78,7 @@ def parse_graph(content: bytes, where: str) -> onnx.ModelProto:
 
 
 def check_graph(model: onnx.ModelProto, where: str) -> None:
-    """Raise AIGCError for what is refused, and for a graph that is not valid; all weights must be in it."""
+    """Raise AIGCError if a graph holds anything that is refused, or is not valid; its weights must be embedded."""
     import onnx
 
     _refuse_unknown(model, where)
@@ -102,10 +102,10 @@ def check_graph(model: onnx.ModelProto, where: str) -> None:
 
 
 def inferred_shapes(model: onnx.ModelProto, where: str) -> dict[str, tuple[int | None, ...]]:
-    """The shapes of all arrays by name, for one sample; None where a size cannot be told.
+    """The shapes of all arrays by name, for one sample; None for a size that cannot be inferred.
 
-    Of the outputs, what cannot be inferred is what the file declares; a run checks that. Raises AIGCError where an
-    array would be larger than `MAX_VALUES`.
+    Sizes of outputs that cannot be inferred are taken from the file; a run checks them. Raises AIGCError if an array
+    would be larger than `MAX_VALUES`.
     """
     import onnx
 
@@ -129,7 +129,7 @@ def inferred_shapes(model: onnx.ModelProto, where: str) -> dict[str, tuple[int |
         if dims and not dims[0].HasField("dim_value"):
             dims[0].dim_value = 1
     for value in light.graph.output:
-        value.type.tensor_type.ClearField("shape")  # what is declared need not be so
+        value.type.tensor_type.ClearField("shape")  # the file may declare a wrong one
     try:
         found = onnx.shape_inference.infer_shapes(light, data_prop=True)
     except (onnx.shape_inference.InferenceError, RuntimeError, ValueError) as error:
@@ -159,13 +159,13 @@ def inferred_shapes(model: onnx.ModelProto, where: str) -> dict[str, tuple[int |
 
 
 def graph_inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
-    """What a caller gives the graph: older files list their weights as inputs, too."""
+    """The inputs that a caller provides; older files list their weights as inputs too."""
     constants = {tensor.name for tensor in model.graph.initializer}
     return [value for value in model.graph.input if value.name not in constants]
 
 
 def shape_of(value: onnx.ValueInfoProto) -> tuple[int | None, ...]:
-    """The sizes of an array, None where one is not told."""
+    """The sizes of an array; None for one that the file does not state."""
     return tuple(
         dim.dim_value if dim.HasField("dim_value") and dim.dim_value >= 0 else None
         for dim in value.type.tensor_type.shape.dim
@@ -226,7 +226,7 @@ def _item_bytes(tensor: onnx.TensorProto) -> int:
 
 
 def _bytes_present(tensor: onnx.TensorProto) -> int:
-    """What the data of a constant take, as `raw_data` would hold them."""
+    """How many bytes the data of a constant take, in the form of `raw_data`."""
     import onnx
 
     if tensor.HasField("raw_data"):

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 MAX_RUN_BYTES = 4 * 2**30
-"""What the arrays of all graphs of this process may take together."""
+"""The most memory, in bytes, for the arrays of all graphs of this process together."""
 MAX_RUN_SECONDS = 600.0
-"""How long one run may take."""
+"""The most seconds that one run may take."""
 MAX_BATCH = 256
 DTYPES = {
     "tensor(float)": numpy.float32,
@@ -51,7 +51,7 @@ class TruncationOptions(SamplerOptions):
 
 
 class OnnxModel(Model):
-    """A graph, as its bytes, and how it is asked. It is checked when it is first run, and runs on the CPU."""
+    """An ONNX graph that draws images, on the CPU. It is kept as its bytes and checked when it first runs."""
 
     single_graph = False  # of PyTorch's operations
 
@@ -83,7 +83,7 @@ class OnnxModel(Model):
     def _draw(self, noise: Tensor, classes: Tensor, options: SamplerOptions) -> Tensor:
         """Samples in model space [n, C, R, R] of one run of the graph."""
         config, count = self.config, len(noise)
-        if config.batch > count:  # the graph takes no fewer
+        if config.batch > count:  # the graph takes batches of one size
             noise, classes = (torch.cat([part, part[-1:].expand(config.batch - count, *part.shape[1:])]) for part in (
                 noise, classes))  # fmt: skip
         given = {config.noise: noise.cpu().numpy()}
@@ -123,7 +123,7 @@ class TruncatedOnnxModel(OnnxModel):
 
 
 def build_model(spec: ModelSpec) -> OnnxModel:
-    """A model whose graph is not read yet. Raises AIGCError for settings that do not fit."""
+    """A model whose graph has not been read yet. Raises AIGCError for settings that do not fit."""
     config = parse_config(GraphConfig, dict(spec.architecture_config), "architecture_config")
     if bool(config.labels) != bool(spec.num_classes):
         raise AIGCError("architecture_config: 'labels' is wrong: it does not fit the number of classes.")
@@ -132,7 +132,7 @@ def build_model(spec: ModelSpec) -> OnnxModel:
 
 
 def _open(content: bytes) -> InferenceSession:
-    """A session of a graph that has passed all checks."""
+    """Check a graph and open a session for it. Raises AIGCError if it is refused."""
     require_onnx()
     import onnxruntime
 
@@ -156,7 +156,7 @@ def _open(content: bytes) -> InferenceSession:
 
 
 def _run(session: InferenceSession, given: dict[str, numpy.ndarray], count: int, output: str) -> numpy.ndarray:
-    """One output, of inputs that are brought into the types and ranks the graph asks for."""
+    """Run the graph for one output; inputs are converted to the types and ranks that it declares."""
     import onnxruntime
 
     feeds = {}
@@ -196,7 +196,7 @@ def _refused(error: Exception) -> AIGCError:
 
 @cache
 def _runtime_errors() -> tuple[type[Exception], ...]:
-    """The errors that onnxruntime raises, which have no base of their own, and what NumPy says of wrong shapes."""
+    """The errors that onnxruntime raises, which have no base class, and those of NumPy for wrong shapes."""
     state = import_module("onnxruntime.capi.onnxruntime_pybind11_state")  # which has no types
     found = [getattr(state, name) for name in dir(state)]
     own = [one for one in found if isinstance(one, type) and issubclass(one, Exception)]
@@ -205,7 +205,7 @@ def _runtime_errors() -> tuple[type[Exception], ...]:
 
 @cache
 def _bound_memory() -> Any:
-    """Bound what the arrays of all sessions of this process take together."""
+    """Limit the memory for the arrays of all sessions of this process together."""
     import onnxruntime
 
     kind = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR

@@ -1,4 +1,4 @@
-"""What the inputs and the output of a generator in ONNX are: read from its graph, or stated where it is unclear."""
+"""The roles of the inputs and the output of a generator in ONNX: read from its graph, or stated if unclear."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ UNCHANGED = {
     "Cast", "DequantizeLinear", "Flatten", "Identity", "QuantizeLinear", "Reshape", "Slice", "Squeeze", "Transpose",
     "Unsqueeze", "Ceil", "Floor", "Round",
 }  # fmt: skip
-"""Operators whose results lie within the range of their first input, but for rounding."""
+"""Operators whose results lie within the range of their first input, apart from rounding."""
 FLOATS = {1: 4, 10: 2, 11: 8, 16: 2}
 """ONNX's codes of float32, float16, float64 and bfloat16, with their bytes."""
 INTEGERS = (6, 7)
@@ -42,7 +42,7 @@ def _split(value: object) -> object:
 
 
 class Statement(Config):
-    """What may be said of a graph that is unclear, as NAME=VALUE.
+    """What a user may state about an unclear graph, as NAME=VALUE.
 
     `noise`, `labels`, `truncation`, `images`: names of its inputs and its output. `noise_shape`: of one sample's, such
     as 128 or 3x32x32. `num_classes`: of labels that are numbers. `layout` and `value_range`, such as -1,1, of its
@@ -66,7 +66,7 @@ class Statement(Config):
 
 
 class GraphConfig(Config):
-    """How a graph of `size` bytes is asked for samples.
+    """How samples are drawn from a graph of `size` bytes.
 
     `noise`, `labels`, `truncation`, `images`: names of its inputs and its output; empty where it has none.
     `noise_shape`: of one sample's noise. `label_kind`: weights float [N, num_classes], or a number a sample. `batch`:
@@ -89,7 +89,7 @@ class GraphConfig(Config):
 
 
 class Signature(Config):
-    """A generator in ONNX: how it is asked, what its images are, and what it says of its classes and data."""
+    """A generator in ONNX: how samples are drawn, what its images are, and what is known of its classes and data."""
 
     graph: GraphConfig
     modality: ImageModality
@@ -99,8 +99,10 @@ class Signature(Config):
 
 
 def read_signature(model: onnx.ModelProto, size: int, stated: Mapping[str, str], where: str) -> Signature:
-    """What a checked graph is, with what is stated of it. Raises AIGCError, saying what to state, where that is not
-    clear."""
+    """The signature of a checked graph, completed by what the user states about it.
+
+    Raises AIGCError, which names the statement that is missing, if it is unclear.
+    """
     said: dict[str, Any] = {}
     for entry in model.metadata_props:
         if entry.key == METADATA:
@@ -141,7 +143,7 @@ def read_signature(model: onnx.ModelProto, size: int, stated: Mapping[str, str],
 
 
 def _metadata(text: str) -> dict[str, Any]:
-    """What an export of this library says; nothing where another tool wrote it."""
+    """The statements that an export of this library carries; empty for a file of another tool."""
     try:
         values = json.loads(text)
     except (ValueError, RecursionError):
@@ -288,7 +290,7 @@ def _rows_looked_up(model: onnx.ModelProto, name: str) -> int:
 
 
 def _common(bounds: tuple[float, float] | None) -> tuple[float, float] | None:
-    """One of the usual ranges, if these bounds are one but for rounding."""
+    """The usual range that these bounds are, apart from rounding, if any."""
     for usual in COMMON_RANGES:
         if bounds and numpy.allclose(bounds, usual, atol=1e-3 * (usual[1] - usual[0])):
             return usual
@@ -296,7 +298,7 @@ def _common(bounds: tuple[float, float] | None) -> tuple[float, float] | None:
 
 
 class _Bounds:
-    """From what to what an array's values can reach, as its last operators say."""
+    """The range of an array's values, as far as its last operators tell."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self.makers = {name: node for node in model.graph.node for name in node.output}
@@ -319,7 +321,7 @@ class _Bounds:
         return float(onnx.numpy_helper.to_array(tensor).reshape(()))
 
     def of(self, name: str, depth: int = 0) -> tuple[float, float] | None:
-        """Both bounds of an array; None where they cannot be told."""
+        """The bounds of an array; None if they are unknown."""
         node = self.makers.get(name)
         if node is None or depth > MAX_DEPTH:
             return None

@@ -34,8 +34,8 @@ class ELBOConfig(Config):
 class ELBOTraining(TrainingMethod):
     """Ascends E_q[log p(x | z)] − β · KL(q(z | x) ‖ p(z)) with one latent a sample (Kingma & Welling 2014, eq. 10).
 
-    σ is a parameter as any other: its gradient leads to the root mean square error of the reconstructions, which makes
-    β = 1 a sound choice without tuning (Rybkin et al. 2021).
+    σ is a parameter like any other: its gradient leads to the root mean square error of the reconstructions, which
+    makes β = 1 a sound choice without tuning (Rybkin et al. 2021).
     """
 
     def __init__(self, config: Mapping[str, Any], spec: ModelSpec, accelerator: Accelerator) -> None:
@@ -75,7 +75,7 @@ class ELBOTraining(TrainingMethod):
         }
 
     def warning(self, measured: dict[str, float]) -> str | None:
-        """A sentence when the posterior has collapsed: the latents say nothing of the sample (Bowman et al. 2016)."""
+        """A sentence if the posterior has collapsed: latents carry no information on samples (Bowman et al. 2016)."""
         if measured["divergence"] < 0.1:
             return Sentence(
                 "the latents carry no information (posterior collapse); lower beta or let it grow over training."

@@ -1,4 +1,4 @@
-"""A VAE as a model: latents are its codes, the decoder's mean its samples, and the bound its likelihood."""
+"""A VAE as a model: its codes are latents, its samples the decoder's mean, and its likelihood the lower bound."""
 
 from __future__ import annotations
 

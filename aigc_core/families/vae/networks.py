@@ -1,6 +1,6 @@
 """The networks of a VAE: strided convolutions down to a Gaussian of latents, transposed ones up to a mean image.
 
-Classes, where there are any, enter both beside what the linear layer reads.
+Classes, if there are any, are concatenated to the input of the linear layer of both.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class ConvolutionalConfig(Config):
 
 
 class Shape:
-    """What the networks are built for, and their widths from the lowest resolution to the highest hidden one."""
+    """The shape of samples and latents, and the widths from the lowest resolution to the highest hidden one."""
 
     def __init__(self, config: ConvolutionalConfig, spec: ModelSpec) -> None:
         self.channels, resolution = square_map(spec.modality)
@@ -49,7 +49,7 @@ class Encoder(nn.Module):
 
     def forward(self, images: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
         mean, log_variance = self.to_gaussian(torch.cat([self.layers(images).flatten(1), classes], 1)).chunk(2, 1)
-        # Beyond these bounds exp() says nothing more and may overflow.
+        # Beyond these bounds exp() may overflow, and more makes no difference.
         return mean, log_variance.clamp(-20, 10)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 LEVELS = 256
 HALF_STEP = 1 / (LEVELS - 1)
-"""Half the distance of two of the 256 values that 8 bits hold, in model space [-1, 1]."""
+"""Half the distance between two neighbouring 8-bit values in model space [-1, 1]."""
 
 
 def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""How many bits a character of real texts takes when they are coded by the model."""
+"""How many bits per character the model needs to encode real texts."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from aigc_core.modalities.text import text_kind, up_to_end
 
 
 def bits_per_character(compared: Comparison) -> Estimate | None:
-    """All bits of the real texts over all their characters; the end of a text costs bits and is no character.
+    """All bits of the real texts over all their characters; None for a model without a likelihood.
 
-    Neighbouring texts may be parts of one document, so the error is that of groups of neighbours.
+    The end of a text costs bits and is no character. Neighbouring texts may be parts of one document, so the error is
+    computed from groups of neighbours.
     """
     if compared.bits is None or compared.bits_of is None:
         return None

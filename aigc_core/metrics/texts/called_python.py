@@ -18,7 +18,10 @@ JUDGED = 300
 
 
 def called_python(compared: Comparison) -> Estimate | None:
-    """The share of the first samples; None where it says so of less than half of real texts, or is not installed."""
+    """The share of the first JUDGED samples that magika calls Python.
+
+    None if it calls fewer than half of real texts Python, or is not installed.
+    """
     if find_spec("magika") is None:
         return None
     kind = text_kind(compared.modality)

@@ -1,4 +1,4 @@
-"""How much of the samples stands in the training texts word for word."""
+"""How much of the samples is copied from the training texts word for word."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from aigc_core.modalities.text import text_kind
 from .ngrams import ngram_hashes
 
 PIECE = 8
-"""Characters of a piece: short enough to be found in any copy, too long to be common by chance."""
+"""The length of a piece in characters: short enough to be found in any copy, too long to be common by chance."""
 
 
 def copied_pieces(compared: Comparison) -> Estimate | None:
-    """The mean over samples of the share of their pieces that stand in the training texts; None without any piece."""
+    """The mean share of a sample's pieces that occur in the training texts; None if no sample has a piece."""
     kind = text_kind(compared.modality)
     learnt = numpy.unique(numpy.concatenate([ngram_hashes(text, PIECE) for text in kind.texts(compared.training)]))
     shares = []

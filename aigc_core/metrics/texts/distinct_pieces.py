@@ -15,7 +15,7 @@ PIECE = 8
 
 
 def distinct_pieces(compared: Comparison) -> Estimate | None:
-    """How many different pieces the samples have, over how many they have; None without any, or of one sample."""
+    """The number of different pieces over the number of all pieces; None without any piece, or for one sample."""
     texts = text_kind(compared.modality).texts(compared.samples)
     pieces, groups = grouped_hashes(texts, PIECE, sample_groups(len(texts)))
     if not len(pieces) or len(texts) < 2:
@@ -25,7 +25,7 @@ def distinct_pieces(compared: Comparison) -> Estimate | None:
     lowest, highest = numpy.full(len(kinds), number), numpy.full(len(kinds), -1)
     numpy.minimum.at(lowest, numbered, groups)
     numpy.maximum.at(highest, numbered, groups)
-    gone = numpy.bincount(lowest[lowest == highest], minlength=number)  # kinds that occur in one group alone
+    gone = numpy.bincount(lowest[lowest == highest], minlength=number)  # those that occur in one group alone
     sizes = numpy.bincount(groups, minlength=number)
 
     def without(group: int) -> float:

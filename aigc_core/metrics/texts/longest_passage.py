@@ -1,4 +1,4 @@
-"""The longest passage of a sample that stands in the training texts: a copier's is as long as the sample."""
+"""The longest passage of a sample that occurs in the training texts; as long as the sample if it was copied."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from aigc_core.modalities.text import text_kind
 from .ngrams import FACTOR
 
 PART = 2**20
-"""Pieces of the training texts looked at together."""
+"""How many pieces of the training texts are searched at a time."""
 USUAL = 16
-"""The length that is tried first."""
+"""The length in characters that is tried first."""
 AUDITED = 500
-"""So many samples, the first ones, are looked at."""
+"""How many samples are examined: the first ones."""
 
 
 def longest_passage(compared: Comparison) -> Estimate | None:
-    """The mean length in characters over samples."""
+    """The mean length in characters over the first AUDITED samples; None for a single sample."""
     kind = text_kind(compared.modality)
     samples = kind.texts(compared.samples[:AUDITED])
     lengths = longest_passages(samples, kind.texts(compared.training)).astype(float)
@@ -35,11 +35,10 @@ def longest_passage(compared: Comparison) -> Estimate | None:
 
 
 def longest_passages(samples: list[str], training: list[str]) -> numpy.ndarray:
-    """int64, for each sample the length of its longest passage that stands in one of the training texts.
+    """The length of each sample's longest passage that occurs in one of the training texts, int64 [N].
 
-    Bisected, as a passage that stands there has all its parts there: samples that have come to the same length are
-    looked at together, as each length costs a pass over the training texts, but for the places where no shorter
-    passage of these samples stands.
+    By bisection: if a passage occurs there, so do all its parts. Each length costs a pass over the training texts, so
+    samples that have reached the same length are searched together, and only where shorter passages of them occur.
     """
     learnt, ours = _Hashed(training), _Hashed(samples)
     owners = numpy.repeat(numpy.arange(len(samples)), [len(text) for text in samples])
@@ -61,8 +60,10 @@ def longest_passages(samples: list[str], training: list[str]) -> numpy.ndarray:
 
 
 class _Hashed:
-    """Texts one after the other, whose pieces of any length are hashed from the sums over all before them: the sum of
-    (code point + 1) · FACTOR^position over a piece, shifted to position 0, modulo 2⁶⁴."""
+    """Texts in a row, with prefix sums from which a piece of any length is hashed at once.
+
+    The hash is the sum of (code point + 1) · FACTOR^position over the piece, shifted to position 0, modulo 2⁶⁴.
+    """
 
     def __init__(self, texts: list[str]) -> None:
         codes = numpy.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype=numpy.uint32)
@@ -74,19 +75,19 @@ class _Hashed:
         self.inverse = numpy.cumprod(numpy.full(len(codes), pow(int(FACTOR), -1, 2**64), dtype=numpy.uint64))
 
     def starts(self, length: int) -> Iterator[numpy.ndarray]:
-        """Where the pieces of that length begin that do not reach over the end of a text, int64, part by part."""
+        """Where pieces of a length begin that lie within one text, int64, part by part."""
         for first in range(0, len(self.left), PART):
             yield first + numpy.flatnonzero(self.left[first : first + PART] >= length)
 
     def hashes(self, starts: numpy.ndarray, length: int) -> numpy.ndarray:
-        """uint64, of the pieces that begin there."""
+        """The hashes uint64 of the pieces of a length that begin at `starts`."""
         return (self.sums[starts + length] - self.sums[starts]) * self.inverse[starts]
 
 
 def _stand(
     pieces: numpy.ndarray, learnt: _Hashed, length: int, places: Sequence[numpy.ndarray] | None
 ) -> tuple[numpy.ndarray, list[numpy.ndarray]]:
-    """Which of the pieces stand in what was learnt, bool, and where, part by part; looked for at `places`, or all."""
+    """Which of the pieces occur in the training texts, bool, and where, part by part; searched at `places`, or all."""
     kinds, numbered = numpy.unique(pieces, return_inverse=True)
     there, shared = numpy.zeros(len(kinds), dtype=bool), []
     for part in learnt.starts(length) if places is None else places:

@@ -1,4 +1,4 @@
-"""How far samples have the same short pieces as real texts, equally often: MS-Jaccard (Alihosseini et al. 2019,
+"""Whether the short pieces of samples are as frequent as in real texts: MS-Jaccard (Alihosseini et al. 2019,
 "Jointly Measuring Diversity and Quality in Text Generation Models", section 3.1), here of characters.
 
 It sees both poor and monotonous samples. For each n it is (1 − d) / (1 + d) with d the total variation distance of the
@@ -17,11 +17,11 @@ from aigc_core.modalities.text import text_kind
 from .ngrams import grouped_hashes, jackknife, neighbour_groups, sample_groups
 
 LONGEST = 4
-"""Pieces of 1 to so many characters, whose scores are averaged geometrically."""
+"""The longest pieces, in characters; the scores of all lengths from 1 on are averaged geometrically."""
 
 
 def ngram_overlap(compared: Comparison) -> Estimate | None:
-    """The score of the samples beside as many real texts, spread evenly; None of fewer than two of either."""
+    """The score of samples and as many real texts, evenly spread; None for fewer than two of either."""
     kind = text_kind(compared.modality)
     count = min(len(compared.samples), len(compared.real))
     rows = numpy.linspace(0, len(compared.real) - 1, count).round().astype(int)
@@ -52,7 +52,7 @@ class _Table:
         self.totals = [numpy.bincount(side, minlength=self.kinds) for side in (self.samples, self.real)]
 
     def score(self, sample_group: int | None, real_group: int | None) -> float:
-        """Without a group of samples, or of real texts."""
+        """The score with one group of samples, or of real texts, left out."""
         shares = []
         for total, side, groups, group in (
             (self.totals[0], self.samples, self.sample_groups, sample_group),

@@ -12,7 +12,7 @@ FACTOR = numpy.uint64(0x9E3779B97F4A7C15)
 
 
 def ngram_hashes(text: str, n: int) -> numpy.ndarray:
-    """uint64, one for each piece of n characters: polynomials of the code points modulo 2⁶⁴ (Karp & Rabin 1987)."""
+    """A hash uint64 of each piece of n characters: a polynomial of code points modulo 2⁶⁴ (Karp & Rabin 1987)."""
     codes = numpy.array([ord(character) for character in text], dtype=numpy.uint64)
     count = max(0, len(codes) - n + 1)
     hashes = numpy.zeros(count, dtype=numpy.uint64)
@@ -22,7 +22,7 @@ def ngram_hashes(text: str, n: int) -> numpy.ndarray:
 
 
 def grouped_hashes(texts: Sequence[str], n: int, groups: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]:
-    """The pieces of all texts uint64 [M], and the group of each, int64 [M], by those of the texts."""
+    """The hashes of the pieces of all texts, uint64 [M], and the group of each piece's text, int64 [M]."""
     hashes = [ngram_hashes(text, n) for text in texts]
     return numpy.concatenate(hashes), numpy.repeat(groups, [len(each) for each in hashes])
 

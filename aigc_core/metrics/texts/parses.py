@@ -1,4 +1,4 @@
-"""Whether Python accepts code, as far as its top-level statements are whole."""
+"""Whether samples are valid Python, as far as their top-level statements are complete."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _statement = re.compile(r"^(?!(?:else|elif|except|finally)\b)[A-Za-z_@]", re.MUL
 
 
 def parses(compared: Comparison) -> Estimate | None:
-    """The share of samples that `ast.parse` accepts; None where it accepts less than half of real texts."""
+    """The share of samples that `ast.parse` accepts; None if it accepts fewer than half of real texts."""
     kind = text_kind(compared.modality)
     if 2 * sum(real := _accepted(kind, compared.real[:1000])) < len(real):
         return None
@@ -31,7 +31,7 @@ def _accepted(kind: TextModality, stored: Tensor) -> list[bool]:
 
 
 def is_accepted(text: str, ended: bool) -> bool:
-    """Whether a text from the first line that begins a statement on is Python, and more than nothing.
+    """Whether a text is Python from the first line on that begins a statement, with one statement at least.
 
     The last statement counts if the text has `ended` of itself; otherwise it may be cut off, and is left out.
     """

@@ -1,4 +1,4 @@
-"""Whether poems have one of the regular forms: as many lines, and as many characters in each, as the form asks for."""
+"""Whether poems have a regular form: the number of lines, and of characters in each, that the form requires."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aigc_core.modalities.text import text_kind
 
 
 def poem_form(compared: Comparison) -> Estimate | None:
-    """The share of samples in a regular form; None where most real texts have none."""
+    """The share of samples in a regular form; None if most real texts are in none."""
     kind = text_kind(compared.modality)
     real = kind.texts(compared.real[:1000])
     if 2 * sum(_is_regular(text) for text in real) < len(real):

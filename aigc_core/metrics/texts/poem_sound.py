@@ -1,4 +1,4 @@
-"""Whether poems in a regular form sound as the form asks for: rhyme and tone pattern, by the Pingshui tables."""
+"""Whether poems in a regular form have its rhyme and its tone pattern, by the Pingshui tables."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def follows_tone_pattern(lines: list[str], groups: Groups) -> bool:
 
 
 def _stands(lines: list[str], groups: Groups, level: bool) -> bool:
-    """With the second character of the first line level, or oblique."""
+    """Whether they do with the second character of the first line level, or oblique."""
     for number, line in enumerate(lines):
         level ^= number % 2 == 1
         if not all(_fits(character, level ^ (k % 2 == 1), groups) for k, character in enumerate(line[1:-1:2])):

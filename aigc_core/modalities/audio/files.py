@@ -57,10 +57,10 @@ def read_wave(path: Path, length: int) -> Tensor:
 
 
 def read_comment(path: Path) -> Provenance:
-    """What a file says of itself. Raises AIGCError where it says nothing of ours, is damaged, or is no sound."""
+    """The provenance in a file. Raises AIGCError if it has none of ours, is damaged, or is no sound."""
     try:
         with soundfile.SoundFile(path) as file:
-            # libsndfile reads long comments of FLAC files alone.
+            # libsndfile reads long comments only from FLAC files.
             comment = _info(path, b"ICMT") if file.format in ("WAV", "WAVEX") else file.comment
     except (soundfile.LibsndfileError, OSError) as error:
         raise unreadable(path, error) from None
@@ -76,7 +76,7 @@ def read_comment(path: Path) -> Provenance:
 
 
 def _info(path: Path, name: bytes) -> str:
-    """A text of a WAV file's LIST/INFO chunk; empty where there is none."""
+    """A text in a WAV file's LIST/INFO chunk; empty if there is none."""
     for chunk, start, length in chunks(path):
         if chunk == b"LIST" and length <= MAX_COMMENT:
             with path.open("rb") as file:

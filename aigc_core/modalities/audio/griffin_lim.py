@@ -33,5 +33,5 @@ def griffin_lim(
 
 
 def starting_phases(frequencies: int, frames: int) -> Tensor:
-    """Uniform in [0, 2π), float32 [frequencies, frames]: the same whenever they are drawn."""
+    """Phases uniform in [0, 2π), float32 [frequencies, frames]; the same at every call."""
     return 2 * torch.pi * torch.rand(frequencies, frames, generator=seeded_generator(PHASE_SEED))

@@ -1,4 +1,4 @@
-"""Sounds: waves int16 [N, S] at 16 kHz, filed as WAV or FLAC.
+"""Sounds: waves int16 [N, S] at 16 kHz, saved as WAV or FLAC.
 
 Models draw their log-mel spectrograms, as images of one channel (SpecGAN; Donahue et al. 2019, section 3.1).
 """
@@ -30,13 +30,13 @@ TOLERANCE = 512
 and small differences grow on the way."""
 FULL_SCALE = 32767
 FADE = 160
-"""A sound that is too long fades out over so many samples."""
+"""How many samples a sound that is cut fades out over."""
 SILENT = 33
 """A sound whose samples all stay below this (−60 dB) is silent."""
 CLIPPED_SHARE = 0.001
-"""Of samples at full scale; a sound with more is clipped."""
+"""A sound with a larger share of samples at full scale is clipped."""
 ALIKE = 0.02
-"""Spectrograms in [-1, 1] that scatter less than this, on average, are of the same sound."""
+"""Spectrograms in [-1, 1] with a smaller mean standard deviation than this show the same sound."""
 
 
 class AudioSettings(Config):
@@ -63,7 +63,7 @@ class AudioModality(Modality):
 
     @property
     def length(self) -> int:
-        """Samples of a sound."""
+        """How many samples a sound has."""
         return self.frames * HOP
 
     @property
@@ -128,7 +128,7 @@ class AudioModality(Modality):
         write_sound(path, stored.flatten(), Provenance.of(statement, stored))
 
     def read_stored(self, path: Path) -> Tensor:
-        """A sound file, treated as those of the training data: trimmed, as loud as they are, and of their length."""
+        """A sound file, prepared like the training data: trimmed, with their loudness and of their length."""
         return self._of_one_length([prepared(read_sound(path))])
 
     @classmethod

@@ -1,4 +1,4 @@
-"""The contract of tokenizers: texts as numbers from 0 on, and back."""
+"""The contract of tokenizers: a text as numbers of its pieces, and back."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import ClassVar
 from aigc_core.registry import Registry
 
 MAX_PIECES = 20_000
-"""So many tokens a model has at most."""
+"""The most tokens that a model may have."""
 
 
 class Tokenizer(ABC):
-    """What cuts a text into pieces, which are numbered from 0.
+    """Cuts texts into pieces, which are numbered from 0.
 
     `plural`: what several pieces are called. A tokenizer is built from its vocabulary as text, which a checkpoint
     keeps; building raises ValueError, saying what is wrong, for text that `learn` does not write.
@@ -23,7 +23,7 @@ class Tokenizer(ABC):
 
     @classmethod
     def learn(cls, documents: Sequence[str], size: int) -> str:
-        """The vocabulary of documents, the same whenever they are; one that learns pieces learns at most `size`."""
+        """The vocabulary of documents, which depends on them alone; at most `size` pieces if pieces are learnt."""
         return ""
 
     @abstractmethod
@@ -36,14 +36,14 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def encode(self, text: str, skip_unknown: bool = False) -> list[int]:
-        """The pieces of a text. Raises AIGCError for what has none, unless that is to be left out."""
+        """The pieces of a text. Raises AIGCError for a part that has none, unless such parts are left out."""
 
     @abstractmethod
     def decode(self, pieces: Sequence[int]) -> str:
-        """What pieces say; bytes that are no UTF-8 become the replacement character."""
+        """The text of pieces; bytes that are not UTF-8 become the replacement character."""
 
     def parts(self, pieces: Sequence[int]) -> list[str]:
-        """What each piece adds to the text: joined, they are what `decode` says."""
+        """The text that each piece adds; joined, they are the result of `decode`."""
         return [self.decode([piece]) for piece in pieces]
 
 

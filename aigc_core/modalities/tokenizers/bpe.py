@@ -16,7 +16,7 @@ from .bytes import decoded_in_turn
 BYTES = sorted(pre_tokenizers.ByteLevel.alphabet())
 """The 256 letters that the library writes for bytes; pieces 0 to 255."""
 PRINTED = [*range(33, 127), *range(161, 173), *range(174, 256)]
-"""Bytes that are letters by themselves; the others follow (Radford et al. 2019, `bytes_to_unicode`)."""
+"""Bytes that stand for themselves as letters; the others follow (Radford et al. 2019, `bytes_to_unicode`)."""
 BYTE_OF = dict(zip(BYTES, [*PRINTED, *(byte for byte in range(256) if byte not in PRINTED)], strict=True))
 MAX_PIECE_BYTES = 32
 _merges = re.compile(r"(\d{1,5} \d{1,5}(,\d{1,5} \d{1,5})*)?")
@@ -90,12 +90,12 @@ def _library(model: models.BPE) -> Library:
 
 
 def _merges_of(library: Library) -> list[tuple[str, str]]:
-    """The library shows merges only in what it writes."""
+    """The merges of a tokenizer, read from its JSON: the library gives them in no other way."""
     return [(left, right) for left, right in json.loads(library.to_str())["model"]["merges"]]
 
 
 def _utf8(text: str) -> str:
-    """Without halves of surrogate pairs, which UTF-8 does not have."""
+    """The text without halves of surrogate pairs, which UTF-8 cannot hold."""
     return text.encode(errors="replace").decode()
 
 

@@ -33,7 +33,7 @@ class Bytes(Tokenizer):
 
 
 def decoded_in_turn(chunks: Sequence[bytes]) -> list[str]:
-    """What each of the chunks of a text in UTF-8 adds to it; a character comes with the last of its bytes."""
+    """The text that each chunk of UTF-8 adds; a character is added with the last of its bytes."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     return [decoder.decode(chunk, final=number == len(chunks)) for number, chunk in enumerate(chunks, 1)]
 

@@ -17,7 +17,7 @@ class Characters(Tokenizer):
 
     @classmethod
     def learn(cls, documents: Sequence[str], size: int) -> str:
-        """All characters of the documents, sorted. Raises AIGCError where there are over MAX_PIECES."""
+        """All characters of the documents, sorted. Raises AIGCError if there are more than MAX_PIECES."""
         vocabulary = "".join(sorted(set().union(*documents)))
         if len(vocabulary) > MAX_PIECES:
             raise AIGCError(
