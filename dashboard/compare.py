@@ -21,11 +21,11 @@ from page import (
 from pictures import show_overlaid
 from recipes import compare_recipes, warn_of_single_runs
 from samples import show_samples
-from sources import entries, show_claims
+from sources import board_of, entries, show_claims
 
 from aigc_core.evaluation.comparison import MARKED, compare, judged, outcomes_by_judge
 from aigc_core.evaluation.results import FIGURES, Result
-from aigc_core.serving.leaderboard import Entry, by_protocol, ranked
+from aigc_core.serving.leaderboard import Entry
 from aigc_core.serving.tables import as_rows
 
 ICONS = {
@@ -81,7 +81,8 @@ def first_two() -> list[str]:
 
 head(t("Compare"), t("Two checkpoints or more of one protocol: is the difference real, and what does it look like?"))
 found = entries()
-groups = {protocol_title(group[0][1].protocol): group for group in by_protocol(found).values()}
+board = board_of(found)
+groups = {protocol_title(group[0][1].protocol): group for group in board.groups.values()}
 if not groups:
     name_unmeasured(found)
     st.stop()
@@ -93,7 +94,7 @@ if not measured:
     st.stop()
 words = {name: t(FIGURES[name].title) for name in measured}
 by = select(right, t("Judge by"), measured, "by", words)
-lines = {line.name: line for line in ranked(groups[chosen], by)}
+lines = {line.name: line for line in board.ranked(groups[chosen][0][1].protocol.id, by)}
 if st.session_state.setdefault("compared", chosen) != chosen:
     # Another protocol has other checkpoints: its first two are compared until some are chosen.
     st.session_state["compared"] = chosen
@@ -154,8 +155,8 @@ offer_table(
     f"{chosen.replace(' · ', '-')}-compared",
     compared,
     [name for name in measured if any(name in result.figures for result in results)],
-    as_rows(compared),
-    {line.name: line.result.model_dump(mode="json") for line in compared},
+    lambda: as_rows(compared),
+    lambda: {line.name: line.result.model_dump(mode="json") for line in compared},
 )
 
 name_caveats(measured)

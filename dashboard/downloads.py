@@ -22,19 +22,19 @@ def offer_table(
     name: str,
     rows: Sequence[TableRow],
     figures: Sequence[str],
-    records: list[dict[str, object]],
-    content: Mapping[str, object],
+    records: Callable[[], list[dict[str, object]]],
+    content: Callable[[], Mapping[str, object]],
 ) -> None:
     """Buttons that save a table: `records` as numbers, `rows` with the named figures for texts, `content` in JSON.
 
     The files are made when a button is clicked.
     """
     exports: dict[str, tuple[str, Callable[[], str | bytes]]] = {
-        "CSV": ("csv", lambda: pandas.DataFrame(records).to_csv(index=False)),
-        "JSON": ("json", lambda: json.dumps(content, indent=2)),
+        "CSV": ("csv", lambda: pandas.DataFrame(records()).to_csv(index=False)),
+        "JSON": ("json", lambda: json.dumps(content(), indent=2)),
         "LaTeX": ("tex", lambda: as_latex(rows, figures)),
         "Markdown": ("md", lambda: as_markdown(rows, figures)),
-        "Parquet": ("parquet", lambda: pandas.DataFrame(records).to_parquet(index=False)),
+        "Parquet": ("parquet", lambda: pandas.DataFrame(records()).to_parquet(index=False)),
     }
     for title, (suffix, make) in exports.items():
         place.download_button(

@@ -1,5 +1,6 @@
 """All evaluated checkpoints, ranked within each protocol."""
 
+import math
 from unicodedata import normalize
 
 import pandas
@@ -21,11 +22,89 @@ from page import (
     select,
 )
 from recipes import show_recipes
-from sources import entries, show_claims
+from sources import board_of, entries, show_claims
 
 from aigc_core.evaluation.results import FIGURES
-from aigc_core.serving.leaderboard import by_protocol, kind_of, ranked, seen_by_other_judges
+from aigc_core.serving.board import Board
+from aigc_core.serving.leaderboard import Row, kind_of, seen_by_other_judges
 from aigc_core.serving.tables import as_rows
+
+MOST_ROWS = 50
+"""A table shows so many rows at a time: more take long to send and to draw, at every click."""
+
+
+@st.fragment
+def show_table(board: Board, key: str, lines: list[Row], ranked_by: str, shown: list[str]) -> None:
+    """A protocol's table and what can be done with it; a click in it leaves the other tables as they are."""
+    protocol = lines[0].protocol
+    place = st.container()
+    page = st.pagination(math.ceil(len(lines) / MOST_ROWS), key=f"page-{key}") if len(lines) > MOST_ROWS else 1
+    page_lines = lines[(page - 1) * MOST_ROWS : page * MOST_ROWS]
+    table = pandas.DataFrame(
+        {
+            "rank": [line.rank for line in page_lines],
+            "checkpoint": [line.name for line in page_lines],
+            **dict.fromkeys(shown),
+            "family": [t(kind_of(line.entry)) for line in page_lines],
+            "architecture": [line.entry.config.architecture if line.entry.config else "" for line in page_lines],
+            "samples_seen": [line.result.samples_seen for line in page_lines],
+        }
+    )
+    # The cells are numbers, by which the table sorts, and show their intervals.
+    intervals = {name: as_cells([line.estimate(name) for line in page_lines]) for name in shown}
+    for name, (cells, _) in intervals.items():
+        table[name] = cells
+    others = {
+        f"{ranked_by} {extractor}": (extractor, as_cells(seen))
+        for extractor, seen in seen_by_other_judges(page_lines, ranked_by).items()
+    }
+    for number, (name, (_, (cells, texts))) in enumerate(others.items()):
+        table.insert([*table.columns].index(ranked_by) + 1 + number, name, cells)
+        intervals[name] = cells, texts
+    style = table.style.format({name: texts.get for name, (_, texts) in intervals.items()}, na_rep="—")
+    chosen = place.dataframe(
+        style,
+        hide_index=True,
+        height="content" if len(page_lines) <= 15 else 560,
+        key=f"table-{key}-{page}",
+        on_select="rerun",
+        selection_mode="multi-row",
+        column_config={
+            "rank": st.column_config.NumberColumn("#", width=44, pinned=True, help=t("Rank")),
+            "checkpoint": st.column_config.TextColumn(t("Checkpoint"), pinned=True),
+            **{name: st.column_config.NumberColumn(title(name), alignment="right") for name in shown},
+            **{
+                name: st.column_config.NumberColumn(
+                    f"{title(ranked_by)} ({extractor})",
+                    alignment="right",
+                    help=t("The same samples, as another judge sees them; ranks are this table's own."),
+                )
+                for name, (extractor, _) in others.items()
+            },
+            "family": t("Family"),
+            "architecture": t("Architecture"),
+            "samples_seen": st.column_config.NumberColumn(t("Samples seen"), format="localized"),
+        },
+    )
+    actions = st.container(horizontal=True, vertical_alignment="center")
+    selected = [page_lines[row].name for row in chosen["selection"]["rows"]]
+    if actions.button(
+        t("Compare the ticked rows"),
+        icon=":material/balance:",
+        disabled=len(selected) < 2,
+        help=t("Tick two rows or more at their left end."),
+        key=f"compare-{key}",
+    ):
+        open_page("compare.py", protocol=protocol_title(protocol), checkpoint=selected)
+    offer_table(
+        actions,
+        f"{protocol.dataset}-{key}",
+        lines,
+        shown,
+        lambda: as_rows(lines),
+        lambda: {line.name: line.result.model_dump(mode="json") for line in lines},
+    )
+
 
 head(
     t("Leaderboard"),
@@ -36,8 +115,8 @@ head(
     ),
 )
 found = entries()
-groups = by_protocol(found)
-measured = [name for name in FIGURES if any(name in result.figures for g in groups.values() for _, result in g)]
+board = board_of(found)
+measured = board.measured
 if not measured:
     name_unmeasured(found)
     show_claims()
@@ -62,16 +141,16 @@ figures = next(controls).multiselect(
     placeholder=t("all"),
 )
 by = select(next(controls), t("Rank by"), measured, "rank", words)
-if len(groups) > 1:
+if len(board.groups) > 1:
     st.info(
         t(
             "There are {count} tables because figures measured on other data, with another extractor or another "
             "number of samples cannot be ranked together.",
-            count=len(groups),
+            count=len(board.groups),
         ),
         icon=":material/info:",
     )
-for key, group in groups.items():
+for key, group in board.groups.items():
     if not any(result.figures for _, result in group):
         continue
     protocol = group[0][1].protocol
@@ -84,7 +163,7 @@ for key, group in groups.items():
         st.caption(t("Ranked by {figure}, as {other} was not measured here.", figure=words[ranked_by], other=words[by]))
     lines = [
         line
-        for line in ranked(group, ranked_by)
+        for line in board.ranked(key, ranked_by)
         if find in normalize("NFC", line.name).casefold()
         and (line.entry.config or line.entry.is_samples)
         and (not architectures or (line.entry.config and line.entry.config.architecture in architectures))
@@ -94,57 +173,8 @@ for key, group in groups.items():
         continue
     wanted = figures or [name for name in measured if name == ranked_by or not FIGURES[name].audit]
     shown = [name for name in wanted if any(name in line.result.figures for line in lines)]
-    table = pandas.DataFrame(as_rows(lines))[["rank", "checkpoint", *shown, "family", "architecture", "samples_seen"]]
-    table["family"] = [t(kind_of(line.entry)) for line in lines]
-    # The cells are numbers, by which the table sorts, and show their intervals.
-    intervals = {name: as_cells([line.result.figures.get(name) for line in lines]) for name in shown}
-    for name, (cells, _) in intervals.items():
-        table[name] = cells
-    others = {
-        f"{ranked_by} {extractor}": (extractor, as_cells(seen))
-        for extractor, seen in seen_by_other_judges(lines, ranked_by).items()
-    }
-    for number, (name, (_, (cells, texts))) in enumerate(others.items()):
-        table.insert([*table.columns].index(ranked_by) + 1 + number, name, cells)
-        intervals[name] = cells, texts
-    style = table.style.format({name: texts.get for name, (_, texts) in intervals.items()}, na_rep="—")
-    chosen = st.dataframe(
-        style,
-        hide_index=True,
-        height="content" if len(lines) <= 15 else 560,
-        key=f"table-{key}",
-        on_select="rerun",
-        selection_mode="multi-row",
-        column_config={
-            "rank": st.column_config.NumberColumn("#", width=44, pinned=True, help=t("Rank")),
-            "checkpoint": st.column_config.TextColumn(t("Checkpoint"), pinned=True),
-            **{name: st.column_config.NumberColumn(title(name), alignment="right") for name in shown},
-            **{
-                name: st.column_config.NumberColumn(
-                    f"{title(ranked_by)} ({extractor})",
-                    alignment="right",
-                    help=t("The same samples, as another judge sees them; ranks are this table's own."),
-                )
-                for name, (extractor, _) in others.items()
-            },
-            "family": t("Family"),
-            "architecture": t("Architecture"),
-            "samples_seen": st.column_config.NumberColumn(t("Samples seen"), format="localized"),
-        },
-    )
-    show_recipes([(line.entry, line.result) for line in lines], ranked_by, shown, key)
-    results = {line.name: line.result.model_dump(mode="json") for line in lines}
+    show_table(board, key, lines, ranked_by, shown)
+    show_recipes(board, key, lines, ranked_by, shown)
     name_caveats(shown)
-    actions = st.container(horizontal=True, vertical_alignment="center")
-    selected = [lines[row].name for row in chosen["selection"]["rows"]]
-    if actions.button(
-        t("Compare the ticked rows"),
-        icon=":material/balance:",
-        disabled=len(selected) < 2,
-        help=t("Tick two rows or more at their left end."),
-        key=f"compare-{key}",
-    ):
-        open_page("compare.py", protocol=protocol_title(protocol), checkpoint=selected)
-    offer_table(actions, f"{protocol.dataset}-{key}", lines, shown, as_rows(lines), results)
 name_unmeasured(found)
 show_claims()

@@ -41,9 +41,9 @@ def open_page(page: str, **choices: str | list[str]) -> None:
 
 def name_unmeasured(found: list[Entry]) -> None:
     """Say which checkpoints have no figures, with the way to get them."""
-    named = labels(found)
-    waiting = [named[entry.reference] for entry in found if not entry.results]
-    if waiting:
+    if unmeasured := [entry.reference for entry in found if not entry.results]:
+        named = labels(found)
+        waiting = [named[reference] for reference in unmeasured]
         row = st.container(border=True, horizontal=True, vertical_alignment="center")
         row.markdown(f"**{t('Not evaluated yet')}**: {t(', ').join(map(as_text, waiting))}", width="stretch")
         if row.button(t("Evaluate one"), icon=":material/speed:", key="to-evaluate"):

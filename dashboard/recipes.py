@@ -1,5 +1,6 @@
 """Recipes on the pages: groups of training seeds in a table, the verdict on two of them, and single runs' warning."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import pandas
@@ -13,20 +14,32 @@ from pandas.io.formats.style_render import StylerRenderer
 from aigc_core.evaluation.comparison import MARKED, compare
 from aigc_core.evaluation.recipes import over_seeds
 from aigc_core.evaluation.results import FIGURES, Result
+from aigc_core.serving.board import Board
 from aigc_core.serving.leaderboard import Entry, Row
 from aigc_core.serving.recipes import (
     RecipeGroup,
     RecipeRow,
-    ranked_recipes,
     recipe_groups,
     recipe_records,
     single_runs_warning,
 )
 
+MOST_ROWS = 20
+"""A table of recipes shows so many at a time."""
 
-def show_recipes(measured: Sequence[tuple[Entry, Result]], figure: str, shown: Sequence[str], key: str) -> None:
-    """The table of a protocol's recipes below that of its checkpoints, if any was trained with two seeds or more."""
-    rows = ranked_recipes(recipe_groups(measured), figure)
+
+@st.fragment
+def show_recipes(board: Board, key: str, lines: Sequence[Row], figure: str, shown: Sequence[str]) -> None:
+    """The table of a protocol's recipes below that of its checkpoints, if any was trained with two seeds or more.
+
+    Those of which the rows `lines` have all members.
+    """
+    references = {line.entry.reference for line in lines}
+    rows = [
+        row
+        for row in board.ranked_recipes(key, figure)
+        if references.issuperset(entry.reference for entry, _ in row.group.members)
+    ]
     if not rows:
         return
     st.markdown(f"**{t('Recipes')}**")
@@ -36,8 +49,10 @@ def show_recipes(measured: Sequence[tuple[Entry, Result]], figure: str, shown: S
             "sampling; ranks are by Welch's test with Holm's correction."
         )
     )
-    st.dataframe(
-        _table(rows, shown, figure),
+    place = st.container()
+    page = st.pagination(math.ceil(len(rows) / MOST_ROWS), key=f"recipes-page-{key}") if len(rows) > MOST_ROWS else 1
+    place.dataframe(
+        _table(rows[(page - 1) * MOST_ROWS : page * MOST_ROWS], shown, figure),
         hide_index=True,
         height="content",
         key=f"recipes-{key}",
@@ -58,8 +73,8 @@ def show_recipes(measured: Sequence[tuple[Entry, Result]], figure: str, shown: S
         f"recipes-{rows[0].protocol.dataset}-{key}",
         rows,
         shown,
-        recipe_records(rows),
-        {row.group.name: [result.model_dump(mode="json") for result in row.group.results] for row in rows},
+        lambda: recipe_records(rows),
+        lambda: {row.group.name: [result.model_dump(mode="json") for result in row.group.results] for row in rows},
     )
 
 

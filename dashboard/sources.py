@@ -10,10 +10,12 @@ import streamlit as st
 from language import t
 from page import as_text
 
+from aigc_core.serving.board import Board
 from aigc_core.serving.leaderboard import Entry, claimed, collect, own_sources, shipped_sources
 from aigc_core.serving.queue import EvaluationQueue
 from aigc_core.serving.sources import SourceReader
 
+MAX_BOARDS = 16
 MAX_BROKEN = 4
 """More broken checkpoints than these are folded away."""
 
@@ -40,10 +42,21 @@ def visitor_id() -> str | None:
     return str(st.user["sub"]) if st.user.get("is_logged_in") else None
 
 
-@st.cache_data(ttl=60, max_entries=1, show_spinner=False)
+@st.cache_resource(ttl=60, max_entries=1, show_spinner=False)
 def _read_local(evaluations: int) -> list[Entry]:
     """`evaluations`: how many have ended here, so that what they found is read at once."""
     return collect([*own_sources(), *shipped_sources()])
+
+
+def _files_as_read(entry: Entry) -> tuple[str, int, int]:
+    """What tells an entry from another one: config and results are the same objects until their files change."""
+    return entry.reference, id(entry.config), id(entry.results)
+
+
+@st.cache_resource(max_entries=MAX_BOARDS, show_spinner=False, hash_funcs={Entry: _files_as_read})
+def board_of(found: list[Entry]) -> Board:
+    """The tables of these entries, which all visitors who look at the same ones share."""
+    return Board(found)
 
 
 def _read_others(sources: Sequence[str]) -> dict[str, list[Entry] | None]:

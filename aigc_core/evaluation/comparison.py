@@ -100,11 +100,12 @@ def compare(first: Result | Sequence[Result], second: Result | Sequence[Result],
         raise AIGCError("All results need the figure '{figure}'.", figure=figure)
     a, b = ([result.figures[figure] for result in group] for group in groups)
     if len(a) == len(b) == 1:
-        difference, deviation, freedom = (float(table[0, 1]) for table in _differences([a[0], b[0]]))
+        tables = _differences([a[0], b[0]])
     elif min(len(a), len(b)) > 1:
-        difference, deviation, freedom = _group_difference(a, b)
+        tables = _group_differences([a, b])
     else:
         raise AIGCError("A group of training seeds can only be compared with another group of two or more.")
+    difference, deviation, freedom = (float(table[0, 1]) for table in tables)
     return _verdict(figure, difference, deviation, freedom, (_with_error(a), _with_error(b)))
 
 
@@ -159,9 +160,7 @@ def ranks(results: Sequence[Result], figure: str) -> list[int]:
 def group_ranks(groups: Sequence[Sequence[Result]], figure: str) -> list[int]:
     """The same of groups of two results or more, each of several training seeds of a recipe, by Welch's test."""
     figures = [[result.figures[figure] for result in group] for group in groups]
-    differences = [[_group_difference(ours, theirs) for theirs in figures] for ours in figures]
-    difference, deviation, freedom = numpy.array(differences).reshape(len(groups), len(groups), 3).transpose(2, 0, 1)
-    return _ranks(difference, deviation, freedom, FIGURES[figure].better)
+    return _ranks(*_group_differences(figures), FIGURES[figure].better)
 
 
 def _ranks(difference: numpy.ndarray, deviation: numpy.ndarray, freedom: numpy.ndarray, better: str) -> list[int]:
@@ -208,20 +207,18 @@ def _beyond_bias(difference: numpy.ndarray | float, of_biases: numpy.ndarray | f
     return numpy.sign(difference) * numpy.maximum(0, numpy.abs(difference) - numpy.nan_to_num(numpy.abs(of_biases)))
 
 
-def _group_difference(a: Sequence[Estimate], b: Sequence[Estimate]) -> tuple[float, float, float]:
-    """The same of two groups of training seeds."""
-    difference, deviation, freedom = _welch(*([one.value for one in group] for group in (a, b)))
-    bias, other_bias = (float(numpy.mean(_biases(group))) for group in (a, b))
-    return float(_beyond_bias(difference, bias - other_bias)), deviation, freedom
-
-
-def _welch(a: list[float], b: list[float]) -> tuple[float, float, float]:
-    """The same of two groups of values (Welch 1947)."""
-    errors = [numpy.var(part, ddof=1) / len(part) for part in (a, b)]
-    total = sum(errors)
-    weights = [error**2 / (len(part) - 1) for error, part in zip(errors, (a, b))]
-    freedom = total**2 / sum(weights) if total else 1.0
-    return float(numpy.mean(a) - numpy.mean(b)), math.sqrt(total), float(freedom)
+def _group_differences(
+    groups: Sequence[Sequence[Estimate]],
+) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
+    """The same for each pair of groups of training seeds (Welch 1947)."""
+    values = [[one.value for one in group] for group in groups]
+    means = numpy.array([numpy.mean(part) for part in values])
+    errors = numpy.array([numpy.var(part, ddof=1) / len(part) for part in values])
+    weights = errors**2 / (numpy.array([len(part) for part in values]) - 1)
+    biases = numpy.array([numpy.mean(_biases(group)) for group in groups])
+    total, weight = errors[:, None] + errors, weights[:, None] + weights
+    freedom = numpy.divide(total**2, weight, out=numpy.ones_like(total), where=weight > 0)
+    return _beyond_bias(means[:, None] - means, biases[:, None] - biases), numpy.sqrt(total), freedom
 
 
 def _verdict(figure: str, difference: float, deviation: float, freedom: float, values: tuple[str, str]) -> Verdict:

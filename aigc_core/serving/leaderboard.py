@@ -23,12 +23,13 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from aigc_core.access import SHIPPED, check_reference, is_public
 from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.checkpoint.folder import incomplete_checkpoint, models_in, read_config, seed_folders, step_folders
-from aigc_core.checkpoint.layout import CONFIG_FILE, WEIGHTS_FILE
+from aigc_core.checkpoint.layout import CONFIG_FILE, RESULTS_FOLDER, WEIGHTS_FILE
 from aigc_core.checkpoint.reference import DATASETS, MAIN, CheckpointReference, seed_name
 from aigc_core.conversion.base import formats
 from aigc_core.conversion.convert import converted_folder
@@ -48,6 +49,8 @@ RUNS = Path("runs")
 """Where the README and the app put trainings."""
 MAX_REPOSITORIES = 100
 """The most repositories of one owner, collection or tag; the newest are read."""
+MAX_VERSIONS = 2000
+"""So many checkpoints' files are kept as they were read, about 50 kB each."""
 
 SAMPLES_ALONE = Sentence("samples, not drawn here")
 
@@ -71,10 +74,15 @@ class Entry:
     is_samples: bool = False
     claims: tuple[Claim, ...] = ()
 
-    @property
+    @cached_property
+    def parsed(self) -> CheckpointReference:
+        """The reference as it was read when this was first asked for."""
+        return CheckpointReference.parse(self.reference)
+
+    @cached_property
     def model(self) -> str:
         """The reference without its revision: what all steps of a training share."""
-        return str(replace(CheckpointReference.parse(self.reference), revision=""))
+        return str(replace(self.parsed, revision=""))
 
     @property
     def ships(self) -> bool:
@@ -84,7 +92,7 @@ class Entry:
     @property
     def revision(self) -> str:
         """The revision that the reference names; "main" if it names none."""
-        return CheckpointReference.parse(self.reference).revision or MAIN
+        return self.parsed.revision or MAIN
 
 
 def shipped_sources(folder: Path = SHIPPED) -> list[str]:
@@ -228,9 +236,22 @@ def _read_entry(reference: str, folder: Path | None, problem: str = "") -> Entry
     if is_results_of_samples(folder):
         return _read_samples(reference, folder)
     try:
-        return Entry(reference, folder, read_config(folder), tuple(read_results(folder)))
+        return Entry(reference, folder, *_read_version(folder, _version(folder)))
     except AIGCError as error:
         return Entry(reference, problem=error.sentence)
+
+
+@lru_cache(MAX_VERSIONS)
+def _read_version(folder: Path, version: tuple[object, ...]) -> tuple[CheckpointConfig, tuple[Result, ...]]:
+    """The config and results of a version of a folder's files, read once."""
+    return read_config(folder), tuple(read_results(folder))
+
+
+def _version(folder: Path) -> tuple[object, ...]:
+    """What changes if the files of a checkpoint that are shown here do."""
+    paths = [*folder.glob(CONFIG_FILE), *sorted((folder / RESULTS_FOLDER).glob("*.json"))]
+    stats = [path.stat() for path in paths]
+    return tuple((path, stat.st_mtime_ns, stat.st_size, stat.st_ino) for path, stat in zip(paths, stats))
 
 
 def claimed(entries: Iterable[Entry]) -> list[dict[str, object]]:
@@ -321,14 +342,11 @@ def labels(entries: Iterable[Entry]) -> dict[str, str]:
     """What to call each reference: its model as `model_names` has it, and its revision."""
     entries = list(entries)
     short = _short_locations(entries)
-    return {
-        entry.reference: str(replace(CheckpointReference.parse(entry.reference), location=short[entry.model]))
-        for entry in entries
-    }
+    return {entry.reference: str(replace(entry.parsed, location=short[entry.model])) for entry in entries}
 
 
 def _short_locations(entries: Iterable[Entry]) -> dict[str, str]:
-    references = {entry.model: CheckpointReference.parse(entry.reference) for entry in entries}
+    references = {entry.model: entry.parsed for entry in entries}
     short = {
         model: _last_parts(Path(ref.location)) if Path(ref.location).is_absolute() else ref.location
         for model, ref in references.items()

@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from aigc_core.checkpoint.config import CheckpointConfig
@@ -28,6 +28,7 @@ class RecipeGroup:
     id: str
     name: str
     members: tuple[tuple[Entry, Result], ...]
+    _known: dict[str, SeedEstimate | None] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def results(self) -> list[Result]:
@@ -41,9 +42,10 @@ class RecipeGroup:
 
     def figure(self, name: str) -> SeedEstimate | None:
         """What the members together show in a figure; None unless all have it."""
-        if any(name not in result.figures for result in self.results):
-            return None
-        return over_seeds([result.figures[name] for result in self.results])
+        if name not in self._known:
+            found = [result.figures[name] for result in self.results if name in result.figures]
+            self._known[name] = over_seeds(found) if len(found) == len(self.members) else None
+        return self._known[name]
 
 
 @dataclass(frozen=True)

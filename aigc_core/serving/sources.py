@@ -21,12 +21,16 @@ KEPT_SECONDS = 3600
 
 @dataclass
 class _Reading:
-    """A source being read, or read: since when, for which version, and what it had brought before."""
+    """A source being read, or read: since when, for which version, and what it had brought before.
+
+    `is_awaited`: whether pages wait for it, as what was there before is missing or known to have changed.
+    """
 
     future: Future[list[Entry]]
     started: float
     version: int
     before: list[Entry] | None
+    is_awaited: bool
 
     @property
     def entries(self) -> list[Entry] | None:
@@ -44,13 +48,14 @@ class SourceReader:
     def read(self, sources: Iterable[str], token: str | None = None, version: int = 0) -> dict[str, list[Entry] | None]:
         """The entries of each source, or None of one that has not been read yet: ask again for it later.
 
-        What was read is read again after a minute, or where `version` has changed; if that takes longer than
-        `PATIENCE`, the call returns what there was before.
+        What was read is read again after a minute, and meanwhile the call returns what there was before. Where
+        `version` has changed, and the first time, it waits for `PATIENCE`.
         """
         with self._lock:
             readings = {source: self._current(source, token, version) for source in sources}
         for reading in readings.values():
-            wait([reading.future], timeout=max(0.0, reading.started + PATIENCE - time.monotonic()))
+            if reading.is_awaited:
+                wait([reading.future], timeout=max(0.0, reading.started + PATIENCE - time.monotonic()))
         return {source: reading.entries for source, reading in readings.items()}
 
     def _current(self, source: str, token: str | None, version: int) -> _Reading:
@@ -63,6 +68,7 @@ class SourceReader:
         stale = known and (known.version != version or now - known.started > FRESH_SECONDS)
         if known is None or (stale and known.future.done()):
             future = self._pool.submit(collect, [source], token)
-            known = _Reading(future, now, version, known.entries if known else None)
+            before, is_awaited = (known.entries, known.version != version) if known else (None, True)
+            known = _Reading(future, now, version, before, is_awaited)
             self._readings[key] = known
         return known

@@ -20,7 +20,7 @@ from aigc_core.metrics.estimate import Estimate
 from aigc_core.training.timeline import Measurement
 from tests.local_hub import LocalHub
 from tests.toy_models import sounds_checkpoint, toy_checkpoint
-from tests.toy_results import evaluated_run
+from tests.toy_results import evaluated_run, toy_result
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("leaderboard", "compare", "training", "audit", "evaluate")
@@ -102,7 +102,7 @@ def test_ones_own_runs_are_found_come_first_and_show_their_losses(
     for path in tmp_path.glob("runs/two/*/eval/*.json"):
         path.unlink()
     monkeypatch.chdir(tmp_path)
-    st.cache_data.clear()
+    st.cache_resource.clear()
     assert next(iter(shown(open_dashboard()))) == "runs/one@step-0000002 runs/one@step-0000001"
     page = open_dashboard("training")
     models = page.selectbox(key="model")
@@ -112,13 +112,27 @@ def test_ones_own_runs_are_found_come_first_and_show_their_losses(
         assert not page.exception and "Measured while training" in [text.value for text in page.subheader]
     assert open_dashboard("evaluate").multiselect(key="candidate").value == ["runs/two@step-0000001"]
     monkeypatch.setenv("SPACE_ID", "ada/space")
-    st.cache_data.clear()
+    st.cache_resource.clear()
     assert not any("runs/" in name for name in shown(open_dashboard()))
     monkeypatch.delenv("SPACE_ID")
     monkeypatch.chdir(ROOT)
-    st.cache_data.clear()
+    st.cache_resource.clear()
     found = open_dashboard(add=str(tmp_path / "runs"))
     assert next(iter(shown(found))).count("one@step") == 2
+
+
+def test_a_long_table_has_pages(tmp_path: Path) -> None:
+    run = evaluated_run(tmp_path / "run", [float(fid) for fid in range(60, 0, -1)])
+    page = open_dashboard(add=str(run), find="run@")
+    (table,) = (table.value for table in page.dataframe)
+    assert list(table["fid"]) == [float(fid) for fid in range(1, 51)]
+    page.session_state[f"page-{toy_result(1.0).protocol.id}"] = 2
+    page.run()
+    (table,) = (table.value for table in page.dataframe)
+    assert not page.exception and list(table["fid"]) == [float(fid) for fid in range(51, 61)]
+    page.text_input(key="find").set_value("step-000000").run()
+    (table,) = (table.value for table in page.dataframe)
+    assert not page.exception and list(table["checkpoint"]) == [f"run@step-000000{step}" for step in range(9, 0, -1)]
 
 
 def test_a_copy_is_not_compared_with_what_it_is_a_copy_of(tmp_path: Path) -> None:

@@ -11,13 +11,16 @@ import pytest
 from huggingface_hub import HfApi
 
 from aigc_core.checkpoint.layout import CONFIG_FILE
+from aigc_core.evaluation.results import write_result
 from aigc_core.hub.push import push
 from aigc_core.metrics.estimate import Estimate
+from aigc_core.serving.board import Board
 from aigc_core.serving.leaderboard import by_protocol, collect, labels, ranked
+from aigc_core.serving.recipes import ranked_recipes, recipe_groups
 from aigc_core.serving.tables import as_latex, as_rows
 from tests.local_hub import LocalHub
 from tests.toy_models import toy_checkpoint
-from tests.toy_results import evaluated_run, toy_result
+from tests.toy_results import evaluated_recipe, evaluated_run, toy_result
 
 
 def references(*sources: str) -> list[str]:
@@ -112,6 +115,29 @@ def test_200_revisions_are_listed_with_one_request_the_second_time(local_hub: Lo
     local_hub.seen.clear()
     assert collect(["ada/long"]) == first
     assert local_hub.calls() == ["GET /api/models/ada/long/refs"]
+
+
+def test_files_are_read_again_only_when_they_have_changed(tmp_path: Path) -> None:
+    run = evaluated_run(tmp_path / "run", [3.0, 2.0])
+    first, again = (collect([str(run)]) for _ in range(2))
+    assert all(one.config is two.config and one.results is two.results for one, two in zip(first, again))
+    write_result(toy_result(1.0), run / "step-0000002")
+    kept, changed = collect([str(run)])
+    assert kept.results is first[0].results and changed.results[0].figures["fid"].value == 1.0
+
+
+def test_a_board_ranks_as_its_parts_do_and_once(tmp_path: Path) -> None:
+    good = evaluated_recipe(tmp_path / "a", [2.0, 2.1])
+    found = collect([str(good), str(evaluated_recipe(tmp_path / "b", [9.0, 9.3], batch_size=8))])
+    board = Board(found)
+    ((key, group),) = by_protocol(found).items()
+    assert board.ranked(key, "fid") == ranked(group, "fid") and board.ranked(key, "fid") is board.ranked(key, "fid")
+    assert board.ranked(key, "is") != board.ranked(key, "fid")
+    rows = board.ranked_recipes(key, "fid")
+    assert rows == ranked_recipes(recipe_groups(group), "fid") and [row.group.name for row in rows] == [
+        "a/seed-*@step-0000001",
+        "b/seed-*@step-0000001",
+    ]
 
 
 def test_ranks_and_tables_leave_out_nothing(tmp_path: Path) -> None:

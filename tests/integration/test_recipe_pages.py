@@ -119,11 +119,11 @@ def test_what_was_pushed_comes_back_as_a_folder(
     assert main(["pull", "ada/run@step-0000001", "--out", str(tmp_path / "one")]) == 0
     assert read_config(tmp_path / "one").step == 1
     monkeypatch.chdir(tmp_path)
-    st.cache_data.clear()
+    st.cache_resource.clear()
     page = open_dashboard()
     (table,) = (table.value for table in page.dataframe if "recipe" in table.value.columns)
     assert list(table["recipe"]) == ["runs/recipe/seed-*@step-0000001"] and list(table["seeds"]) == [3]
-    st.cache_data.clear()
+    st.cache_resource.clear()
 
 
 def test_the_pages_show_recipes(recipes: list[str]) -> None:
