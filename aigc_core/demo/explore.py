@@ -272,6 +272,7 @@ def keep_found(found: tuple[LatentPoint, str] | None, kept: Kept) -> tuple[Kept,
     with errors_shown():
         if found is None:
             raise AIGCError("Find the nearest image or sound first.")
+    gr.Info(t("Kept: it lies in Explore, on the way between those you kept."))
     return kept_with(kept, *found)
 
 

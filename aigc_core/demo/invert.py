@@ -12,24 +12,29 @@ from typing import Any
 from urllib.parse import quote
 
 import gradio as gr
+import numpy as np
 import torch
-from PIL import Image
 
 from aigc_core.families.base import Capability
 from aigc_core.files import translate_io_errors
 from aigc_core.loading import load_checkpoint
 from aigc_core.modalities.provenance import Statement
 from aigc_core.pipeline import Checkpoint
+from aigc_core.sampling.request import SampleRequest
 
 from ..errors import AIGCError, Sentence
+from . import sketch
 from .generate import class_choices
-from .inference import LatentPoint, invert_stream
+from .inference import LatentPoint, draw, invert_stream
 from .language import t, text
-from .pictures import as_data_uri, player_html, png_of, served_folder, tiles
+from .pictures import as_data_uri, player_html, png_of, served_folder, sheet, sheet_html, tiles, write_samples
 from .visitor import errors_shown, token_of
 
-CANVAS = 320
 EVERY = 10
+NUM_EXAMPLES, FIRST_EXAMPLE = 6, 100
+"""How many of the model's own images are offered to look for, and the seed of the first."""
+CERTAIN = 0.9
+"""The weight from which on a class is named alone."""
 LEAD = Sentence("Give a picture, and the search finds the nearest image that this model can draw.")
 LEAD_OF_SOUNDS = Sentence("Give a sound, and the search finds the nearest one that this model can make.")
 
@@ -150,25 +155,25 @@ def build(reference: gr.Textbox) -> InvertTab:
             with gr.Column() as of_images:
                 with gr.Tab(text("Upload")):
                     upload = gr.Image(
-                        show_label=False, sources=["upload", "clipboard", "webcam"], height=CANVAS, elem_id="upload"
+                        show_label=False,
+                        sources=["upload", "clipboard", "webcam"],
+                        height=sketch.SIDE,
+                        elem_id="upload",
                     )
+                    gr.Markdown(text("OR WHAT THE MODEL DREW ITSELF"), elem_classes="caption")
+                    examples = sheet("invert-examples")
                     search_upload = gr.Button(text("Find the nearest image"), variant="primary", elem_id="search")
                 with gr.Tab(text("Draw")):
-                    black = Image.new("RGB", (CANVAS, CANVAS))
-                    drawing = gr.Sketchpad(
-                        {"background": black, "layers": [], "composite": black},  # type: ignore[arg-type]  # its stubs know no layers
-                        show_label=False, type="pil", canvas_size=(CANVAS, CANVAS), fixed_canvas=True,
-                        height=CANVAS + 80, layers=False, transforms=(), elem_id="sketch",
-                        brush=gr.Brush(default_size=22, colors=["#ffffff", "#9a9a9a", "#d9482f", "#f2c230", "#3b7dd8"]),
-                    )  # fmt: skip
+                    drawing = sketch.build()
                     search_drawing = gr.Button(text("Find the nearest image"), variant="primary")
         with gr.Column(scale=6, min_width=290, elem_classes="stage", visible=False) as results:
             with gr.Row():
                 with gr.Column(min_width=180):
                     caption = gr.Markdown(text("NEAREST IMAGE"), elem_classes="caption")
                     nearest = gr.Image(
-                        show_label=False, interactive=False, height=CANVAS, elem_id="nearest", buttons=["download"]
+                        show_label=False, interactive=False, height=sketch.SIDE, elem_id="nearest", buttons=["download"]
                     )
+                    chosen = gr.Markdown(elem_id="chosen-class")
                     nearest_sound = gr.HTML(elem_id="nearest-sound", visible=False)
                     with gr.Column(visible=False) as comparison:
                         gr.Markdown(text("YOURS"), elem_classes="caption")
@@ -176,33 +181,45 @@ def build(reference: gr.Textbox) -> InvertTab:
                 with gr.Column(min_width=180):
                     gr.Markdown(text("LOSS, STEP BY STEP"), elem_classes="caption")
                     loss = gr.LinePlot(
-                        x="step", y="loss", show_label=False, height=CANVAS, y_lim=[0, None], buttons=[], elem_id="loss"
+                        x="step",
+                        y="loss",
+                        show_label=False,
+                        height=sketch.SIDE,
+                        y_lim=[0, None],
+                        buttons=[],
+                        elem_id="loss",
                     )
             with gr.Row():
                 to_explore = gr.Button(text("Explore around it"), size="sm", elem_id="invert-explore")
                 keep = gr.Button(text("Keep it"), size="sm")
     outputs = [nearest, loss, found]
     searches = [search_upload.click, search_drawing.click, search_recording.click]
-    gr.on(searches, lambda: gr.Column(visible=True), None, results, api_visibility="private")
+    private: Any = {"api_visibility": "private"}
+    gr.on(searches, lambda: (gr.Column(visible=True), ""), None, [results, chosen], **private)
+    examples.select(example_file, reference, upload, show_progress="hidden", **private)
     # Gradio does not open the file then: whether it can be read is for the core to say.
-    search_upload.click(invert, [reference, upload, classes], outputs, api_name="invert", preprocess=False)
-    search_drawing.click(invert_drawing, [reference, drawing, classes], outputs, api_visibility="private")
-    search_recording.click(
+    uploaded = search_upload.click(invert, [reference, upload, classes], outputs, api_name="invert", preprocess=False)
+    drawn = search_drawing.click(invert_drawing, [reference, drawing, classes], outputs, **private)
+    recorded = search_recording.click(
         invert_recording,
         [reference, recording, classes],
         [heard, nearest_sound, loss, found],
-        api_visibility="private",
         preprocess=False,
+        **private,
     )
-    fitted = [classes, lead, of_images, of_sounds, caption, nearest, nearest_sound, comparison]
+    for searched in (uploaded, drawn, recorded):
+        searched.success(class_found, found, chosen, show_progress="hidden", **private)
+    fitted = [classes, lead, of_images, of_sounds, caption, nearest, nearest_sound, comparison, examples, drawing]
     return InvertTab(found, to_explore, keep, fitted)
 
 
 def fit(visitor: gr.OAuthToken | None, reference: str) -> list[Any]:
     """The classes of a model to stay in, and what its kind of sample is given and shown with."""
     with errors_shown():
-        checkpoint = load_checkpoint(reference, token_of(visitor))
-    choices, played = class_choices(checkpoint.config), checkpoint.modality.is_played
+        token = token_of(visitor)
+        checkpoint = load_checkpoint(reference, token)
+        choices, played = class_choices(checkpoint.config), checkpoint.modality.is_played
+        shown = [gr.HTML(), gr.Sketchpad()] if played else _examples(checkpoint, reference, token)
     return [
         gr.Dropdown(choices=[("", ""), *choices], value="", visible=bool(choices)),
         t(LEAD_OF_SOUNDS if played else LEAD),
@@ -212,7 +229,38 @@ def fit(visitor: gr.OAuthToken | None, reference: str) -> list[Any]:
         gr.Image(visible=not played),
         gr.HTML(visible=played),
         gr.Column(visible=played),
+        *shown,
     ]
+
+
+def _examples(checkpoint: Checkpoint, reference: str, token: str | None) -> list[Any]:
+    """A sheet of the model's own images, and a pad like them."""
+    request = SampleRequest(checkpoint=reference, seed=FIRST_EXAMPLE, count=NUM_EXAMPLES)
+    images = draw([request.canonical()], token)
+    pictures = tiles(images, request.canonical_singles(), checkpoint.weights_sha256, checkpoint.modality)
+    titles = [f"{t('Seed')} {seed}" for seed in request.seeds()]
+    return [sheet_html(list(zip(pictures, titles))), sketch.fitted(images)]
+
+
+def example_file(visitor: gr.OAuthToken | None, reference: str, event: gr.EventData) -> str:
+    """The file of the example that was clicked."""
+    with errors_shown():
+        token = token_of(visitor)
+        request = SampleRequest(checkpoint=reference, seed=FIRST_EXAMPLE + int(event.index) % NUM_EXAMPLES)
+        stored = torch.from_numpy(draw([request.canonical()], token))
+        return str(write_samples(stored, request, load_checkpoint(reference, token), served_folder())[0])
+
+
+def class_found(visitor: gr.OAuthToken | None, found: tuple[LatentPoint, str]) -> str:
+    """The class of what was found, or the classes that it mixes, the heaviest first; empty without classes."""
+    place, _ = found
+    config, (weights,) = load_checkpoint(place.checkpoint, token_of(visitor)).config, place.labels
+    if not config.num_classes:
+        return ""
+    heaviest = np.argsort(-weights)[: 1 if weights.max() >= CERTAIN else 3]
+    return f"{t('Class')} · " + " · ".join(
+        f"{config.class_name(int(label))} {weights[label]:.0%}" for label in heaviest
+    )
 
 
 def place_found(found: tuple[LatentPoint, str] | None) -> LatentPoint:

@@ -21,7 +21,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 import app
 from aigc_core import AIGCError, Checkpoint
@@ -803,6 +803,43 @@ def test_arrow_keys_move_enter_chooses_and_escape_returns(address: str, browser:
     expect(chosen).to_have_attribute("aria-pressed", "true")
     expect(page.locator("#chosen img")).to_have_attribute("src", str(chosen.locator("img").get_attribute("src")))
     expect(chosen).to_be_focused()
+
+
+def becomes(shown: Locator, colour: tuple[int, int, int], act: Callable[[], None]) -> bool:
+    """Whether the middle of what the page shows there takes on a colour, as something is done again and again."""
+    for _ in range(100):
+        with Image.open(io.BytesIO(shown.screenshot())) as seen:
+            if seen.convert("RGB").getpixel((seen.width // 2, seen.height // 2)) == colour:
+                return True
+        act()
+    return False
+
+
+def test_invert_draws_on_the_models_paper_and_says_what_it_found_and_kept(address: str, browser: Browser) -> None:
+    page = opened(browser, address, "?checkpoint=checkpoints/emoji&seed=11&count=1&tab=invert")
+    expect(page.locator("#invert-examples button")).to_have_count(6)
+    page.get_by_role("tab", name="Draw").click()
+    pad = page.locator("#sketch canvas").first
+    expect(pad).to_be_visible()
+    assert becomes(pad, (255, 255, 255), lambda: page.wait_for_timeout(100))
+    box = pad.bounding_box()
+    assert box
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+    def stroke() -> None:
+        page.mouse.move(x - 40, y - 40)
+        page.mouse.down()
+        page.mouse.move(x + 40, y + 40, steps=8)
+        page.mouse.up()
+
+    assert becomes(pad, (0, 0, 0), stroke)
+    page = opened(browser, address, f"?checkpoint={MODEL}&seed=11&count=1&tab=invert")
+    page.locator("#invert-examples button").nth(2).click()
+    expect(page.locator("#upload img")).to_be_visible()
+    page.locator("#search").click()
+    expect(page.locator("#chosen-class")).to_contain_text("Class · ", timeout=300_000)
+    page.get_by_role("button", name="Keep it").last.click()
+    expect(page.locator(".toast-body")).to_contain_text("Kept")
 
 
 def test_a_dropped_file_brings_its_settings_back_and_inspect_says_what_it_is(
