@@ -16,7 +16,7 @@ from typing import Any
 import gradio as gr
 import torch
 from fastapi import FastAPI
-from gradio.blocks import BlockFunction
+from gradio.block_function import BlockFunction
 from gradio.routes import templates
 from gradio.state_holder import SessionState, StateHolder
 from gradio.utils import get_function_params

@@ -27,7 +27,7 @@ WITHIN_AN_HOUR = (
     "rounding",
     "watermark",
 )
-HOURS_LONG = ("equal_time", "families", "stability", "scarce_data")
+HOURS_LONG = ("equal_time", "families", "stability", "scarce_data", "characters")
 
 
 def main() -> None:
