@@ -32,6 +32,9 @@ from aigc_core.serving.tables import as_rows
 MOST_ROWS = 50
 """A table shows so many rows at a time: more take long to send and to draw, at every click."""
 
+MOST_NAMED = 5
+"""So many pairs that judges disagree on are named."""
+
 
 @st.fragment
 def show_table(board: Board, key: str, lines: list[Row], ranked_by: str, shown: list[str]) -> None:
@@ -106,6 +109,20 @@ def show_table(board: Board, key: str, lines: list[Row], ranked_by: str, shown: 
     )
 
 
+def say_what_is_disputed(board: Board, key: str, ranked_by: str) -> None:
+    """Name the checkpoints that another judge puts in the opposite order."""
+    for extractor, pairs in board.disputed(key, ranked_by).items():
+        named = [f"{as_text(better)} / {as_text(worse)}" for better, worse in pairs[:MOST_NAMED]]
+        st.warning(
+            t(
+                "Which is better depends on the judge, as {extractor} says the opposite: {pairs}",
+                extractor=as_text(extractor),
+                pairs=t(", ").join([*named, *(["…"] if len(pairs) > MOST_NAMED else [])]),
+            ),
+            icon=":material/gavel:",
+        )
+
+
 head(
     t("Leaderboard"),
     t(
@@ -174,6 +191,7 @@ for key, group in board.groups.items():
     wanted = figures or [name for name in measured if name == ranked_by or not FIGURES[name].audit]
     shown = [name for name in wanted if any(name in line.result.figures for line in lines)]
     show_table(board, key, lines, ranked_by, shown)
+    say_what_is_disputed(board, key, ranked_by)
     show_recipes(board, key, lines, ranked_by, shown)
     name_caveats(shown)
 name_unmeasured(found)

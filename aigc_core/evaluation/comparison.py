@@ -154,23 +154,33 @@ def ranks(results: Sequence[Result], figure: str) -> list[int]:
     is applied: in at most 2 % of tables does any rank show a difference that is due to chance. All results must follow
     one protocol and have the figure.
     """
-    return _ranks(*_differences([result.figures[figure] for result in results]), FIGURES[figure].better)
+    return _ranks(better_beyond_doubt([result.figures[figure] for result in results], figure))
+
+
+def better_beyond_doubt(estimates: Sequence[Estimate], figure: str) -> numpy.ndarray:
+    """Whether, of each two estimates of a figure by one protocol, the first is better beyond doubt, with Holm's
+    correction: bool [n, n]."""
+    return _better(*_differences(estimates), FIGURES[figure].better)
 
 
 def group_ranks(groups: Sequence[Sequence[Result]], figure: str) -> list[int]:
     """The same of groups of two results or more, each of several training seeds of a recipe, by Welch's test."""
     figures = [[result.figures[figure] for result in group] for group in groups]
-    return _ranks(*_group_differences(figures), FIGURES[figure].better)
+    return _ranks(_better(*_group_differences(figures), FIGURES[figure].better))
 
 
-def _ranks(difference: numpy.ndarray, deviation: numpy.ndarray, freedom: numpy.ndarray, better: str) -> list[int]:
-    """Ranks from the differences of each two, their standard errors and degrees of freedom, float64 [n, n]."""
+def _ranks(better: numpy.ndarray) -> list[int]:
+    return (1 + better.sum(0)).tolist()
+
+
+def _better(difference: numpy.ndarray, deviation: numpy.ndarray, freedom: numpy.ndarray, better: str) -> numpy.ndarray:
+    """The same from the differences of each two, their standard errors and degrees of freedom, float64 [n, n]."""
     pairs = numpy.triu_indices(len(difference), 1)
     statistic = numpy.abs(difference[pairs]) / _floored(deviation, difference)[pairs]
     beyond_doubt = numpy.zeros(difference.shape, dtype=bool)
     beyond_doubt[pairs] = holm(2 * stats.t.sf(statistic, freedom[pairs]), 1 - CONFIDENCE)
-    worse = difference if better == "lower" else -difference
-    return (1 + ((beyond_doubt | beyond_doubt.T) & (worse > 0)).sum(1)).tolist()
+    ahead = -difference if better == "lower" else difference
+    return (beyond_doubt | beyond_doubt.T) & (ahead > 0)
 
 
 def _differences(figures: Sequence[Estimate]) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from aigc_core.evaluation.results import FIGURES, Result
 
-from .leaderboard import Entry, Row, by_protocol, ranked
+from .leaderboard import Entry, Row, by_protocol, disputed, ranked
 from .recipes import RecipeGroup, RecipeRow, ranked_recipes, recipe_groups
 
 Derived = TypeVar("Derived")
@@ -37,6 +37,10 @@ class Board:
     def ranked(self, protocol: str, figure: str) -> list[Row]:
         """The rows of a protocol's table by rank in a figure."""
         return self._once(("rows", protocol, figure), lambda: ranked(self.groups[protocol], figure))
+
+    def disputed(self, protocol: str, figure: str) -> dict[str, list[tuple[str, str]]]:
+        """The pairs of a protocol's table whose order another judge turns round, by that judge."""
+        return self._once(("disputed", protocol, figure), lambda: disputed(self.ranked(protocol, figure), figure))
 
     def recipes(self, protocol: str) -> list[RecipeGroup]:
         """The recipes in a protocol's table."""

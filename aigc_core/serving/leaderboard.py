@@ -19,12 +19,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
+
+import numpy
 
 from aigc_core.access import SHIPPED, check_reference, is_public
 from aigc_core.checkpoint.config import CheckpointConfig
@@ -34,7 +36,7 @@ from aigc_core.checkpoint.reference import DATASETS, MAIN, CheckpointReference, 
 from aigc_core.conversion.base import formats
 from aigc_core.conversion.convert import converted_folder
 from aigc_core.errors import AIGCError, Sentence
-from aigc_core.evaluation.comparison import differ_in_judge_alone, ranks
+from aigc_core.evaluation.comparison import better_beyond_doubt, differ_in_judge_alone, ranks
 from aigc_core.evaluation.results import FIGURES, Protocol, Result, read_results
 from aigc_core.evaluation.sample_set import is_results_of_samples
 from aigc_core.hub.claims import Claim, find_claims
@@ -317,7 +319,7 @@ def ranked(group: list[tuple[Entry, Result]], figure: str) -> list[Row]:
     return [*rows, *(Row(None, named[entry.reference], entry, result) for entry, result in lacking)]
 
 
-def seen_by_other_judges(rows: list[Row], figure: str) -> dict[str, list[Estimate | None]]:
+def seen_by_other_judges(rows: Sequence[Row], figure: str) -> dict[str, list[Estimate | None]]:
     """By extractor, the figure of each row as results have it whose protocols differ in the extractor alone."""
     found: dict[str, list[Estimate | None]] = {}
     for number, row in enumerate(rows):
@@ -326,6 +328,19 @@ def seen_by_other_judges(rows: list[Row], figure: str) -> dict[str, list[Estimat
             if ours.extractor != theirs.extractor and differ_in_judge_alone(ours, theirs) and figure in result.figures:
                 found.setdefault(theirs.extractor, [None] * len(rows))[number] = result.figures[figure]
     return dict(sorted(found.items()))
+
+
+def disputed(rows: Sequence[Row], figure: str) -> dict[str, list[tuple[str, str]]]:
+    """By extractor, the names of each two rows of which the first is better beyond doubt to the table's own judge, and
+    the second to that extractor."""
+    found = {}
+    for extractor, seen in seen_by_other_judges(rows, figure).items():
+        estimates = [(row.name, row.estimate(figure), theirs) for row, theirs in zip(rows, seen)]
+        both = [(name, ours, theirs) for name, ours, theirs in estimates if ours and theirs]
+        first, second = (better_beyond_doubt([one[side] for one in both], figure) for side in (1, 2))
+        if pairs := numpy.argwhere(first & second.T).tolist():
+            found[extractor] = [(both[above][0], both[below][0]) for above, below in pairs]
+    return found
 
 
 def kind_of(entry: Entry) -> str:

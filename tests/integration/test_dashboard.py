@@ -135,6 +135,18 @@ def test_a_long_table_has_pages(tmp_path: Path) -> None:
     assert not page.exception and list(table["checkpoint"]) == [f"run@step-000000{step}" for step in range(9, 0, -1)]
 
 
+def test_the_leaderboard_names_what_judges_put_in_opposite_order(tmp_path: Path) -> None:
+    for name, ours, theirs in (("one", 2.0, 5.0), ("two", 3.0, 4.0)):
+        run = evaluated_run(tmp_path / name, [ours])
+        result = toy_result(theirs)
+        protocol = result.protocol.model_copy(update={"extractor": "another", "extractor_hash": "1"})
+        write_result(result.model_copy(update={"protocol": protocol}), run / "step-0000001")
+    page = open_dashboard(add=[str(tmp_path / "one"), str(tmp_path / "two")], find="step-")
+    said = [warning.value.replace("\\", "") for warning in page.warning]
+    words = "Which is better depends on the judge, as {} says the opposite: {}@step-0000001 / {}@step-0000001"
+    assert sorted(said) == [words.format("another", "one", "two"), words.format("toy-classifier", "two", "one")]
+
+
 def test_a_copy_is_not_compared_with_what_it_is_a_copy_of(tmp_path: Path) -> None:
     original = evaluated_run(tmp_path / "original", [3.0])
     shutil.copytree(original, tmp_path / "copy")

@@ -16,7 +16,7 @@ from aigc_core.metrics import classifier, extractors, second_judge
 from aigc_core.metrics.classification import Pupil, question_loss
 from aigc_core.metrics.estimate import Estimate
 from aigc_core.metrics.extractors import efficientnet, judges, load_extractor, register_second_judge
-from aigc_core.serving.leaderboard import Entry, ranked, seen_by_other_judges
+from aigc_core.serving.leaderboard import Entry, disputed, ranked, seen_by_other_judges
 from tests.processes import run_here
 from tests.toy_models import toy_checkpoint
 from tests.toy_results import toy_result
@@ -83,6 +83,16 @@ def test_tables_show_what_the_other_judge_says() -> None:
     (name, seen), *others = seen_by_other_judges(rows, "fid").items()
     assert name == "second" and others == []
     assert [one and one.value for one in seen] == [None, 5.0, 6.0]
+
+
+def test_only_what_judges_turn_round_beyond_doubt_is_disputed() -> None:
+    """b leads a to the first and a leads b to the second; c and d differ by less than chance to the second."""
+    by_both = {"a": (3.0, 4.0), "b": (2.0, 5.0), "c": (6.0, 7.0), "d": (7.0, 6.9)}
+    entries = [Entry(f"owner/{name}", results=(judged(a), judged(b, "second"))) for name, (a, b) in by_both.items()]
+    entries.append(Entry("owner/e", results=(judged(1.0),)))
+    rows = ranked([(entry, entry.results[0]) for entry in entries], "fid")
+    assert disputed(rows, "fid") == {"second": [("owner/b", "owner/a")]}
+    assert disputed(rows[:2], "fid") == {} == disputed([], "fid")
 
 
 @pytest.fixture
