@@ -337,7 +337,8 @@ def disputed(rows: Sequence[Row], figure: str) -> dict[str, list[tuple[str, str]
     for extractor, seen in seen_by_other_judges(rows, figure).items():
         estimates = [(row.name, row.estimate(figure), theirs) for row, theirs in zip(rows, seen)]
         both = [(name, ours, theirs) for name, ours, theirs in estimates if ours and theirs]
-        first, second = (better_beyond_doubt([one[side] for one in both], figure) for side in (1, 2))
+        first = better_beyond_doubt([ours for _, ours, _ in both], figure)
+        second = better_beyond_doubt([theirs for _, _, theirs in both], figure)
         if pairs := numpy.argwhere(first & second.T).tolist():
             found[extractor] = [(both[above][0], both[below][0]) for above, below in pairs]
     return found
