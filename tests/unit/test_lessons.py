@@ -17,10 +17,13 @@ from aigc_core.demo.lessons.fid import NUMBERS, SCALE, SHIFT, TRUTH, measure
 from aigc_core.demo.lessons.film import RUN, film, judged, samples_at
 from aigc_core.demo.lessons.memorisation import BLUR, HELD_OUT, TRAINING, ring, samples_of
 from aigc_core.demo.lessons.memorisation import measure as measure_copying
+from aigc_core.demo.lessons.truncation import SAMPLES, TRUNCATIONS, draw, features_and_logits
+from aigc_core.demo.lessons.truncation import measure as measure_truncated
 from aigc_core.demo.train import HEIGHT, charts_html
 from aigc_core.metrics.estimate import Estimate
 from aigc_core.metrics.fid import Moments, frechet_distance
 from aigc_core.rng import seeded_generator
+from aigc_core.sampling.sample import request_codes
 from aigc_core.training.timeline import Measurement
 
 
@@ -152,3 +155,27 @@ def test_a_copier_has_the_better_fid_and_is_found_out() -> None:
     assert (nearest_to_half[: len(half) // 2] < 6 * BLUR).all() and nearest_to_half[
         len(half) // 2 :
     ].median() > 2 * BLUR
+
+
+def test_truncation_costs_variety_and_buys_quality() -> None:
+    drawn = {truncation: draw(1, truncation) for truncation in TRUNCATIONS}
+    assert [len(samples.images) for samples in drawn.values()] == [SAMPLES] * len(TRUNCATIONS)
+    codes = {truncation: request_codes(each.checkpoint, each.request)[0] for truncation, each in drawn.items()}
+    assert all(torch.allclose(codes[truncation], truncation * codes[1.0]) for truncation in TRUNCATIONS), "same seeds"
+    assert drawn[1.0].labels[:20].argmax(1).tolist() == [*range(10)] * 2
+
+    untruncated, _ = features_and_logits(draw(1 + SAMPLES, 1))
+    found = [measure_truncated(samples, untruncated) for samples in drawn.values()]
+    (quality, variety), (features, logits) = found[1], features_and_logits(drawn[0.7])
+    assert quality.value == pytest.approx((logits.argmax(1) == drawn[0.7].labels.argmax(1)).float().mean().item())
+    spheres = torch.cdist(features, features).kthvalue(4, dim=1).values  # a sample is its own nearest
+    reached = (torch.cdist(untruncated, features) <= spheres).any(1)
+    assert variety == pytest.approx(reached.float().mean().item(), abs=2 / SAMPLES)
+    qualities, varieties = zip(*found)
+    assert qualities[0].high < qualities[-1].low and varieties[0] > 0.8 and varieties[-1] < 0.05
+    assert list(varieties) == sorted(varieties, reverse=True)
+
+    *_, last = lessons["truncation"].reveal(1)
+    assert last.count("<img") == len(TRUNCATIONS)
+    for quality, variety in found:
+        assert f"Quality {quality.value:.0%} ({quality.low:.0%} to {quality.high:.0%}), variety {variety:.0%}" in last
