@@ -31,6 +31,7 @@ from aigc_core.hub.card import write_card
 from aigc_core.hub.files import SamplesAlone
 from aigc_core.hub.samples import local_samples, pull_samples
 from aigc_core.loading import load_checkpoint, locate
+from aigc_core.metrics.catalogue import default_metrics
 from aigc_core.metrics.extractors import extractor_names, judges
 from aigc_core.modalities.base import modalities
 from aigc_core.pipeline import Checkpoint
@@ -66,7 +67,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         nargs="+",
         choices=FIGURES,
         metavar="FIGURE",
-        help=f"some of {', '.join(FIGURES)}",
+        help=f"some of {', '.join(FIGURES)}; by default all but {', '.join(FIGURES.keys() - default_metrics())}, "
+        "which takes minutes",
     )
     parser.add_argument(
         "--num-samples", type=int, help=f"by default {DEFAULT_NUM_SAMPLES:,}, and of samples alone all there are"
@@ -87,7 +89,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def _follow_published(arguments: Namespace) -> None:
-    """Fill in the options that a published protocol settles, and all metrics if none are named.
+    """Fill in the options that a published protocol settles, and the default metrics if none are named.
 
     Raises AIGCError for an option that contradicts the protocol.
     """
@@ -109,7 +111,7 @@ def _follow_published(arguments: Namespace) -> None:
                 )
             setattr(arguments, name, value)
     if arguments.metrics is None:
-        arguments.metrics = list(FIGURES)
+        arguments.metrics = default_metrics()
 
 
 def run(arguments: Namespace) -> int:
@@ -287,7 +289,7 @@ def _print(name: str, result: Result, arguments: Namespace) -> None:
                 ),
                 stacklevel=1,
             )
-    wanted = arguments.metrics if set(arguments.metrics) != set(FIGURES) else list(result.min_samples)
+    wanted = arguments.metrics if set(arguments.metrics) != set(default_metrics()) else list(result.min_samples)
     for sentence in result.not_measured(wanted):
         warnings.warn(sentence, stacklevel=1)
     if arguments.protocol and not published_match(protocol):

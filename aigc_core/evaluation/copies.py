@@ -15,15 +15,18 @@ from aigc_core.modalities.image import image_grid
 
 from .features import image_batches
 from .reference import Reference
-from .results import SAMPLING_SEED, Neighbour
+from .results import FIGURES, SAMPLING_SEED, Neighbour
 from .training_set import load_training_set
 
 NEIGHBOURS_SHOWN = 16
 TRAINING_IMAGES_SHOWN = 5
 
 
-def training_reference(config: CheckpointConfig, reference: Reference) -> Reference | None:
-    """The images that a checkpoint was trained on; None, with a warning, if unavailable or the reference itself."""
+def training_reference(config: CheckpointConfig, reference: Reference, metrics: list[str]) -> Reference | None:
+    """The images that a checkpoint was trained on, for metrics named in FIGURES.
+
+    None, with a warning for each metric, if unavailable or the reference itself.
+    """
     try:
         if config.data_hash != reference.content_hash:
             training = Reference(load_training_set(config), "train", reference.extractor)
@@ -32,7 +35,9 @@ def training_reference(config: CheckpointConfig, reference: Reference) -> Refere
         reason = Sentence("The reference is the training data itself; name images held out of it as the reference.")
     except AIGCError as error:
         reason = error.sentence
-    warnings.warn(Sentence("Memorisation was not measured. {reason}", reason=reason), stacklevel=3)
+    for name in metrics:
+        title = Sentence(FIGURES[name].title)
+        warnings.warn(Sentence("{figure} was not measured. {reason}", figure=title, reason=reason), stacklevel=3)
     return None
 
 

@@ -12,7 +12,9 @@ from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.data.datasets import public_name
 from aigc_core.errors import AIGCError
 from aigc_core.metrics.bits_per_dimension import bits_per_dimension
+from aigc_core.metrics.catalogue import default_metrics
 from aigc_core.metrics.extractors import Extractor, own_extractor
+from aigc_core.metrics.feature_likelihood import feature_likelihood_divergence
 from aigc_core.metrics.memorisation import AUDITED, memorised_share, resemblance
 from aigc_core.modalities.image import ImageModality
 from aigc_core.sampling.request import SampleRequest
@@ -39,7 +41,7 @@ def evaluate(
     extractor: str | None = None,
     weights: Path | None = None,
     num_samples: int = DEFAULT_NUM_SAMPLES,
-    metrics: Collection[str] = tuple(FIGURES),
+    metrics: Collection[str] | None = None,
     progress: Callable[[float], None] = lambda share: None,
     measuring: Callable[[str], None] = lambda title: None,
     next_extractors: Sequence[Extractor] = (),
@@ -50,15 +52,16 @@ def evaluate(
 
     `reference`: a loaded one, which several checkpoints can share, or DATASET, DATASET:SPLIT or a folder; by default
     the data that `default_reference` finds. `extractor` and `weights` are for a reference that is not loaded yet.
-    `metrics`: names of FIGURES. `progress` is called with the share of samples drawn, 0 to 1; if it raises, the
-    evaluation stops and the features extracted so far stay in the cache. `measuring` is called with the title of each
-    figure before it is computed. `next_extractors`: extractors of the evaluations that follow, for which the samples
-    then need not be drawn again.
+    `metrics`: names of FIGURES; by default `default_metrics`. `progress` is called with the share of samples drawn, 0
+    to 1; if it raises, the evaluation stops and the features extracted so far stay in the cache. `measuring` is called
+    with the title of each figure before it is computed. `next_extractors`: extractors of the evaluations that follow,
+    for which the samples then need not be drawn again.
 
-    Memorisation is measured only against the images that the checkpoint was trained on. A warning says why it was not
-    measured, that the result or the cache cannot be written, or that sounds are silent, clipped or all alike.
-    Raises AIGCError if the data or the extractor is unavailable.
+    Memorisation and FLD are measured only against the images that the checkpoint was trained on. A warning says why
+    they were not measured, that the result or the cache cannot be written, or that sounds are silent, clipped or all
+    alike. Raises AIGCError if the data or the extractor is unavailable.
     """
+    metrics = default_metrics() if metrics is None else metrics
     kind = checkpoint.modality
     if kind.map_shape is None and not isinstance(reference, Reference):
         result = evaluate_stored(checkpoint, reference, num_samples, metrics, progress, measuring)
@@ -83,12 +86,19 @@ def evaluate(
         bits, _ = real_sample_bits(checkpoint, reference.data, SAMPLING_SEED)
         figures |= {} if bits is None else {"bits_per_dimension": bits_per_dimension(bits)}
     neighbours, picture = (), None
-    training = training_reference(checkpoint.config, reference) if "memorisation" in metrics else None
-    if training is not None:
+    against_training = [name for name in ("memorisation", "fld") if name in metrics]
+    training = training_reference(checkpoint.config, reference, against_training) if against_training else None
+    if training is not None and "memorisation" in metrics:
         measuring(FIGURES["memorisation"].title)
         audited = resemblance(sampled.features[:AUDITED], training.features)
         figures["memorisation"] = memorised_share(audited.scores, reference.resemblance_to(training).scores)
         neighbours, picture = most_copied(checkpoint, audited, training)
+    if training is not None and "fld" in metrics:
+        measuring(FIGURES["fld"].title)
+        baseline = reference.likelihood_baseline(training)
+        figures["fld"] = feature_likelihood_divergence(
+            sampled.features, training.features, reference.features, baseline
+        )
     found = requested(figures, metrics)
     if earlier := _earlier(checkpoint, protocol):
         known = found | {

@@ -67,7 +67,7 @@ class OnlineEvaluation:
                 checkpoint,
                 reference=self._reference,
                 num_samples=self._num_samples,
-                metrics=("fid",) if images else tuple(FIGURES),
+                metrics=("fid",) if images else None,
                 progress=lambda share: _stop_if(stopped()),
             )
         for each in dict.fromkeys(translate_warning(one.message, environment_language()) for one in caught):

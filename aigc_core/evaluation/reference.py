@@ -26,6 +26,7 @@ from aigc_core.data.streaming import StreamedImages
 from aigc_core.errors import AIGCError, Sentence
 from aigc_core.files import atomic_write, cache_folder
 from aigc_core.metrics.extractors import Extractor
+from aigc_core.metrics.feature_likelihood import CENTRES, baseline_losses
 from aigc_core.metrics.fid import Moments
 from aigc_core.metrics.kid import pairs_among_real
 from aigc_core.metrics.memorisation import AUDITED, Resemblance, resemblance
@@ -213,3 +214,11 @@ class Reference:
             lambda: vars(resemblance(self.features[:AUDITED], training.features)),
         )
         return Resemblance(**tensors)
+
+    def likelihood_baseline(self, training: Reference) -> Tensor:
+        """What FLD subtracts for each image: the loss of a mixture about images of a training set, float64 [M]."""
+        tensors = kept(
+            f"{self._key}-likelihood-by-{training.content_hash}",
+            lambda: {"losses": baseline_losses(training.features, self.features, CENTRES)},
+        )
+        return tensors["losses"]

@@ -13,12 +13,13 @@ from aigc_core.data.datasets import is_registered
 from aigc_core.data.folders import common_side
 from aigc_core.data.sample_files import open_samples
 from aigc_core.errors import AIGCError, Sentence
+from aigc_core.metrics.catalogue import default_metrics
 from aigc_core.metrics.extractors import default_extractor, load_extractor
 
 from .features import Sampled
 from .figures import VERSIONS, measure_classes, measure_figures, requested, too_few_for
 from .reference import MAX_BYTES, Reference, split_reference
-from .results import FIGURES, Result, keep_result
+from .results import Result, keep_result
 from .sample_set import SampleSet
 from .training_set import check_may_be_read
 
@@ -31,7 +32,7 @@ def evaluate_samples(
     reference: str,
     extractor: str | None = None,
     weights: Path | None = None,
-    metrics: Collection[str] = tuple(FIGURES),
+    metrics: Collection[str] | None = None,
     num_samples: int | None = None,
     measuring: Callable[[str], None] = lambda title: None,
 ) -> Result:
@@ -43,6 +44,7 @@ def evaluate_samples(
     too small images.
     """
     started = time.perf_counter()
+    metrics = default_metrics() if metrics is None else metrics
     dataset, _ = split_reference(reference)
     check_may_be_read(dataset)
     extracted_by = load_extractor(extractor or default_extractor(dataset), weights)

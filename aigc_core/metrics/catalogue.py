@@ -13,6 +13,7 @@ from aigc_core.errors import AIGCError
 from . import (
     balance,
     bits_per_dimension,
+    feature_likelihood,
     fid,
     inception_score,
     kid,
@@ -33,6 +34,7 @@ FIGURES: dict[str, MetricInfo] = {
     **path_length.METRICS,
     **label_agreement.METRICS,
     **memorisation.METRICS,
+    **feature_likelihood.METRICS,
     **balance.METRICS,
     **bits_per_dimension.METRICS,
     **{name: metric.info for name, metric in stored_by_name.items()},
@@ -45,6 +47,11 @@ def register_metric(name: str, metric: StoredMetric) -> None:
     if FIGURES.setdefault(name, metric.info) is not metric.info:
         raise AIGCError("There is another metric named '{name}' already; choose another name.", name=name)
     stored_by_name[name] = metric
+
+
+def default_metrics() -> list[str]:
+    """The metrics that are measured if none are named: all but those that cost too much for that."""
+    return [name for name, info in FIGURES.items() if not info.on_request]
 
 
 def too_few_samples(count: int, sizes: Sizes, metrics: Collection[str]) -> dict[str, int]:

@@ -41,7 +41,8 @@ class MetricInfo:
     `meaning`: one sentence on what it measures, for readers who do not know it.
     `min_samples`: the number of samples from which its interval contains the value of 10,000 samples, found with
     `python -m tests.benchmarks.sample_sizes`; with fewer it is not measured. `lowest` and `highest`: the range of
-    possible values. `audit`: whether it looks for a fault rather than for quality.
+    possible values. `audit`: whether it looks for a fault rather than for quality. `on_request`: whether it costs so
+    much that it is measured only if it is named.
     """
 
     title: str
@@ -53,6 +54,7 @@ class MetricInfo:
     lowest: float = 0.0
     highest: float = math.inf
     audit: bool = False
+    on_request: bool = False
 
     @property
     def arrow(self) -> str:

@@ -28,6 +28,7 @@ from aigc_core.evaluation.reference import split_reference
 from aigc_core.evaluation.results import FIGURES, neighbours_path, read_results, read_trials, write_result
 from aigc_core.families.base import Condition, families
 from aigc_core.families.gan.networks import ImageShape, build_generator
+from aigc_core.metrics.catalogue import default_metrics
 from aigc_core.metrics.extractors import Extractor, load_extractor
 from aigc_core.metrics.neighbours import MIN_IMAGES
 from aigc_core.modalities.audio import AudioModality
@@ -201,6 +202,24 @@ def test_an_audit_that_cannot_be_repeated_is_not_kept(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="Memorisation was not measured"):
         assert measure("kid", "memorisation") == ["kid"]
     assert not read_results(tmp_path / "model")[0].neighbours
+
+
+def test_fld_is_measured_where_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_cache: Path) -> None:
+    """A model that copies its training images has a higher one than a model that does not."""
+    train, held_out = write_images(tmp_path / "train", 100, 1), write_images(tmp_path / "held-out", 60, 2)
+    checkpoint = checkpoint_of(train, tmp_path / "model")
+    data = load_dataset(str(train), resolution=28, channels=1)
+    reference = load_reference(str(held_out), "mnist-classifier", None, GREY)
+    assert "fld" not in default_metrics()
+    honest = evaluate(checkpoint, reference=reference, num_samples=2000, metrics=("fld",)).figures["fld"]
+
+    def copied(noise: Tensor, condition: Condition, options: object) -> Tensor:
+        return GREY.to_model(data.images[torch.arange(len(noise)) % len(data)])
+
+    monkeypatch.setattr(checkpoint.model, "generate", copied)
+    shutil.rmtree(own_cache / "features")
+    copier = evaluate(checkpoint, reference=reference, num_samples=2000, metrics=("fld",)).figures["fld"]
+    assert copier.low > honest.high
 
 
 def test_a_folder_called_like_a_data_set_is_not_that_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

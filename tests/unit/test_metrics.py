@@ -13,7 +13,7 @@ import pytest
 import torch
 from scipy.linalg import sqrtm
 from scipy.spatial.distance import cdist
-from scipy.stats import ttest_ind
+from scipy.stats import multivariate_normal, ttest_ind
 
 from aigc_core import AIGCError
 from aigc_core.evaluation.comparison import CONFIDENCE, compare, ranks
@@ -21,6 +21,12 @@ from aigc_core.evaluation.results import FIGURES, Protocol, Result
 from aigc_core.metrics.balance import class_imbalance, class_shares, mode_coverage
 from aigc_core.metrics.estimate import Estimate, Sizes
 from aigc_core.metrics.extractors import extractor_names, load_extractor
+from aigc_core.metrics.feature_likelihood import (
+    baseline_losses,
+    feature_likelihood_divergence,
+    fitted_log_variances,
+    losses_of,
+)
 from aigc_core.metrics.fid import Moments, fid_figures, frechet_distance
 from aigc_core.metrics.inception_score import inception_score
 from aigc_core.metrics.kid import kernel_distance, pairs_among_real
@@ -262,6 +268,58 @@ def test_copies_of_training_images_are_found_and_new_images_are_not() -> None:
     found = resemblance(copies, training)
     assert memorised_share(found.scores, control).value == pytest.approx(0.25 + 0.0075, abs=0.01)
     assert found.indices[1500:, 0].tolist() == list(range(500))
+
+
+def test_likelihood_of_a_mixture_is_that_of_scipy() -> None:
+    """With given variances; and the effect of each component's weight is the slope of the mean loss."""
+    features, centres = normal(7, 1), normal(3, 2)
+    variances = torch.tensor([0.5, 1.0, 4.0])
+    weights = numpy.full(3, 1 / 3)
+
+    def mean_loss(weights: numpy.ndarray) -> numpy.ndarray:
+        densities = [
+            multivariate_normal(centre.numpy(), variance.item()).pdf(features.numpy())
+            for centre, variance in zip(centres, variances)
+        ]
+        return -100 / 6 * numpy.log(weights @ densities / weights.sum())
+
+    losses, effects = losses_of(features, centres, variances.log())
+    assert losses.numpy() == pytest.approx(mean_loss(weights), rel=1e-5)
+    for component, step in enumerate(1e-6 * numpy.eye(3)):
+        slope = (mean_loss(weights + step).mean() - mean_loss(weights - step).mean()) / 2e-6
+        # A weight of 1/N grows by a share of itself, and the effects are those of a mean of N.
+        assert effects[component].item() == pytest.approx(slope, rel=1e-3, abs=1e-3)
+
+
+def test_variances_are_fitted_to_the_training_images() -> None:
+    """Components that do not overlap have the variance of the images around them, by hand."""
+    draw = torch.Generator().manual_seed(0)
+    centres = 30 * torch.eye(3, 6)
+    training = torch.cat(
+        [centre + scale * torch.randn(400, 6, generator=draw) for centre, scale in zip(centres, (0.5, 1.0, 2.0))]
+    )
+    found = fitted_log_variances(centres, training)
+    expected = [(part - centre).square().mean().log().item() for part, centre in zip(training.split(400), centres)]
+    assert found.tolist() == pytest.approx(expected, abs=0.3)
+    fitted, best, equal = (
+        losses_of(training, centres, torch.as_tensor(part))[0].mean() for part in (found, expected, [0.0, 0.0, 0.0])
+    )
+    assert best - 1e-3 <= fitted < best + 1 and fitted < equal - 10
+
+
+def test_a_copier_is_the_least_likely_of_all() -> None:
+    """Behind new samples of the data's distribution, which are as good as training images, and behind poor ones."""
+    training, held_out, new = normal(2000, 1), normal(1000, 2), normal(1000, 3)
+    copies = training[:1000] + 1e-3 * normal(1000, 4)
+    baseline = baseline_losses(training, held_out, 1000)
+    fresh, shifted, half, copied = (
+        feature_likelihood_divergence(samples, training, held_out, baseline)
+        for samples in (new, normal(1000, 3, 0.5), torch.cat([copies[:500], new[500:]]), copies)
+    )
+    assert fresh.low - 1 < 0 < fresh.high + 1
+    assert fresh.value < shifted.value < half.value < copied.value
+    assert fresh.high < shifted.low and shifted.high < copied.low
+    assert feature_likelihood_divergence(new, training, held_out) == fresh
 
 
 def test_missing_classes_and_unequal_shares_are_told() -> None:

@@ -102,10 +102,15 @@ def test_a_terminal_is_told_in_its_language(locale: str, sentence: str) -> None:
 
 def test_a_warning_is_translated_and_one_of_a_library_is_not() -> None:
     with pytest.warns(UserWarning) as caught:
-        warnings.warn(Sentence("Memorisation was not measured. {reason}", reason=Sentence("samples")), stacklevel=1)
+        warnings.warn(
+            Sentence(
+                "{figure} was not measured. {reason}", figure=Sentence("Memorisation"), reason=Sentence("samples")
+            ),
+            stacklevel=1,
+        )
         warnings.warn("a library's own", stacklevel=1)
     told = [translate_warning(warning.message, "zh") for warning in caught]
-    assert told == ["未测量记忆程度。样本", "a library's own"]
+    assert told == ["未测量记忆率。样本", "a library's own"]
 
 
 def test_warnings_are_sentences() -> None:
