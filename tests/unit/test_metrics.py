@@ -309,16 +309,15 @@ def test_variances_are_fitted_to_the_training_images() -> None:
 
 def test_a_copier_is_the_least_likely_of_all() -> None:
     """Behind new samples of the data's distribution, which are as good as training images, and behind poor ones."""
-    training, held_out, new = normal(2000, 1), normal(1000, 2), normal(1000, 3)
-    copies = training[:1000] + 1e-3 * normal(1000, 4)
-    baseline = baseline_losses(training, held_out, 1000)
+    training, held_out, new = normal(800, 1), normal(400, 2), normal(400, 3)
+    copies = training[:400] + 1e-3 * normal(400, 4)
+    baseline = baseline_losses(training, held_out, 400)
     fresh, shifted, half, copied = (
         feature_likelihood_divergence(samples, training, held_out, baseline)
-        for samples in (new, normal(1000, 3, 0.5), torch.cat([copies[:500], new[500:]]), copies)
+        for samples in (new, normal(400, 3, 1.0), torch.cat([copies[:200], new[200:]]), copies)
     )
     assert fresh.low - 1 < 0 < fresh.high + 1
-    assert fresh.value < shifted.value < half.value < copied.value
-    assert fresh.high < shifted.low and shifted.high < copied.low
+    assert fresh.high < min(shifted.low, half.low) and max(shifted.high, half.high) < copied.low
     assert feature_likelihood_divergence(new, training, held_out) == fresh
 
 
