@@ -1,5 +1,6 @@
 """The dashboard's pages run in both languages, and show the figures that are in the files."""
 
+import ast
 import json
 import os
 import re
@@ -54,6 +55,14 @@ def test_leaderboard_shows_the_figures_of_the_files() -> None:
 def test_every_page_runs_in_both_languages(name: str, language: str) -> None:
     page = open_dashboard(name, lang=language)
     assert re.search("[\u4e00-\u9fff]", page.title[0].value) if language == "zh" else page.title[0].value.isascii()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_page_shows_the_explanations_of_its_code(name: str) -> None:
+    module = ast.parse((ROOT / "dashboard" / f"{name}.py").read_text())
+    alone = [each.value for each in module.body if isinstance(each, ast.Expr)]
+    explanations = {each.value for each in alone if isinstance(each, ast.Constant)}
+    assert explanations.isdisjoint(element.value for element in open_dashboard(name).markdown)
 
 
 def test_a_broken_checkpoint_is_named_and_hides_nothing(tmp_path: Path) -> None:
