@@ -68,6 +68,7 @@ def show_table(board: Board, key: str, lines: list[Row], ranked_by: str, shown: 
     chosen = place.dataframe(
         style,
         hide_index=True,
+        placeholder="—",
         height="content" if len(page_lines) <= 15 else 560,
         key=f"table-{key}-{page}",
         on_select="rerun",

@@ -54,6 +54,7 @@ def show_recipes(board: Board, key: str, lines: Sequence[Row], figure: str, show
     place.dataframe(
         _table(rows[(page - 1) * MOST_ROWS : page * MOST_ROWS], shown, figure),
         hide_index=True,
+        placeholder="—",
         height="content",
         key=f"recipes-{key}",
         column_config={
