@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 from aigc_core.errors import AIGCError, Sentence
 from aigc_core.registry import Registry
 
-from .left_out import listed
+from .left_out import warn_of_left_out
 
 SUFFIXES = (".txt", ".md", ".py")
 MAX_BYTES = 2**28
@@ -103,16 +102,8 @@ def _texts(path: Path, files: Sequence[Path]) -> list[str]:
             left_out.append(error)
     if not texts:
         raise left_out[0]
-    if left_out:
-        warnings.warn(
-            Sentence(
-                "{broken:,} of {count:,} texts were left out: {named}",
-                broken=len(left_out),
-                count=len(files),
-                named=listed([error.sentence for error in left_out]),
-            ),
-            stacklevel=4,
-        )
+    said = Sentence("{broken:,} of {count:,} texts were left out: {named}")
+    warn_of_left_out(said, [error.sentence for error in left_out], len(files), stacklevel=4)
     return [text for text in texts if text.strip()]
 
 

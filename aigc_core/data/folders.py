@@ -19,7 +19,7 @@ from aigc_core.errors import AIGCError, Sentence, joined
 
 from .dataset import PATIENCE_SECONDS
 from .image_files import image_size, read_image, readable_suffixes
-from .left_out import NAMED, listed
+from .left_out import NAMED, and_others, warn_of_left_out
 from .streaming import StreamedImages
 
 DECODING_THREADS = min(8, os.cpu_count() or 1)
@@ -114,7 +114,7 @@ def _kinds(ignored: Counter[str]) -> str:
         for kind, count in ignored.most_common(NAMED)
     )
     others = ignored.total() - sum(count for _, count in ignored.most_common(NAMED))
-    return Sentence("{named} and {others:,} others", named=named, others=others) if others else named
+    return and_others(named, others)
 
 
 def common_side(folder: Path, paths: Sequence[Path] | None = None) -> int:
@@ -142,8 +142,7 @@ def common_side(folder: Path, paths: Sequence[Path] | None = None) -> int:
     common = max(counts, key=lambda side: (counts[side], -abs(side - middle), side))
     others = {path: size for path, size in sizes.items() if min(size) != common}
     if others:
-        sizes_named = (f"'{path}' ({width} × {height})" for path, (width, height) in [*others.items()][:NAMED])
-        named, more = joined(sizes_named), len(others) - NAMED
+        named = (f"'{path}' ({width} × {height})" for path, (width, height) in [*others.items()][:NAMED])
         warnings.warn(
             Sentence(
                 "{common_count:,} of {count:,} images in '{folder}' have a shorter side of {common} pixels, the most "
@@ -153,7 +152,7 @@ def common_side(folder: Path, paths: Sequence[Path] | None = None) -> int:
                 folder=folder,
                 common=common,
                 others=len(others),
-                named=Sentence("{named} and {others:,} others", named=named, others=more) if more > 0 else named,
+                named=and_others(joined(named), len(others) - NAMED),
             ),
             stacklevel=2,
         )
@@ -186,19 +185,11 @@ def decode_all(
     broken = [error for error in errors if error]
     if not readable:
         raise AIGCError("No image in '{folder}' can be read: {error}", folder=folder, error=broken[0])
-    if broken:
-        warnings.warn(
-            Sentence(
-                "{broken:,} of {count:,} images were left out: {named}",
-                broken=len(broken),
-                count=len(paths),
-                named=listed(broken),
-            ),
-            stacklevel=2,
-        )
-        if keep:
-            for row, index in enumerate(readable):  # in place, as a copy would need the memory twice
-                images[row] = images[index]
+    said = Sentence("{broken:,} of {count:,} images were left out: {named}")
+    warn_of_left_out(said, broken, len(paths), stacklevel=2)
+    if broken and keep:
+        for row, index in enumerate(readable):  # in place, as a copy would need the memory twice
+            images[row] = images[index]
     kept = torch.from_numpy(images)[: len(readable)] if keep else None
     return kept, [paths[index] for index in readable]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +21,7 @@ from aigc_core.files import atomic_write
 from aigc_core.registry import Registry
 
 from .dataset import PATIENCE_SECONDS
-from .left_out import listed
+from .left_out import warn_of_left_out
 from .sound_files import SAMPLE_RATE, SUFFIXES, read_sound
 
 TEST_SHARE = 0.1
@@ -124,16 +123,8 @@ def _read_folder(folder: Path, split: str) -> Sounds:
             left_out.append(error.sentence)
     if not waves:
         raise AIGCError("No sound in '{folder}' can be used: {error}", folder=folder, error=left_out[0])
-    if left_out:
-        warnings.warn(
-            Sentence(
-                "{broken:,} of {count:,} sounds were left out: {named}",
-                broken=len(left_out),
-                count=len(paths),
-                named=listed(left_out),
-            ),
-            stacklevel=3,
-        )
+    said = Sentence("{broken:,} of {count:,} sounds were left out: {named}")
+    warn_of_left_out(said, left_out, len(paths), stacklevel=3)
     labels, class_names = _classes(folder, kept)
     rows = [row for row, wave in enumerate(waves) if _is_test(wave) == (split == "test")]
     if not rows:
