@@ -1,6 +1,5 @@
 """All evaluated checkpoints, ranked within each protocol."""
 
-import math
 from unicodedata import normalize
 
 import pandas
@@ -17,6 +16,7 @@ from page import (
     name_few_images,
     name_unmeasured,
     open_page,
+    page_of,
     protocol_sentence,
     protocol_title,
     select,
@@ -41,8 +41,7 @@ def show_table(board: Board, key: str, lines: list[Row], ranked_by: str, shown: 
     """A protocol's table and what can be done with it; a click in it leaves the other tables as they are."""
     protocol = lines[0].protocol
     place = st.container()
-    page = st.pagination(math.ceil(len(lines) / MOST_ROWS), key=f"page-{key}") if len(lines) > MOST_ROWS else 1
-    page_lines = lines[(page - 1) * MOST_ROWS : page * MOST_ROWS]
+    page, page_lines = page_of(lines, MOST_ROWS, f"page-{key}")
     table = pandas.DataFrame(
         {
             "rank": [line.rank for line in page_lines],

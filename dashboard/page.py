@@ -15,6 +15,7 @@ from aigc_core.rng import MAX_SEED
 from aigc_core.serving.leaderboard import Entry, labels
 
 Option = TypeVar("Option", str, int)
+Line = TypeVar("Line")
 
 
 def as_text(text: str) -> str:
@@ -32,6 +33,13 @@ def as_cells(figures: list[Estimate | None]) -> tuple[list[float | None], dict[f
             value = math.nextafter(value, math.inf)
         cells.append(value)
     return cells, texts
+
+
+def page_of(lines: Sequence[Line], most: int, key: str) -> tuple[int, Sequence[Line]]:
+    """Which page of a table that shows at most so many lines is chosen, from 1 on, and its lines; where there are
+    several, they are chosen from here."""
+    page = st.pagination(math.ceil(len(lines) / most), key=key) if len(lines) > most else 1
+    return page, lines[(page - 1) * most : page * most]
 
 
 def open_page(page: str, **choices: str | list[str]) -> None:

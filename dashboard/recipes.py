@@ -1,6 +1,5 @@
 """Recipes on the pages: groups of training seeds in a table, the verdict on two of them, and single runs' warning."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 import pandas
@@ -8,7 +7,7 @@ import streamlit as st
 from charts import title
 from downloads import offer_table
 from language import t
-from page import as_cells, as_text, select
+from page import as_cells, as_text, page_of, select
 from pandas.io.formats.style_render import StylerRenderer
 
 from aigc_core.evaluation.comparison import MARKED, compare
@@ -50,9 +49,9 @@ def show_recipes(board: Board, key: str, lines: Sequence[Row], figure: str, show
         )
     )
     place = st.container()
-    page = st.pagination(math.ceil(len(rows) / MOST_ROWS), key=f"recipes-page-{key}") if len(rows) > MOST_ROWS else 1
+    _, page_rows = page_of(rows, MOST_ROWS, f"recipes-page-{key}")
     place.dataframe(
-        _table(rows[(page - 1) * MOST_ROWS : page * MOST_ROWS], shown, figure),
+        _table(page_rows, shown, figure),
         hide_index=True,
         placeholder="—",
         height="content",
