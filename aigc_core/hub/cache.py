@@ -9,15 +9,29 @@ The cache also holds files that only others may read. So a public process asks t
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from aigc_core.access import is_public
 from aigc_core.checkpoint.layout import CONFIG_FILE, WEIGHTS_FILE
 
 WHOLE = (CONFIG_FILE, WEIGHTS_FILE)
 SUMMARY = (CONFIG_FILE,)
 """Files whose presence in the cache shows that a whole checkpoint is there, and that config and results are."""
+
+logger = logging.getLogger(__name__)
+
+
+def may_answer(token: str | None) -> bool:
+    """Whether the cache may answer in place of the Hub: it knows no rights, neither of a token nor of strangers."""
+    return token is None and not is_public()
+
+
+def say_it_answers(repo_id: str) -> None:
+    """Tell the user that what is known of a repository comes from the cache."""
+    logger.warning("'%s' comes from the cache, since the Hub cannot be reached.", repo_id)
 
 
 def cached_folder(repo_id: str, revision: str, names: tuple[str, ...]) -> Path | None:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-from aigc_core.access import is_public
 from aigc_core.checkpoint.reference import MAIN
 from aigc_core.conversion.convert import convert_commit, converted_commit
 
-from .cache import WHOLE, cached_folder, note_commit, noted_commits
+from .cache import WHOLE, cached_folder, may_answer, note_commit, noted_commits, say_it_answers
 from .client import checked_names, commit_hash, hub_client
 from .faults import HubUnreachable
 from .files import checkpoint_files, fetch_all
-
-logger = logging.getLogger(__name__)
 
 
 def pull(
@@ -30,7 +26,7 @@ def pull(
     Raises AIGCError if it does not exist, may not be read, is too large, arrives damaged, or cannot be reached.
     """
     revision = checked_names(repo_id, revision or MAIN)
-    cache_suffices = token is None and not is_public()
+    cache_suffices = may_answer(token)
     is_commit = commit_hash.fullmatch(revision) is not None
     if cache_suffices and is_commit and (folder := _kept(repo_id, revision, stated)):
         return folder
@@ -39,7 +35,7 @@ def pull(
         commit, files, made_by = checkpoint_files(api, repo_id, revision)
     except HubUnreachable:
         if cache_suffices and (folder := _kept(repo_id, revision, stated)):
-            logger.warning("'%s' comes from the cache, since the Hub cannot be reached.", repo_id)
+            say_it_answers(repo_id)
             return folder
         raise
     if made_by:

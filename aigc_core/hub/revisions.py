@@ -5,24 +5,20 @@ The same few threads fetch all of them (`client.in_readers`). Reading a reposito
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from aigc_core.access import is_public
 from aigc_core.checkpoint.reference import MAIN
 from aigc_core.conversion.convert import converted_commit
 from aigc_core.errors import AIGCError
 from aigc_core.evaluation.sample_set import results_folder
 
-from .cache import SUMMARY, cached_folder, note_commit, noted_commits
+from .cache import SUMMARY, cached_folder, may_answer, note_commit, noted_commits, say_it_answers
 from .client import checked_names, commit_hash, hub_client, in_readers, readers, revision_name
 from .faults import HubUnreachable, faults_as_sentences
 from .files import SamplesAlone, checkpoint_files, fetch_all
 
 MAX_REVISIONS = 1000
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -69,10 +65,10 @@ def read_revisions(repo_id: str, token: str | None = None) -> list[Revision]:
     try:
         revisions = readers.submit(list_revisions, repo_id, token).result()
     except HubUnreachable:
-        if token is not None or is_public() or not (noted := noted_commits(repo_id)):
+        if not may_answer(token) or not (noted := noted_commits(repo_id)):
             raise
         revisions = [Revision(*known) for known in noted.items()]
-        logger.warning("'%s' comes from the cache, since the Hub cannot be reached.", repo_id)
+        say_it_answers(repo_id)
     unreachable: list[HubUnreachable] = []
 
     def fetch(commit: str) -> Path | AIGCError | None:
