@@ -22,11 +22,11 @@ from aigc_core.sampling.sample import sample
 
 from .copies import most_copied, training_reference
 from .features import sample_features
-from .figures import VERSIONS, measure_classes, measure_figures, requested, too_few_for
+from .figures import measure_classes, measure_figures, requested, too_few_for
 from .likelihood import real_sample_bits
 from .real_samples import default_reference, load_reference
 from .reference import Reference, split_reference
-from .results import FIGURES, SAMPLING_SEED, Protocol, Result, keep_result, read_results, read_trials
+from .results import FIGURES, SAMPLING_SEED, VERSIONS, Protocol, Result, keep_result, read_results, read_trials
 from .stored import evaluate_stored
 
 DEFAULT_NUM_SAMPLES = 10_000

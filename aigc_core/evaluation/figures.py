@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from importlib.metadata import version
 
 import torch
 from torch import Tensor
@@ -17,17 +16,10 @@ from aigc_core.metrics.kid import kernel_distance
 from aigc_core.metrics.label_agreement import label_agreement
 from aigc_core.metrics.neighbours import MIN_IMAGES, neighbourhood_figures
 from aigc_core.metrics.path_length import path_length
-from aigc_core.version import __version__
 
 from .features import Sampled
 from .reference import DENSITY_NEIGHBOURHOOD, NEIGHBOURHOOD, Reference
 from .results import FIGURES, ClassResult
-
-VERSIONS = {
-    "aigc_core": __version__,
-    "torch": torch.__version__,
-    "torch_fidelity": version("torch-fidelity"),
-}
 
 
 def measure_figures(

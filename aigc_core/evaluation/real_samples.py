@@ -8,11 +8,23 @@ from pathlib import Path
 from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.data.datasets import is_registered
 from aigc_core.errors import AIGCError
-from aigc_core.metrics.extractors import default_extractor, judges, load_extractor, own_extractor
+from aigc_core.metrics.extractors import (
+    Extractor,
+    default_extractor,
+    judges,
+    load_extractor,
+    own_extractor,
+)
 from aigc_core.modalities.base import Modality
 
 from .reference import Reference, load_seen, split_reference
 from .training_set import check_may_be_read, load_training_set
+
+
+def extractor_of(dataset: str, name: str | None, weights: Path | None) -> Extractor:
+    """The named extractor for a data set or folder, by default its own. Raises AIGCError if either is unavailable."""
+    check_may_be_read(dataset)
+    return load_extractor(name or default_extractor(dataset), weights)
 
 
 def load_reference(text: str, extractor: str | None, weights: Path | None, kind: Modality) -> Reference:
@@ -21,8 +33,7 @@ def load_reference(text: str, extractor: str | None, weights: Path | None, kind:
     Raises AIGCError if the data or the extractor is unavailable.
     """
     dataset, split = split_reference(text)
-    check_may_be_read(dataset)
-    extracted_by = load_extractor(extractor or default_extractor(dataset), weights)
+    extracted_by = extractor_of(dataset, extractor, weights)
     return Reference(load_seen(kind, dataset, split), split, extracted_by)
 
 
@@ -36,8 +47,7 @@ def default_reference(config: CheckpointConfig, extractor: str | None, weights: 
         return load_reference(config.dataset, extractor, weights, kind)
     if not config.dataset:
         raise AIGCError("It is not known what the model was trained on; name real images with --reference.")
-    check_may_be_read(config.dataset)
-    extracted_by = load_extractor(extractor or default_extractor(config.dataset), weights)
+    extracted_by = extractor_of(config.dataset, extractor, weights)
     try:
         data = load_training_set(config)
     except AIGCError as error:

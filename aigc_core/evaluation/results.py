@@ -12,9 +12,11 @@ import json
 import re
 import warnings
 from collections.abc import Iterable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
 from pydantic import Field, field_validator
 from torch import Tensor
 
@@ -29,6 +31,7 @@ from aigc_core.metrics.estimate import Estimate
 from aigc_core.metrics.extractors import is_second_judge
 from aigc_core.metrics.neighbours import MIN_IMAGES
 from aigc_core.modalities.png import to_picture
+from aigc_core.version import __version__
 
 SAMPLING_SEED = 1_000_000
 """Where evaluation's seeds start, away from those people look at."""
@@ -38,6 +41,12 @@ ENOUGH_IMAGES = 1000
 FEW_IMAGES = Sentence("With few images intervals are wide, and few real ones bias FID upwards beyond its interval.")
 NOT_MEASURED = Sentence("not measured: needs at least {count:,} samples")
 NOT_KEPT = Sentence("The result is not kept: {error}")
+VERSIONS = {
+    "aigc_core": __version__,
+    "torch": torch.__version__,
+    "torch_fidelity": version("torch-fidelity"),
+}
+"""What a new result was computed with."""
 
 
 class Protocol(Config):

@@ -14,14 +14,13 @@ from aigc_core.data.folders import common_side
 from aigc_core.data.sample_files import open_samples
 from aigc_core.errors import AIGCError, Sentence
 from aigc_core.metrics.catalogue import default_metrics
-from aigc_core.metrics.extractors import default_extractor, load_extractor
 
 from .features import Sampled
-from .figures import VERSIONS, measure_classes, measure_figures, requested, too_few_for
+from .figures import measure_classes, measure_figures, requested, too_few_for
+from .real_samples import extractor_of
 from .reference import MAX_BYTES, Reference, split_reference
-from .results import Result, keep_result
+from .results import VERSIONS, Result, keep_result
 from .sample_set import SampleSet
-from .training_set import check_may_be_read
 
 MIN_SIDE, MAX_SIDE = 8, 1024
 """The smallest and largest side, in pixels, at which images of folders are compared."""
@@ -46,8 +45,7 @@ def evaluate_samples(
     started = time.perf_counter()
     metrics = default_metrics() if metrics is None else metrics
     dataset, _ = split_reference(reference)
-    check_may_be_read(dataset)
-    extracted_by = load_extractor(extractor or default_extractor(dataset), weights)
+    extracted_by = extractor_of(dataset, extractor, weights)
     with open_samples(samples.path, MAX_BYTES) as files:
         if is_registered(dataset):
             real = Reference.load(reference, extracted_by, None, None)

@@ -20,7 +20,7 @@ from aigc_core.sampling.request import SampleRequest
 from aigc_core.sampling.sample import sample
 
 from .likelihood import real_sample_bits
-from .results import SAMPLING_SEED, Protocol, Result
+from .results import SAMPLING_SEED, VERSIONS, Protocol, Result
 from .training_set import check_may_be_read
 
 CHUNK = 1000
@@ -93,6 +93,7 @@ def evaluate_stored(
         seconds=round(time.perf_counter() - started, 2),
         seconds_per_sample=float(f"{seconds_per_sample:.3g}"),
         device=str(checkpoint.model.device),
+        versions=VERSIONS,
     )
 
 

@@ -39,23 +39,29 @@ class Owner(Config):
 
 @contextmanager
 def run_lock(folder: Path, accelerator: Accelerator) -> Iterator[None]:
-    """Hold the lock of an existing folder; of several processes of one run the main one takes it for all.
+    """Hold the lock of a run's folder, which is made first; of several processes the main one takes it for all.
 
+    If the folder holds nothing new at the end, as after a refusal, it is left as it was found.
     Raises AIGCError, naming its process and host, if another run holds the lock, and if the folder is not writable.
     """
     lock = FileLock(folder / LOCK_FILE)
-    on_main_process(accelerator, lambda: _acquire(lock, folder))
+    with translate_io_errors(folder):
+        missing = [each for each in (folder, *folder.parents) if not os.path.exists(each)]
+        earlier = set() if folder in missing else {*os.listdir(folder)}
     try:
+        on_main_process(accelerator, lambda: _acquire(lock, folder))
         yield
     finally:
-        if lock.is_locked:
-            with suppress(OSError):
-                (folder / OWNER_FILE).unlink()
-            lock.release()
+        if accelerator.is_main_process:
+            _release(lock, folder, earlier)
+            with suppress(OSError):  # the first that is not empty is kept, and so are those around it
+                for each in missing:
+                    each.rmdir()
 
 
 def _acquire(lock: FileLock, folder: Path) -> None:
     with translate_io_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
         try:
             lock.acquire(timeout=PATIENCE_SECONDS)
         except Timeout:
@@ -72,6 +78,17 @@ def _acquire(lock: FileLock, folder: Path) -> None:
     except BaseException:
         lock.release()
         raise
+
+
+def _release(lock: FileLock, folder: Path, earlier: set[str]) -> None:
+    """Release the lock; its file goes too if it was not there earlier and nothing else has come."""
+    if not lock.is_locked:
+        return
+    with suppress(OSError):
+        (folder / OWNER_FILE).unlink()
+        if {*os.listdir(folder)} - {LOCK_FILE} == earlier:
+            (folder / LOCK_FILE).unlink()  # before it is released, as another run may hold it afterwards
+    lock.release()
 
 
 def run_owner(folder: Path) -> Owner | None:

@@ -105,8 +105,6 @@ def train(
     accelerator = Accelerator(
         mixed_precision=mixed_precision(), log_with=list(trackers) or None, project_dir=str(folder)
     )
-    with translate_io_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
     run = None
     with run_lock(folder, accelerator), interrupts_remembered() as interrupted:
         try:

@@ -244,8 +244,19 @@ def test_wrong_settings_end_in_a_sentence(
     words: list[str], sentence: str, digits_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = [] if "--data" in words else ["--data", str(digits_folder), "--set", "resolution=28"]
-    out = [] if "--out" in words else ["--out", str(tmp_path / "run")]
+    out = [] if "--out" in words else ["--out", str(tmp_path / "runs" / "new")]
     assert_one_sentence(run_here(capsys, "train", *data, *words, *out), sentence)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_refused_run_leaves_a_folder_as_it_was(digits_folder: Path, tmp_path: Path) -> None:
+    refused = config(digits_folder, architecture="gpt")
+    for names in ((), ("notes",), (".lock", "notes")):
+        for name in names:
+            (tmp_path / name).touch()
+        with pytest.raises(AIGCError, match="gpt"):
+            train(refused, tmp_path, trackers=())
+        assert sorted(path.name for path in tmp_path.iterdir()) == [*names]
 
 
 def test_every_preset_is_valid() -> None:

@@ -559,6 +559,7 @@ def test_a_run_is_evaluated(run: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert path is not None
     (result,) = read_results(path)
     assert result.real_figures.keys() == {"copied_pieces", "distinct_pieces", "longest_passage"}
+    assert result.versions["torch"] == torch.__version__ and "aigc_core" in result.versions
     shape, data = TextModality(**result.protocol.shape), str(run.parent / "lines.txt")
     training, real = (shape.load_split(data, split).samples for split in ("train", "test"))
     rows = torch.linspace(0, len(real) - 1, min(64, len(real))).round().long()
