@@ -45,10 +45,10 @@ class Checkpoint(StoredCheckpoint):
 
     def sample(self, **request: Any) -> Samples:
         """Samples for the fields and options of a SampleRequest: `checkpoint.sample(seed=7, count=16)`."""
-        from .sampling.request import SampleRequest
+        from .sampling.request import REQUEST, SampleRequest
         from .sampling.sample import sample
 
-        return sample(self, parse_config(SampleRequest, {"checkpoint": self.reference} | request, "Sample request"))
+        return sample(self, parse_config(SampleRequest, {"checkpoint": self.reference} | request, REQUEST))
 
     def evaluate(self, **settings: Any) -> Result:
         """Measure the checkpoint; the settings are those of `evaluation.evaluate.evaluate`."""

@@ -11,7 +11,7 @@ from pydantic import AliasChoices, Field, field_validator, model_validator
 
 from aigc_core.config import Config
 from aigc_core.data.datasets import public_name
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.families.base import ModelSpec
 from aigc_core.modalities.base import Modality, build_modality
 from aigc_core.version import __version__
@@ -65,7 +65,7 @@ class CheckpointConfig(Config):
             return values
         image_shape = values["image_shape"]
         if not isinstance(image_shape, dict):
-            raise ValueError("image_shape must be an object")
+            raise ValueError(Sentence("image_shape must be an object"))
         shape = {name: value for name, value in image_shape.items() if name != "num_classes"}
         others = {name: value for name, value in values.items() if name != "image_shape"}
         number = image_shape.get("num_classes", 0)
@@ -75,14 +75,14 @@ class CheckpointConfig(Config):
     @classmethod
     def _bounded_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if any(len(name) > 200 for name in names):
-            raise ValueError("a class name is longer than 200 characters")
+            raise ValueError(Sentence("a class name is longer than 200 characters"))
         return tuple(normalize("NFC", name) for name in names)
 
     @model_validator(mode="after")
     def _shares_of_the_whole(self) -> CheckpointConfig:
         shares = self.class_shares
         if shares and not (len(shares) == self.num_classes and min(shares) >= 0 and abs(sum(shares) - 1) < 1e-3):
-            raise ValueError("class_shares must be one share a class, 1 in all")
+            raise ValueError(Sentence("class_shares must be one share a class, 1 in all"))
         return self
 
     @cached_property

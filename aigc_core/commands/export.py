@@ -19,7 +19,7 @@ from aigc_core.hub.card import write_card
 from aigc_core.hub.resolve import resolve_reference
 from aigc_core.loading import load_checkpoint
 from aigc_core.pipeline import Checkpoint
-from aigc_core.sampling.request import SampleRequest
+from aigc_core.sampling.request import REQUEST, SampleRequest
 
 from .statements import named_values
 
@@ -70,7 +70,7 @@ def _write_onnx(arguments: Namespace) -> int:
     if arguments.out is None or arguments.out.suffix.lower() != ".onnx":
         raise AIGCError("--format onnx needs --out FILE.onnx.")
     checkpoint = load_checkpoint(arguments.checkpoint)
-    request = parse_config(SampleRequest, {"options": named_values("--set", arguments.set)}, "Sample request")
+    request = parse_config(SampleRequest, {"options": named_values("--set", arguments.set)}, REQUEST)
     exported = export_onnx(checkpoint, arguments.out, request.options_of(checkpoint.model), arguments.precision)
     print(
         f"{exported.size:,} bytes; its samples differ from PyTorch's by up to {exported.largest} of 255, "

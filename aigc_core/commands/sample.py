@@ -19,7 +19,7 @@ from aigc_core.modalities.provenance import Statement
 from aigc_core.pipeline import Checkpoint
 from aigc_core.sampling.grid import Axis, Grid, check_has_pictures
 from aigc_core.sampling.interpolation import CURVES, interpolate
-from aigc_core.sampling.request import SampleRequest
+from aigc_core.sampling.request import REQUEST, SampleRequest
 from aigc_core.sampling.sample import sample, sample_all
 
 from .statements import add_state, named_values, stated_of
@@ -60,7 +60,7 @@ def run(arguments: Namespace) -> int:
         "prompt": arguments.prompt,
         "options": _options(arguments),
     }
-    request = parse_config(SampleRequest, values, "Sample request")
+    request = parse_config(SampleRequest, values, REQUEST)
     checkpoint = load_checkpoint(arguments.checkpoint, stated=stated_of(arguments))
     request, modality, out = request.normalised(checkpoint.model), checkpoint.modality, Path(arguments.out)
     if arguments.x or arguments.y:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aigc_core.checkpoint.folder import read_config, seed_folders
-from aigc_core.config import parse_config
+from aigc_core.config import SETTINGS, parse_config
 from aigc_core.errors import AIGCError, Sentence
 from aigc_core.training.presets import OPTIONS, apply_setting, preset_names, preset_summary, read_preset
 from aigc_core.training.presets.legacy import upgrade_recipe
@@ -78,7 +78,7 @@ def run(arguments: Namespace) -> int:
             raise AIGCError("--{option} takes a number from 1 on.", option=name.replace("_", "-"))
     if arguments.seeds is not None:
         return _train_seeds(arguments, out)
-    config = parse_config(TrainingConfig, _settings(arguments, out), "Training settings")
+    config = parse_config(TrainingConfig, _settings(arguments, out), SETTINGS)
     newest = _train(arguments, config, out, resume=arguments.resume)
     tell(Sentence("Next:"))
     for command in next_commands(config, out):
@@ -103,10 +103,10 @@ def _train_seeds(arguments: Namespace, out: Path) -> int:
     settings = _settings(arguments, recipe)
     first = int(begun[0].name.removeprefix("seed-")) if begun else 1
     if arguments.seed is not None:
-        first = parse_config(TrainingConfig, settings, "Training settings").seed
+        first = parse_config(TrainingConfig, settings, SETTINGS).seed
     for number, seed in enumerate(range(first, first + arguments.seeds), 1):
         folder = out / f"seed-{seed}"
-        config = parse_config(TrainingConfig, settings | {"seed": seed}, "Training settings")
+        config = parse_config(TrainingConfig, settings | {"seed": seed}, SETTINGS)
         tell(Sentence("Run {number} of {count}: '{folder}'.", number=number, count=arguments.seeds, folder=folder))
         print(_train(arguments, config, folder, resume=folder in begun), flush=True)
     tell(Sentence("Next:"))

@@ -18,7 +18,7 @@ from aigc_core.checkpoint.checkpoint import StoredCheckpoint, check_fit, check_s
 from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.checkpoint.layout import CONFIG_FILE, MAX_CONFIG_BYTES
 from aigc_core.config import Config, parse_config
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.families.base import families
 from aigc_core.families.diffusers.model import (
     DECODERS,
@@ -67,7 +67,7 @@ def convert(folder: Path, names: Sequence[str], stated: Mapping[str, str]) -> St
     """The checkpoint of a pipeline. Raises AIGCError for one that takes text, brings code, has pickled weights or no
     noise prediction, is damaged, or draws no square images."""
     require_diffusers()
-    statement = parse_config(Statement, dict(stated), f"What is stated of '{folder}'")
+    statement = parse_config(Statement, dict(stated), Sentence("What is stated of '{model}'", model=folder))
     index = _settings(folder / PIPELINE_FILE)
     parts = _parts(folder, index)
     network = "transformer" if "transformer" in parts else "unet"

@@ -11,7 +11,7 @@ import gradio as gr
 
 from aigc_core.loading import load_checkpoint
 from aigc_core.rng import MAX_SEED
-from aigc_core.sampling.request import SampleRequest
+from aigc_core.sampling.request import REQUEST, SampleRequest
 
 from ..config import parse_config
 from ..errors import AIGCError
@@ -97,7 +97,7 @@ def seeded(link: str, seed: float | None) -> str:
     """The canonical request of a seed, with all else as the first picture of a link has it."""
     with errors_shown():
         values = request_of_link(link).singles()[0].model_dump() | {"seed": seed}
-        return parse_config(SampleRequest, values, "Request").canonical()
+        return parse_config(SampleRequest, values, REQUEST).canonical()
 
 
 def place_of(found: Found | None) -> LatentPoint:

@@ -20,7 +20,7 @@ from aigc_core.loading import load_checkpoint
 from aigc_core.modalities.movie import write_movie
 from aigc_core.pipeline import Checkpoint
 from aigc_core.sampling.edits import LatentEdits
-from aigc_core.sampling.request import SampleRequest
+from aigc_core.sampling.request import REQUEST, SampleRequest
 
 from ..config import parse_config
 from ..errors import AIGCError, Sentence
@@ -307,7 +307,7 @@ def interpolate(
     with errors_shown():
         values = {"checkpoint": checkpoint, "seed": seed, "count": count, "labels": labels}
         values |= {} if truncation == 1 else {"truncation": truncation}
-        request = parse_config(SampleRequest, values, "Request")
+        request = parse_config(SampleRequest, values, REQUEST)
         if not 2 <= request.count <= MAX_KEPT:
             raise AIGCError("Request: 'count' is wrong: a movie leads through 2 to {limit} images.", limit=MAX_KEPT)
         if not (isinstance(frames, int) and 1 <= frames <= 60):
@@ -325,7 +325,7 @@ def reseeded(centre: LatentPoint | str, link: str, seed: float | None = None) ->
     with errors_shown():
         request = SampleRequest.from_canonical(centre) if isinstance(centre, str) else request_of_link(link)
         values = request.model_dump() | {"count": 1, "seed": random.randrange(1_000_000) if seed is None else seed}
-        return parse_config(SampleRequest, values, "Request").canonical()
+        return parse_config(SampleRequest, values, REQUEST).canonical()
 
 
 def place_chosen(chart: Chart | None) -> LatentPoint | str:

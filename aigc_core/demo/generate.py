@@ -21,7 +21,7 @@ from aigc_core.loading import load_checkpoint
 from aigc_core.pipeline import Checkpoint
 from aigc_core.sampling.edits import LatentEdits
 from aigc_core.sampling.labels import class_entries, join_entries, parse_labels, split_entries
-from aigc_core.sampling.request import SampleRequest, is_known
+from aigc_core.sampling.request import REQUEST, SampleRequest, is_known
 
 from ..config import parse_config
 from ..errors import AIGCError, Sentence
@@ -154,12 +154,12 @@ def request_of(
 ) -> SampleRequest:
     """The request of the controls' values. Raises AIGCError for values that make none."""
     fields = {"checkpoint": checkpoint, "seed": seed, "count": count, "labels": labels, "prompt": prompt}
-    request = parse_config(ShownRequest, fields | {"options": options or {}}, "Request")
+    request = parse_config(ShownRequest, fields | {"options": options or {}}, REQUEST)
     moved: dict[str, Any] = dict(part.strip().rsplit("=", 1) for part in offsets.split(",") if "=" in part)
     if any(strengths):
         moved |= zip(strongest_directions(request.checkpoint, NUM_DIRECTIONS, token), strengths)
     mixed = {"mix_seed": mix_seed, "mix_layer": mix_layer} if mix_seed is not None else {}
-    return request.with_options(request.options, parse_config(LatentEdits, mixed | {"offsets": moved}, "Request"))
+    return request.with_options(request.options, parse_config(LatentEdits, mixed | {"offsets": moved}, REQUEST))
 
 
 def generate(

@@ -16,7 +16,7 @@ from aigc_core.loading import load_checkpoint
 from aigc_core.pipeline import Checkpoint
 from aigc_core.sampling.edits import LatentEdits
 from aigc_core.sampling.labels import ClassIndex, class_entries, class_in, mix_entry, split_mix
-from aigc_core.sampling.request import SampleRequest
+from aigc_core.sampling.request import REQUEST, SampleRequest
 
 from ..config import parse_config
 from ..errors import AIGCError
@@ -136,7 +136,7 @@ def request_of_blend(reference: str, seed: float, chosen: list[str], *weights: f
     """The canonical request of the blend, for Generate."""
     with errors_shown():
         values = {"checkpoint": reference, "seed": seed, "count": PREVIEW, "labels": blend_label(chosen, weights)}
-        return parse_config(SampleRequest, values, "Request").canonical()
+        return parse_config(SampleRequest, values, REQUEST).canonical()
 
 
 def pairs(visitor: gr.OAuthToken | None, reference: str, seed: float) -> str:
@@ -146,7 +146,7 @@ def pairs(visitor: gr.OAuthToken | None, reference: str, seed: float) -> str:
         classes = class_choices(config)[:MAX_PAIRED]
         values = {"checkpoint": reference, "seed": seed}
         labels = [mix_entry([(a, 1), (b, 1)]) for _, a in classes for _, b in classes]
-        requests = [parse_config(SampleRequest, values | {"labels": label}, "Request") for label in labels]
+        requests = [parse_config(SampleRequest, values | {"labels": label}, REQUEST) for label in labels]
         names = [name for name, _ in classes]
         titles = [f"{a} + {b}" for a in names for b in names]
         return sheet_html(list(zip(_pictures(requests, visitor), titles)), len(names), top=names, left=names)
@@ -155,7 +155,7 @@ def pairs(visitor: gr.OAuthToken | None, reference: str, seed: float) -> str:
 def style_matrix(visitor: gr.OAuthToken | None, reference: str, seed: float, layer: float) -> str:
     """A sheet of the rows' images that take the styles of the columns' images from a layer on."""
     with errors_shown():
-        first = parse_config(SampleRequest, {"checkpoint": reference, "seed": seed}, "Request")
+        first = parse_config(SampleRequest, {"checkpoint": reference, "seed": seed}, REQUEST)
         rows = [first.model_copy(update={"seed": n}) for n in first.model_copy(update={"count": STYLE_ROWS}).seeds()]
         columns = [first.model_copy(update={"seed": (first.seed + 1000 + n) % 2**32}) for n in range(STYLE_COLUMNS)]
         mixed = [

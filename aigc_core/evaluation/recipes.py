@@ -13,7 +13,7 @@ from scipy import stats
 
 from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.config import parse_config
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.metrics.estimate import Estimate
 from aigc_core.training.presets.legacy import upgrade_recipe
 from aigc_core.training.recipe import TrainingConfig
@@ -37,7 +37,7 @@ def recipe_id(config: CheckpointConfig) -> str:
     they trained for all of them. Data are identified by the hash of their content or, without one, by their name.
     """
     try:
-        recipe = parse_config(TrainingConfig, upgrade_recipe(config.recipe), "The recipe")
+        recipe = parse_config(TrainingConfig, upgrade_recipe(config.recipe), Sentence("The recipe"))
     except AIGCError:  # made by others, or by hand
         return ""
     left_out = NO_PART | ({"data"} if config.data_hash else set()) | ({"samples"} if recipe.seconds else set())

@@ -147,7 +147,7 @@ class Reference:
         }
         if modality is not None and not isinstance(modality, ImageModality):
             values |= {"modality": modality.name, "shape": modality.model_dump(mode="json")}
-        return parse_config(Protocol, values, "Evaluation")
+        return parse_config(Protocol, values, Sentence("Evaluation"))
 
     @property
     def is_classified(self) -> bool:

@@ -12,7 +12,7 @@ from torch import Tensor
 from aigc_core.checkpoint.checkpoint import StoredCheckpoint
 from aigc_core.config import parse_config
 from aigc_core.data.datasets import public_name
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.metrics.catalogue import stored_metrics, too_few_samples
 from aigc_core.metrics.estimate import Sizes
 from aigc_core.metrics.stored import Comparison
@@ -65,7 +65,7 @@ def evaluate_stored(
             "modality": modality.name,
             "shape": modality.model_dump(mode="json"),
         },
-        "Evaluation",
+        Sentence("Evaluation"),
     )
     began = time.perf_counter()
     stored = _draw(checkpoint, num_samples, progress)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import torch
 from torch import Tensor, nn
 
-from aigc_core.config import Config, parse_config
+from aigc_core.config import SETTINGS, Config, parse_config
 from aigc_core.errors import AIGCError
 from aigc_core.modalities.base import Modality
 from aigc_core.registry import Registry, find
@@ -323,7 +323,7 @@ def architecture_settings(spec: ModelSpec, known: Mapping[str, type[ConfigType]]
     Raises AIGCError for an unknown architecture and for settings that do not fit.
     """
     config_type = find("architecture", spec.architecture, known)
-    return parse_config(config_type, dict(spec.architecture_config), "architecture_config")
+    return parse_config(config_type, dict(spec.architecture_config), SETTINGS, "architecture_config")
 
 
 def square_map(modality: Modality) -> tuple[int, int]:

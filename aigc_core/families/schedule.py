@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from aigc_core.config import Config
+from aigc_core.errors import Sentence
 
 from .base import StepState
 
@@ -83,8 +84,9 @@ def within(low: float, high: float = math.inf) -> AfterValidator:
     def check(schedule: float | LinearDecay | Cosine) -> float | LinearDecay | Cosine:
         smallest, largest = bounds(schedule)
         if not low <= smallest <= largest <= high:
-            limits = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
-            raise ValueError(f"its values must be {limits}")
+            at_least = Sentence("its values must be at least {low:g}", low=low)
+            between = Sentence("its values must be between {low:g} and {high:.9g}", low=low, high=high)
+            raise ValueError(at_least if high == math.inf else between)
         return schedule
 
     return AfterValidator(check)

@@ -186,4 +186,4 @@ modalities: Registry[type[Modality]] = Registry("modality", "aigc_core.modalitie
 
 def build_modality(name: str, shape: Mapping[str, Any]) -> Modality:
     """The modality of that name and shape. Raises AIGCError for an unknown name or a wrong shape."""
-    return parse_config(modalities[name], dict(shape), f"The shape of {name}")
+    return parse_config(modalities[name], dict(shape), Sentence("The shape of samples of the kind '{name}'", name=name))

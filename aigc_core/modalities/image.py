@@ -15,7 +15,7 @@ from aigc_core.config import Config, parse_config
 from aigc_core.data.dataset import Dataset
 from aigc_core.data.datasets import load_dataset
 from aigc_core.data.image_files import MAX_PIXELS
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.files import translate_io_errors
 
 from .base import Media, Modality, modalities
@@ -36,13 +36,14 @@ def eight_bit(maps: Tensor) -> Tensor:
 
 def _grey_or_colour(value: int) -> int:
     if value not in (1, 3):
-        raise ValueError("images have 1 channel (grey) or 3 (colour)")
+        raise ValueError(Sentence("images have 1 channel (grey) or 3 (colour)"))
     return value
 
 
 def _supported_resolution(value: int) -> int:
     if value not in RESOLUTIONS:
-        raise ValueError(f"models draw images of {', '.join(map(str, RESOLUTIONS))} pixels a side")
+        sides = ", ".join(map(str, RESOLUTIONS))
+        raise ValueError(Sentence("models draw images of {sides} pixels a side", sides=sides))
     return value
 
 
@@ -78,11 +79,11 @@ class ImageModality(Modality):
 
     @classmethod
     def load(cls, data: str, settings: Mapping[str, Any], limit: int | None = None) -> tuple[Self, Dataset]:
-        wanted = parse_config(ImageSettings, dict(settings), "The shape of images")
+        wanted = parse_config(ImageSettings, dict(settings), Sentence("The shape of images"))
         dataset = load_dataset(data, resolution=wanted.resolution, channels=wanted.channels, limit=limit)
         channels, resolution = dataset.images.shape[1:3]
         shape = {"channels": channels, "resolution": resolution}
-        return parse_config(cls, shape, f"Images of '{data}'"), dataset
+        return parse_config(cls, shape, Sentence("The images of '{data}'", data=data)), dataset
 
     def load_split(self, data: str, split: str, limit: int | None = None) -> Dataset:
         return load_dataset(data, split, resolution=self.resolution, channels=self.channels, limit=limit)

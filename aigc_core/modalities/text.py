@@ -15,7 +15,7 @@ from torch import Tensor
 from aigc_core.config import Config, parse_config
 from aigc_core.data.corpora import Corpus, load_corpus
 from aigc_core.data.dataset import Dataset
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.files import atomic_write
 
 from .base import Layout, Media, Modality, modalities
@@ -67,7 +67,7 @@ class TextModality(Modality):
     @model_validator(mode="after")
     def _can_be_built(self) -> TextModality:
         if self._pieces.size > MAX_PIECES:  # building raises ValueError for a wrong vocabulary
-            raise ValueError(f"there are more than {MAX_PIECES:,} different tokens")
+            raise ValueError(Sentence("there are more than {limit:,} different tokens", limit=MAX_PIECES))
         return self
 
     @property
@@ -86,7 +86,7 @@ class TextModality(Modality):
     @classmethod
     def load(cls, data: str, settings: Mapping[str, Any], limit: int | None = None) -> tuple[Self, Dataset]:
         known = {name: value for name, value in settings.items() if name != "vocabulary"}
-        wanted = parse_config(TextSettings, known, "The shape of texts")
+        wanted = parse_config(TextSettings, known, Sentence("The shape of texts"))
         corpus = load_corpus(data, "train", limit)
         vocabulary = settings.get("vocabulary")
         if vocabulary is None:
@@ -98,7 +98,7 @@ class TextModality(Modality):
             "suffix": wanted.suffix,
             "verse": wanted.verse,
         }
-        text = parse_config(cls, shape, f"Texts of '{data}'")
+        text = parse_config(cls, shape, Sentence("The texts of '{data}'", data=data))
         return text, text._dataset(corpus)
 
     def load_split(self, data: str, split: str, limit: int | None = None) -> Dataset:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from aigc_core.config import Config
+from aigc_core.errors import Sentence
 
 ROTATION_BASE = 10_000.0
 EXPANSION = 4
@@ -30,7 +31,7 @@ class TransformerConfig(Config):
     @model_validator(mode="after")
     def _even_heads(self) -> TransformerConfig:
         if self.width % (2 * self.heads):
-            raise ValueError("width must be a multiple of twice the number of heads")
+            raise ValueError(Sentence("width must be a multiple of twice the number of heads"))
         return self
 
 

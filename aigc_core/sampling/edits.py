@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 from torch import Tensor
 
 from aigc_core.config import Config, parse_config
+from aigc_core.errors import Sentence
 from aigc_core.rng import MAX_SEED
 
 OFFSET = "offset."
@@ -34,7 +35,7 @@ class LatentEdits(Config):
     @classmethod
     def _bounded_offsets(cls, offsets: dict[str, float]) -> dict[str, float]:
         if len(offsets) > 4096 or not all(abs(value) <= 100 for value in offsets.values()):
-            raise ValueError("offsets must be numbers from -100 to 100")
+            raise ValueError(Sentence("offsets must be numbers from -100 to 100"))
         return {name: offsets[name] for name in sorted(offsets) if offsets[name]}
 
     @classmethod
@@ -47,7 +48,7 @@ class LatentEdits(Config):
         """The edits among a request's options. Raises AIGCError for values out of range."""
         values: dict[str, Any] = {name: value for name, value in options.items() if name in ("mix_seed", "mix_layer")}
         offsets = {name.removeprefix(OFFSET): value for name, value in options.items() if name.startswith(OFFSET)}
-        return parse_config(cls, values | ({"offsets": offsets} if offsets else {}), "Sample request")
+        return parse_config(cls, values | ({"offsets": offsets} if offsets else {}), Sentence("Request"))
 
     def as_options(self) -> dict[str, float | int]:
         """The inverse of `of_options`, without defaults."""

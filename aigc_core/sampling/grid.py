@@ -25,7 +25,7 @@ from aigc_core.modalities.provenance import Statement
 
 from .edits import OFFSET
 from .labels import ClassIndex, class_in, join_entries, split_entries
-from .request import SampleRequest
+from .request import REQUEST, SampleRequest
 
 SEED, CLASS, STEP = "seed", "class", "step"
 SIDES = ("grid_x", "grid_y")
@@ -116,7 +116,7 @@ def grid_requests(checkpoint: StoredCheckpoint, base: SampleRequest, x: Axis, y:
 def _with(request: SampleRequest, name: str, value: str) -> SampleRequest:
     """A request with another value of one setting. Raises AIGCError for a seed that is none."""
     if name == SEED:
-        return parse_config(SampleRequest, request.model_dump() | {"seed": value}, "Sample request")
+        return parse_config(SampleRequest, request.model_dump() | {"seed": value}, REQUEST)
     if name == CLASS:
         return request.model_copy(update={"labels": value})
     if name == STEP:
@@ -175,7 +175,7 @@ class Grid:
     def request(self) -> SampleRequest:
         """That of the whole, with SIDES among its options. Raises AIGCError if their values are too long for one."""
         sides = dict(zip(SIDES, (self.x.text(), self.y.text())))
-        return parse_config(SampleRequest, self.base.model_dump() | sides, "Sample request")
+        return parse_config(SampleRequest, self.base.model_dump() | sides, REQUEST)
 
     def labels(self) -> tuple[list[str], list[str]]:
         """What its columns and its rows are called."""

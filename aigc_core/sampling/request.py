@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlencode
 from pydantic import Field, field_validator, model_validator
 
 from aigc_core.config import Config, parse_config
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.families.base import Capability, Model, SamplerOptions, families, latent_model
 from aigc_core.rng import MAX_SEED
 
@@ -24,6 +24,7 @@ from .labels import join_entries, split_entries
 MAX_COUNT = 65_536
 MAX_OPTIONS = 4200
 MAX_VALUE_LENGTH = 10_000
+REQUEST = Sentence("Request")
 
 
 class SampleRequest(Config):
@@ -55,7 +56,7 @@ class SampleRequest(Config):
         known = {name: value for name, value in values.items() if name in cls.model_fields}
         options = known.pop("options", {})
         if not isinstance(options, Mapping):
-            raise ValueError("options must be names and values")
+            raise ValueError(Sentence("options must be names and values"))
         options = dict(options)
         for name, value in values.items():
             if name == "offsets" and isinstance(value, Mapping):
@@ -69,9 +70,9 @@ class SampleRequest(Config):
     def _as_text(cls, options: Mapping[str, Any]) -> dict[str, str]:
         texts = {name: _text(options[name]) for name in sorted(options)}
         if taken := sorted(texts.keys() & cls.model_fields.keys() - {"options"}):
-            raise ValueError(f"'{taken[0]}' is no option but stands beside them")
+            raise ValueError(Sentence("'{name}' is no option but stands beside them", name=taken[0]))
         if len(texts) > MAX_OPTIONS or any(len(text) > MAX_VALUE_LENGTH for text in [*texts, *texts.values()]):
-            raise ValueError("there are too many options, or too long ones")
+            raise ValueError(Sentence("there are too many options, or too long ones"))
         return texts
 
     @model_validator(mode="after")
@@ -80,7 +81,7 @@ class SampleRequest(Config):
         try:
             self.canonical()
         except UnicodeEncodeError:
-            raise ValueError("it holds letters that are not Unicode text") from None
+            raise ValueError(Sentence("it holds letters that are not Unicode text")) from None
         return self
 
     def canonical(self) -> str:
@@ -92,7 +93,7 @@ class SampleRequest(Config):
         """The inverse of `canonical`. Raises AIGCError for values out of range."""
         pairs = dict(parse_qsl(text.lstrip("?"), keep_blank_values=True))
         fields = {name: pairs.pop(name) for name in cls.model_fields if name in pairs and name != "options"}
-        return parse_config(cls, fields | {"options": pairs}, "Sample request")
+        return parse_config(cls, fields | {"options": pairs}, REQUEST)
 
     def with_options(self, *options: Mapping[str, object] | SamplerOptions | LatentEdits) -> SampleRequest:
         """A copy with these options in place of its own; defaults are left out."""
@@ -113,7 +114,7 @@ class SampleRequest(Config):
     def options_of(self, model: Model) -> SamplerOptions:
         """The sampling options of the model's family. Raises AIGCError for unknown ones and for wrong values."""
         own = {name: value for name, value in self.options.items() if not LatentEdits.is_edit(name)}
-        return parse_config(model.options_type, own, "Sample request")
+        return parse_config(model.options_type, own, REQUEST)
 
     def edits_of(self, model: Model) -> LatentEdits:
         """The edits of latents. Raises AIGCError for a wrong value, and for edits of a model without latents."""

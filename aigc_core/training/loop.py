@@ -142,9 +142,8 @@ class Run:
             )
         made = read_config(earlier) if earlier else None
         if made:
-            earlier_recipe = parse_config(
-                TrainingConfig, upgrade_recipe(made.recipe), f"The recipe of the run in '{folder}'"
-            )
+            where = Sentence("The recipe of the run in '{folder}'", folder=folder)
+            earlier_recipe = parse_config(TrainingConfig, upgrade_recipe(made.recipe), where)
             check_recipe(folder, made, earlier_recipe.model_dump(mode="json"), config.model_dump(mode="json"))
         if accelerator.device.type == "cpu":
             keep_freed_memory(2**30)
@@ -434,7 +433,7 @@ class Run:
             **(counters | {"training_seconds": round(counters["training_seconds"], 3)}),
             "parent": self.config.parent or None,
         }
-        return parse_config(CheckpointConfig, values, f"A checkpoint of '{self.folder}'")
+        return parse_config(CheckpointConfig, values, Sentence("A checkpoint of '{folder}'", folder=self.folder))
 
     def _inherit(self, parent: StoredCheckpoint) -> None:
         """Start from another checkpoint's model and counters."""

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from aigc_core.config import Config
+from aigc_core.errors import Sentence
 from aigc_core.families.schedule import NonNegativeSchedule
 from aigc_core.rng import MAX_SEED
 
@@ -66,7 +67,7 @@ class TrainingConfig(Config):
             return values
         shape = values.get("shape", {})
         if not isinstance(shape, dict):
-            raise ValueError("shape must be an object")
+            raise ValueError(Sentence("shape must be an object"))
         beside = {name: values[name] for name in ("resolution", "channels") if values.get(name) is not None}
         others = {name: value for name, value in values.items() if name not in ("resolution", "channels")}
         return others | {"shape": shape | beside}

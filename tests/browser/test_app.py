@@ -109,17 +109,17 @@ def test_styles_of_a_local_run_are_mixed(client: Client) -> None:
 
 
 BAD_VALUES = [
-    ({"seed": -1}, "'seed' is wrong: input should be greater than or equal to 0"),
+    ({"seed": -1}, "'seed' is wrong: it must be at least 0"),
     ({"seed": 1e30}, "'seed' is wrong"),
-    ({"seed": "abc"}, "'seed' is wrong: input should be a valid integer"),
-    ({"count": 0}, "'count' is wrong: input should be greater than or equal to 1"),
-    ({"count": 10**6}, "'count' is wrong: input should be less than or equal to 64"),
+    ({"seed": "abc"}, "'seed' is wrong: it must be a whole number"),
+    ({"count": 0}, "'count' is wrong: it must be at least 1"),
+    ({"count": 10**6}, "'count' is wrong: it must be at most 64"),
     ({"count": "many"}, "'count' is wrong"),
     ({"labels": "Spoon"}, "no class 'Spoon'; the classes are T-shirt/top, Trouser"),
     ({"truncation": 2}, "'truncation' is wrong"),
-    ({"direction_1": "up"}, "is wrong: input should be a valid number"),
+    ({"direction_1": "up"}, "is wrong: it must be a number"),
     ({"offsets": "pca99=1"}, "no latent direction 'pca99'"),
-    ({"offsets": "pca1=far"}, "is wrong: input should be a valid number"),
+    ({"offsets": "pca1=far"}, "is wrong: it must be a number"),
     ({"mix_seed": 3}, "no styles to mix"),
     ({"checkpoint": "nowhere"}, "no folder 'nowhere'"),
     ({"checkpoint": "../../etc"}, "no folder '../../etc'"),

@@ -218,7 +218,7 @@ def test_a_checkpoint_knows_how_often_its_classes_occur(digits_folder: Path, tmp
         (["--preset", "nothing"], "no preset 'nothing'"),
         (["--preset", "mnist", "--set", "batch_sizes=3"], "unknown key 'batch_sizes'"),
         (["--preset", "mnist", "--set", "batch_size=big"], "'batch_size' is wrong"),
-        (["--preset", "mnist", "--set", "method_config.loss=none"], "'loss' is wrong"),
+        (["--preset", "mnist", "--set", "method_config.loss=none"], "'method_config.loss' is wrong"),
         (["--preset", "mnist", "--set", "architecture=gpt"], "no architecture 'gpt'"),
         (["--preset", "mnist", "--set", "resolution=1000"], "'resolution' is wrong"),
         (["--preset", "mnist", "--set", "shape=3"], "shape must be an object"),

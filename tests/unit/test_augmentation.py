@@ -86,7 +86,9 @@ def test_first_and_second_derivatives(name: str) -> None:
 def test_unknown_names_and_settings() -> None:
     with pytest.raises(AIGCError, match="no augmentation 'blur'"):
         build_augmentation("blur", {})
-    with pytest.raises(AIGCError, match="unknown key 'speed'; known keys are images_to_one, target"):
+    with pytest.raises(
+        AIGCError, match="unknown key 'method_config.augmentation_config.speed'; known keys are images_to_one, target"
+    ):
         build_augmentation("ada", {"speed": 3})
 
 

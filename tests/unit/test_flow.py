@@ -315,11 +315,11 @@ def test_runs_resume_to_the_same_weights(method: str, predicts: str, digits_fold
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"steps": 0}, "'steps' is wrong: input should be greater than or equal to 1"),
-        ({"steps": 10**6}, "'steps' is wrong: input should be less than or equal to 200"),
-        ({"guidance": -1}, "'guidance' is wrong: input should be greater than or equal to 0"),
-        ({"guidance": "nan"}, "'guidance' is wrong: input should be a finite number"),
-        ({"solver": "rk4"}, "'solver' is wrong: input should be 'euler' or 'heun'"),
+        ({"steps": 0}, "'steps' is wrong: it must be at least 1"),
+        ({"steps": 10**6}, "'steps' is wrong: it must be at most 200"),
+        ({"guidance": -1}, "'guidance' is wrong: it must be at least 0"),
+        ({"guidance": "nan"}, "'guidance' is wrong: it must be a finite number"),
+        ({"solver": "rk4"}, "'solver' is wrong: it must be one of 'euler', 'heun'"),
         ({"truncation": 0.5}, "unknown key 'truncation'; known keys are guidance, solver, steps"),
     ],
 )

@@ -235,11 +235,11 @@ def test_a_part_from_outside_adds_its_term(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"r1_gamma": 1}, "unknown key 'r1_gamma'; known keys are .*classification.*r1.*r2"),
-        ({"r1": {"gama": 1}}, "unknown key 'r1.gama'"),
-        ({"r1": {"gamma": -1}}, "'r1.gamma.* is wrong.*at least 0"),
-        ({"loss": "none"}, "'loss' is wrong.*no loss 'none'"),
-        ({"classification": {}}, "'classification.weight' is wrong"),
+        ({"r1_gamma": 1}, "unknown key 'method_config.r1_gamma'; known keys are .*classification.*r1.*r2"),
+        ({"r1": {"gama": 1}}, "unknown key 'method_config.r1.gama'; known keys are gamma, interval"),
+        ({"r1": {"gamma": -1}}, "'method_config.r1.gamma' is wrong.*at least 0"),
+        ({"loss": "none"}, "'method_config.loss' is wrong.*no loss 'none'"),
+        ({"classification": {}}, "'method_config.classification.weight' is missing"),
     ],
 )
 def test_settings_that_are_none(settings: dict, sentence: str) -> None:
@@ -324,7 +324,7 @@ def test_one_stage_gives_the_generator_its_own_gradients(loss: str) -> None:
         ({"classification": {"weight": 1}}, "one_stage cannot train with classification"),
         ({"feature_matching": {"weight": 1}}, "one_stage cannot train with feature_matching"),
         ({"head_start": {"share": 0.5}}, "one_stage cannot train with head_start"),
-        ({"discriminator_steps": 2}, "unknown key 'discriminator_steps'"),
+        ({"discriminator_steps": 2}, "unknown key 'method_config.discriminator_steps'"),
     ],
 )
 def test_one_stage_refuses_what_it_cannot_give(settings: dict, sentence: str) -> None:

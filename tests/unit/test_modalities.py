@@ -52,7 +52,7 @@ def test_a_shape_that_is_none_is_one_sentence() -> None:
     for shape, words in (
         ({"channels": 2, "resolution": 32}, "1 channel"),
         ({"channels": 3, "resolution": 30}, "28, 32, 64"),
-        ({"channels": 3}, "'resolution' is wrong"),
+        ({"channels": 3}, "'resolution' is missing"),
         ({"channels": 3, "resolution": 32, "depth": 8}, "unknown key 'depth'"),
     ):
         with pytest.raises(AIGCError, match=words):

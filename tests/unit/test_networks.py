@@ -353,7 +353,7 @@ def test_an_architecture_from_outside_trains_and_samples(digits_folder: Path, tm
     with pytest.raises(AIGCError, match="another architecture named 'outside'"):
         architectures.register("outside", Architecture(OutsideConfig, OutsideGenerator, OutsideGenerator))
     assert "outside" in architectures
-    with pytest.raises(AIGCError, match="unknown key 'depth'"):
+    with pytest.raises(AIGCError, match="unknown key 'architecture_config.depth'"):
         build_generator("outside", {"depth": 3}, ImageShape(channels=1, resolution=28))
     words = ["train", "--preset", "folder", "--data", str(digits_folder), "--out", str(tmp_path / "run")]
     settings = [

@@ -41,11 +41,11 @@ def test_cosine() -> None:
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"rate": "fast"}, "'rate.number' is wrong"),
-        ({"rate": {"value": 1}}, "'rate.linear decay.decay_from' is wrong"),
-        ({"rate": {"value": 1, "decay_from": 2}}, "'rate.linear decay.decay_from' is wrong"),
-        ({"rate": {"start": 1, "stop": 2, "samples": 3}}, "'rate.cosine.end' is wrong"),
-        ({"rate": {"start": 1, "end": 2, "samples": 0}}, "'rate.cosine.samples' is wrong"),
+        ({"rate": "fast"}, "'rate' is wrong: it must be a number"),
+        ({"rate": {"value": 1}}, "'rate.decay_from' is missing"),
+        ({"rate": {"value": 1, "decay_from": 2}}, "'rate.decay_from' is wrong"),
+        ({"rate": {"start": 1, "stop": 2, "samples": 3}}, "'rate.end' is missing"),
+        ({"rate": {"start": 1, "end": 2, "samples": 0}}, "'rate.samples' is wrong"),
         ({"weight": {"start": 1, "end": -2, "samples": 3}}, "'weight' is wrong.*at least 0"),
         ({"weight": -1}, "'weight' is wrong.*at least 0"),
         ({"share": {"value": 1.5, "decay_from": 0}}, "'share' is wrong.*between 0 and 1"),

@@ -150,7 +150,7 @@ def test_byte_pairs_are_learnt_as_the_library_learns_them() -> None:
         ("bpe", "1 2,1 2", "a merge occurs twice"),
         ("bpe", "1 256", "not there yet"),
         ("bpe", ",".join(f"{k} {k}" for k in (1, *range(256, 262))), "longer than 32 bytes"),
-        ("bpe", "1 2," * 100_000, "at most 300000 characters"),
+        ("bpe", "1 2," * 100_000, "at most 300,000 characters"),
         ("words", "", "There is no tokenizer 'words'; there are bpe, bytes, characters."),
     ],
 )
@@ -531,7 +531,7 @@ def test_a_single_line_is_enough(tmp_path: Path) -> None:
     ("words", "sentence"),
     [
         (["--prompt", "x" * 5000], "The prompt has 5,000 tokens"),
-        (["--prompt", "x" * 10**6], "at most 10000 characters"),
+        (["--prompt", "x" * 10**6], "at most 10,000 characters"),
         (["--set", "temperature=nan"], "temperature"),
         (["--set", "top_p=0"], "top_p"),
         (["--set", "top_k=-1"], "top_k"),

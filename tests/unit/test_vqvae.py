@@ -338,7 +338,7 @@ def test_the_prior_has_learnt_the_codes_of_the_autoencoder_that_is_kept(run: Pat
         ({}, {"autoencoder_share": float("nan")}, "autoencoder_share"),
         ({}, {"prior_learning_rate": -1}, "prior_learning_rate"),
         ({}, {"prior_betas": [0.9, 1.0]}, "prior_betas"),
-        ({}, {"gamma": 1}, "unknown key 'gamma'"),
+        ({}, {"gamma": 1}, "unknown key 'method_config.gamma'"),
     ],
 )
 def test_settings_that_make_no_sense_are_named(

@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from pydantic import Field
 from torch import Tensor, nn
 
-from aigc_core.config import Config, parse_config
+from aigc_core.config import SETTINGS, Config, parse_config
 from aigc_core.families.adam import Betas
 from aigc_core.families.base import Batch, Condition, ModelSpec, StepState, TrainingMethod
 from aigc_core.families.gradients import descend
@@ -39,7 +39,7 @@ class LikelihoodTraining(TrainingMethod):
     """Minimises the mean of −log p over the tokens of a batch."""
 
     def __init__(self, config: Mapping[str, Any], spec: ModelSpec, accelerator: Accelerator) -> None:
-        self.config = parse_config(LikelihoodConfig, dict(config), "method_config")
+        self.config = parse_config(LikelihoodConfig, dict(config), SETTINGS, "method_config")
         self.accelerator = accelerator
         self.network = build_model(spec).to(accelerator.device)
         matrices = [weight for weight in self.network.parameters() if weight.ndim >= 2]

@@ -15,7 +15,7 @@ import torch
 from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 
-from aigc_core.config import Config, parse_config
+from aigc_core.config import SETTINGS, Config, parse_config
 from aigc_core.errors import AIGCError, Sentence
 from aigc_core.families.base import Condition, Model, ModelSpec, SamplerOptions
 from aigc_core.modalities.image import image_kind
@@ -61,12 +61,12 @@ def _bounded(settings: dict[str, Any]) -> dict[str, Any]:
         if isinstance(value, dict) or (
             isinstance(value, list) and len(value) > MAX_ENTRIES and name != "trained_betas"
         ):
-            raise ValueError(f"'{name}' is too long")
+            raise ValueError(Sentence("'{name}' is too long", name=name))
         if isinstance(value, list):
             for entry in value:
                 check(name, entry)
         elif isinstance(value, int | float) and not -limit <= value <= limit:
-            raise ValueError(f"'{name}' is over {limit:,}")
+            raise ValueError(Sentence("'{name}' is over {limit:,}", name=name, limit=limit))
 
     for name, value in settings.items():
         check(name, value)
@@ -177,13 +177,15 @@ def build_model(spec: ModelSpec) -> DiffusionModel:
             name=spec.architecture,
             known=", ".join(NETWORKS),
         )
-    config = parse_config(PipelineConfig, dict(spec.architecture_config), "architecture_config")
+    config = parse_config(PipelineConfig, dict(spec.architecture_config), SETTINGS, "architecture_config")
     kind = image_kind(spec.modality)
     build = DiffusionModel if spec.architecture == "UNet2DModel" else TransformerModel
     model = build(spec.architecture, config, spec.num_classes)
     expected = image_size(config), channels_of(config), classes_of(spec.architecture, config)
     if expected != (kind.resolution, kind.channels, spec.num_classes):
-        raise AIGCError("architecture_config: the sizes of the network's images or classes do not fit.")
+        raise AIGCError(
+            "Settings: 'architecture_config' is wrong: the sizes of the network's images or classes do not fit."
+        )
     return model
 
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import conv2d
 
-from aigc_core.config import parse_config
+from aigc_core.config import SETTINGS, parse_config
 from aigc_core.families.base import (
     Capability,
     Condition,
@@ -159,9 +159,7 @@ def build_model(spec: ModelSpec) -> FlowModel | MeanFlowModel:
     """A flow with fresh weights. Raises AIGCError for an unknown architecture, a config that does not fit, and samples
     that are not square maps."""
     (channels, resolution), architecture = square_map(spec.modality), architectures[spec.architecture]
-    config = parse_config(
-        architecture.config, dict(spec.architecture_config), f"Config of architecture '{spec.architecture}'"
-    )
+    config = parse_config(architecture.config, dict(spec.architecture_config), SETTINGS, "architecture_config")
     averages = config.predicts == "average_velocity"
     shape = FieldShape(channels, resolution, spec.num_classes, 1 + averages)
     network, sample_shape = architecture.build(config, shape), (channels, resolution, resolution)

@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from pydantic import Field
 from torch import Tensor, nn
 
-from aigc_core.config import Config, parse_config
+from aigc_core.config import SETTINGS, Config, parse_config
 from aigc_core.families.adam import Betas
 from aigc_core.families.base import Batch, ModelSpec, StepState, TrainingMethod
 from aigc_core.families.gradients import descend
@@ -57,7 +57,7 @@ class FlowTraining(TrainingMethod):
     config: FlowTrainingConfig
 
     def __init__(self, config: Mapping[str, Any], spec: ModelSpec, accelerator: Accelerator) -> None:
-        self.config = parse_config(self.config_type, dict(config), "method_config")
+        self.config = parse_config(self.config_type, dict(config), SETTINGS, "method_config")
         self.accelerator = accelerator
         network: nn.Module = build_model(spec)
         self.flow = network.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stubs know no memory_format

@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from pydantic import field_validator
 from torch import Tensor, nn
 
-from aigc_core.config import Config, parse_config
+from aigc_core.config import SETTINGS, Config, parse_config
 from aigc_core.errors import Sentence
 from aigc_core.families.base import Batch, Model, ModelSpec, StepState, TrainingMethod
 from aigc_core.families.compile import maybe_compile
@@ -45,7 +45,9 @@ class GANConfig(Config):
     @classmethod
     def _known_loss(cls, name: str) -> str:
         if name not in losses:
-            raise ValueError(f"there is no loss '{name}', there are {', '.join(losses)}")
+            raise ValueError(
+                Sentence("there is no loss '{name}', there are {known}", name=name, known=", ".join(losses))
+            )
         return name
 
 
@@ -66,7 +68,7 @@ class GANTraining(TrainingMethod):
     ) -> None:
         architecture, architecture_config = spec.architecture, dict(spec.architecture_config)
         image_shape = image_shape_of(spec)
-        self.config = parse_config(with_parts(self.config_type), dict(config), "method_config")
+        self.config = parse_config(with_parts(self.config_type), dict(config), SETTINGS, "method_config")
         self.accelerator = accelerator
         self.loss = losses[self.config.loss]
         self.generator = build_generator(architecture, architecture_config, image_shape)

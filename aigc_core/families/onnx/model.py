@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from aigc_core.batching import samples_that_fit
-from aigc_core.config import parse_config
+from aigc_core.config import SETTINGS, parse_config
 from aigc_core.errors import AIGCError, Sentence
 from aigc_core.families.base import Condition, Model, ModelSpec, SamplerOptions
 from aigc_core.modalities.image import ImageModality, image_kind
@@ -124,9 +124,9 @@ class TruncatedOnnxModel(OnnxModel):
 
 def build_model(spec: ModelSpec) -> OnnxModel:
     """A model whose graph has not been read yet. Raises AIGCError for settings that do not fit."""
-    config = parse_config(GraphConfig, dict(spec.architecture_config), "architecture_config")
+    config = parse_config(GraphConfig, dict(spec.architecture_config), SETTINGS, "architecture_config")
     if bool(config.labels) != bool(spec.num_classes):
-        raise AIGCError("architecture_config: 'labels' is wrong: it does not fit the number of classes.")
+        raise AIGCError("Settings: 'architecture_config.labels' is wrong: it does not fit the number of classes.")
     kind = image_kind(spec.modality)
     return TruncatedOnnxModel(config, kind) if config.truncation else OnnxModel(config, kind)
 

@@ -107,7 +107,7 @@ def read_signature(model: onnx.ModelProto, size: int, stated: Mapping[str, str],
     for entry in model.metadata_props:
         if entry.key == METADATA:
             said = _metadata(entry.value)
-    told = parse_config(Statement, said | dict(stated), f"What is stated of '{where}'")
+    told = parse_config(Statement, said | dict(stated), Sentence("What is stated of '{model}'", model=where))
     shapes = inferred_shapes(model, where)
     noise, labels, truncation = _inputs(model, told, where)
     noise_shape = told.noise_shape or shape_of(noise)[1:]
@@ -252,7 +252,7 @@ def _image_shape(
             height=height,
         )
     shape_values = {"channels": channels, "resolution": height}
-    return layout, parse_config(ImageModality, shape_values, f"The images of '{where}'")
+    return layout, parse_config(ImageModality, shape_values, Sentence("The images of '{data}'", data=where))
 
 
 def _classes(

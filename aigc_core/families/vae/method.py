@@ -9,7 +9,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from aigc_core.config import Config, parse_config
+from aigc_core.config import SETTINGS, Config, parse_config
 from aigc_core.errors import Sentence
 from aigc_core.families.adam import Betas
 from aigc_core.families.base import Batch, ModelSpec, StepState, TrainingMethod
@@ -39,7 +39,7 @@ class ELBOTraining(TrainingMethod):
     """
 
     def __init__(self, config: Mapping[str, Any], spec: ModelSpec, accelerator: Accelerator) -> None:
-        self.config = parse_config(ELBOConfig, dict(config), "method_config")
+        self.config = parse_config(ELBOConfig, dict(config), SETTINGS, "method_config")
         self.accelerator = accelerator
         self.vae = build_vae(spec).to(accelerator.device)
         self.adam = torch.optim.Adam(self.vae.parameters(), betas=self.config.betas, fused=True)

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from aigc_core.config import Config
+from aigc_core.errors import Sentence
 
 from .quantiser import Quantised, Quantiser
 
@@ -27,7 +28,7 @@ class FiniteScalarConfig(Config):
     @model_validator(mode="after")
     def _not_too_many(self) -> FiniteScalarConfig:
         if math.prod(self.levels) > MAX_SIZE:
-            raise ValueError(f"the product of the levels must be at most {MAX_SIZE}")
+            raise ValueError(Sentence("the product of the levels must be at most {limit:,}", limit=MAX_SIZE))
         return self
 
 

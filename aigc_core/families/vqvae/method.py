@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from aigc_core.config import Config, parse_config
+from aigc_core.config import SETTINGS, Config, parse_config
 from aigc_core.errors import Sentence
 from aigc_core.families.adam import Betas
 from aigc_core.families.base import Batch, Condition, Model, ModelSpec, StepState, TrainingMethod
@@ -52,7 +52,7 @@ class TwoPhaseTraining(TrainingMethod):
     """
 
     def __init__(self, config: Mapping[str, Any], spec: ModelSpec, accelerator: Accelerator) -> None:
-        self.config = parse_config(TwoPhaseConfig, dict(config), "method_config")
+        self.config = parse_config(TwoPhaseConfig, dict(config), SETTINGS, "method_config")
         self.accelerator = accelerator
         self.vqvae = build_vqvae(spec).to(accelerator.device)
         self.autoencoder_adam, self.prior_adam = (

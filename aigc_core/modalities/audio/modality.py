@@ -72,7 +72,7 @@ class AudioModality(Modality):
 
     @classmethod
     def load(cls, data: str, settings: Mapping[str, Any], limit: int | None = None) -> tuple[Self, Dataset]:
-        wanted = parse_config(AudioSettings, dict(settings), "The shape of sounds")
+        wanted = parse_config(AudioSettings, dict(settings), Sentence("The shape of sounds"))
         kind = cls(bands=wanted.bands, frames=wanted.frames)
         return kind, kind.load_split(data, "train", limit)
 

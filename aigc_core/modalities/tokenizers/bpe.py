@@ -10,6 +10,8 @@ from typing import ClassVar
 from tokenizers import Tokenizer as Library
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
+from aigc_core.errors import Sentence
+
 from .base import Tokenizer, tokenizers
 from .bytes import decoded_in_turn
 
@@ -47,20 +49,20 @@ class BytePairs(Tokenizer):
 
     def __init__(self, vocabulary: str) -> None:
         if not _merges.fullmatch(vocabulary):
-            raise ValueError("the vocabulary is no list of merges")
+            raise ValueError(Sentence("the vocabulary is no list of merges"))
         pairs = [tuple(map(int, merge.split(" "))) for merge in vocabulary.split(",") if merge]
         if len(set(pairs)) < len(pairs):
-            raise ValueError("a merge occurs twice in the vocabulary")
+            raise ValueError(Sentence("a merge occurs twice in the vocabulary"))
         pieces = list(BYTES)
         numbers = {letter: number for number, letter in enumerate(BYTES)}
         merges = []
         for left, right in pairs:
             if max(left, right) >= len(pieces):
-                raise ValueError("a merge joins pieces that are not there yet")
+                raise ValueError(Sentence("a merge joins pieces that are not there yet"))
             merges.append((pieces[left], pieces[right]))
             joined = pieces[left] + pieces[right]
             if len(joined) > MAX_PIECE_BYTES:
-                raise ValueError(f"a piece is longer than {MAX_PIECE_BYTES} bytes")
+                raise ValueError(Sentence("a piece is longer than {limit} bytes", limit=MAX_PIECE_BYTES))
             if joined not in numbers:  # two merges may lead to the same piece
                 numbers[joined] = len(pieces)
                 pieces.append(joined)

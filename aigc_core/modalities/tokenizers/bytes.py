@@ -6,6 +6,8 @@ import codecs
 from collections.abc import Sequence
 from typing import ClassVar
 
+from aigc_core.errors import Sentence
+
 from .base import Tokenizer, tokenizers
 
 
@@ -16,7 +18,7 @@ class Bytes(Tokenizer):
 
     def __init__(self, vocabulary: str) -> None:
         if vocabulary:
-            raise ValueError("the vocabulary of bytes is empty")
+            raise ValueError(Sentence("the vocabulary of bytes is empty"))
 
     @property
     def size(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 
 from .base import MAX_PIECES, Tokenizer, tokenizers
 
@@ -32,7 +32,7 @@ class Characters(Tokenizer):
         self._characters = vocabulary
         self._numbers = {character: number for number, character in enumerate(vocabulary)}
         if len(self._numbers) < len(vocabulary):
-            raise ValueError("a character occurs twice in the vocabulary")
+            raise ValueError(Sentence("a character occurs twice in the vocabulary"))
 
     @property
     def size(self) -> int:

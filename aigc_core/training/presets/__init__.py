@@ -13,7 +13,7 @@ import yaml
 
 from aigc_core.config import parse_config
 from aigc_core.data.datasets import is_registered
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.registry import find, load_plugins
 from aigc_core.training.recipe import TrainingConfig
 
@@ -90,7 +90,8 @@ def command_for(recipe: dict[str, Any]) -> str:
     if not is_registered(str(made.get("data"))):
         made["data"] = "PICTURES" if made.get("modality", "image") == "image" else "DATA"
     plain, wanted = (
-        parse_config(TrainingConfig, settings, "The recipe").model_dump(mode="json") for settings in (preset, made)
+        parse_config(TrainingConfig, settings, Sentence("The recipe")).model_dump(mode="json")
+        for settings in (preset, made)
     )
     words = ["python", "-m", "aigc_core", "train", "--preset", preset["preset"]]
     # --samples and --seconds exclude each other on the command line, where either takes the other's place.

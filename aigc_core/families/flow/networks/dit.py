@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.families.flow.embedding import ConditionEmbedding
 
 from . import Architecture, FieldConfig, FieldShape, VectorField, architectures
@@ -28,7 +28,7 @@ class DiTConfig(FieldConfig):
     @model_validator(mode="after")
     def _even_heads(self) -> DiTConfig:
         if self.width % self.heads:
-            raise ValueError("width must be a multiple of the number of heads")
+            raise ValueError(Sentence("width must be a multiple of the number of heads"))
         return self
 
 

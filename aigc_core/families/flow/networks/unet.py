@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.families.flow.embedding import ConditionEmbedding
 
 from . import Architecture, FieldConfig, FieldShape, VectorField, architectures
@@ -29,7 +29,9 @@ class UNetConfig(FieldConfig):
     @classmethod
     def _whole_groups(cls, widths: tuple[int, ...]) -> tuple[int, ...]:
         if not 1 <= len(widths) <= 8 or any(width % CHANNELS_A_GROUP or not 0 < width <= 4096 for width in widths):
-            raise ValueError(f"widths must be 1 to 8 multiples of {CHANNELS_A_GROUP}, at most 4096")
+            raise ValueError(
+                Sentence("widths must be 1 to 8 multiples of {channels}, at most 4,096", channels=CHANNELS_A_GROUP)
+            )
         return widths
 
 

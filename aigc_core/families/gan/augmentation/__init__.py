@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeVar
 import torch
 from torch import Tensor, nn
 
-from aigc_core.config import Config, parse_config
+from aigc_core.config import SETTINGS, Config, parse_config
 from aigc_core.families.base import StepState
 from aigc_core.registry import Registry
 
@@ -58,4 +58,4 @@ def register(name: str) -> Callable[[AugmentationType], AugmentationType]:
 def build_augmentation(name: str, config: dict[str, Any]) -> Augmentation:
     """The augmentation of that name. Raises AIGCError for an unknown name or setting."""
     augmentation = augmentations[name]
-    return augmentation(parse_config(augmentation.config_type, config, "augmentation_config"))
+    return augmentation(parse_config(augmentation.config_type, config, SETTINGS, "method_config.augmentation_config"))

@@ -20,7 +20,7 @@ from typing import Any
 from pydantic import Field
 from torch import nn
 
-from aigc_core.config import Config, parse_config
+from aigc_core.config import SETTINGS, Config, parse_config
 from aigc_core.families.base import ModelSpec, square_map
 from aigc_core.families.gan.generator import Generator
 from aigc_core.modalities.image import Channels, Resolution
@@ -72,12 +72,12 @@ architectures: Registry[Architecture] = Registry("architecture", __name__)
 def build_generator(name: str, config: dict[str, Any], image_shape: ImageShape) -> Generator:
     """A generator with fresh weights. Raises AIGCError for an unknown name or a config that does not fit."""
     architecture = architectures[name]
-    parsed = parse_config(architecture.config, config, f"Config of architecture '{name}'")
+    parsed = parse_config(architecture.config, config, SETTINGS, "architecture_config")
     return architecture.generator(parsed, image_shape)
 
 
 def build_discriminator(name: str, config: dict[str, Any], image_shape: ImageShape) -> nn.Module:
     """A discriminator with fresh weights. Raises AIGCError as `build_generator` does."""
     architecture = architectures[name]
-    parsed = parse_config(architecture.config, config, f"Config of architecture '{name}'")
+    parsed = parse_config(architecture.config, config, SETTINGS, "architecture_config")
     return architecture.discriminator(parsed, image_shape)

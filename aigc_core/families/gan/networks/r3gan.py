@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from aigc_core.config import Config
+from aigc_core.errors import Sentence
 from aigc_core.families.gan.generator import Generator
 from aigc_core.nn.convolution import Convolution, convolve
 from aigc_core.nn.resampling import downsample, upsample
@@ -52,8 +53,13 @@ class R3GANConfig(Config):
         for width in (self.generator_width, self.discriminator_width, self.max_width):
             if width * self.expansion % self.group_width:
                 raise ValueError(
-                    f"expansion times every width must be a multiple of group_width, and {self.expansion} × {width} "
-                    f"is not a multiple of {self.group_width}"
+                    Sentence(
+                        "expansion times every width must be a multiple of group_width, and {expansion} × {width} is "
+                        "not a multiple of {group_width}",
+                        expansion=self.expansion,
+                        width=width,
+                        group_width=self.group_width,
+                    )
                 )
         return self
 
