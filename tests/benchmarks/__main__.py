@@ -19,6 +19,7 @@ WITHIN_AN_HOUR = (
     "start_up",
     "generate_call",
     "load",
+    "leaderboard",
     "evaluation",
     "neighbours",
     "calibration",

@@ -1,12 +1,12 @@
 """The Leaderboard with 300 checkpoints from 60 repositories on a local Hub: its first paint, clicks, memory, viewers.
 
-    python -m tests.benchmarks.leaderboard [--viewers 50] [--pause 20]
+    python -m tests.benchmarks.leaderboard [--viewers 50] [--pause 60]
 
 The repositories are of 20 recipes with 3 training seeds and 5 steps each, all of one protocol; their results are those
 of a shipped model with noise on top, influence values and all. Chromium opens the page three times in a browser without
-a cache and clicks; then so many viewers, who speak Streamlit's own protocol over a websocket each, open the same page
-and click every `--pause` seconds, and Chromium clicks again beside them. A click ends when the script has and the page
-shows what it sent.
+a cache and clicks; then so many viewers, who speak Streamlit's own protocol over a websocket each, come one after
+another, open the same page and click every `--pause` seconds, and once all are there Chromium clicks again beside them.
+A click ends when the script has and the page shows what it sent.
 """
 
 from __future__ import annotations
@@ -110,7 +110,9 @@ def served(hub: LocalHub, cache: Path) -> Iterator[tuple[str, psutil.Process]]:
 
 
 async def view(address: str, pause: float, until: float, waits: list[float]) -> None:
-    """A viewer who opens the page and, until a time comes, asks for it in another order again and again."""
+    """A viewer who comes within a pause, opens the page and, until a time comes, asks for it in another order again and
+    again."""
+    await asyncio.sleep(random.uniform(0, pause))
     async with connect(f"ws://{address}/_stcore/stream", max_size=None) as socket:
         first = True
         while time.monotonic() < until:
@@ -125,7 +127,7 @@ async def view(address: str, pause: float, until: float, waits: list[float]) -> 
             if not first:
                 waits.append(time.monotonic() - started)
             first = False
-            await asyncio.sleep(random.uniform(0.5, 1.5) * pause)
+            await asyncio.sleep(min(random.uniform(0.5, 1.5) * pause, until - time.monotonic()))
 
 
 def views(address: str, viewers: int, pause: float, seconds: float) -> list[float]:
@@ -147,7 +149,11 @@ def settled(page: Page) -> None:
 
 
 def _timed_click(page: Page, click: Callable[[], object]) -> float:
-    """Seconds from a click until the script has ended and the browser has drawn what it sent."""
+    """Seconds from a click until the script has ended and the browser has drawn what it sent.
+
+    The page is left alone for a moment before: a click that comes while a table is drawn again is lost.
+    """
+    page.wait_for_timeout(500)
     before = page.evaluate("window.finished")
     started = time.monotonic()
     click()
@@ -167,7 +173,7 @@ def click_through(page: Page) -> dict[str, list[float]]:
         found["search for a name"].append(_timed_click(page, partial(field.press, "Enter")))
         table = page.get_by_test_id("stDataFrame").first
         table.scroll_into_view_if_needed()
-        tick = partial(table.click, position={"x": 18, "y": 52 + 35 * number}, force=True)
+        tick = partial(table.click, position={"x": 18, "y": 52}, force=True)
         found["tick a row"].append(_timed_click(page, tick))
     return found
 
@@ -175,8 +181,7 @@ def click_through(page: Page) -> dict[str, list[float]]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.leaderboard", description=__doc__)
     parser.add_argument("--viewers", type=int, default=50)
-    parser.add_argument("--pause", type=float, default=20, help="seconds between two clicks of a viewer, on average")
-    parser.add_argument("--seconds", type=float, default=60, help="how long the viewers stay")
+    parser.add_argument("--pause", type=float, default=60, help="seconds between two clicks of a viewer, on average")
     arguments = parser.parse_args()
     rows: list[list[str]] = []
 
@@ -212,8 +217,8 @@ def main() -> None:
             for what, seconds in click_through(page).items():
                 add(what, seconds, process)
             with ThreadPoolExecutor(1) as pool:
-                viewing = pool.submit(views, address, arguments.viewers, arguments.pause, arguments.seconds)
-                time.sleep(arguments.seconds / 2)
+                viewing = pool.submit(views, address, arguments.viewers, arguments.pause, 3 * arguments.pause)
+                time.sleep(1.5 * arguments.pause)
                 for what, seconds in click_through(page).items():
                     add(f"{what}, beside {arguments.viewers} viewers", seconds, process)
                 add(f"what {arguments.viewers} viewers wait", viewing.result(), process)
