@@ -6,7 +6,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from aigc_core.errors import AIGCError, Sentence
-from aigc_core.evaluation.agreement import judged_by_both, rank_agreement
+from aigc_core.evaluation.agreement import FEWEST_FOR_INTERVAL, Agreement, judged_by_both, rank_agreement
 from aigc_core.evaluation.results import FIGURES
 from aigc_core.metrics.extractors import extractor_names
 from aigc_core.serving.leaderboard import collect, labels, shipped_sources
@@ -51,8 +51,17 @@ def run(arguments: Namespace) -> int:
         except AIGCError as error:
             print(f"  {error}")
             continue
-        print(
-            f"  Kendall's tau {found.tau:.3f}   [{found.low:.3f}, {found.high:.3f}] over {found.count} checkpoints "
-            "(95 %, bootstrap over checkpoints; steps of one training make it too narrow)"
-        )
+        print(f"  Kendall's tau {found.tau:.3f}{_how_sure(found)}")
     return 0
+
+
+def _how_sure(found: Agreement) -> str:
+    if found.interval is None:
+        why = "too few for an interval" if found.count < FEWEST_FOR_INTERVAL else "whose order gives no interval"
+        orders = f"of all their orders, {found.chance:.2g} agree or disagree as much"
+        return f" over {found.count} checkpoints, {why}: {orders}"
+    low, high = found.interval
+    return (
+        f"   [{low:.3f}, {high:.3f}] over {found.count} checkpoints "
+        "(95 %, bootstrap over checkpoints; steps of one training make it too narrow)"
+    )

@@ -2,7 +2,9 @@
 
 It is tau-b (Kendall 1945), which allows ties; the interval is the middle 95 % of tau over resampled checkpoints
 (Efron and Tibshirani 1993, chapter 13). Steps of one training are not independent checkpoints: with many of them, the
-interval is too narrow.
+interval is too narrow. Resampling says nothing of so few checkpoints that any order of them may be chance, nor of an
+order that is entirely the same or reversed, as every resample repeats it. Then there is the share of all orders that
+agree or disagree as much: the p-value of the permutation test.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import numpy
-from scipy.stats import kendalltau
+from scipy.stats import kendalltau, permutation_test
 
 from aigc_core.errors import AIGCError
 
@@ -20,17 +22,22 @@ from .comparison import differ_in_judge_alone
 from .results import Result
 
 FEWEST = 3
+FEWEST_FOR_INTERVAL = 5
+"""Of the orders of four, one in twelve is entirely the same or reversed: more than the 5 % that an interval leaves."""
 RESAMPLINGS = 2000
 SEED = 0
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Kendall's `tau` over `count` checkpoints, and the 95 % interval from `low` to `high`."""
+    """Kendall's `tau` over `count` checkpoints, and its 95 % interval, None where resampling gives none.
+
+    `chance`: the share of all orders of them that agree or disagree as much.
+    """
 
     tau: float
-    low: float
-    high: float
+    interval: tuple[float, float] | None
+    chance: float
     count: int
 
 
@@ -59,10 +66,30 @@ def rank_agreement(first: Sequence[float], second: Sequence[float]) -> Agreement
     tau = cast(float, kendalltau(*values)[0])  # scipy does not say what it returns
     if numpy.isnan(tau):
         raise AIGCError("One of the extractors gives all checkpoints the same value, so that nothing is ranked.")
+    return Agreement(tau, _interval(values, tau), _chance(values), count)
+
+
+def _interval(values: numpy.ndarray, tau: float) -> tuple[float, float] | None:
+    count = values.shape[1]
+    if count < FEWEST_FOR_INTERVAL or numpy.isclose(abs(tau), 1):
+        return None
     rows = numpy.random.default_rng(SEED).integers(0, count, (RESAMPLINGS, count))
     resampled = [kendalltau(*values[:, row])[0] for row in rows if len({*row.tolist()}) > 1]
     low, high = numpy.nanpercentile(resampled, [2.5, 97.5])
-    return Agreement(tau, float(low), float(high), count)
+    return float(low), float(high)
+
+
+def _chance(values: numpy.ndarray) -> float:
+    first, second = values
+    found = permutation_test(
+        (first,),
+        lambda order: kendalltau(order, second)[0],
+        permutation_type="pairings",
+        n_resamples=RESAMPLINGS,
+        vectorized=False,
+        rng=numpy.random.default_rng(SEED),
+    )
+    return float(found.pvalue)
 
 
 def judged_by_both(
