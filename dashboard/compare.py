@@ -5,6 +5,7 @@ import html
 import streamlit as st
 from charts import LETTERS, class_bars, colour, cost_plane, intervals, plane
 from downloads import ChartSheet, offer_table
+from extremes import show_best_and_worst, show_most_changed
 from language import t
 from page import (
     as_text,
@@ -224,3 +225,5 @@ for number, name in enumerate(names):
     with next(grids):
         show_samples(lines[name].entry, range(seed, seed + 24), 6, f"{LETTERS[number % 26]} {name}")
 show_overlaid((lines[names[0]].entry, lines[names[1]].entry), (names[0], names[1]), range(seed, seed + 24))
+show_most_changed((lines[names[0]].entry, lines[names[1]].entry), (names[0], names[1]), results[0].protocol, seed)
+show_best_and_worst({name: lines[name].entry for name in names}, results[0].protocol, seed)

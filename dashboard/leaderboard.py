@@ -32,8 +32,32 @@ from aigc_core.serving.tables import as_rows
 MOST_ROWS = 50
 """A table shows so many rows at a time: more take long to send and to draw, at every click."""
 
+MOST_OPEN = 3
+"""So many tables are open until the visitor opens others: each that is open takes its time at every click."""
+
 MOST_NAMED = 5
 """So many pairs that judges disagree on are named."""
+
+
+@st.fragment
+def show_protocol(
+    board: Board, key: str, lines: list[Row], by: str, ranked_by: str, shown: list[str], is_open: bool
+) -> None:
+    """What was measured by one protocol, of the checkpoints that pass the filter: drawn only while it is open."""
+    protocol = lines[0].protocol
+    name = as_text(" · ".join(filter(None, (protocol.dataset, protocol.split, protocol.extractor))))
+    section = st.expander(f"**{name}** ({len(board.groups[key])})", is_open, key=f"open-{key}", on_change="rerun")
+    if not section.open:
+        return
+    with section:
+        st.caption(protocol_sentence(protocol))
+        name_few_images(lines[0].result)
+        if ranked_by != by:
+            titles = {"figure": t(FIGURES[ranked_by].title), "other": t(FIGURES[by].title)}
+            st.caption(t("Ranked by {figure}, as {other} was not measured here.", **titles))
+        show_table(board, key, lines, ranked_by, shown)
+        say_what_is_disputed(board, key, ranked_by)
+        show_recipes(board, key, lines, ranked_by, shown)
 
 
 @st.fragment
@@ -167,17 +191,12 @@ if len(board.groups) > 1:
         ),
         icon=":material/info:",
     )
+opened = 0
 for key, group in board.groups.items():
-    if not any(result.figures for _, result in group):
-        continue
-    protocol = group[0][1].protocol
     of_group = [name for name in measured if any(name in result.figures for _, result in group)]
+    if not of_group:
+        continue
     ranked_by = by if by in of_group else of_group[0]
-    st.subheader(as_text(f"{protocol.dataset} · {protocol.split}"))
-    st.caption(protocol_sentence(protocol))
-    name_few_images(group[0][1])
-    if ranked_by != by:
-        st.caption(t("Ranked by {figure}, as {other} was not measured here.", figure=words[ranked_by], other=words[by]))
     lines = [
         line
         for line in board.ranked(key, ranked_by)
@@ -185,14 +204,13 @@ for key, group in board.groups.items():
         and (line.entry.config or line.entry.is_samples)
         and (not architectures or (line.entry.config and line.entry.config.architecture in architectures))
     ]
-    if not lines:
-        st.caption(t("No checkpoint of this table passes the filter."))
-        continue
-    wanted = figures or [name for name in measured if name == ranked_by or not FIGURES[name].audit]
-    shown = [name for name in wanted if any(name in line.result.figures for line in lines)]
-    show_table(board, key, lines, ranked_by, shown)
-    say_what_is_disputed(board, key, ranked_by)
-    show_recipes(board, key, lines, ranked_by, shown)
-    name_caveats(shown)
+    if lines:
+        wanted = figures or [name for name in measured if name == ranked_by or not FIGURES[name].audit]
+        shown = [name for name in wanted if any(name in line.result.figures for line in lines)]
+        show_protocol(board, key, lines, by, ranked_by, shown, is_open=opened < MOST_OPEN)
+        opened += 1
+if not opened:
+    st.caption(t("No checkpoint passes the filter."))
+name_caveats(figures or [name for name in measured if name == by or not FIGURES[name].audit])
 name_unmeasured(found)
 show_claims()

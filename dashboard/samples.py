@@ -28,78 +28,85 @@ MOST_FILES = 8
 """So many sounds or files are enough for a page."""
 
 
-def requests_of(seeds: Sequence[int]) -> Iterator[SampleRequest]:
+def requests_of(seeds: Sequence[int], labels: str = "") -> Iterator[SampleRequest]:
     """Requests that make the samples of these seeds in this order: one for each run of consecutive seeds."""
     start = 0
     for end in range(1, len(seeds) + 1):
         if end == len(seeds) or seeds[end] != seeds[end - 1] + 1:
-            yield SampleRequest(seed=seeds[start], count=end - start)
+            yield SampleRequest(seed=seeds[start], count=end - start, labels=labels)
             start = end
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
-def _image_grid(reference: str, folder: str, seeds: tuple[int, ...], columns: int, _token: str | None) -> Image.Image:
+def _image_grid(
+    reference: str, folder: str, seeds: tuple[int, ...], labels: str, columns: int, _token: str | None
+) -> Image.Image:
     """`folder` stands for the commit, so that a revision that moved is sampled again."""
-    images = sample_all(load_checkpoint(reference, _token), [*requests_of(seeds)])
+    images = sample_all(load_checkpoint(reference, _token), [*requests_of(seeds, labels)])
     return to_picture(image_grid(enlarge(images, max(SMALLEST_SIDE, images.shape[-1])), columns))
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
-def _texts(reference: str, folder: str, seeds: tuple[int, ...], _token: str | None) -> list[str]:
+def _texts(reference: str, folder: str, seeds: tuple[int, ...], labels: str, _token: str | None) -> list[str]:
     checkpoint = load_checkpoint(reference, _token)
-    return checkpoint.modality.texts(sample_all(checkpoint, [*requests_of(seeds)]))
+    return checkpoint.modality.texts(sample_all(checkpoint, [*requests_of(seeds, labels)]))
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _files(reference: str, folder: str, seeds: tuple[int, ...], _token: str | None) -> list[bytes]:
+def _files(reference: str, folder: str, seeds: tuple[int, ...], labels: str, _token: str | None) -> list[bytes]:
     """A file of each sample, with its provenance."""
     checkpoint = load_checkpoint(reference, _token)
     with TemporaryDirectory() as temporary:
-        for request in requests_of(seeds):
+        for request in requests_of(seeds, labels):
             sample(checkpoint, request.model_copy(update={"checkpoint": reference})).save(temporary)
         return [(Path(temporary) / f"seed-{seed}{checkpoint.modality.file_suffix}").read_bytes() for seed in seeds]
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _spectrograms(reference: str, folder: str, seeds: tuple[int, ...], _token: str | None) -> list[Image.Image]:
+def _spectrograms(
+    reference: str, folder: str, seeds: tuple[int, ...], labels: str, _token: str | None
+) -> list[Image.Image]:
     checkpoint = load_checkpoint(reference, _token)
-    stored = sample_all(checkpoint, [*requests_of(seeds)])
+    stored = sample_all(checkpoint, [*requests_of(seeds, labels)])
     return [to_picture(picture) for picture in enlarge(checkpoint.modality.pictures(stored), SPECTROGRAM_SIDE)]
 
 
 def sample_grid(entry: Entry, seeds: Sequence[int], columns: int) -> Image.Image:
     """A grid of a checkpoint's images of these seeds. Raises AIGCError where they cannot be drawn."""
-    return _image_grid(entry.reference, str(entry.folder), tuple(seeds), columns, visitor_token())
+    return _image_grid(entry.reference, str(entry.folder), tuple(seeds), "", columns, visitor_token())
 
 
-def show_samples(entry: Entry, seeds: Sequence[int], columns: int, caption: str) -> None:
-    """A checkpoint's samples of these seeds, or the sentence why there are none. Images stand in so many columns."""
+def show_samples(entry: Entry, seeds: Sequence[int], columns: int, caption: str, labels: str = "") -> None:
+    """A checkpoint's samples of these seeds, or the sentence why there are none. Images stand in so many columns.
+
+    `labels`: the class to draw, as a request has it; by default each seed draws its own.
+    """
     with st.spinner(t("Sampling …")):
         try:
-            _show(entry, tuple(seeds), columns, caption)
+            _show(entry, tuple(seeds), columns, caption, labels)
         except AIGCError as error:
             st.warning(f"**{as_text(caption)}**: {as_text(t(error.sentence))}")
 
 
-def _show(entry: Entry, seeds: tuple[int, ...], columns: int, caption: str) -> None:
+def _show(entry: Entry, seeds: tuple[int, ...], columns: int, caption: str, labels: str) -> None:
     if entry.config is None:
         st.caption(f"{as_text(caption)}: {t(SAMPLES_ALONE)}")
         return
     modality, token = entry.config.sample_kind, visitor_token()
     which = entry.reference, str(entry.folder)
     if modality.media == "image":
-        grid = _image_grid(*which, seeds, columns, token)
+        grid = _image_grid(*which, seeds, labels, columns, token)
         st.image(grid, caption=as_text(caption), width="stretch", alt=caption)
         return
     if modality.media == "audio":
         seeds = seeds[:MOST_FILES]
-        _show_sounds(seeds, _spectrograms(*which, seeds, token), _files(*which, seeds, token), caption)
+        _show_sounds(seeds, _spectrograms(*which, seeds, labels, token), _files(*which, seeds, labels, token), caption)
         return
     if modality.media == "text":
-        shown = _texts(*which, seeds, token)
+        shown = _texts(*which, seeds, labels, token)
     else:
         seeds = seeds[:MOST_FILES]
-        shown = _files(*which, seeds, token)
+        shown = _files(*which, seeds, labels, token)
     st.caption(as_text(caption))
     with st.container(border=True, height=HEIGHT):
         for seed, one in zip(seeds, shown):

@@ -75,7 +75,7 @@ def settle(page: Page) -> None:
 
 def table_of(page: Page, dataset: str) -> Locator:
     """The table under a heading."""
-    heading = page.get_by_role("heading", name=f"{dataset} · test")
+    heading = page.locator("summary", has_text=f"{dataset} · test")
     return heading.locator("xpath=following::*[@data-testid='stDataFrame'][1]")
 
 
@@ -163,6 +163,17 @@ def test_a_late_source_appears_when_it_comes(address: str, hub: LocalHub, browse
     expect(page.locator("[data-testid=stDataFrame]").first).to_be_visible()
     assert [row[1] for row in cells(table_of(page, "toy"))] == ["ada/late"]
     expect(page.get_by_text("Still reading")).to_have_count(0)
+
+
+def test_a_table_is_drawn_once_it_is_opened(address: str, browser: Browser) -> None:
+    page = visit(browser, address)
+    tables = page.locator("[data-testid=stDataFrame]")
+    expect(tables).to_have_count(3)
+    page.locator("summary", has_text="shakespeare · test").click()
+    expect(tables).to_have_count(4)
+    assert [row[1] for row in cells(table_of(page, "shakespeare"))] == ["shakespeare"]
+    page.locator("summary", has_text="shakespeare · test").click()
+    expect(tables).to_have_count(3)
 
 
 def test_a_click_on_a_heading_sorts_by_number(address: str, browser: Browser) -> None:

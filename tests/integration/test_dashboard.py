@@ -39,7 +39,12 @@ def open_dashboard(page: str = "leaderboard", **query: str | list[str]) -> AppTe
 
 
 def test_leaderboard_shows_the_figures_of_the_files() -> None:
+    """Of three tables at first, and of the others once they are opened."""
     page = open_dashboard()
+    assert len(page.dataframe) == 3
+    for path in ROOT.glob("checkpoints/*/eval/*.json"):
+        page.session_state[f"open-{path.stem}"] = True
+    page.run()
     rows = [row for table in page.dataframe for row in table.value.to_dict("records") if "checkpoint" in row]
     shown = {(row["checkpoint"], name, value) for row in rows for name, value in row.items()}
     files = sorted((ROOT / "checkpoints").glob("*/eval/*.json"))
@@ -48,6 +53,13 @@ def test_leaderboard_shows_the_figures_of_the_files() -> None:
         figures = json.loads(path.read_text())["figures"]
         first = "fid" if "fid" in figures else "bits_per_character"
         assert (path.parts[-3], first, figures[first]["value"]) in shown
+
+
+def test_a_filter_opens_the_tables_that_it_leaves() -> None:
+    page = open_dashboard(find="shakespeare")
+    assert [list(table.value["checkpoint"]) for table in page.dataframe] == [["shakespeare"]]
+    page.text_input(key="find").set_value("no such name").run()
+    assert not page.dataframe and "No checkpoint passes the filter." in [caption.value for caption in page.caption]
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
