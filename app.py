@@ -66,6 +66,8 @@ NOTE_TAB = """() => {
 }"""
 NOTE_OPENING = "(...values) => { document.body.classList.add('opening'); return values; }"
 NOTE_OPENED = "() => document.body.classList.remove('opening')"
+CLICK = "() => document.getElementById('%s').click()"
+"""Starts, through a button that nobody sees, what follows many events alike: Gradio would want a copy for each."""
 UNLISTED: Any = {"api_visibility": "private"}
 
 
@@ -233,17 +235,23 @@ def build(trains: bool = False) -> gr.Blocks:
         fitting = [hidden_tabs, creating.to_explore]
         state = [open_tab, tabs, *fitting, head.model, head.step, reference, *creating.fitted]
         opening: Any = {**UNLISTED, "show_progress": "hidden", "js": NOTE_OPENING}
-        drawing: list[Any] = []
+        fitted = gr.Button(visible="hidden", elem_id="fitted")
+        generated = creating.remembered(creating.shown_by(fitted.click, reference))
+        drawing = [view.after(generated, name, open_tab) for name, view in views.items()]
 
         def generated_after(event: Any) -> None:
+            """Generate and draw what is open when an event has fitted the controls to a model."""
             event.then(None, None, None, js=NOTE_OPENED, **UNLISTED)
-            generated = creating.generated_after(reference, event)
-            drawing.extend(view.after(generated, name, open_tab) for name, view in views.items())
+            event.success(None, None, None, js=CLICK % "fitted", **UNLISTED)
+
+        wanted, bring_back = gr.State(""), gr.Button(visible="hidden", elem_id="bring-back")
+        brought_back = [creating.link, *varying.where, *state]
+        generated_after(bring_back.click(restore, wanted, brought_back, trigger_mode="always_last", **opening))
 
         def restoring(trigger: Any, find_request: Callable[..., str], inputs: list[Any]) -> None:
             """Let an event bring back, in Generate or in Grid, the request that a function finds."""
-            found = trigger(find_request, inputs, wanted := gr.State(""), **UNLISTED)
-            generated_after(found.success(restore, wanted, [creating.link, *varying.where, *state], **opening))
+            found = trigger(find_request, inputs, wanted, **UNLISTED)
+            found.success(None, None, None, js=CLICK % "bring-back", **UNLISTED)
 
         generate_tab.select(partial(str, TABS[0]), None, open_tab, js=NOTE_TAB % TABS[0], **UNLISTED)
         for name, view in views.items():

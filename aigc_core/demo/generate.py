@@ -4,8 +4,9 @@ samples following while a slider moves."""
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -121,6 +122,11 @@ class GenerateTab:
         """The request of the samples on show, as an address."""
         return self.outputs[2]
 
+    def shown_by(self, trigger: Callable[..., Any], reference: gr.Textbox, **options: Any) -> Any:
+        """Let a trigger draw the samples, once more if it comes while they are drawn."""
+        waiting: Any = {"trigger_mode": "always_last", "api_visibility": "private"}
+        return trigger(show, [reference, *self.controls], self.outputs, **waiting, **options)
+
     def followed(self, generated: Any) -> Any:
         """Let the address bar follow an event that generates."""
         return generated.then(None, self.link, self.link, js=FOLLOW, api_visibility="private")
@@ -133,10 +139,6 @@ class GenerateTab:
         )
         kept.success(draw_strips, self.link, self.strips, **hidden)
         return kept
-
-    def generated_after(self, reference: gr.Textbox, event: Any) -> Any:
-        """Generate when an event that sets the controls is over, if it was no failure."""
-        return self.remembered(event.success(show, [reference, *self.controls], self.outputs, api_visibility="private"))
 
 
 def request_of(
@@ -410,25 +412,24 @@ def build(reference: gr.Textbox) -> GenerateTab:
     outputs = [gallery, listed, link, gr.State(""), offered.panel]
     fitted = [*controls, *strips, caption, gallery, captioned, listed, link]
     tab = GenerateTab(controls, fitted, outputs, strips, offered, to_explore, examples, past, history)
-    inputs: Any = [reference, *controls]
-    for control in (count, *(each for each in own if isinstance(each, gr.Slider)), *sliders, mix_layer):
-        live: Any = {"show_progress": "hidden", "trigger_mode": "always_last", "api_visibility": "private"}
-        tab.followed(control.input(show, inputs, tab.outputs, **live))
-        tab.remembered(control.release(show, inputs, tab.outputs, **live))  # what it was let go at, drawn or not yet
+    moving = (count, *(each for each in own if isinstance(each, gr.Slider)), *sliders, mix_layer)
+    moved, let_go = partial(gr.on, [each.input for each in moving]), partial(gr.on, [each.release for each in moving])
+    tab.followed(tab.shown_by(moved, reference, show_progress="hidden"))
+    tab.remembered(tab.shown_by(let_go, reference, show_progress="hidden"))  # at its last place, drawn or not yet
     for slider, strip in zip(sliders, strips):
         stepped = strip.select(place_in_strip, None, slider, show_progress="hidden", api_visibility="private")
-        tab.generated_after(reference, stepped)
+        tab.remembered(tab.shown_by(stepped.success, reference))
     boxes = [each for each in own if isinstance(each, gr.Number | gr.Textbox)]
     menus = [each for each in own if isinstance(each, gr.Dropdown | gr.Checkbox)]
-    submitted = (each.submit for each in (seed, prompt, *boxes, mix_seed, others))
+    entered = [each.submit for each in (seed, prompt, *boxes, mix_seed, others)] + [each.input for each in menus]
     named = gr.on(
         [classes.input, typed.click], known_classes, [reference, classes], classes, show_progress="hidden",
         api_visibility="private",
     )  # fmt: skip
-    for trigger in (named.success, *submitted, *(each.input for each in menus), start.click):
-        tab.remembered(trigger(show, inputs, tab.outputs, api_visibility="private"))
+    tab.remembered(tab.shown_by(named.success, reference))
+    tab.remembered(tab.shown_by(partial(gr.on, [*entered, start.click]), reference))
     rolled = dice.click(lambda: random.randrange(1_000_000), None, seed, api_visibility="private")
-    tab.generated_after(reference, rolled)
+    tab.remembered(tab.shown_by(rolled.success, reference))
     gallery.select(choose, link, offered.outputs, show_progress="hidden", api_visibility="private")
     captioned.change(None, captioned, None, js=CAPTION, api_visibility="private")
     pack.click(zip_of_link, link, packed, api_visibility="private").success(None, packed, None, js=DOWNLOAD)
