@@ -48,6 +48,7 @@ document.addEventListener('keydown', event => {
 let clicked = null, opener = null, open = null;
 const shownTab = () => document.querySelector('button[role=tab][aria-selected=true]')?.dataset.tabId;
 document.addEventListener('click', event => {
+  if (!event.isTrusted) return;  // the page's own clicks on hidden buttons
   const button = event.target.closest('button');
   clicked = button && !button.matches('[role=tab]') ? {tab: shownTab(), button} : null;
 }, true);
