@@ -132,18 +132,3 @@ def test_what_is_missing_is_said(browser: Browser, address: str) -> None:
     choose(page, "train-data", "/no/such/folder")
     expect(page.get_by_text("没有文件夹“/no/such/folder”")).to_be_visible()
     page.context.close()
-
-
-def test_strangers_have_no_tab_to_train(browser: Browser, folder: Path) -> None:
-    """Neither on a Space nor where the app listens beyond this machine."""
-    port = free_port()
-    own = {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": str(folder / "served")}
-    words = [sys.executable, str(ROOT / "app.py"), "--port", str(port), "--host", "0.0.0.0"]
-    server = subprocess.Popen(words, cwd=folder, env=os.environ | own | SMALL)
-    with answering(server, f"http://127.0.0.1:{port}/"):
-        page = browser.new_page()
-        page.goto(f"http://127.0.0.1:{port}/?tab=train")
-        expect(page.locator("#images img").first).to_be_visible()
-        expect(page.get_by_role("tab", name="Train")).to_have_count(0)
-        assert "train-start" not in page.request.get(f"http://127.0.0.1:{port}/config").text()
-        page.close()

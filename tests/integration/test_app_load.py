@@ -21,8 +21,8 @@ from tests.processes import ROOT
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[tuple[int, psutil.Process, Path]]:
-    """An app that has been asked for nothing when the first test gets it."""
-    with started("app.py", "--port") as address:
+    """An app that has been asked for nothing when the first test gets it, and that listens beyond this machine."""
+    with started("app.py", "--host", "0.0.0.0", "--port") as address:
         yield address
 
 
@@ -38,6 +38,11 @@ def test_a_cold_start_takes_forty_callers_at_once_without_an_error(server: tuple
         assert (read_png(Path(file["path"]))[0].int() - image.int()).abs().max() <= 1
         status, content = asyncio.run(Connection(server[0]).request(f"/gradio_api/file={file['path']}"))
         assert status == 200 and content == Path(file["path"]).read_bytes()
+
+
+def test_strangers_have_no_tab_to_train(server: tuple[int, psutil.Process, Path]) -> None:
+    status, config = asyncio.run(Connection(server[0]).request("/config"))
+    assert status == 200 and b"invert-explore" in config and b"train-start" not in config
 
 
 def test_those_who_wait_are_told_where_they_are(server: tuple[int, psutil.Process, Path]) -> None:
