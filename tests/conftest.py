@@ -53,6 +53,12 @@ def digits_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def few_paths(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PPL is measured on 50 paths rather than 1,000."""
+    monkeypatch.setattr("aigc_core.evaluation.features.PATHS", 50)
+
+
+@pytest.fixture
 def local_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalHub]:
     """A Hub of its own for a test, which this process's client uses as the user ada, with an empty cache.
 

@@ -21,7 +21,7 @@ diffusers = pytest.importorskip("diffusers", reason="the extra diffusers is not 
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few_paths: None) -> None:
     monkeypatch.setenv("AIGC_CACHE", str(tmp_path / "cache"))
 
 

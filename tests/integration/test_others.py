@@ -21,7 +21,7 @@ pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few_paths: None) -> None:
     monkeypatch.setenv("AIGC_CACHE", str(tmp_path / "cache"))
 
 

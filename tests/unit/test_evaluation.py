@@ -42,7 +42,7 @@ FAST = ("fid", "precision", "recall", "density", "coverage", "label_agreement", 
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few_paths: None) -> Path:
     monkeypatch.setenv("AIGC_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
