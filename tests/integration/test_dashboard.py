@@ -2,11 +2,8 @@
 
 import ast
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
 from unicodedata import normalize
@@ -280,40 +277,6 @@ def test_an_evaluation_from_the_page_says_what_went_wrong(tmp_path: Path) -> Non
         page.run()
     assert "'nowhere'" in page.error[0].value
     assert any("**mine**" in text.value and "failed" in text.value for text in page.markdown)
-
-
-TOY_TEXT_PAGES = """
-import sys
-from tests.integration.test_dashboard import open_dashboard
-
-run = sys.argv[1]
-ours = {"run@step-0000100", "run@step-0000200"}
-(table,) = (table.value for table in open_dashboard(add=run).dataframe if set(table.value["checkpoint"]) == ours)
-assert list(table["family"]) == ["toy-autoregressive"] * 2 and table["bigram_overlap"].notna().all(), table
-for name in ("compare", "training"):
-    page = open_dashboard(name, add=run)
-    box = page.selectbox(key="protocol" if name == "compare" else "model")
-    box.set_value(next(option for option in box.options if "lines" in option or "run" in option)).run()
-    assert not page.exception and not page.warning, [page.exception, page.warning]
-    said = [element.value for element in [*page.text, *page.caption, *page.markdown, *page.subheader]]
-    assert len(page.text) >= 24 and "Seed 1" in said and len({text.value for text in page.text}) > 1
-    assert not any("image" in text.lower() for text in said), said
-"""
-
-
-def test_samples_of_another_kind_are_shown(tmp_path: Path) -> None:
-    """Short texts, whose modality, family and metric come from tests/toy_text, on three pages."""
-    environment = os.environ | {"AIGC_PLUGINS": "tests.toy_text", "PYTHONPATH": str(ROOT), "ACCELERATE_USE_CPU": "true"}
-    (tmp_path / "lines.txt").write_text("the cat sat on the mat\nthe dog ran in the sun\n" * 12)
-    command = [sys.executable, "-m", "aigc_core"]
-    train = ["train", "--preset", "toy-text", "--data", str(tmp_path / "lines.txt"), "--out", "run"]
-    steps = [f"run@step-{step:07d}" for step in (100, 200)]
-    for words in (train, ["evaluate", *steps, "--num-samples", "100"]):
-        done = subprocess.run([*command, *words], cwd=tmp_path, env=environment, capture_output=True, check=False)
-        assert done.returncode == 0, done.stderr
-    pages = [sys.executable, "-c", TOY_TEXT_PAGES, str(tmp_path / "run")]
-    shown = subprocess.run(pages, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert shown.returncode == 0, shown.stderr
 
 
 def test_sounds_are_shown_with_players_and_spectrograms(tmp_path: Path) -> None:

@@ -147,3 +147,33 @@ def test_pushed_pulled_measured_and_compared(studio: Studio) -> None:
         assert 0.5 < figure["low"] <= figure["value"] <= figure["high"] <= 1
     verdict = studio.done("compare", "run", "run@step-0000100", "--metric", "bigram_overlap")
     assert "igram overlap" in verdict or "bigram_overlap" in verdict
+
+
+# In a process of its own, as registering changes what other tests see.
+TOY_TEXT_PAGES = """
+import sys
+from tests.integration.test_dashboard import open_dashboard
+
+run = sys.argv[1]
+ours = {"run@step-0000100", "run@step-0000200"}
+(table,) = (table.value for table in open_dashboard(add=run).dataframe if set(table.value["checkpoint"]) == ours)
+assert list(table["family"]) == ["toy-autoregressive"] * 2 and table["bigram_overlap"].notna().all(), table
+for name in ("compare", "training"):
+    page = open_dashboard(name, add=run)
+    box = page.selectbox(key="protocol" if name == "compare" else "model")
+    box.set_value(next(option for option in box.options if "lines" in option or "run" in option)).run()
+    assert not page.exception and not page.warning, [page.exception, page.warning]
+    said = [element.value for element in [*page.text, *page.caption, *page.markdown, *page.subheader]]
+    assert len(page.text) >= 24 and "Seed 1" in said and len({text.value for text in page.text}) > 1
+    assert not any("image" in text.lower() for text in said), said
+"""
+
+
+def test_the_dashboard_shows_its_samples(studio: Studio) -> None:
+    """On three pages, with the figures of both checkpoints."""
+    for name in ("run", "run@step-0000100"):
+        studio.done("evaluate", name, "--num-samples", "300")
+    words = [sys.executable, "-c", TOY_TEXT_PAGES, str(studio.folder / "run")]
+    environment = studio.environment("cache")
+    shown = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert shown.returncode == 0, shown.stderr
