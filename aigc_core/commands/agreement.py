@@ -25,6 +25,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
+    if arguments.first == arguments.second:
+        raise AIGCError("agreement takes two different extractors.")
     entries = collect(arguments.sources or shipped_sources())
     for entry in entries:
         if entry.problem:

@@ -34,8 +34,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         "checkpoints",
         nargs="+",
         metavar="REF",
-        help="two or more evaluated checkpoints; REF,REF,… is a group: training seeds of one recipe, taken together "
-        "(a comma in a name is written \\,), as is the folder that `train --seeds` made",
+        help="two or more evaluated checkpoints; REF,REF,… is a group, as is the folder that `train --seeds` made: "
+        "runs of one recipe with different training seeds, taken together (a comma in a name is written \\,)",
     )
     parser.add_argument("--metric", default="fid", choices=sorted(FIGURES), metavar="METRIC", help="by default fid")
     parser.add_argument("--figure", dest="metric", default=SUPPRESS, help=SUPPRESS)  # as earlier commands have it
@@ -43,7 +43,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     if len(arguments.checkpoints) < 2:
-        raise AIGCError("compare takes two checkpoints, or groups of them, or more.")
+        raise AIGCError("compare takes two or more checkpoints, or groups of them.")
     for name in arguments.checkpoints:
         for reference in _members(name):
             _print_claims(reference)
@@ -90,8 +90,8 @@ def evaluate_command(references: Sequence[str]) -> str:
 
 
 def _warn_of_single_runs(groups: Sequence[tuple[str, list[dict[str, Result]]]], figure: str) -> None:
-    """Say of each two single runs of two recipes how little they tell of these, with the spread that is known from the
-    groups compared here and from runs of the same families and data in `runs/`."""
+    """Warn that single runs of different recipes say little about the recipes, pair by pair, with the spread known
+    from the groups compared here and from runs of the same families and data in `runs/`."""
     singles = [(_entry(name), results[0]) for name, results in groups if len(results) == 1]
     pairs = [pair for pair in combinations(singles, 2) if single_runs_of_two_recipes(*(entry for entry, _ in pair))]
     if not pairs:
@@ -108,7 +108,7 @@ def _warn_of_single_runs(groups: Sequence[tuple[str, list[dict[str, Result]]]], 
 
 
 def _entry(reference: str) -> Entry:
-    """A checkpoint that was found before, or samples alone, as the leaderboard has it."""
+    """The leaderboard's entry of a checkpoint that is here already, or of samples alone."""
     folder = resolve_reference(reference)
     config = read_config(folder) if (folder / CONFIG_FILE).is_file() else None
     return Entry(reference, folder, config, tuple(read_results(folder)))
@@ -123,7 +123,7 @@ def _members(name: str) -> list[str]:
 
 
 def _print_claims(reference: str) -> None:
-    with suppress(AIGCError):  # if it is not there at all, that is said below
+    with suppress(AIGCError):  # a missing checkpoint is reported by `_group`
         for claim in find_claims(CheckpointReference.parse(reference)):
             data = f" on {claim.data}" if claim.data else ""
             print(
@@ -139,7 +139,7 @@ def _group(name: str) -> list[dict[str, Result]]:
         seeds = {read_config(folder).recipe.get("seed", 0) for _, folder in members}
         if len(seeds) < len(members):
             raise AIGCError(
-                "'{name}' is no group: its members must come from runs with different training seeds.", name=name
+                "'{name}' is not a group: its members must come from runs with different training seeds.", name=name
             )
     return [_results(reference, folder) for reference, folder in members]
 
@@ -147,7 +147,7 @@ def _group(name: str) -> list[dict[str, Result]]:
 def _results(reference: str, folder: Path) -> dict[str, Result]:
     results = {result.protocol.id: result for result in read_results(folder) + read_trials(folder)}
     if not results:
-        read_config(folder)  # first of all, it is to be a checkpoint
+        read_config(folder)  # a folder that is no checkpoint is refused as such
         raise AIGCError(
             "'{reference}' has not been evaluated; run: {command}",
             reference=reference,

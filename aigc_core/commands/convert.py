@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
 from aigc_core.checkpoint.layout import CONFIG_FILE
 from aigc_core.errors import AIGCError
 from aigc_core.hub.card import write_card
 from aigc_core.pipeline import Checkpoint
 
+from .destination import destination
 from .statements import add_state, stated_of
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("source", metavar="SOURCE", help="an ONNX file, a folder with one, or owner/name on the Hub")
-    parser.add_argument("--out", required=True, metavar="FOLDER", type=Path, help="a new folder")
+    parser.add_argument("--out", required=True, metavar="FOLDER", type=destination, help="a new folder")
     add_state(parser)
 
 

@@ -7,14 +7,15 @@ from argparse import ArgumentParser, Namespace
 from aigc_core.data.corpora import load_corpus, named_corpora
 from aigc_core.data.datasets import dataset_names, load_dataset, prepare_dataset
 from aigc_core.data.sounds import load_sounds, named_sounds
+from aigc_core.registry import find
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("name", help=f"one of {', '.join([*dataset_names(), *named_corpora, *named_sounds])}")
+    parser.add_argument("name", help=f"one of {', '.join(_names())}")
 
 
 def run(arguments: Namespace) -> int:
-    name = arguments.name
+    name = find("data set", arguments.name, dict(zip(_names(), _names())))
     if name in named_corpora:
         named_corpora[name].fetch()
         corpus = load_corpus(name, "train")
@@ -29,3 +30,7 @@ def run(arguments: Namespace) -> int:
         count, plural, licence = len(dataset), "images", dataset.licence
     print(f"{name}: {count:,} training {plural}. Licence: {licence}.")
     return 0
+
+
+def _names() -> list[str]:
+    return [*dataset_names(), *named_corpora, *named_sounds]

@@ -60,7 +60,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--protocol",
         choices=sorted(published_protocols),
         help="measure as papers do: fid50k is FID of 50,000 samples by Inception against the training images of "
-        "CIFAR-10; it settles --reference, --extractor, --num-samples and --metrics",
+        "CIFAR-10; it fixes --reference, --extractor, --num-samples and --metrics",
     )
     parser.add_argument(
         "--metrics",
@@ -89,22 +89,22 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def _follow_published(arguments: Namespace) -> None:
-    """Fill in the options that a published protocol settles, and the default metrics if none are named.
+    """Fill in the options that a published protocol fixes, and the default metrics if none are named.
 
     Raises AIGCError for an option that contradicts the protocol.
     """
     if arguments.protocol:
         published = published_protocols[arguments.protocol]
-        settled = {
+        fixed = {
             "reference": published.reference,
             "extractor": published.extractor,
             "num_samples": published.num_samples,
             "metrics": list(published.figures),
         }
-        for name, value in settled.items():
+        for name, value in fixed.items():
             if getattr(arguments, name) not in (None, value):
                 raise AIGCError(
-                    "--protocol {protocol} settles --{option} as {value}; leave it out.",
+                    "--protocol {protocol} fixes --{option} as {value}; leave it out.",
                     protocol=arguments.protocol,
                     option=name.replace("_", "-"),
                     value=" ".join(value) if isinstance(value, list) else value,
@@ -145,18 +145,18 @@ def _evaluate(name: str, arguments: Namespace, references: References) -> None:
         _evaluate_samples(name, pull_samples(located), arguments)
         return
     count = DEFAULT_NUM_SAMPLES if arguments.num_samples is None else arguments.num_samples
-    held_to = _references_for(checkpoint, arguments, references)
+    compared_with = _references_for(checkpoint, arguments, references)
     results = []
     with _progress_shown(name, count, arguments) as (show, measuring):
-        for number, reference in enumerate(held_to):
+        for number, reference in enumerate(compared_with):
             result = evaluate(
                 checkpoint,
                 reference=reference,
                 num_samples=count,
                 metrics=arguments.metrics,
-                progress=lambda share, number=number: show((number + share) / len(held_to)),
+                progress=lambda share, number=number: show((number + share) / len(compared_with)),
                 measuring=measuring,
-                next_extractors=[each.extractor for each in held_to[number + 1 :] if isinstance(each, Reference)],
+                next_extractors=[each.extractor for each in compared_with[number + 1 :] if isinstance(each, Reference)],
             )
             results.append(result)
     for result in results:

@@ -21,14 +21,17 @@ from aigc_core.loading import load_checkpoint
 from aigc_core.pipeline import Checkpoint
 from aigc_core.sampling.request import REQUEST, SampleRequest
 
+from .destination import destination
 from .statements import named_values
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("checkpoint", metavar="RUN", help="a run or a checkpoint; with --format onnx also OWNER/NAME")
-    parser.add_argument("destination", nargs="?", help="a new folder, or one with a checkpoint, which is replaced")
+    parser.add_argument(
+        "destination", nargs="?", type=destination, help="a new folder, or one with a checkpoint, which is replaced"
+    )
     parser.add_argument("--format", choices=["folder", "onnx"], default="folder")
-    parser.add_argument("--out", metavar="FILE.onnx", type=Path, help="what --format onnx writes")
+    parser.add_argument("--out", metavar="FILE.onnx", type=destination, help="what --format onnx writes")
     parser.add_argument(
         "--precision",
         choices=get_args(Precision),
@@ -45,30 +48,38 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     if arguments.format == "onnx":
         return _write_onnx(arguments)
+    if arguments.out or arguments.set or arguments.precision != "float32":
+        raise AIGCError("--out, --precision and --set go with --format onnx alone.")
+    if arguments.steps < 0:
+        raise AIGCError("--steps takes a number from 0 on.")
     if arguments.destination is None:
         raise AIGCError("export needs a run and a new folder, or --format onnx --out FILE.onnx.")
-    source, destination = Path(arguments.checkpoint), Path(arguments.destination)
+    source, folder = Path(arguments.checkpoint), arguments.destination
     if not source.is_dir():
         raise AIGCError("There is no folder '{source}'.", source=source)
     newest = resolve_reference(source)
-    if destination.exists() and not (destination / CONFIG_FILE).is_file():
-        raise AIGCError("'{destination}' exists and is not a checkpoint; name a new folder.", destination=destination)
-    if newest.resolve().is_relative_to(destination.resolve()):
-        raise AIGCError("'{destination}' holds what is to be exported; name another folder.", destination=destination)
+    if folder.exists() and not (folder / CONFIG_FILE).is_file():
+        raise AIGCError("'{destination}' exists and is not a checkpoint; name a new folder.", destination=folder)
+    if newest.resolve().is_relative_to(folder.resolve()):
+        raise AIGCError("'{destination}' holds what is to be exported; name another folder.", destination=folder)
+    if folder.resolve().is_relative_to(newest.resolve()):
+        raise AIGCError("'{destination}' lies in what is to be exported; name another folder.", destination=folder)
     earlier = [step for step in step_folders(source) if step != newest]
     count = max(0, min(arguments.steps, len(earlier)))
     kept = [earlier[round(k * (len(earlier) - 1) / max(count - 1, 1))] for k in range(count)]
-    with atomic_directory(destination) as unfinished:
+    with atomic_directory(folder) as unfinished:
         _copy(newest, unfinished, arguments.float16)
         for step in kept:
             _copy(step, unfinished / step.name, arguments.float16)
-    print(destination)
+    print(folder)
     return 0
 
 
 def _write_onnx(arguments: Namespace) -> int:
     if arguments.out is None or arguments.out.suffix.lower() != ".onnx":
         raise AIGCError("--format onnx needs --out FILE.onnx.")
+    if arguments.destination or arguments.float16 or arguments.steps:
+        raise AIGCError("--format onnx writes one file: it takes neither a folder nor --float16 nor --steps.")
     checkpoint = load_checkpoint(arguments.checkpoint)
     request = parse_config(SampleRequest, {"options": named_values("--set", arguments.set)}, REQUEST)
     exported = export_onnx(checkpoint, arguments.out, request.options_of(checkpoint.model), arguments.precision)

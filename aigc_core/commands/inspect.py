@@ -52,7 +52,7 @@ def _inspect(file: Path, reference: str | None, key: int | None) -> None:
     print(f"AI-generated: {'yes' if says_generated(provenance) else 'not stated'} ({provenance.source_type})")
     print("AIGC (GB 45438-2025): " + ", ".join(f"{key} {value}" for key, value in provenance.aigc.items() if value))
     if is_movie:
-        print(localised(Sentence("It leads from sample to sample; the way is not kept in it.")))
+        print(localised(Sentence("A movie does not keep the request that made it, so its content cannot be checked.")))
         return
     print(f"weights: sha256 {provenance.weights}")
     request = request_in(provenance)
@@ -77,7 +77,8 @@ def _inspect_archive(file: Path, reference: str | None, key: int | None) -> None
             count += 1
             print(f"{member.filename}:")
             try:
-                (unpacked := Path(folder) / name).write_bytes(archive.read(member))
+                unpacked = Path(folder) / name
+                unpacked.write_bytes(archive.read(member))
                 _inspect(unpacked, reference, key)
                 unpacked.unlink()
             except (BadZipFile, NotImplementedError, RuntimeError, zlib.error):  # damaged, or enciphered
@@ -87,7 +88,7 @@ def _inspect_archive(file: Path, reference: str | None, key: int | None) -> None
                 failed += 1
                 print(localised(error.sentence))
     if not count:
-        raise AIGCError("'{name}' is an archive without a file that says where it comes from.", name=file.name)
+        raise AIGCError("'{name}' is an archive with no samples in it.", name=file.name)
     if failed:
         raise AIGCError(
             "Of {count} files in '{name}', {failed} could not be made again.",
@@ -107,9 +108,10 @@ def _key_of(text: str | None) -> int | None:
 
 
 def _watermark(file: Path, checkpoint: Checkpoint, key: int | None) -> str:
-    """What the watermark detector finds in a file, as a sentence; empty for a model without watermarks."""
+    """What the watermark detector finds in a file, as a sentence; empty for a model without watermarks, or a file of
+    another kind."""
     model, modality = checkpoint.model, checkpoint.modality
-    if not isinstance(model, WatermarkingModel):
+    if not isinstance(model, WatermarkingModel) or file.suffix.lower() not in modality.suffixes:
         return ""
     found = model.detect_watermark(modality.to_model(modality.read_stored(file)), key or 0)
     return (

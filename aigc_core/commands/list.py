@@ -6,9 +6,11 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from aigc_core.checkpoint.reference import CheckpointReference
+from aigc_core.errors import Sentence
 from aigc_core.hub import TAG
 from aigc_core.hub.listing import list_checkpoints
 from aigc_core.hub.revisions import list_revisions
+from aigc_core.translation import localised
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -25,7 +27,7 @@ def run(arguments: Namespace) -> int:
         return 0
     entries = list_checkpoints(arguments.owner, arguments.tag, arguments.collection)
     if not entries:
-        print("No checkpoint found.", file=sys.stderr)
+        print(localised(Sentence("No checkpoint found.")), file=sys.stderr)
     for entry in entries:
         print(entry.repo_id, entry.updated, "private" if entry.private else "public")
     return 0

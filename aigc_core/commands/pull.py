@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
 from aigc_core.checkpoint.reference import CheckpointReference
 from aigc_core.hub.copy import copy_repository
 from aigc_core.hub.pull import pull
 from aigc_core.pipeline import Checkpoint
 
+from .destination import destination
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("checkpoint", metavar="OWNER/NAME[@REVISION]")
     parser.add_argument(
         "--out",
-        type=Path,
+        type=destination,
         metavar="FOLDER",
-        help="copy it into this folder, as `push` took it from one: a checkpoint, a run with all its steps, or the "
-        "runs of `train --seeds`; without it one checkpoint comes into the Hub's cache",
+        help="copy it into this folder: a checkpoint, a run with all its steps, or the runs of `train --seeds`; "
+        "without it, one checkpoint is fetched into the Hub's cache",
     )
 
 

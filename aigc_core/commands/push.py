@@ -1,4 +1,4 @@
-"""`python -m aigc_core push`: upload a checkpoint or a run to the Hugging Face Hub."""
+"""`python -m aigc_core push`: upload a checkpoint, a run or a recipe's runs to the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aigc_core.hub.push import push
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "checkpoint", help="a folder: a checkpoint's, a run's (its steps become revisions), or a recipe's"
+        "checkpoint", help="the folder of a checkpoint, of a run, whose steps become revisions, or of a recipe's runs"
     )
     parser.add_argument("repo_id", metavar="OWNER/NAME")
     parser.add_argument("--revision", help="the branch to put it into, for example step-0000100; by default main")
@@ -17,7 +17,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--benchmark",
         metavar="DATASET_ID",
-        help="also claim the figures on the leaderboard of this data set on the Hub; without it an earlier claim goes",
+        help="also claim the figures on the leaderboard of this data set on the Hub; without it, an earlier claim is "
+        "removed",
     )
 
 

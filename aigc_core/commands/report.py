@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
+from aigc_core.errors import AIGCError
 from aigc_core.evaluation.results import FIGURES
-from aigc_core.files import atomic_write, translate_io_errors
-from aigc_core.serving.report import evaluated_entries, report_page, sample_pictures
+from aigc_core.files import atomic_write
+from aigc_core.serving.report import evaluated_entries, is_report, report_page, sample_pictures
 from aigc_core.translation import environment_language
+
+from .destination import destination
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -18,16 +20,18 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="REF",
         help="evaluated checkpoints, runs or recipes: folders, OWNER/NAME, OWNER, collection:… or tag:…",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where index.html is written")
-    parser.add_argument("--figure", default="fid", choices=sorted(FIGURES), help="what is ranked by")
+    parser.add_argument("--out", type=destination, required=True, metavar="FOLDER", help="where index.html is written")
+    parser.add_argument(
+        "--figure", default="fid", choices=sorted(FIGURES), help="the figure to rank by; by default fid"
+    )
 
 
 def run(arguments: Namespace) -> int:
+    index = arguments.out / "index.html"
+    if index.exists() and not is_report(index):
+        raise AIGCError("'{file}' is not a report of AIGC Studio; name another folder.", file=index)
     entries = evaluated_entries(arguments.checkpoints)
     page = report_page(entries, sample_pictures(entries), arguments.figure, environment_language())
-    index = arguments.out / "index.html"
-    with translate_io_errors(arguments.out):
-        arguments.out.mkdir(parents=True, exist_ok=True)
     with atomic_write(index) as unfinished:
         unfinished.write_text(page, encoding="utf-8")
     print(index)

@@ -22,6 +22,7 @@ from aigc_core.sampling.interpolation import CURVES, interpolate
 from aigc_core.sampling.request import REQUEST, SampleRequest
 from aigc_core.sampling.sample import sample, sample_all
 
+from .destination import destination
 from .statements import add_state, named_values, stated_of
 
 MOVIE_FRAMES, STRIP_FRAMES = 20, 5
@@ -32,7 +33,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("checkpoint", help="folder, folder@step-…, or owner/name on the Hub")
     parser.add_argument("--seed", default="0", help="seed of the first sample")
     parser.add_argument("--count", default="16", help="how many samples; sample k has seed + k")
-    parser.add_argument("--out", required=True, help="a folder, or a file: a grid where it is a .png")
+    parser.add_argument("--out", required=True, type=destination, help="a folder, or a file: a grid where it is a .png")
     parser.add_argument("--labels", default="", help="classes by number or name: 3; Bag,Coat; Bag:0.7+Coat:0.3; 3\\+")
     parser.add_argument("--prompt", default="", help="what each sample begins with, for models that take it")
     for earlier, name in (("--num", "count"), ("--label", "labels")):  # as commands that people kept have it
@@ -62,7 +63,7 @@ def run(arguments: Namespace) -> int:
     }
     request = parse_config(SampleRequest, values, REQUEST)
     checkpoint = load_checkpoint(arguments.checkpoint, stated=stated_of(arguments))
-    request, modality, out = request.normalised(checkpoint.model), checkpoint.modality, Path(arguments.out)
+    request, modality, out = request.normalised(checkpoint.model), checkpoint.modality, arguments.out
     if arguments.x or arguments.y:
         return _grid(checkpoint, request, arguments)
     suffix = _suffix(modality, out, arguments.format)
@@ -96,7 +97,7 @@ def run(arguments: Namespace) -> int:
 
 def _grid(checkpoint: Checkpoint, request: SampleRequest, arguments: Namespace) -> int:
     """Write the picture of --x and --y around the first sample of a request. Raises AIGCError where there is none."""
-    out, suffix = Path(arguments.out), Path(arguments.out).suffix.lower()
+    out, suffix = arguments.out, arguments.out.suffix.lower()
     if not (arguments.x and arguments.y) or arguments.format or arguments.interpolate:
         raise AIGCError("A grid takes both --x and --y, and neither --format nor --interpolate.")
     check_has_pictures(checkpoint.modality)

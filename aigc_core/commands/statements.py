@@ -29,7 +29,7 @@ def named_values(option: str, settings: Iterable[str]) -> dict[str, str]:
     values = {}
     for setting in settings:
         name, equals, value = setting.partition("=")
-        if not equals:
+        if not (name and equals):
             raise AIGCError("{option} takes name=value, not '{setting}'.", option=option, setting=setting)
         values[name] = value
     return values

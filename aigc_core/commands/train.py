@@ -15,6 +15,8 @@ from aigc_core.training.presets import OPTIONS, apply_setting, preset_names, pre
 from aigc_core.training.presets.legacy import upgrade_recipe
 from aigc_core.training.resume import newest_checkpoint
 
+from .destination import destination
+
 if TYPE_CHECKING:  # what needs torch is loaded when a run begins, so that --help is quick
     from aigc_core.training.recipe import TrainingConfig
 
@@ -36,7 +38,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.epilog = f"presets:\n{presets}\n\n{EXAMPLES}"
     parser.add_argument("--preset", metavar="NAME", help="one of those below")
     parser.add_argument("--data", help="a data set's name or a folder of images")
-    parser.add_argument("--out", required=True, metavar="RUN", help="the run's folder; it collects checkpoints step-…")
+    parser.add_argument(
+        "--out", required=True, type=destination, metavar="RUN", help="the run's folder; it collects checkpoints step-…"
+    )
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--samples", "--images", metavar="N", help="how many real samples to show in all")
     length.add_argument("--seconds", metavar="S", help="how long to train; only training is counted")
@@ -72,7 +76,7 @@ def run(arguments: Namespace) -> int:
     from aigc_core.training.messages import next_commands, tell
     from aigc_core.training.recipe import TrainingConfig
 
-    out = Path(arguments.out)
+    out = arguments.out
     for name in ("evaluate_every", "evaluation_samples"):
         if (given := getattr(arguments, name)) is not None and given < 1:
             raise AIGCError("--{option} takes a number from 1 on.", option=name.replace("_", "-"))

@@ -1,4 +1,4 @@
-"""Files of other tools → the folder of a checkpoint, converted once and kept in the cache."""
+"""From files of other tools to the folder of a checkpoint, converted once and kept in the cache."""
 
 from __future__ import annotations
 

@@ -83,16 +83,16 @@ def convert(folder: Path, names: Sequence[str], stated: Mapping[str, str]) -> St
     }
     pipeline = parse_config(PipelineConfig, values, f"'{folder}'")
     num_classes = classes_of(name, pipeline)
-    labels = index.get("id2label")
-    classes = [str(labels.get(str(number), number)) for number in range(num_classes)] if isinstance(
-        labels, dict) and isinstance(num_classes, int) else []  # fmt: skip
+    labels, class_names = index.get("id2label"), []
+    if isinstance(labels, dict) and isinstance(num_classes, int):
+        class_names = [str(labels.get(str(number), number))[:200] for number in range(num_classes)]
     described = {
         "family": "diffusers",
         "architecture": name,
         "architecture_config": pipeline.model_dump(mode="json"),
         "shape": {"channels": channels_of(pipeline), "resolution": image_size(pipeline)},
         "num_classes": num_classes,
-        "class_names": [each[:200] for each in classes],
+        "class_names": class_names,
         "dataset": statement.dataset,
     }
     config = parse_config(CheckpointConfig, described, f"'{folder}'")
@@ -116,7 +116,9 @@ def _parts(folder: Path, index: Mapping[str, Any]) -> dict[str, str]:
             continue
         library, kind = value
         if name.startswith(("text_encoder", "tokenizer")):
-            raise AIGCError("'{folder}' draws from texts, and only models without text are measured.", folder=folder)
+            raise AIGCError(
+                "'{folder}' draws from a text, and only models that take none can be opened.", folder=folder
+            )
         if library != "diffusers":
             raise _brings_code(folder, f"{library}.{kind}")
         allowed = SCHEDULERS if name == "scheduler" else {"UNet2DModel", *OLD_NAMES, *OLD_NAMES.values(), *DECODERS}
@@ -154,8 +156,12 @@ def _file(folder: Path, names: Sequence[str], part: str, file: str) -> Path:
             part=part,
         )
     if name is None:
-        raise AIGCError("'{folder}' is no complete pipeline: {file} of its part '{part}' is missing.", folder=folder,
-                        file=file, part=part)  # fmt: skip
+        raise AIGCError(
+            "'{folder}' is no complete pipeline: {file} of its part '{part}' is missing.",
+            folder=folder,
+            file=file,
+            part=part,
+        )
     return folder / name
 
 

@@ -182,7 +182,7 @@ def load_dataset(
     folder = Path(name).expanduser()
     if not name or not folder.is_dir():
         raise AIGCError(
-            "There is no data set or folder '{name}'; give --data a folder of images or one of {known}.",
+            "There is no data set or folder '{name}'; name a folder of images or one of {known}.",
             name=name,
             known=", ".join(dataset_names()),
         )

@@ -142,7 +142,7 @@ def _sound_paths(folder: Path) -> list[Path]:
     """The sound files in a folder and all below it, sorted; hidden ones and links to folders are left out."""
     if not folder.is_dir():
         raise AIGCError(
-            "There is no set of sounds or folder '{name}'; give --data a folder of sounds or one of {known}.",
+            "There is no set of sounds or folder '{name}'; name a folder of sounds or one of {known}.",
             name=folder,
             known=", ".join(named_sounds),
         )

@@ -17,6 +17,8 @@ from pydantic import Field
 from torch import Tensor
 
 from aigc_core.checkpoint.config import CheckpointConfig
+from aigc_core.config import parse_config
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.families.base import Capability, StyleModel
 from aigc_core.loading import load_checkpoint
 from aigc_core.pipeline import Checkpoint
@@ -24,8 +26,6 @@ from aigc_core.sampling.edits import LatentEdits
 from aigc_core.sampling.labels import class_entries, join_entries, parse_labels, split_entries
 from aigc_core.sampling.request import REQUEST, SampleRequest, is_known
 
-from ..config import parse_config
-from ..errors import AIGCError, Sentence
 from . import chosen
 from . import options as sampler_options
 from .inference import draw, strongest_directions, visible_directions
@@ -102,8 +102,8 @@ class ShownRequest(SampleRequest):
 class GenerateTab:
     """The components that other tabs and the page refer to.
 
-    `controls` are in the order of `show`'s parameters after the checkpoint, `fitted`, which begins with them, in that
-    of what `controls_for` returns, and `outputs` in that of what `show` returns. `strips`: the pictures beside the
+    `controls` are in the order of `show`'s parameters after the checkpoint. `fitted` begins with them and is in the
+    order of what `controls_for` returns, `outputs` in that of what `show` returns. `strips`: the pictures beside the
     sliders of the directions.
     """
 
@@ -154,7 +154,7 @@ def request_of(
     offsets: str = "",
     token: str | None = None,
 ) -> SampleRequest:
-    """The request of the controls' values. Raises AIGCError for values that make none."""
+    """The request that the controls' values make. Raises AIGCError for values out of range."""
     fields = {"checkpoint": checkpoint, "seed": seed, "count": count, "labels": labels, "prompt": prompt}
     request = parse_config(ShownRequest, fields | {"options": options or {}}, REQUEST)
     moved: dict[str, Any] = dict(part.strip().rsplit("=", 1) for part in offsets.split(",") if "=" in part)
@@ -278,7 +278,7 @@ def show(
 
 
 def request_of_link(link: str) -> SampleRequest:
-    """The request in an address, which may hold more than that. Raises AIGCError for values that make none."""
+    """The request in an address, which may hold more than that. Raises AIGCError for values out of range."""
     pairs = parse_qsl(urlsplit(link).query, keep_blank_values=True)
     return ShownRequest.from_canonical(urlencode([(key, value) for key, value in pairs if is_known(key)]))
 
@@ -290,7 +290,7 @@ def class_choices(config: CheckpointConfig) -> list[tuple[str, str]]:
 
 
 def known_classes(visitor: gr.OAuthToken | None, reference: str, entries: list[str]) -> list[str]:
-    """The entries that are classes of the model or mixes of them; of another one the visitor is told why it is none."""
+    """The entries that are classes of the model or mixes of them; the visitor is told why the others are not."""
     with errors_shown():
         config = load_checkpoint(reference, token_of(visitor)).config
     known = []
@@ -304,7 +304,7 @@ def known_classes(visitor: gr.OAuthToken | None, reference: str, entries: list[s
 
 
 def direction_label(rank: int, name: str) -> str:
-    """What a visitor reads of a direction, counted from 1, the strongest first; its name in requests is last."""
+    """What a visitor reads of a direction: its rank, counted from 1 for the strongest, and its name in requests."""
     return f"{text('Direction')} {rank} · {name}"
 
 
@@ -444,7 +444,7 @@ def choose(visitor: gr.OAuthToken | None, link: str, event: gr.SelectData) -> li
 
 
 def draw_strips(visitor: gr.OAuthToken | None, link: str) -> list[str]:
-    """Of each direction with a slider: the first image on show at each place of STRIP along it, as a sheet."""
+    """For each direction with a slider, a sheet of the first image on show at each place of STRIP along it."""
     token = token_of(visitor)
     with errors_shown():
         first = request_of_link(link).singles()[0]

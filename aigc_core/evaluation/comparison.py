@@ -97,7 +97,11 @@ def compare(first: Result | Sequence[Result], second: Result | Sequence[Result],
             protocols=joined(sorted(protocols), AND),
         )
     if any(figure not in result.figures for group in groups for result in group):
-        raise AIGCError("All results need the figure '{figure}'.", figure=figure)
+        raise AIGCError(
+            "'{figure}' was not measured of all of these; evaluate them with --metrics {figure}, or compare another "
+            "figure.",
+            figure=figure,
+        )
     a, b = ([result.figures[figure] for result in group] for group in groups)
     if len(a) == len(b) == 1:
         tables = _differences([a[0], b[0]])

@@ -16,11 +16,11 @@ from .revisions import list_revisions
 
 
 def copy_repository(repo_id: str, folder: Path, revision: str = "", token: str | None = None) -> Path:
-    """Bring a repository into `folder` as `push` took it from one; returns the folder.
+    """Copy a repository into `folder`, laid out as `push` found it; returns the folder.
 
     Revisions `step-…` become a run's steps, and `seed-1/step-…` those of a recipe's runs; the folder itself holds what
-    main has, unless that is one of them. With a `revision` it holds that one alone. What is there already stays, so
-    that a copy that was cut off goes on.
+    main has, unless that is one of them. With a `revision` it holds that one alone. Files that are there already stay,
+    so a copy that was interrupted can be completed.
     Raises AIGCError as `pull` does, and where the folder holds anything else.
     """
     if revision:

@@ -39,7 +39,7 @@ def _as_sentence(what: str, error: BaseException) -> AIGCError:
         return _as_sentence(what, error.__cause__)
     if isinstance(error, errors.OfflineModeIsEnabled):
         return HubUnreachable(
-            "{what}: not in the cache, and HF_HUB_OFFLINE forbids to ask the Hub; unset it.", what=what
+            "{what}: not in the cache, and HF_HUB_OFFLINE forbids asking the Hub; unset it.", what=what
         )
     if isinstance(error, errors.LocalTokenNotFoundError):
         return AIGCError("{what}: no token was found; log in with `hf auth login`.", what=what)
@@ -63,7 +63,7 @@ def _as_sentence(what: str, error: BaseException) -> AIGCError:
         return AIGCError("{what}: {reason}", what=what, reason=_one_line(str(error)))
     if isinstance(error, OSError) and error.errno and not isinstance(error, (ConnectionError, TimeoutError)):
         return AIGCError(
-            "{what}: the cache or a file cannot be used ({reason}); see to it and try again.",
+            "{what}: the cache or a file cannot be used ({reason}); mend that and try again.",
             what=what,
             reason=error.strerror,
         )

@@ -44,8 +44,8 @@ def resolve_reference(
 
 @contextmanager
 def folder_asked_for_too(reference: CheckpointReference) -> Iterator[None]:
-    """If OWNER/NAME is not found on the Hub, let the error begin with the fact that it is no folder here either, as it
-    may be a misspelt one. On a public server, a name can only be meant for the Hub."""
+    """If OWNER/NAME is not found on the Hub, begin the error by saying that it is no folder here either: it may be a
+    misspelt one. On a public server, a name can only be meant for the Hub."""
     try:
         yield
     except (HubUnreachable, NotOnHub) as error:

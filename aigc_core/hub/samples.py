@@ -53,7 +53,7 @@ def pull_samples(reference: CheckpointReference, token: str | None = None) -> Sa
     names = only_samples(listed)
     if not names:
         raise AIGCError(
-            "'{name}' holds more than samples, or none: image files, or one zip or npz of them, and text.",
+            "'{name}' is not samples alone: image files, or one zip or npz of them, with nothing beside them but text.",
             name=reference,
         )
     if len(names) > MAX_FILES or sum(listed[name].size or 0 for name in names) > MAX_BYTES:

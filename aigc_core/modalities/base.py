@@ -96,7 +96,11 @@ class Modality(Config):
 
     def warning(self, stored: Tensor) -> Sentence | None:
         """A sentence if stored samples [N, …] of different seeds show that something went wrong, else None."""
-        return Sentence("all samples look the same: the model has collapsed.") if self.has_collapsed(stored) else None
+        return (
+            Sentence("all samples look the same: the model has collapsed, or has hardly begun to learn.")
+            if self.has_collapsed(stored)
+            else None
+        )
 
     def describe(self) -> str:
         """The shape in a few words, for users."""

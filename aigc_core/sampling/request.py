@@ -70,7 +70,7 @@ class SampleRequest(Config):
     def _as_text(cls, options: Mapping[str, Any]) -> dict[str, str]:
         texts = {name: _text(options[name]) for name in sorted(options)}
         if taken := sorted(texts.keys() & cls.model_fields.keys() - {"options"}):
-            raise ValueError(Sentence("'{name}' is no option but stands beside them", name=taken[0]))
+            raise ValueError(Sentence("'{name}' is given by itself, not among the options", name=taken[0]))
         if len(texts) > MAX_OPTIONS or any(len(text) > MAX_VALUE_LENGTH for text in [*texts, *texts.values()]):
             raise ValueError(Sentence("there are too many options, or too long ones"))
         return texts
@@ -81,7 +81,7 @@ class SampleRequest(Config):
         try:
             self.canonical()
         except UnicodeEncodeError:
-            raise ValueError(Sentence("it holds letters that are not Unicode text")) from None
+            raise ValueError(Sentence("a value holds letters that are not Unicode text")) from None
         return self
 
     def canonical(self) -> str:

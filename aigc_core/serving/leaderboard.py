@@ -52,7 +52,7 @@ RUNS = Path("runs")
 MAX_REPOSITORIES = 100
 """The most repositories of one owner, collection or tag; the newest are read."""
 MAX_VERSIONS = 2000
-"""So many checkpoints' files are kept as they were read, about 50 kB each."""
+"""How many checkpoints' configs and results are cached, about 50 kB each."""
 
 SAMPLES_ALONE = Sentence("samples, not drawn here")
 
@@ -191,7 +191,8 @@ def _read_repositories(source: str, token: str | None, **which: str) -> list[Ent
     names = [found.repo_id for found in list_checkpoints(**which, token=token)]
     if not names:
         raise AIGCError(
-            "'{source}' is no folder here, and the Hub shows no checkpoints for it; check the name.", source=source
+            "There is no folder '{source}' here, and the Hub shows no checkpoints for it; check the name.",
+            source=source,
         )
 
     def read(repo_id: str) -> list[Entry]:
@@ -250,7 +251,7 @@ def _read_version(folder: Path, version: tuple[object, ...]) -> tuple[Checkpoint
 
 
 def _version(folder: Path) -> tuple[object, ...]:
-    """What changes if the files of a checkpoint that are shown here do."""
+    """A key that changes whenever the config or the results of a checkpoint do."""
     paths = [*folder.glob(CONFIG_FILE), *sorted((folder / RESULTS_FOLDER).glob("*.json"))]
     stats = [path.stat() for path in paths]
     return tuple((path, stat.st_mtime_ns, stat.st_size, stat.st_ino) for path, stat in zip(paths, stats))
@@ -331,8 +332,8 @@ def seen_by_other_judges(rows: Sequence[Row], figure: str) -> dict[str, list[Est
 
 
 def disputed(rows: Sequence[Row], figure: str) -> dict[str, list[tuple[str, str]]]:
-    """By extractor, the names of each two rows of which the first is better beyond doubt to the table's own judge, and
-    the second to that extractor."""
+    """By extractor, pairs of rows' names: beyond doubt, the first is better to the table's own extractor, and the
+    second to that one."""
     found = {}
     for extractor, seen in seen_by_other_judges(rows, figure).items():
         estimates = [(row.name, row.estimate(figure), theirs) for row, theirs in zip(rows, seen)]

@@ -22,7 +22,7 @@ import torch
 from pydantic import ValidationError
 
 from aigc_core.access import check_reference
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.evaluation.progress import Progress
 from aigc_core.evaluation.results import NOT_KEPT
 from aigc_core.translation import environment_language, translate
@@ -115,7 +115,8 @@ class EvaluationQueue:
                     job.process = _start(job, device, log, self._tokens.pop(job, None))
                 except OSError as error:
                     self._tokens.pop(job, None)
-                    job.state, job.message = "failed", f"The evaluation could not be started ({error.strerror})."
+                    job.state = "failed"
+                    job.message = Sentence("The evaluation could not be started ({reason}).", reason=error.strerror)
                     continue
             with log:
                 sentence = _follow(job, job.process, log)
@@ -167,4 +168,4 @@ def _follow(job: Job, process: subprocess.Popen[bytes], log: IO[bytes]) -> str:
     sentences = [line.removeprefix("error: ") for line in text.splitlines() if line.startswith("error: ")]
     if not sentences and job.state == "running":
         logger.error("The evaluation of '%s' broke off:\n%s", job.reference, text)
-    return sentences[-1] if sentences else "The evaluation broke off; see the server's log."
+    return sentences[-1] if sentences else Sentence("The evaluation broke off; see the server's log.")

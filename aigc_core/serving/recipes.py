@@ -118,9 +118,9 @@ def ranked_recipes(groups: Sequence[RecipeGroup], figure: str) -> list[RecipeRow
 def known_spread(
     groups: Sequence[RecipeGroup], pair: Sequence[tuple[Entry, Result]], figure: str
 ) -> KnownSpread | None:
-    """By how much retraining moves a figure of recipes such as those of two single runs, as far as groups tell.
+    """How much retraining moves a figure of recipes such as those of two single runs, estimated from groups.
 
-    Those groups tell that are of either recipe; without any, all of the same families and data. Their deviations are
+    Groups of either recipe count; if there are none, all groups of the same families and data. Their deviations are
     pooled as shares of their means, since a worse figure varies more. None without such groups.
     """
     configs = [entry.config for entry, _ in pair if entry.config]
@@ -129,13 +129,13 @@ def known_spread(
     found = [(group, known) for group in groups if (known := group.figure(figure)) and known.mean.value]
     own = [known for group, known in found if group.id in recipes]
     alike = [known for group, known in found if group.config and (group.config.family, group.config.dataset) in kinds]
-    telling = own or alike
-    if not telling:
+    relevant = own or alike
+    if not relevant:
         return None
-    freedom = sum(known.count - 1 for known in telling)
-    pooled = sum((known.count - 1) * (known.spread / known.mean.value) ** 2 for known in telling) / freedom
+    freedom = sum(known.count - 1 for known in relevant)
+    pooled = sum((known.count - 1) * (known.spread / known.mean.value) ** 2 for known in relevant) / freedom
     level = sum(result.figures[figure].value for _, result in pair) / len(pair)
-    return KnownSpread(abs(level) * math.sqrt(pooled), sum(known.count for known in telling))
+    return KnownSpread(abs(level) * math.sqrt(pooled), sum(known.count for known in relevant))
 
 
 def runs_alike(runs: Iterable[str], configs: Sequence[CheckpointConfig]) -> list[str]:
@@ -165,7 +165,7 @@ def single_runs_of_two_recipes(first: Entry, second: Entry) -> bool:
 def single_runs_warning(
     groups: Sequence[RecipeGroup], pair: Sequence[tuple[Entry, Result]], names: Sequence[str], figure: str
 ) -> Sentence | None:
-    """How little one run of each of two recipes tells of them, with the spread that groups know.
+    """How little one run of each of two recipes says about them, with the spread known from groups.
 
     None of any other pair, and where the figure was not measured.
     """

@@ -30,6 +30,7 @@ figure { display: inline-block; margin: .5rem 1rem .5rem 0; vertical-align: top 
 figure img { max-width: 22rem; image-rendering: pixelated }
 figcaption, .small { color: #868b9b; font-size: .9rem; overflow-wrap: anywhere }
 """
+TITLE = "<title>AIGC Studio</title>"
 ROW_HEIGHT, PLOT_WIDTH, NAME_WIDTH = 26, 420, 260
 """Pixels of the chart of intervals."""
 
@@ -43,6 +44,11 @@ def evaluated_entries(sources: Sequence[str]) -> list[Entry]:
     if not evaluated:
         raise AIGCError("None of these has been evaluated; run: python -m aigc_core evaluate CHECKPOINT")
     return evaluated
+
+
+def is_report(file: Path) -> bool:
+    """Whether a file is a page that `report_page` made."""
+    return file.is_file() and TITLE in file.read_text(encoding="utf-8", errors="replace")
 
 
 def sample_pictures(entries: Sequence[Entry]) -> dict[str, Path]:
@@ -137,7 +143,7 @@ def report_page(
         # Whatever a name may hold, the page asks for nothing and runs nothing.
         "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; img-src data:; style-src "
         "'unsafe-inline'\"><meta name=viewport content='width=device-width'>"
-        f"<title>AIGC Studio</title><style>{STYLE}</style>"
+        f"{TITLE}<style>{STYLE}</style>"
         f"<h1>{word('Leaderboard')}</h1><p>{ranks}</p>{''.join(parts)}</html>\n"
     )
 
@@ -190,7 +196,7 @@ def _interval(name: str, value: Estimate, y: float, place: Callable[[float], flo
 
 
 def _verdicts(rows: Sequence[Row], figure: str, language: str) -> list[str]:
-    """How the best stands to each of the others, as HTML."""
+    """How the best compares with each of the others, as HTML."""
     shown = [row for row in rows if figure in row.result.figures]
     sentences = []
     for other in shown[1:]:

@@ -101,15 +101,22 @@ def train(
             )
     check_names(folder, ())
     if resume:
-        newest_checkpoint(folder)
+        newest_checkpoint(folder)  # raises if there is none, before anything is set up
     accelerator = Accelerator(
         mixed_precision=mixed_precision(), log_with=list(trackers) or None, project_dir=str(folder)
     )
     run = None
     with run_lock(folder, accelerator), interrupts_remembered() as interrupted:
         try:
-            run = Run(config, folder, accelerator, resume=resume, open_parent=open_parent, hooks=hooks)
-            run.evaluation = evaluation
+            run = Run(
+                config,
+                folder,
+                accelerator,
+                resume=resume,
+                open_parent=open_parent,
+                hooks=hooks,
+                evaluation=evaluation,
+            )
             run.tell(where_to_look(folder, trackers))
             return run.train(interrupted)
         except KeyboardInterrupt:
@@ -133,8 +140,10 @@ class Run:
         resume: bool,
         open_parent: Callable[[str], StoredCheckpoint] = lambda name: StoredCheckpoint.read(Path(name)),
         hooks: Sequence[CheckpointHook] = (),
+        evaluation: Evaluation | None = None,
     ) -> None:
-        self.config, self.folder, self.accelerator, self.hooks = config, folder, accelerator, hooks
+        self.config, self.folder, self.accelerator = config, folder, accelerator
+        self.hooks, self.evaluation = hooks, evaluation
         earlier = newest_checkpoint(folder) if resume else None
         if step_folders(folder) and not resume:
             raise AIGCError(
@@ -171,7 +180,6 @@ class Run:
             self._inherit(open_parent(config.parent))
         self.ema = ExponentialMovingAverage(self.method.model, config.ema_half_life, config.ema_ramp_up)
         self.warned: str | None = None
-        self.evaluation: Evaluation | None = None
         if earlier and made:
             self._resume(earlier, made)
         # One-hot rows by label; of width 0 for a model without classes.
@@ -199,24 +207,25 @@ class Run:
             return self._save()
         if threading.excepthook is threading.__excepthook__:
             threading.excepthook = _report_thread
-        interval = self.config.checkpoint_samples
-        next_checkpoint = math.inf if interval is None else (self.samples_seen // interval + 1) * interval
+        interval = self.config.checkpoint_samples or math.inf
+        next_checkpoint = (self.samples_seen // interval + 1) * interval
         stopped, logged = False, self.training_seconds
         forecast = Forecast(self.config)
         with stop_on_signals(lambda: self.tell(ANNOUNCEMENT)) as interrupted, self._progress_bar() as progress_bar:
             with translate_io_errors(self.folder):
                 self.accelerator.init_trackers("training", config=self._tracked())
-            self._evaluate_if_due(interrupted)  # where the run was stopped before it had done so
+            self._evaluate_if_due(interrupted)  # a resumed run may have been stopped before it did
             while self.progress < 1 and not stopped:
-                log = (self.step + 1) % STEPS_BETWEEN_LOGS == 0
-                log = log or self.training_seconds - logged >= SECONDS_BETWEEN_LOGS
+                log = (
+                    self.step + 1
+                ) % STEPS_BETWEEN_LOGS == 0 or self.training_seconds - logged >= SECONDS_BETWEEN_LOGS
                 started = time.perf_counter()
                 measured = self._train_step()
                 losses = {name: value.item() for name, value in measured.items()} if log else {}
                 self.training_seconds += time.perf_counter() - started
                 stopped = self._agree(interrupted() or interrupted_before())
-                if promised := forecast.after_step(self.samples_seen, self.training_seconds):
-                    self.tell(promised)
+                if sentence := forecast.after_step(self.samples_seen, self.training_seconds):
+                    self.tell(sentence)
                 if log:
                     logged = self.training_seconds
                     self._show(progress_bar, losses)
@@ -225,11 +234,11 @@ class Run:
                         if self.step % STEPS_BETWEEN_LOGS == 0:
                             self.accelerator.log(losses, step=self.total["samples_seen"])
                 progress_bar.update(min(self.done, progress_bar.total) - progress_bar.n)
-                if self.samples_seen >= next_checkpoint and interval:
+                if self.samples_seen >= next_checkpoint:
                     self._save()
                     next_checkpoint += interval
                 elif self.moments.due(self.training_seconds) and self.progress < 1 and not stopped:
-                    self._save(temporary=interval is not None or not self.moments.is_kept(self.training_seconds))
+                    self._save(temporary=interval < math.inf or not self.moments.is_kept(self.training_seconds))
                 if not stopped:
                     self._evaluate_if_due(interrupted)
             newest = self._save()

@@ -56,11 +56,13 @@ def per_second(rate: float) -> str:
     return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
 
 
-def forecast(config: TrainingConfig, rate: float, samples_seen: int, seconds: float) -> Sentence:
-    """A sentence that says how much is left of a run at `rate` samples per second, and which option bounds it."""
+def forecast(config: TrainingConfig, rate: float, samples_seen: int, seconds: float) -> Sentence | None:
+    """How much is left of a run at `rate` samples per second, and which option bounds it; None if it is about over."""
     speed = per_second(rate)
     if config.seconds is not None:
-        left = max(0.0, config.seconds - seconds)
+        left = config.seconds - seconds
+        if left < MEASURED_SECONDS:
+            return None
         return Sentence(
             "{duration} are left, in which it sees about {samples:,} more samples ({speed} a second); --seconds says "
             "how long it lasts.",

@@ -204,7 +204,7 @@ def test_offline_works_from_the_cache(
     assert {reference: Checkpoint.from_pretrained(reference).path for reference in online} == online
     for words in (["pull", "ada/toy@step-0000200"], ["list"], ["push", str(run_folder), "ada/toy"]):
         assert main(words) == 2
-        assert "HF_HUB_OFFLINE forbids to ask the Hub" in capsys.readouterr().err
+        assert "HF_HUB_OFFLINE forbids asking the Hub" in capsys.readouterr().err
     assert not local_hub.calls()
 
 

@@ -364,6 +364,7 @@ def test_a_run_says_how_long_it_takes_once_its_speed_is_known(digits_folder: Pat
     (sentence,) = forecasts(by_time, 220, 200)
     assert sentence.startswith("10 min are left, in which it sees about 130,")
     assert forecasts(by_images, 220, 50) == [], "it has been measured for a second"
+    assert forecasts(config(digits_folder, seconds=8), 220, 200) == [], "it is about to end"
     (sentence,) = forecasts(config(digits_folder, samples=5000), 220, 200)
     assert sentence.startswith("It takes about 18 s at 220")
 

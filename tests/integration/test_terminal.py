@@ -17,6 +17,7 @@ import app
 from aigc_core.cli import COMMANDS, main
 from aigc_core.terminal import run_program
 from tests.local_hub import LocalHub
+from tests.processes import assert_one_sentence, run_here
 from tests.toy_models import toy_checkpoint
 
 ROOT = Path(__file__).parents[2]
@@ -51,6 +52,69 @@ def test_results_and_errors_are_printed_in_any_encoding(encoding: str, tmp_path:
         assert main(["export", str(checkpoint), str(tmp_path / "出口")]) == 0
         assert main(["sample", "没有", "--out", "x.png"]) == 2
     assert all(text in written.getvalue() for text in (b"FID?", b"/??\n", b"'??'"))
+
+
+@pytest.mark.parametrize("name", ["", " "])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["sample", "checkpoints/mnist-mlp", "--out"],
+        ["train", "--preset", "mnist", "--out"],
+        ["report", "checkpoints/fashion-mnist", "--out"],
+        ["convert", "model.onnx", "--out"],
+        ["pull", "ada/model", "--out"],
+        ["export", "checkpoints/mnist-mlp"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_nothing_is_written_to_a_name_that_is_empty(
+    words: list[str], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "checkpoints").symlink_to(ROOT / "checkpoints")
+    monkeypatch.chdir(tmp_path)
+    assert_one_sentence(run_here(capsys, *words, name), "is empty")
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoints"]
+
+
+def test_a_name_that_no_file_can_have_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert_one_sentence(run_here(capsys, "sample", "checkpoints/mnist-mlp", "--out", "x" * 300), "File name too long")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("export OWN new --precision int8", "go with --format onnx alone"),
+        ("export OWN new --steps=-1", "--steps takes a number from 0 on"),
+        ("export OWN OWN/new", "lies in what is to be exported"),
+        ("export OWN --format onnx --out new.onnx --float16", "neither a folder nor --float16"),
+        ("agreement mnist-classifier mnist-classifier", "two different extractors"),
+        ("data nothing", "poems"),
+        ("sample OWN --set =1 --out new", "--set takes name=value, not '=1'"),
+        ("compare SHIPPED/fashion-mnist SHIPPED/fashion-mnist-large --metric bits_per_character", "was not measured"),
+        ("evaluate OWN --extractor inception-v3-compat --weights notes", "does not hold weights of 'inception-v3"),
+    ],
+)
+def test_what_makes_no_sense_is_one_sentence_and_changes_nothing(
+    words: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    toy_checkpoint().save_pretrained(tmp_path / "OWN")
+    (tmp_path / "notes").touch()
+    (tmp_path / "SHIPPED").symlink_to(ROOT / "checkpoints")
+    monkeypatch.chdir(tmp_path)
+    before = {*tmp_path.rglob("*")}
+    assert_one_sentence(run_here(capsys, *words.split()), sentence)
+    assert {*tmp_path.rglob("*")} == before
+
+
+def test_a_report_replaces_only_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page, words = tmp_path / "index.html", ("report", str(ROOT / "checkpoints" / "fashion-mnist"), "--out")
+    page.write_text("<title>My page</title>")
+    assert_one_sentence(run_here(capsys, *words, str(tmp_path)), "not a report of AIGC Studio")
+    assert page.read_text() == "<title>My page</title>"
+    page.unlink()
+    for _ in range(2):
+        assert run_here(capsys, *words, str(tmp_path)).returncode == 0
+    assert "fashion-mnist" in page.read_text()
 
 
 @pytest.mark.parametrize(

@@ -236,7 +236,7 @@ def test_a_checkpoint_knows_how_often_its_classes_occur(digits_folder: Path, tmp
         (["--preset", "mnist", "--out", "/dev/null"], "'/dev/null' could not be written"),
         (["--preset", "mnist", "--out", "/dev/null/run"], "'/dev/null/run' could not be written"),
         (["--preset", "mnist", "--data", "/no/such/folder"], "/no/such/folder"),
-        (["--preset", "folder", "--data", ""], "give --data a folder"),
+        (["--preset", "folder", "--data", ""], "name a folder"),
         ([], "Choose a --preset"),
     ],
 )

@@ -413,7 +413,7 @@ def test_whatever_the_bytes_only_our_error_comes(seed: int, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("name", "options", "sentence"),
     [
-        ("nothing", {}, "no data set or folder 'nothing'; give --data a folder of images or one of avatars"),
+        ("nothing", {}, "no data set or folder 'nothing'; name a folder of images or one of avatars"),
         ("EMPTY", {}, "There is no image in"),
         ("UNREADABLE", {}, "No image in .* can be read: .*cut.png"),
         ("GOOD", {"split": "test"}, "only the split train, not 'test'"),

@@ -203,7 +203,7 @@ def test_movies_say_that_they_are_generated_and_archives_are_inspected_file_by_f
     captured = capsys.readouterr()
     assert "Of 4 files in 'samples.zip', 1 could not be made again" in captured.err
     assert inspect(tmp_path / "samples.npz") == 2
-    assert "'samples.npz' is an archive without a file" in capsys.readouterr().err
+    assert "'samples.npz' is an archive with no samples in it" in capsys.readouterr().err
 
 
 def png_with(packet: str, behind: bool = False, compressed: bool = False) -> io.BytesIO:

@@ -57,10 +57,10 @@ def test_anything_else_compares_with_no_published_figure(change: dict[str, Any])
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--num-samples", "1000"], "--protocol fid50k settles --num-samples as 50000; leave it out."),
-        (["--reference", "mnist"], "settles --reference as cifar10:train"),
-        (["--extractor", "cifar10-classifier"], "settles --extractor as inception-v3-compat"),
-        (["--metrics", "kid"], "settles --metrics as fid"),
+        (["--num-samples", "1000"], "--protocol fid50k fixes --num-samples as 50000; leave it out."),
+        (["--reference", "mnist"], "fixes --reference as cifar10:train"),
+        (["--extractor", "cifar10-classifier"], "fixes --extractor as inception-v3-compat"),
+        (["--metrics", "kid"], "fixes --metrics as fid"),
         ([], r"needs the weights weights-inception-2015-12-05-6726825d.pth.*--weights FILE"),
     ],
 )

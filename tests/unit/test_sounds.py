@@ -158,7 +158,7 @@ def test_the_names_of_folders_are_classes_and_broken_files_are_named(folder: Pat
 
 
 def test_folders_without_a_sound_that_can_be_used_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(AIGCError, match=r"no set of sounds or folder .*; give --data .* digits, drums"):
+    with pytest.raises(AIGCError, match=r"no set of sounds or folder .*; name a folder .* digits, drums"):
         load_sounds(str(tmp_path / "missing"), "train")
     with pytest.raises(AIGCError, match="holds no .wav, .flac"):
         load_sounds(str(tmp_path), "train")

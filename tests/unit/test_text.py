@@ -437,6 +437,12 @@ def test_code_says_in_its_first_line_where_it_comes_from(
         assert "changed after it was made" in capsys.readouterr().err
 
 
+def test_a_picture_is_not_read_as_a_text(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "picture.png").write_bytes(b"no picture")
+    assert main(["inspect", str(tmp_path / "picture.png"), "--checkpoint", str(run)]) == 2
+    assert "is not a PNG" in capsys.readouterr().err
+
+
 def test_resumed_to_the_bit(run: Path, tmp_path: Path) -> None:
     recipe = Checkpoint.from_pretrained(run).config.recipe
     words = [f"--set=shape.length={recipe['shape']['length']}", "--set=checkpoint_samples=40", "--set=batch_size=4"]

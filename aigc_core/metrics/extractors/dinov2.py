@@ -118,13 +118,11 @@ def _load(weights: Path | None) -> Extractor:
     network = DINOv2().eval().requires_grad_(False)
     try:
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except (RuntimeError, EOFError, TypeError, AttributeError, pickle.UnpicklingError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except (RuntimeError, EOFError, TypeError, AttributeError, pickle.UnpicklingError):
         raise AIGCError(
-            "'{path}' does not hold weights of '{name}' ({reason}); fetch {url}.",
+            "'{path}' does not hold weights of '{name}'; fetch {url}.",
             path=path,
             name=NAME,
-            reason=reason,
             url=URL,
         ) from None
     return Extractor(NAME, hash_of_weights(path), network, channels=3)

@@ -54,11 +54,8 @@ def _load(weights: Path | None) -> Extractor:
     network = EfficientNet.from_name("efficientnet-lite0")
     try:
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except (RuntimeError, EOFError, TypeError, AttributeError, pickle.UnpicklingError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise AIGCError(
-            "'{path}' does not hold weights of '{name}' ({reason}).", path=path, name=NAME, reason=reason
-        ) from None
+    except (RuntimeError, EOFError, TypeError, AttributeError, pickle.UnpicklingError):
+        raise AIGCError("'{path}' does not hold weights of '{name}'.", path=path, name=NAME) from None
     return Extractor(NAME, hash_of_weights(path), EfficientNetLite0(network).eval().requires_grad_(False), channels=3)
 
 

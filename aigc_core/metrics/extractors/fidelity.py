@@ -71,13 +71,11 @@ def _load(name: str, weights: Path | None) -> Extractor:
             # torch-fidelity would unpickle anything; what loads here holds tensors only.
             torch.load(path, weights_only=True)
         network = FidelityNetwork(name, path)
-    except (RuntimeError, KeyError, ValueError, EOFError, OSError, pickle.UnpicklingError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except (RuntimeError, KeyError, ValueError, EOFError, OSError, pickle.UnpicklingError):
         raise AIGCError(
-            "'{path}' does not hold weights of '{name}' ({reason}); fetch {url}.",
+            "'{path}' does not hold weights of '{name}'; fetch {url}.",
             path=path,
             name=name,
-            reason=reason,
             url=url,
         ) from None
     return Extractor(name, hash_of_weights(path), network, channels=3)

@@ -24,11 +24,8 @@ def _load(name: str, own: Path, build: type[ImageClassifier], weights: Path | No
     path = weights or own
     try:
         network.load_state_dict(load_file(path))  # half precision becomes single
-    except (SafetensorError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise AIGCError(
-            "'{path}' does not hold weights of '{name}' ({reason}).", path=path, name=name, reason=reason
-        ) from None
+    except (SafetensorError, RuntimeError):
+        raise AIGCError("'{path}' does not hold weights of '{name}'.", path=path, name=name) from None
     return Extractor(name, hash_of_weights(path), network, card["channels"], card["dataset"])
 
 
