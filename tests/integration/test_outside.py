@@ -36,7 +36,7 @@ for line in sys.stdin:
 class Studio:
     """The command line with the plugin, in a folder of its own, as the user ada of a Hub of its own.
 
-    Trainings run in processes of their own, as does what asks for another cache; all else in one, as a process takes
+    What resumes a training or asks for another cache runs in a process of its own; all else in one, as a process takes
     seconds to start.
     """
 
@@ -52,7 +52,7 @@ class Studio:
         return os.environ | self.hub.environment(self.folder / cache) | own
 
     def __call__(self, *words: str, cache: str = "cache") -> subprocess.CompletedProcess[str]:
-        if words[0] == "train" or cache != "cache":
+        if "--resume" in words or cache != "cache":
             return subprocess.run(
                 [sys.executable, "-m", "aigc_core", *words],
                 cwd=self.folder, env=self.environment(cache), capture_output=True, text=True, timeout=300, check=False,
