@@ -3,11 +3,12 @@ row of players."""
 
 from __future__ import annotations
 
+import html
 import random
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlencode
 
 import gradio as gr
@@ -26,11 +27,22 @@ from ..config import parse_config
 from ..errors import AIGCError, Sentence
 from . import arithmetic
 from .generate import GenerateTab, direction_label, request_of_link
-from .inference import LatentPoint, draw_around, draw_movie, strongest_directions
+from .inference import (
+    LatentPoint,
+    directions_of,
+    draw_around,
+    draw_map,
+    draw_movie,
+    map_ticks,
+    said_of_directions,
+)
 from .language import t, text
 from .models import FIRST_CHOICE
 from .pictures import journey_html, large_html, listing, served_folder, sheet, sheet_html, tiles
 from .visitor import errors_shown, token_of
+
+if TYPE_CHECKING:
+    from aigc_core.sampling.directions import Directions
 
 SIDE = 9
 NUM_AXES = 12
@@ -43,7 +55,9 @@ LEAD_OF_SOUNDS = Sentence(
     "spectrogram to hear it, then keep it or make it the new middle."
 )
 MAX_KEPT = 12
-REACH = 3
+AUTOMATIC = 0
+"""The reach of a map that reaches as far as the model is good."""
+LEAST_REACH, MOST_REACH = 0.5, 6
 FRAMES = 20
 LEAST_FRAMES, MOST_FRAMES = 5, 60
 LEAST_PLAYED, MOST_PLAYED = 1, 8
@@ -57,6 +71,9 @@ NOTE_MAP = """map => {
 }"""
 
 Kept = list[tuple[LatentPoint, str]]
+Wanted = tuple[str | None, float]
+"""How far a map is to reach, and around which request: another one is reached around as far as the model is good. ""
+stands for the one that is drawn first, and None for a place that no request makes."""
 
 
 @dataclass
@@ -79,9 +96,9 @@ class Chart:
 class ExploreTab:
     """The components and states that the page refers to.
 
-    `where`: the centre, the axes and the reach of the map; `names`: what the axes are chosen from; `chart`: what
-    `draw_chart` returns; `kept`: what was kept, and its sheet; `between`: what the way between what was kept is made
-    with and shown as, and what the tab says of itself; `adding`: A − B + C.
+    `where`: the centre and the axes of the map, and the reach that is wanted there; `names`: what the axes are chosen
+    from, as label and value; `chart`: what `draw_chart` returns; `kept`: what was kept, and its sheet; `between`: what
+    the way between what was kept is made with and shown as, and what the tab says of itself; `adding`: A − B + C.
     """
 
     where: list[Any]
@@ -100,41 +117,61 @@ def fits(checkpoint: Checkpoint) -> bool:
 
 def draw_chart(
     visitor: gr.OAuthToken | None, centre: LatentPoint | str, x: str | None, y: str | None, reach: float
-) -> tuple[Chart, str, str, str, int | None, str]:
-    """The chart around a place or a canonical request, its sheet, the view and the seed of its middle, its address."""
+) -> tuple[Chart, str, str, str, int | None, str, Wanted, float]:
+    """The chart around a place or a canonical request, its sheet, the view and the seed of its middle, its address, and
+    how far it reaches, as it stays wanted there and as the slider shows it.
+
+    `reach`: 0 for as far as `Directions.reach` finds the model good.
+    """
     with errors_shown():
         token = token_of(visitor)
         if not centre:
             raise AIGCError("Generate a sample first; the map is drawn around it.")
         if not x or not y or x == y:
             raise AIGCError("Choose two different directions for the map.")
-        half = SIDE // 2
-        ticks = [round(reach * tick / half, 3) for tick in range(-half, half + 1)]
-        images, places = draw_around(centre, [{x: across, y: up} for up in reversed(ticks) for across in ticks], token)
+        stored, places, reach = draw_map(centre, x, y, round(reach, 1), SIDE, token)
         checkpoint = load_checkpoint(places[0].checkpoint, token)
+        said = said_of_directions(checkpoint.reference, (x, y), token)
     requests = [place.request for place in places]
-    chart = Chart(places, images, tiles(images, requests, checkpoint.weights_sha256, checkpoint.modality))
+    chart = Chart(places, stored, tiles(stored, requests, checkpoint.weights_sha256, checkpoint.modality))
+    ticks = map_ticks(reach, SIDE)
     titles = [f"{across:+g} / {up:+g}" for up in reversed(ticks) for across in ticks]
     scale = [f"{tick:+g}" if tick else "0" for tick in ticks]
     shown = sheet_html(list(zip(chart.pictures, titles)), SIDE, chart.chosen, top=scale, left=scale[::-1])
+    names = (f"{arrow} {html.escape(t(said[name] or name))}" for arrow, name in (("→", x), ("↑", y)))
+    shown = f'<p class="axes">{" &nbsp; ".join(names)}</p>{shown}'
     seed = arithmetic.seed_of(chart.place)
     address = urlencode({"centre": chart.place.request, "x": x, "y": y, "reach": reach})
-    return chart, shown, *view(visitor, chart), seed, address
+    around = centre if isinstance(centre, str) else None
+    return chart, shown, *view(visitor, chart), seed, address, (around, reach), reach
 
 
-def axes(names: list[str], x: str | None, y: str | None) -> tuple[str, str]:
-    """The directions of the two axes of the map: those asked for, or the strongest where one is wrong or both are the
-    same."""
+def draw_chart_anew(
+    visitor: gr.OAuthToken | None, centre: LatentPoint | str, x: str | None, y: str | None
+) -> tuple[Chart, str, str, str, int | None, str, Wanted, float]:
+    """`draw_chart` around another middle or along other axes, as far as the model is good there."""
+    return draw_chart(visitor, centre, x, y, AUTOMATIC)
+
+
+def draw_chart_as_far(
+    visitor: gr.OAuthToken | None, centre: LatentPoint | str, x: str | None, y: str | None, reach: float
+) -> tuple[Any, ...]:
+    """What `draw_chart` returns without the slider's value, which the visitor is moving."""
+    return draw_chart(visitor, centre, x, y, reach)[:-1]
+
+
+def axes(known: Directions, names: list[str], x: str | None, y: str | None) -> tuple[str, str]:
+    """The directions of the two axes of the map: those asked for, or where one is wrong or both are the same, the
+    strongest, and one that crosses it."""
     across = x if x in names else next((name for name in names if name != y), names[0])
     others = [name for name in names if name != across] or names
-    return across, y if y in others else others[0]
+    return across, y if y in others else known.crossing(across, others)
 
 
-def axis_menus(names: list[str], x: str, y: str) -> list[Any]:
+def axis_menus(names: list[tuple[str, str]], x: str, y: str) -> list[Any]:
     """Updates of the menus of the two axes, of which neither offers what the other has."""
-    labelled = [(direction_label(rank + 1, name), name) for rank, name in enumerate(names)]
     return [
-        gr.Dropdown(choices=[choice for choice in labelled if choice[1] != other], value=own)
+        gr.Dropdown(choices=[choice for choice in names if choice[1] != other], value=own)
         for own, other in ((x, y), (y, x))
     ]
 
@@ -145,7 +182,9 @@ def where_of(query: Mapping[str, str]) -> list[Any]:
     if centre:
         SampleRequest.from_canonical(centre)
     reach = query.get("reach", "")
-    return [centre, query.get("x"), query.get("y"), float(reach) if re.fullmatch(r"[1-6](\.\d)?", reach) else REACH]
+    wanted = float(reach) if re.fullmatch(r"\d(\.\d)?", reach) else AUTOMATIC
+    known = wanted if LEAST_REACH <= wanted <= MOST_REACH else AUTOMATIC
+    return [centre, query.get("x"), query.get("y"), ("", known)]
 
 
 def view(visitor: gr.OAuthToken | None, chart: Chart) -> tuple[str, str]:
@@ -175,18 +214,20 @@ def choose(visitor: gr.OAuthToken | None, chart: Chart | None, event: gr.EventDa
 
 
 def start_chart(
-    visitor: gr.OAuthToken | None, link: str, reference: str, centre: LatentPoint | str, x: str, y: str, reach: float,
-    frames: float, *terms: LatentPoint | str,
+    visitor: gr.OAuthToken | None, link: str, reference: str, centre: LatentPoint | str, x: str, y: str,
+    wanted: Wanted, frames: float, *terms: LatentPoint | str,
 ) -> list[Any]:  # fmt: skip
     """The centre, the axes, what they are chosen from, and the chart of a model when the tab is opened, around what was
     looked at or the first sample; what the way between samples is made with; and A − B + C of the `terms`."""
     with errors_shown():
         token = token_of(visitor)
-        names = strongest_directions(reference, NUM_AXES, token)
+        known = directions_of(reference, token)
+        names = known.strongest(NUM_AXES)
         place = centre if isinstance(centre, LatentPoint) else SampleRequest.from_canonical(centre)
         if place.checkpoint != reference:
             centre = request_of_link(link).model_copy(update={"count": 1}).canonical()
-    x, y = axes(names, x, y)
+    x, y = axes(known, names, x, y)
+    labelled = [(direction_label(rank, name, known.said(name)), name) for rank, name in enumerate(names, 1)]
     played = load_checkpoint(reference, token).modality.is_played
     least, most = (LEAST_PLAYED, MOST_PLAYED) if played else (LEAST_FRAMES, MOST_FRAMES)
     label = text("Sounds between two" if played else "Frames between two images")
@@ -200,7 +241,9 @@ def start_chart(
     with errors_shown():
         own = arithmetic.terms_of(link, reference, terms)
     added = [*own, *map(arithmetic.seed_of, own), *arithmetic.draw_terms(visitor, link, reference, *own)]
-    return [centre, *axis_menus(names, x, y), names, *draw_chart(visitor, centre, x, y, reach), *between, *added]
+    around, reach = wanted
+    chart = draw_chart(visitor, centre, x, y, reach if around in ("", centre) else AUTOMATIC)
+    return [centre, *axis_menus(labelled, x, y), labelled, *chart, *between, *added]
 
 
 def keep(chart: Chart | None, kept: Kept) -> tuple[Kept, str]:
@@ -349,7 +392,14 @@ def build(generate_tab: GenerateTab, reference: gr.Textbox) -> ExploreTab:
             with gr.Row():
                 x = gr.Dropdown([], label=text("Left to right"), min_width=130, allow_custom_value=True)
                 y = gr.Dropdown([], label=text("Bottom to top"), min_width=130, allow_custom_value=True)
-            reach = gr.Slider(1, 6, REACH, step=0.5, label=text("Reach (standard deviations)"))
+            reach = gr.Slider(
+                LEAST_REACH,
+                MOST_REACH,
+                LEAST_REACH,
+                step=0.1,
+                label=text("Reach (standard deviations)"),
+                info=text("at first as far as 99 in 100 of the model's own samples lie"),
+            )
             with gr.Row():
                 seed = gr.Number(None, label=text("Seed"), min_width=110)
                 dice = gr.Button(text("🎲 New seed"), min_width=110, elem_classes="dice")
@@ -393,23 +443,25 @@ def build(generate_tab: GenerateTab, reference: gr.Textbox) -> ExploreTab:
     row = listing("way")
     adding = arithmetic.build(generate_tab.link, reference)
     unlisted: Any = {"api_visibility": "private"}
-    where: list[Any] = [centre, x, y, reach]
+    wanted = gr.State(("", AUTOMATIC))
+    where: list[Any] = [centre, x, y, wanted]
     names = gr.State([])
-    chart: list[Any] = [chart_state, plane, large, caption, seed, address]
+    chart: list[Any] = [chart_state, plane, large, caption, seed, address, wanted, reach]
     between = [frames, film, movie, *downloads, row, lead]
     tab = ExploreTab(where, names, chart, [kept_state, kept_sheet], between, adding, open_it)
     plane.select(choose, chart_state, [chart_state, large, caption], show_progress="hidden", **unlisted)
     for control in (x, y):
-        control.input(draw_chart, where, tab.chart, **unlisted).success(
+        control.input(draw_chart_anew, where[:3], tab.chart, **unlisted).success(
             axis_menus, [names, x, y], [x, y], show_progress="hidden", **unlisted
         )
-    reach.release(draw_chart, where, tab.chart, trigger_mode="always_last", **unlisted)
+    moved: Any = {"trigger_mode": "always_last", "show_progress": "hidden", **unlisted}
+    reach.input(draw_chart_as_far, [*where[:3], reach], tab.chart[:-1], **moved)
     centred = centre_it.click(place_chosen, chart_state, centre, **unlisted)
     summed = adding.centre_it.click(arithmetic.place_of, adding.found, centre, **unlisted)
     rolled = dice.click(reseeded, [centre, generate_tab.link], centre, **unlisted)
     typed = seed.submit(reseeded, [centre, generate_tab.link, seed], centre, **unlisted)
     for event in (centred, summed, rolled, typed):
-        event.success(draw_chart, where, tab.chart, **unlisted)
+        event.success(draw_chart_anew, where[:3], tab.chart, **unlisted)
     keep_it.click(keep, [chart_state, kept_state], tab.kept, **unlisted)
     kept_sheet.select(forget, kept_state, tab.kept, **unlisted)
     adding.keep_it.click(keep_found, [adding.found, kept_state], tab.kept, **unlisted)

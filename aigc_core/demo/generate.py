@@ -28,7 +28,7 @@ from aigc_core.sampling.request import REQUEST, SampleRequest, is_known
 
 from . import chosen
 from . import options as sampler_options
-from .inference import draw, strongest_directions, visible_directions
+from .inference import draw, said_of_directions, strongest_directions, visible_directions
 from .language import t, text
 from .models import FIRST_CHOICE
 from .options import parse_options
@@ -303,9 +303,10 @@ def known_classes(visitor: gr.OAuthToken | None, reference: str, entries: list[s
     return known
 
 
-def direction_label(rank: int, name: str) -> str:
-    """What a visitor reads of a direction: its rank, counted from 1 for the strongest, and its name in requests."""
-    return f"{text('Direction')} {rank} · {name}"
+def direction_label(rank: int, name: str, said: Sentence | None = None) -> str:
+    """What a visitor reads of a direction: what it is said to do or, without that, its rank, counted from 1 for the
+    strongest; its name in requests is last."""
+    return f"{text(said)} · {name}" if said else f"{text('Direction')} {rank} · {name}"
 
 
 def controls_for(request: SampleRequest, token: str | None = None) -> list[Any]:
@@ -319,9 +320,10 @@ def controls_for(request: SampleRequest, token: str | None = None) -> list[Any]:
     layers = model.num_layers if isinstance(model, StyleModel) else 0
     edits = request.edits_of(model)
     names = visible_directions(request.checkpoint, NUM_DIRECTIONS, token)
+    said = said_of_directions(request.checkpoint, names, token)
     sliders = [
-        gr.Slider(label=direction_label(rank + 1, name), value=edits.offsets.get(name, 0.0), visible=True)
-        for rank, name in enumerate(names)
+        gr.Slider(label=direction_label(rank, name, said[name]), value=edits.offsets.get(name, 0.0), visible=True)
+        for rank, name in enumerate(names, 1)
     ]
     sliders += [gr.Slider(visible=False, value=0)] * (NUM_DIRECTIONS - len(sliders))
     others = ",".join(f"{name}={value:.12g}" for name, value in edits.offsets.items() if name not in names)

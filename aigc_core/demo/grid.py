@@ -23,7 +23,7 @@ from aigc_core.sampling.request import SampleRequest
 
 from ..errors import AIGCError, Sentence
 from .generate import NUM_DIRECTIONS, class_choices, request_of, request_of_link
-from .inference import draw, visible_directions
+from .inference import draw, said_of_directions, visible_directions
 from .language import t, text
 from .models import FIRST_CHOICE, earlier_steps
 from .options import control_of, parse_options
@@ -82,7 +82,11 @@ def sides(checkpoint: Checkpoint, token: str | None) -> dict[str, str]:
     has_steps = bool(_steps(checkpoint, token))
     named = {name: t(titles[name]) for name in axis_names(checkpoint) if name != STEP or has_steps}
     directions = visible_directions(checkpoint.reference, NUM_DIRECTIONS, token)
-    return named | {OFFSET + name: f"{t('Direction')} {rank} · {name}" for rank, name in enumerate(directions, 1)}
+    said = said_of_directions(checkpoint.reference, directions, token)
+    for rank, name in enumerate(directions, 1):
+        words = said[name]
+        named[OFFSET + name] = f"{t(words) if words else t('Direction') + f' {rank}'} · {name}"
+    return named
 
 
 def _steps(checkpoint: Checkpoint, token: str | None) -> list[str]:

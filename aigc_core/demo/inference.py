@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from aigc_core.access import SHIPPED
 from aigc_core.checkpoint.layout import CONFIG_FILE
+from aigc_core.errors import Sentence
 from aigc_core.families.base import Capability, Condition, SamplerOptions, latent_model
 from aigc_core.loading import load_checkpoint
 from aigc_core.sampling.edits import LatentEdits
@@ -113,9 +114,39 @@ def draw_around(
 
     A step is a number of standard deviations for each latent direction by name.
     """
+    return _drawn_around(locate(centre, token) if isinstance(centre, str) else centre, steps, token)
+
+
+@on_gpu(lambda centre, x, y, reach, side, *_: seconds_for(side**2))
+def draw_map(
+    centre: LatentPoint | str, x: str, y: str, reach: float, side: int, token: str | None = None
+) -> tuple[np.ndarray, list[LatentPoint], float]:
+    """Stored samples [side², …] and places, row by row from the top left, of a map around a place or that of a
+    canonical request, and how far it reaches along the directions x and y.
+
+    `reach`: in standard deviations; 0 for as far as `Directions.reach` says.
+    """
     from aigc_core.sampling.directions import load_directions
 
     start = locate(centre, token) if isinstance(centre, str) else centre
+    checkpoint = load_checkpoint(start.checkpoint, token)
+    middle = latent_model(checkpoint.model).code_centre.cpu()
+    reach = reach or load_directions(checkpoint).reach(torch.from_numpy(start.codes) - middle, x, y)
+    ticks = map_ticks(reach, side)
+    return *_drawn_around(start, [{x: across, y: up} for up in reversed(ticks) for across in ticks], token), reach
+
+
+def map_ticks(reach: float, side: int) -> list[float]:
+    """Where the columns of a map lie, from the left, and its rows, from below: `side` places, an odd number."""
+    half = side // 2
+    return [round(reach * tick / half, 3) for tick in range(-half, half + 1)]
+
+
+def _drawn_around(
+    start: LatentPoint, steps: list[dict[str, float]], token: str | None
+) -> tuple[np.ndarray, list[LatentPoint]]:
+    from aigc_core.sampling.directions import load_directions
+
     checkpoint = load_checkpoint(start.checkpoint, token)
     known = load_directions(checkpoint)
     places = []
@@ -194,15 +225,16 @@ def invert_stream(
         yield state.step, state.loss, state.reproduction.numpy(), place
 
 
-def strongest_directions(reference: str, number: int, token: str | None = None) -> list[str]:
-    """The names of a model's latent directions with the most visible effect, strongest first.
-
-    Those that a model keeps are read without a GPU.
-    """
+def directions_of(reference: str, token: str | None = None) -> Directions:
+    """The latent directions of a model. Those that it keeps are read without a GPU."""
     from aigc_core.sampling.directions import kept_directions
 
-    known = kept_directions(load_checkpoint(reference, token)) or _find_directions(reference, token)
-    return known.strongest(number)
+    return kept_directions(load_checkpoint(reference, token)) or _find_directions(reference, token)
+
+
+def strongest_directions(reference: str, number: int, token: str | None = None) -> list[str]:
+    """The names of a model's latent directions with the most visible effect, strongest first."""
+    return directions_of(reference, token).strongest(number)
 
 
 def visible_directions(reference: str, number: int, token: str | None = None) -> list[str]:
@@ -210,6 +242,11 @@ def visible_directions(reference: str, number: int, token: str | None = None) ->
     checkpoint = load_checkpoint(reference, token)
     movable = Capability.LATENT in checkpoint.model.capabilities and checkpoint.modality.media == "image"
     return strongest_directions(reference, number, token) if movable else []
+
+
+def said_of_directions(reference: str, names: Sequence[str], token: str | None = None) -> dict[str, Sentence | None]:
+    """What a step along each of these latent directions of a model does, in words, where there are any."""
+    return {name: directions_of(reference, token).said(name) for name in names}
 
 
 @on_gpu(lambda *_: DIRECTIONS_SECONDS)

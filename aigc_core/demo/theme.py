@@ -175,6 +175,7 @@ button.dice { align-self: end; min-height: 42px; font-size: .95rem !important; f
   gap: 4px; }
 .direction .pixels { min-height: 44px; padding: 0 18px 0 14px !important; }
 .direction .sheet { justify-content: space-between; grid-template-columns: repeat(5, 42px) !important; }
+.axes { margin: 0 0 4px; font-size: .8rem; color: var(--body-text-color-subdued); text-align: center; }
 .sheet-label { font-size: .72rem; line-height: 1.15; color: var(--body-text-color-subdued); padding: 2px 4px;
   text-align: center; overflow-wrap: anywhere; }
 .sheet-label img { max-width: 48px; margin: auto; }

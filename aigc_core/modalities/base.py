@@ -148,6 +148,13 @@ class Modality(Config):
         """Small pictures uint8 [N, C, H, W], C = 1 or 3, of stored samples [N, …], if `has_pictures`."""
         raise NotImplementedError
 
+    def attributes(self, stored: Tensor) -> dict[str, Tensor]:
+        """What is measured of stored samples [N, …], by a name of `ATTRIBUTES`: float [N], NaN where it does not apply.
+
+        Empty for a kind of which nothing is measured.
+        """
+        return {}
+
     def texts(self, stored: Tensor) -> list[str]:
         """The text of each stored sample [N, …], for kinds that are texts."""
         raise NotImplementedError

@@ -18,6 +18,7 @@ from aigc_core.data.image_files import MAX_PIXELS
 from aigc_core.errors import AIGCError, Sentence
 from aigc_core.files import translate_io_errors
 
+from .attributes import picture_attributes
 from .base import Media, Modality, modalities
 from .movie import MOVIE_SUFFIXES, write_movie
 from .npz import write_npz
@@ -99,6 +100,9 @@ class ImageModality(Modality):
 
     def pictures(self, stored: Tensor) -> Tensor:
         return stored
+
+    def attributes(self, stored: Tensor) -> dict[str, Tensor]:
+        return picture_attributes(stored)
 
     def has_collapsed(self, stored: Tensor) -> bool:
         return bool(stored.float().std(0).mean() < 1.0)

@@ -4,16 +4,19 @@
 `pca0`, `pca1`, …: principal components of activations (GANSpace; Härkönen et al. 2020): of the styles in models with
 styles, otherwise of the first activations that are not linear in the codes, regressed back to codes.
 
-They are computed once and kept beside the checkpoint as `directions.safetensors`, or in the user's cache if the
-checkpoint's folder cannot be written to.
+A direction is named after the attribute that it changes, where it clearly changes one that can be measured. All this is
+computed once and kept beside the checkpoint as `directions.safetensors`, or in the user's cache if the checkpoint's
+folder cannot be written to.
 """
 
 from __future__ import annotations
 
+import math
 import re
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,9 +28,10 @@ from torch import Tensor, nn
 
 from aigc_core.checkpoint.checkpoint import StoredCheckpoint
 from aigc_core.checkpoint.layout import DIRECTIONS_FILE
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.families.base import Condition, LatentModel, StyleModel, latent_model
 from aigc_core.files import atomic_write, cache_folder
+from aigc_core.modalities.attributes import ATTRIBUTES
 
 from .noise import draw_noise
 
@@ -38,6 +42,19 @@ ACTIVATION_VALUES = 2**26
 EFFECT_SAMPLES, LARGE_EFFECT_SAMPLES = 16, 2
 """How many codes the effect of a direction is measured on; fewer for large codes, as flows decode in many steps."""
 SAME_DIRECTION = 0.9
+CROSSING = 0.3
+"""The cosine below which two directions are nearly at right angles."""
+FARTHER = 0.01
+LEAST_REACH = 0.5
+NAMED = 12
+"""So many of the strongest directions are named, if they change an attribute."""
+NAMED_SAMPLES, LARGE_NAMED_SAMPLES = 16, 4
+PLACES = (-2, 0, 2)
+"""How many standard deviations along a direction its attributes are measured at."""
+CLEAR = 0.8
+"""The least correlation of an attribute with the place along a direction that is named after it."""
+NOTICEABLE = 0.2
+"""The least change of it for a step of one standard deviation, in standard deviations over seeds."""
 LARGE = 1024
 """The largest size of a code for which all eigenvectors are found in seconds."""
 
@@ -51,7 +68,9 @@ class Directions:
 
     names: "sefa0" …, "pca0" …; vectors: float32 [n, dim], of unit length; deviations: float32 [n], the standard
     deviation of codes along each; shares: float32 [n], its share of the energy that its method decomposes;
-    effects: float32 [n], the mean change of a pixel, in levels of 255, for a step of one standard deviation.
+    effects: float32 [n], the mean change of a pixel, in levels of 255, for a step of one standard deviation;
+    attributes: of each, the name of what grows along it ("brightness"; "-brightness" if it shrinks) or "", or nothing
+    at all if they were not measured.
     """
 
     names: tuple[str, ...]
@@ -59,6 +78,15 @@ class Directions:
     deviations: Tensor
     shares: Tensor
     effects: Tensor
+    attributes: tuple[str, ...] = ()
+
+    def said(self, name: str) -> Sentence | None:
+        """What a step along a direction does, in words, if it has an attribute: "Brighter"."""
+        attribute = dict(zip(self.names, self.attributes)).get(name)
+        if not attribute:
+            return None
+        found = ATTRIBUTES[attribute.removeprefix("-")]
+        return found.less if attribute.startswith("-") else found.more
 
     def step(self, name: str) -> Tensor:
         """float32 [dim]: one standard deviation along a direction. Raises AIGCError if there is none of that name."""
@@ -71,6 +99,43 @@ class Directions:
             )
         index = self.names.index(name)
         return self.deviations[index] * self.vectors[index]
+
+    def reach(self, codes: Tensor, x: str, y: str) -> float:
+        """How far a map may go from a code, along two directions and back, to stay where the model's samples are.
+
+        `codes`: [1, …, dim], less the mean of codes. In standard deviations, a multiple of 0.1.
+
+        Projected on the plane of the two directions, standard-normal codes lie farther from their mean than r with
+        probability exp(−r² / 2). The corners of the map have at most the r that a share FARTHER of the samples exceeds;
+        the nearer the code itself is to the edge, the less is left. At right angles to the plane, where a large part
+        of the code lies, a map changes nothing. Styles are treated alike, as if they were normal. Two directions that
+        are not at right angles stretch one diagonal of the map, which their angle accounts for.
+        """
+        steps = torch.stack([self.step(x), self.step(y)]).double()
+        units = nn.functional.normalize(steps, dim=1)
+        angles = units @ units.T
+        code = codes.double().flatten(0, -2).mean(0)
+        own = torch.linalg.lstsq(steps.T, code[:, None]).solution[:, 0]
+        room = own @ angles @ own + 2 * math.log(FARTHER)  # negative inside the circle
+        if room >= 0:
+            return LEAST_REACH
+        corners = torch.tensor([[1, 1], [1, -1], [-1, 1], [-1, -1]], dtype=torch.float64)
+        square = ((corners @ angles) * corners).sum(1).clamp(min=1e-6)
+        linear = corners @ angles @ own
+        farthest = ((linear.square() - square * room).sqrt() - linear) / square
+        return max(LEAST_REACH, math.floor(10 * float(farthest.min()) + 1e-6) / 10)
+
+    def crossing(self, name: str, others: Sequence[str]) -> str:
+        """The first of other directions that is nearly at right angles to one and has another attribute, or the one
+        that comes nearest to that."""
+        unit = {each: nn.functional.normalize(self.step(each), dim=0) for each in (name, *others)}
+        attribute = {each: found.removeprefix("-") for each, found in zip(self.names, self.attributes)}
+
+        def alike(other: str) -> tuple[float, bool]:
+            has_same = bool(attribute.get(other)) and attribute[other] == attribute[name]
+            return max(CROSSING, abs(float(unit[other] @ unit[name]))), has_same
+
+        return min(others, key=alike)
 
     def strongest(self, n: int) -> list[str]:
         """The names of the n directions with the most visible effect, strongest first.
@@ -121,11 +186,13 @@ def _places(checkpoint: StoredCheckpoint, identity: str) -> list[Path]:
 
 def _found(checkpoint: StoredCheckpoint, identity: str, places: list[Path]) -> Directions:
     directions = find_directions(latent_model(checkpoint.model), checkpoint.config.num_classes)
+    directions = replace(directions, attributes=changed_attributes(checkpoint, directions))
+    lists = {"names": ",".join(directions.names), "attributes": ",".join(directions.attributes)}
     for place in places:
         try:
             with atomic_write(place) as unfinished:
                 tensors = {name: value for name, value in vars(directions).items() if isinstance(value, Tensor)}
-                save_file(tensors, unfinished, {"names": ",".join(directions.names), "weights": identity})
+                save_file(tensors, unfinished, lists | {"weights": identity})
             break
         except AIGCError:
             continue  # not writable; if no place is, they are computed again next time
@@ -141,13 +208,18 @@ def _read(path: Path, checkpoint: StoredCheckpoint, size: int) -> Directions | N
     except (OSError, SafetensorError):
         return None
     names = tuple(metadata.get("names", "").split(","))
+    attributes = tuple(metadata.get("attributes", "").split(","))  # files made before there were any have none
+    if len(attributes) != len(names) or any(each and each.removeprefix("-") not in ATTRIBUTES for each in attributes):
+        attributes = ()
     shapes = [tuple(tensor.shape) for tensor in tensors.values()]
     of_these_weights = checkpoint.was_made_by(metadata.get("weights", ""))
     fitting = shapes == [(len(names), size), *[(len(names),)] * 3] and of_these_weights
     # Some that ship are stored as float16, like weights.
     sound = all(value.dtype in (torch.float32, torch.float16) and value.isfinite().all() for value in tensors.values())
     floats = {name: value.float() for name, value in tensors.items()}
-    return Directions(names, **floats) if fitting and sound and all(map(direction_name.fullmatch, names)) else None
+    if not (fitting and sound and all(map(direction_name.fullmatch, names))):
+        return None
+    return Directions(names, **floats, attributes=attributes)
 
 
 def find_directions(model: LatentModel, num_classes: int) -> Directions:
@@ -176,6 +248,46 @@ def find_directions(model: LatentModel, num_classes: int) -> Directions:
         counts = {"sefa": len(sefa_vectors), "pca": len(pca_vectors)}
     names = tuple(f"{kind}{index}" for kind, count in counts.items() for index in range(count))
     return Directions(names, vectors.cpu(), deviations.cpu(), shares.cpu(), effects.cpu())
+
+
+@torch.no_grad()
+def changed_attributes(checkpoint: StoredCheckpoint, directions: Directions) -> tuple[str, ...]:
+    """What each direction changes most, as `Directions.attributes`, which takes seconds.
+
+    Each attribute of the samples of the same seeds is measured at PLACES along a direction. It belongs to the direction
+    if, without each seed's own mean, it correlates with the place by CLEAR or more, and changes by NOTICEABLE or more;
+    of several the one that changes most. Directions that are not among the NAMED strongest have none.
+    """
+    model, modality = latent_model(checkpoint.model), checkpoint.modality
+    noise, classes = draw_noise(range(NAMED_SAMPLES), model.noise_shape, checkpoint.config.num_classes)
+    condition = Condition(classes.to(model.device))
+    codes = _codes(model, noise.to(model.device), condition)
+    rows = slice(NAMED_SAMPLES if codes[0].numel() <= LARGE else LARGE_NAMED_SAMPLES)
+    codes, condition = codes[rows], condition[rows]
+
+    def measured(step: Tensor) -> dict[str, Tensor]:
+        made = model.decode(codes + step.to(codes.device), condition, model.options_type())
+        return {name: value.cpu() for name, value in modality.attributes(modality.to_stored(made)).items()}
+
+    places = torch.tensor(PLACES, dtype=torch.float64)[:, None]
+    unmoved = measured(torch.zeros(()))
+    found = dict.fromkeys(directions.names, "")
+    for name in directions.strongest(NAMED) if unmoved else ():
+        along = [measured(place * directions.step(name)) if place else unmoved for place in PLACES]
+        changes = {}
+        for attribute, own in unmoved.items():
+            moves = torch.stack([each[attribute] for each in along])
+            moves = moves - moves.mean(0)
+            shared = (places * moves).sum()
+            squares = places.square().sum() * len(own)
+            correlation = shared / (squares * moves.square().sum()).sqrt().clamp(min=1e-12)
+            change = shared / squares / own.std().clamp(min=1e-12)
+            if correlation.abs() >= CLEAR and change.abs() >= NOTICEABLE:  # false where it is NaN
+                changes[attribute] = float(change)
+        if changes:
+            strongest = max(changes, key=lambda attribute: abs(changes[attribute]))
+            found[name] = f"{'-' * (changes[strongest] < 0)}{strongest}"
+    return tuple(found.values())
 
 
 def closed_form_factorisation(weights: list[Tensor]) -> tuple[Tensor, Tensor]:

@@ -30,7 +30,7 @@ from aigc_core.evaluation.results import FIGURES, read_results
 from aigc_core.modalities.png import read_png, to_picture
 from aigc_core.sampling.directions import load_directions
 from aigc_core.sampling.request import SampleRequest
-from aigc_core.sampling.sample import sample
+from aigc_core.sampling.sample import sample, seed_noise
 from aigc_core.terminal import run_program
 from tests.local_hub import LocalHub
 from tests.processes import answering, free_port
@@ -458,7 +458,8 @@ def test_the_history_outlives_a_reload_and_brings_a_state_back(address: str, bro
 
 
 def test_a_map_is_clicked_and_kept_images_become_a_movie(address: str, browser: Browser) -> None:
-    page = opened(browser, address, f"?checkpoint={MODEL}&seed=11&count=1&tab=explore")
+    where = f"x={STRONGEST[0]}&y={STRONGEST[1]}&reach=3"
+    page = opened(browser, address, f"?checkpoint={MODEL}&seed=11&count=1&tab=explore&centre=&{where}")
     expect(page.locator("#map button")).to_have_count(81)
     middle = page.locator("#chosen img").get_attribute("src")
     scale = ["-3", "-2.25", "-1.5", "-0.75", "0", "+0.75", "+1.5", "+2.25", "+3"]
@@ -482,6 +483,33 @@ def test_a_map_is_clicked_and_kept_images_become_a_movie(address: str, browser: 
     expect(page.locator("#movie video")).to_be_visible(timeout=60_000)
 
 
+def test_a_map_starts_where_the_model_is_good_and_names_its_axes(address: str, browser: Browser) -> None:
+    checkpoint = Checkpoint.from_pretrained(ROOT / MODEL)
+    known, (x, *others) = load_directions(checkpoint), load_directions(checkpoint).strongest(12)
+    y = known.crossing(x, others)
+
+    def scale(seed: int, moved: float = 0) -> re.Pattern[str]:
+        reach = known.reach(seed_noise(checkpoint, [seed])[0] + moved * known.step(x), x, y)
+        return re.compile(f"^-{reach:g}.*\\+{reach:g}.*\\+{reach:g}.*-{reach:g}$", re.DOTALL)
+
+    page = opened(browser, address, f"?checkpoint={MODEL}&seed=11&count=1&tab=explore")
+    labels = page.locator("#map .sheet-label")
+    expect(page.locator("#map .axes")).to_have_text(f"→ {known.said(x) or x}   ↑ {known.said(y) or y}")
+    expect(page.get_by_label("Left to right")).to_have_value(f"{known.said(x)} · {x}")
+    expect(page.locator("#map .sheet")).to_have_text(scale(11))
+    slider = page.get_by_label("Reach (standard deviations)").first
+    slider.fill("2.2")  # further than that, if the visitor wants to
+    expect(labels.last).to_have_text("-2.2")
+    page.wait_for_function("location.search.includes('reach=2.2')")
+    other = opened(browser, page.url)
+    expect(other.locator("#map .sheet-label").last).to_have_text("-2.2")
+    other.context.close()
+    page.locator("#map button").nth(4 * 9 + 8).click()
+    expect(page.locator("#place")).to_contain_text(f"{x} +2.2")
+    page.get_by_role("button", name="Make it the middle").click()
+    expect(page.locator("#map .sheet")).to_have_text(scale(11, 2.2))
+
+
 def test_the_map_does_not_offer_the_same_direction_twice(address: str, browser: Browser) -> None:
     first, second, third, *_ = STRONGEST
     page = opened(browser, address, f"?checkpoint={MODEL}&seed=11&count=1&tab=explore&centre=&x={first}&y={first}")
@@ -498,7 +526,7 @@ def test_the_map_does_not_offer_the_same_direction_twice(address: str, browser: 
 
 
 def test_what_one_picture_has_and_another_has_not_is_added_to_a_third(address: str, browser: Browser) -> None:
-    page = opened(browser, address, f"?checkpoint={MODEL}&seed=11&count=1&tab=explore")
+    page = opened(browser, address, f"?checkpoint={MODEL}&seed=11&count=1&tab=explore&reach=3")
     expect(page.locator("#sum img")).to_be_attached()
     source = "element => element.querySelector('img').src"
     page.get_by_label("− B", exact=True).fill("30")

@@ -120,7 +120,7 @@ def _told(request: SampleRequest, model: Model) -> None:
 
 
 def _explored(query: dict[str, str]) -> None:
-    centre, x, y, reach = explore.where_of(query)
+    centre, x, y, (_, reach) = explore.where_of(query)
     assert isinstance(centre, str) and all(isinstance(axis, str | None) for axis in (x, y)) and math.isfinite(reach)
 
 

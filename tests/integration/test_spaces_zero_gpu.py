@@ -117,7 +117,7 @@ spaces.calls.clear()
 reference = "checkpoints/mnist"
 pictures, _, link = generate.generate(reference, 7, 2, "3", 0.9, 1.5)
 controls_for(SampleRequest(checkpoint=reference))
-centre, x, y, names, chart, *_ = explore.start_chart(None, link, reference, "", "", "", 2, 20, "", "", "")
+centre, x, y, names, chart, *_ = explore.start_chart(None, link, reference, "", "", "", ("", 0), 20, "", "", "")
 kept, _ = explore.keep(chart, [])
 kept, _ = explore.keep_seeds(None, link, kept)
 explore.make_movie(None, kept, "spherical", 2)
@@ -127,7 +127,7 @@ grid.fit(None, link, reference, ("class=3,5", "truncation=0.5,1"), "", "", "", "
 steps = list(invert.invert_file(reference, pictures[0].path))
 assert len(steps) > 2 and len(steps[-1][1]) == len(steps)
 names = [name for name, *_ in spaces.calls]
-assert {"draw", "draw_around", "draw_sum", "draw_movie", "invert_stream"} <= set(names), names
+assert {"draw", "draw_around", "draw_map", "draw_sum", "draw_movie", "invert_stream"} <= set(names), names
 # The directions lie beside the model, so that no GPU was asked for to find them.
 assert not any("directions" in name for name in names), names
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy
@@ -14,9 +15,12 @@ from sklearn.linear_model import LinearRegression
 from torch import Tensor, nn
 
 from aigc_core import AIGCError, Checkpoint, SampleRequest
+from aigc_core.checkpoint.checkpoint import StoredCheckpoint
 from aigc_core.families.gan.generator import Generator
 from aigc_core.sampling import directions
 from aigc_core.sampling.directions import (
+    Directions,
+    changed_attributes,
     closed_form_factorisation,
     find_directions,
     latent_components,
@@ -143,6 +147,83 @@ def test_found_once_and_kept_beside_the_checkpoint(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(directions, "find_directions", None)  # a second search would fail
     again = load_directions(Checkpoint.from_pretrained(folder))
     assert again.names == found.names and torch.equal(again.vectors, found.vectors)
+    assert again.attributes == found.attributes and len(found.attributes) == len(found.names)
+
+
+def test_files_without_attributes_or_with_unknown_ones_keep_their_directions(tmp_path: Path) -> None:
+    folder = toy_checkpoint().save_pretrained(tmp_path / "toy")
+    found = load_directions(Checkpoint.from_pretrained(folder))
+    names = {"names": ",".join(found.names), "weights": Checkpoint.from_pretrained(folder).weights_sha256}
+    content = load_file(folder / "directions.safetensors")
+    unknown = ",".join(["<b>smile</b>"] * len(found.names))
+    for attributes in ({}, {"attributes": "brightness"}, {"attributes": unknown}):
+        save_file(content, folder / "directions.safetensors", names | attributes)
+        directions._known.clear()
+        kept = load_directions(Checkpoint.from_pretrained(folder))
+        assert kept.names == found.names and torch.equal(kept.vectors, found.vectors)
+        assert kept.attributes == () and kept.said(found.names[0]) is None
+
+
+class Planted(Generator):
+    """Draws a light bar on grey: both are darker along z0, the bar leans along z1, and along z2 all is as it is."""
+
+    latent_dim = 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read = nn.Linear(3, 3, bias=False)
+
+    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
+        ground, lean = (value[:, None, None, None] for value in (-0.4 - 0.1 * latents[:, 0], 0.1 * latents[:, 1]))
+        up, right = 13.5 - torch.arange(28)[:, None], torch.arange(28) - 13.5
+        inside = ((right - lean * up).abs() < 4) & (up.abs() < 8)
+        return ground + 0.7 * inside
+
+
+def test_directions_are_named_after_what_they_change() -> None:
+    given = Directions(("sefa0", "sefa1", "sefa2"), torch.eye(3), torch.ones(3), torch.ones(3), torch.ones(3))
+    checkpoint = StoredCheckpoint(toy_checkpoint("mlp").config, Planted().eval())
+    named = replace(given, attributes=changed_attributes(checkpoint, given))
+    assert named.attributes == ("-brightness", "slant", "")
+    assert [named.said(name) for name in named.names] == ["Darker", "Leaning right", None]
+    turned = replace(given, vectors=-torch.eye(3))
+    assert changed_attributes(checkpoint, turned) == ("brightness", "-slant", "")
+
+
+def test_the_directions_of_the_models_that_ship_were_named() -> None:
+    files = sorted(Path("checkpoints").glob("*/directions.safetensors"))
+    found = [load_directions(Checkpoint.from_pretrained(file.parent)) for file in files]
+    assert len(files) == 10 and all(len(known.attributes) == len(known.names) for known in found)
+    assert sum(any(known.attributes) for known in found) >= 8
+
+
+@pytest.mark.parametrize(("x", "y"), [(0, 1), (2, 5), (4, 3)])
+def test_a_map_reaches_as_far_as_the_samples_do(x: int, y: int) -> None:
+    draw = torch.Generator().manual_seed(3)
+    vectors = nn.functional.normalize(torch.randn(6, 5, generator=draw), dim=1)
+    names = tuple(f"pca{index}" for index in range(6))
+    known = Directions(names, vectors, torch.linspace(0.5, 2, 6), torch.ones(6), torch.ones(6))
+    code = torch.randn(1, 5, generator=draw) * 0.5
+    reach = known.reach(code, names[x], names[y])
+    # The plane's own coordinates, from numpy, in which codes are standard normal.
+    plane = torch.from_numpy(numpy.linalg.qr(vectors[[x, y]].double().T.numpy())[0])
+    axes = vectors[[x, y]].double() @ plane
+    own = torch.linalg.solve(axes.T, (code.double() @ plane)[0]) / known.deviations[[x, y]].double()
+    edge = float(torch.randn(100_000, 2, generator=draw).norm(dim=1).quantile(0.99))
+    corners = torch.tensor([[1, 1], [1, -1], [-1, 1], [-1, -1]], dtype=torch.float64)
+    farthest = [float(((own + corners * each) @ axes).norm(dim=1).max()) for each in (reach, reach + 0.1)]
+    assert reach > 0.5 and farthest[0] < edge + 0.03 and farthest[1] > edge - 0.03
+    assert known.reach(torch.full((1, 5), 9.0), names[x], names[y]) == 0.5
+
+
+def test_the_axis_that_crosses_another_is_nearly_at_right_angles_to_it() -> None:
+    vectors = nn.functional.normalize(torch.tensor([[1.0, 0, 0], [1, 0.4, 0], [0.2, 1, 0], [0, 0, 1]]), dim=1)
+    names = ("pca0", "pca1", "pca2", "pca3")
+    known = Directions(names, vectors, torch.ones(4), torch.ones(4), torch.ones(4))
+    assert known.crossing("pca0", names[1:]) == "pca2"
+    assert known.crossing("pca0", ["pca1"]) == "pca1"
+    named = replace(known, attributes=("width", "", "-width", "slant"))
+    assert named.crossing("pca0", names[1:]) == "pca3" and named.crossing("pca0", names[1:3]) == "pca2"
 
 
 def test_directions_of_other_weights_or_damaged_ones_are_found_anew(tmp_path: Path) -> None:

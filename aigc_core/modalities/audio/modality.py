@@ -18,6 +18,7 @@ from aigc_core.data.dataset import Dataset
 from aigc_core.data.sound_files import SAMPLE_RATE, read_sound
 from aigc_core.data.sounds import load_sounds, prepared
 from aigc_core.errors import AIGCError, Sentence
+from aigc_core.modalities.attributes import sound_attributes
 from aigc_core.modalities.base import Media, Modality
 from aigc_core.modalities.provenance import Provenance, Statement
 
@@ -107,6 +108,9 @@ class AudioModality(Modality):
     def pictures(self, stored: Tensor) -> Tensor:
         """Spectrograms in colour, low frequencies at the bottom."""
         return in_colour(self.to_model(stored)).flip(2)
+
+    def attributes(self, stored: Tensor) -> dict[str, Tensor]:
+        return sound_attributes(stored / FULL_SCALE, SAMPLE_RATE)
 
     def has_collapsed(self, stored: Tensor) -> bool:
         return len(stored) > 1 and bool(self.to_model(stored).std(0).mean() < ALIKE)
