@@ -28,6 +28,7 @@ from aigc_core.evaluation.results import FIGURES
 from aigc_core.serving.board import Board
 from aigc_core.serving.leaderboard import Row, kind_of, seen_by_other_judges
 from aigc_core.serving.tables import as_rows
+from aigc_core.serving.thumbnails import thumbnail
 
 MOST_ROWS = 50
 """A table shows so many rows at a time: more take long to send and to draw, at every click."""
@@ -66,10 +67,12 @@ def show_table(board: Board, key: str, lines: list[Row], ranked_by: str, shown: 
     protocol = lines[0].protocol
     place = st.container()
     page, page_lines = page_of(lines, MOST_ROWS, f"page-{key}")
+    thumbnails = [thumbnail(line.entry) for line in page_lines]
     table = pandas.DataFrame(
         {
             "rank": [line.rank for line in page_lines],
             "checkpoint": [line.name for line in page_lines],
+            **({"samples": thumbnails} if any(thumbnails) else {}),
             **dict.fromkeys(shown),
             "family": [t(kind_of(line.entry)) for line in page_lines],
             "architecture": [line.entry.config.architecture if line.entry.config else "" for line in page_lines],
@@ -99,6 +102,7 @@ def show_table(board: Board, key: str, lines: list[Row], ranked_by: str, shown: 
         column_config={
             "rank": st.column_config.NumberColumn("#", width=44, pinned=True, help=t("Rank")),
             "checkpoint": st.column_config.TextColumn(t("Checkpoint"), pinned=True),
+            "samples": st.column_config.ImageColumn(t("Samples")),
             **{name: st.column_config.NumberColumn(title(name), alignment="right") for name in shown},
             **{
                 name: st.column_config.NumberColumn(

@@ -148,6 +148,13 @@ class Modality(Config):
         """Small pictures uint8 [N, C, H, W], C = 1 or 3, of stored samples [N, …], if `has_pictures`."""
         raise NotImplementedError
 
+    def read_preview(self, path: Path, count: int) -> Tensor:
+        """The first stored samples [N, …] of a checkpoint's `preview_file`, at most `count`, if `has_pictures`.
+
+        Raises AIGCError if it cannot be read.
+        """
+        raise NotImplementedError
+
     def attributes(self, stored: Tensor) -> dict[str, Tensor]:
         """What is measured of stored samples [N, …], by a name of `ATTRIBUTES`: float [N], NaN where it does not apply.
 

@@ -101,6 +101,12 @@ class ImageModality(Modality):
     def pictures(self, stored: Tensor) -> Tensor:
         return stored
 
+    def read_preview(self, path: Path, count: int) -> Tensor:
+        row = read_png(path)[0][: self.channels, : self.resolution]
+        columns = min(row.shape[2] // self.resolution, count)
+        pictures = row[..., : columns * self.resolution].unflatten(2, (columns, self.resolution))
+        return pictures.permute(2, 0, 1, 3)
+
     def attributes(self, stored: Tensor) -> dict[str, Tensor]:
         return picture_attributes(stored)
 

@@ -275,13 +275,19 @@ def claimed(entries: Iterable[Entry]) -> list[dict[str, object]]:
 
 
 def by_protocol(entries: list[Entry]) -> dict[str, list[tuple[Entry, Result]]]:
-    """Entries grouped by protocol id: only what is inside a group may be ranked. Groups with a checkpoint that does not
-    ship come first, and of those the largest."""
+    """Entries grouped by protocol id: only what is inside a group may be ranked. Groups with a checkpoint of one's own
+    come first, then those with one that ships, and last those that are on the Hub alone; of each the largest first."""
     groups: dict[str, list[tuple[Entry, Result]]] = {}
     for entry in entries:
         for result in entry.results:
             groups.setdefault(result.protocol.id, []).append((entry, result))
-    return dict(sorted(groups.items(), key=lambda group: (all(entry.ships for entry, _ in group[1]), -len(group[1]))))
+
+    def standing(entry: Entry) -> int:
+        return 1 if entry.ships else 2 * entry.parsed.is_on_hub
+
+    return dict(
+        sorted(groups.items(), key=lambda group: (min(standing(entry) for entry, _ in group[1]), -len(group[1])))
+    )
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from huggingface_hub import HfApi
 
+from aigc_core.access import SHIPPED
 from aigc_core.checkpoint.layout import CONFIG_FILE
-from aigc_core.evaluation.results import write_result
+from aigc_core.evaluation.results import Result, write_result
 from aigc_core.hub.push import push
 from aigc_core.metrics.estimate import Estimate
 from aigc_core.serving.board import Board
@@ -166,6 +167,23 @@ def test_labels_tell_folders_of_one_name_apart(tmp_path: Path) -> None:
     toy_checkpoint().save_pretrained(tmp_path / "other")
     folders = [str(tmp_path / "x" / "same"), str(tmp_path / "y" / "same"), str(tmp_path / "other")]
     assert labels(collect(folders)) == {folders[0]: folders[0], folders[1]: folders[1], folders[2]: "other"}
+
+
+def test_ones_own_protocols_come_before_those_that_ship_and_those_on_the_hub(tmp_path: Path) -> None:
+    own = collect([str(evaluated_run(tmp_path / "own", [2.0]))])[0]
+    result = own.results[0]
+
+    def other(number: int) -> tuple[Result, ...]:
+        protocol = result.protocol.model_copy(update={"num_samples": number})
+        return (result.model_copy(update={"protocol": protocol}),)
+
+    on_hub = [replace(own, reference=f"ada/{name}", results=other(500)) for name in ("cats", "dogs", "birds")]
+    shipped = [
+        replace(own, reference=str(SHIPPED / name), folder=SHIPPED / name, results=other(600))
+        for name in ("mnist", "emoji")
+    ]
+    groups = [[entry.reference for entry, _ in group] for group in by_protocol([*on_hub, *shipped, own]).values()]
+    assert groups == [[own.reference], [each.reference for each in shipped], [each.reference for each in on_hub]]
 
 
 def test_the_protocol_of_most_checkpoints_comes_first(tmp_path: Path) -> None:

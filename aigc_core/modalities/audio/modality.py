@@ -109,6 +109,11 @@ class AudioModality(Modality):
         """Spectrograms in colour, low frequencies at the bottom."""
         return in_colour(self.to_model(stored)).flip(2)
 
+    def read_preview(self, path: Path, count: int) -> Tensor:
+        wave = torch.from_numpy(read_sound(path)[: count * self.length])
+        waves = wave[: len(wave) // self.length * self.length].view(-1, self.length)
+        return (waves * FULL_SCALE).round().to(torch.int16)
+
     def attributes(self, stored: Tensor) -> dict[str, Tensor]:
         return sound_attributes(stored / FULL_SCALE, SAMPLE_RATE)
 
