@@ -36,12 +36,15 @@ CORE = [
     ),
 ]
 FILES = {
-    "demo": ["app.py", "checkpoints/*/timeline/*", *CORE],
-    "dashboard": ["dashboard/**/*.py", ".streamlit/config.toml", *CORE],
+    "demo": ["app.py", "checkpoints/*/timeline/*", "checkpoints/app.png", "checkpoints/sounds.png", *CORE],
+    "dashboard": ["dashboard/**/*.py", ".streamlit/config.toml", "checkpoints/dashboard.png", *CORE],
 }
 SDK = {"demo": "gradio", "dashboard": "docker", "report": "static"}
 DEFAULT_HARDWARE = {"demo": "zero-a10g", "dashboard": "cpu-basic"}
 TAG = "aigc-studio"
+PLACEHOLDER = "https://huggingface.co/spaces/OWNER/NAME"
+"""The Space's address in its card, which thumbnail and examples begin with: the Hub asks for whole addresses
+(https://huggingface.co/docs/hub/spaces-config-reference)."""
 MODELS_VARIABLE = "AIGC_MODELS"
 TOKEN_VARIABLE = "SPACE_HF_TOKEN"
 BUILD_SECONDS = 1800
@@ -49,11 +52,13 @@ BEGIN_SECONDS = 20
 LOG_LINES = 20
 
 
-def assemble(app: str, folder: Path, models: list[str], hardware: str) -> None:
-    """Write into `folder` (empty or absent) exactly what the Space's repository will hold.
+def assemble(app: str, repo_id: str, folder: Path, models: list[str], hardware: str) -> None:
+    """Write into `folder` (empty or absent) exactly what the repository of the Space `repo_id` will hold.
 
     Raises AIGCError if the folder is not empty or a file of the list is a link.
     """
+    from huggingface_hub import constants
+
     _check_empty(folder)
     sources = {path.relative_to(ROOT): path for pattern in FILES[app] for path in ROOT.glob(pattern)}
     own = ROOT / "spaces" / app
@@ -63,7 +68,9 @@ def assemble(app: str, folder: Path, models: list[str], hardware: str) -> None:
             raise AIGCError("'{source}' is a link; put the file itself there.", source=source)
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, folder / name)
-    _list_models(folder / "README.md", models)
+    card = folder / "README.md"
+    card.write_text(card.read_text("utf-8").replace(PLACEHOLDER, f"{constants.ENDPOINT}/spaces/{repo_id}"), "utf-8")
+    _list_models(card, models)
     if app == "dashboard" and not hardware.startswith("cpu-"):
         dockerfile = folder / "Dockerfile"
         dockerfile.write_text(dockerfile.read_text("utf-8").replace("ARG TORCH=cpu", "ARG TORCH=cuda"), "utf-8")
@@ -146,7 +153,7 @@ def deploy(
     check_hardware(app, hardware, sleep)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "space"
-        assemble(app, folder, models or [], hardware)
+        assemble(app, repo_id, folder, models or [], hardware)
         for model in models or []:
             with faults_as_sentences(f"The model '{model}'"):
                 is_private = api.model_info(model).private
@@ -268,7 +275,7 @@ def main(words: list[str] | None = None) -> None:
     elif folder:
         hardware = arguments.hardware or DEFAULT_HARDWARE[app]
         check_hardware(app, hardware, arguments.sleep)
-        assemble(app, folder, arguments.models or [], hardware)
+        assemble(app, repo_id, folder, arguments.models or [], hardware)
     else:
         print(deploy(app, repo_id, arguments.hardware, arguments.private, arguments.models, arguments.sleep))
     if folder:

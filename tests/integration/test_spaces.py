@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from aigc_core.demo import generate
 from tests.spaces_folders import DEPLOY, assemble, card, pins
 
 ROOT = Path(__file__).parents[2]
@@ -66,6 +67,21 @@ def test_cards_are_what_spaces_asks_for(spaces_folders, app):
     else:
         dockerfile = (spaces_folders[app] / "Dockerfile").read_text()
         assert f"EXPOSE {values['app_port']}" in dockerfile and "HEALTHCHECK" in dockerfile
+
+
+@pytest.mark.parametrize("app", ["demo", "dashboard"])
+def test_cards_have_pictures_that_are_there_and_examples_that_open(spaces_folders, app):
+    words, folder = (spaces_folders[app] / "README.md").read_text("utf-8"), spaces_folders[app]
+    address = "https://huggingface.co/spaces/ada/studio"
+    thumbnail = card(folder)["thumbnail"].removeprefix(f"{address}/resolve/main/")
+    pictures = re.findall(r"!\[.+\]\((.+)\)", words)
+    assert pictures and all((folder / picture).suffix == ".png" for picture in [thumbnail, *pictures])
+    for picture in [thumbnail, *pictures]:
+        assert (folder / picture).read_bytes() == (ROOT / picture).read_bytes()
+    examples = dict(re.findall(rf"\n- \[(.+)\]\({re.escape(address)}\?(.+)\)", words))
+    assert examples and "OWNER" not in words and words.count(address) == 1 + len(examples)
+    if app == "demo":
+        assert examples.items() <= generate.EXAMPLES.items()
 
 
 @pytest.mark.parametrize("app", ["demo", "dashboard"])

@@ -10,7 +10,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
+import yaml
 from PIL import Image
 
 from tests.local_hub import LocalHub
@@ -64,6 +66,16 @@ def test_a_new_space_is_one_commit_on_zero_gpu(hub, tmp_path):
     dry = {path.relative_to(tmp_path / "dry").as_posix(): path.read_bytes() for path in paths}
     assert published(hub, "ada/studio") == dry | {".gitattributes": b""}
     assert changes(hub) == ["POST /api/repos/create", "POST /api/spaces/ada/studio/commit/main"]
+
+
+@pytest.mark.parametrize(("app", "picture"), [("demo", "app.png"), ("dashboard", "dashboard.png")])
+def test_the_card_has_a_thumbnail_that_the_hub_serves(hub, app, picture):
+    assert deploy(hub, app, "ada/studio").returncode == 0
+    card = published(hub, "ada/studio")["README.md"].decode()
+    thumbnail = yaml.safe_load(card.split("---\n")[1])["thumbnail"]
+    answer = httpx.get(thumbnail, follow_redirects=True)
+    assert answer.status_code == 200 and answer.content == (ROOT / "checkpoints" / picture).read_bytes()
+    assert f"]({hub.endpoint}/spaces/ada/studio?" in card and f"](checkpoints/{picture})" in card
 
 
 def test_running_again_changes_nothing_and_keeps_the_settings(hub):
