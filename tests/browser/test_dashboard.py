@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from aigc_core.cli import main
 from tests.local_hub import LocalHub
+from tests.local_hub.client import connect_client
 from tests.processes import answering, free_port
 from tests.toy_results import evaluated_recipe, evaluated_run
 
@@ -35,16 +37,16 @@ def address(hub: LocalHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     folder = tmp_path_factory.mktemp("dashboard")
     port = free_port()
     with open(folder / "log", "w+b") as log:
-        environment = os.environ | {"OMP_NUM_THREADS": "1"} | hub.environment(folder / "cache-of-pushing")
-        for name, fids in RUNS.items():
-            run = evaluated_run(folder / name, fids, "mlp" if name == "gamma" else "dcgan")
-            push = [sys.executable, "-m", "aigc_core", "push", str(run), f"ada/{name}"]
-            subprocess.run(push, check=True, cwd=ROOT, env=environment, capture_output=True)
+        with pytest.MonkeyPatch.context() as patch:
+            connect_client(hub, folder / "cache-of-pushing", patch)
+            for name, fids in RUNS.items():
+                run = evaluated_run(folder / name, fids, "mlp" if name == "gamma" else "dcgan")
+                assert main(["push", str(run), f"ada/{name}"]) == 0
         server = subprocess.Popen(
             [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.port", str(port)]
             + ["--server.headless", "true", "--server.fileWatcherType", "none"],
             cwd=ROOT,
-            env=environment | hub.environment(folder / "cache"),
+            env=os.environ | {"OMP_NUM_THREADS": "1"} | hub.environment(folder / "cache"),
             stdout=log,
             stderr=log,
         )
