@@ -626,7 +626,7 @@ def test_sounds_are_measured_by_their_spectrograms(
     torch.manual_seed(0)
     checkpoint = Checkpoint(config, families["vae"].build_model(config.spec).eval())
     asked = ("kid", "precision", "recall", "memorisation", "bits_per_dimension")
-    poor = evaluate(checkpoint, extractor="mnist-classifier", num_samples=200, metrics=asked)
+    poor = evaluate(checkpoint, extractor="mnist-classifier", num_samples=100, metrics=asked)
     assert (poor.protocol.modality, poor.protocol.split, poor.protocol.resolution) == ("audio", "test", 32)
     assert poor.protocol.dataset_hash == kind.load_split("drums", "test").content_hash()
     assert set(poor.figures) == {"kid", "precision", "recall", "memorisation"}
@@ -636,6 +636,6 @@ def test_sounds_are_measured_by_their_spectrograms(
 
     monkeypatch.setattr(checkpoint.model, "generate", copied)
     shutil.rmtree(own_cache / "features")  # which are kept by the weights
-    copier = evaluate(checkpoint, extractor="mnist-classifier", num_samples=200, metrics=asked)
+    copier = evaluate(checkpoint, extractor="mnist-classifier", num_samples=100, metrics=asked)
     assert copier.figures["kid"].value < poor.figures["kid"].value
     assert copier.figures["precision"].value > 0.3 > poor.figures["precision"].value
