@@ -80,6 +80,11 @@ def missing_checkpoint(reference: CheckpointReference) -> AIGCError:
         pass
     if near := checkpoints_near(reference):
         return AIGCError("There is no folder '{name}' here; near it are {near}.", name=name, near=", ".join(near))
+    if path.suffix[1:].isalpha():
+        return AIGCError(
+            "There is no file '{name}' here; name one that is, a checkpoint's folder, or owner/name on the Hub.",
+            name=name,
+        )
     return AIGCError("There is no folder '{name}' here; name a checkpoint's, or owner/name on the Hub.", name=name)
 
 

@@ -28,7 +28,7 @@ from aigc_core.allocator import keep_freed_memory
 from aigc_core.checkpoint.checkpoint import StoredCheckpoint
 from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.checkpoint.folder import read_config, step_folders
-from aigc_core.checkpoint.layout import RESULTS_FOLDER, TRAINING_STATE_FOLDER
+from aigc_core.checkpoint.layout import CONFIG_FILE, RESULTS_FOLDER, TRAINING_STATE_FOLDER
 from aigc_core.config import parse_config
 from aigc_core.errors import AIGCError, Sentence
 from aigc_core.families.base import Batch, ModelSpec, StepState, families
@@ -149,6 +149,8 @@ class Run:
             raise AIGCError(
                 "'{folder}' already holds a run; continue it with --resume or choose another --out.", folder=folder
             )
+        if (folder / CONFIG_FILE).is_file() and not resume:
+            raise AIGCError("'{folder}' holds a checkpoint; choose another --out.", folder=folder)
         made = read_config(earlier) if earlier else None
         if made:
             where = Sentence("The recipe of the run in '{folder}'", folder=folder)

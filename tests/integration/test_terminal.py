@@ -89,6 +89,7 @@ def test_a_name_that_no_file_can_have_is_a_sentence(capsys: pytest.CaptureFixtur
         ("export OWN --format onnx --out new.onnx --float16", "neither a folder nor --float16"),
         ("agreement mnist-classifier mnist-classifier", "two different extractors"),
         ("data nothing", "poems"),
+        ("convert nothing.onnx --out new", "There is no file 'nothing.onnx' here"),
         ("sample OWN --set =1 --out new", "--set takes name=value, not '=1'"),
         ("compare SHIPPED/fashion-mnist SHIPPED/fashion-mnist-large --metric bits_per_character", "was not measured"),
         ("evaluate OWN --extractor inception-v3-compat --weights notes", "does not hold weights of 'inception-v3"),

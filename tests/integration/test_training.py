@@ -181,6 +181,12 @@ def test_a_run_is_not_overwritten(digits_folder: Path, tmp_path: Path) -> None:
         train(config(digits_folder, samples=8), tmp_path / "run", trackers=())
 
 
+def test_nothing_is_trained_into_a_checkpoint(digits_folder: Path, tmp_path: Path) -> None:
+    newest = train(config(digits_folder, samples=8), tmp_path / "run", trackers=())
+    with pytest.raises(AIGCError, match="holds a checkpoint"):
+        train(config(digits_folder, samples=8), newest, trackers=())
+
+
 def test_checkpoint_is_complete(digits_folder: Path, tmp_path: Path) -> None:
     newest = train(config(digits_folder), tmp_path / "run", trackers=("tensorboard",))
     assert {path.name for path in newest.iterdir()} == {
