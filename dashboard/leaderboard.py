@@ -102,7 +102,7 @@ def show_table(board: Board, key: str, lines: list[Row], ranked_by: str, shown: 
         column_config={
             "rank": st.column_config.NumberColumn("#", width=44, pinned=True, help=t("Rank")),
             "checkpoint": st.column_config.TextColumn(t("Checkpoint"), pinned=True),
-            "samples": st.column_config.ImageColumn(t("Samples")),
+            "samples": st.column_config.ImageColumn(t("Samples"), width=128),
             **{name: st.column_config.NumberColumn(title(name), alignment="right") for name in shown},
             **{
                 name: st.column_config.NumberColumn(

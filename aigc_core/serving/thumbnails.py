@@ -17,7 +17,7 @@ from aigc_core.modalities.png import to_picture
 
 from .leaderboard import MAX_VERSIONS, Entry
 
-SHOWN = 6
+SHOWN = 4
 SIDE = 32
 QUALITY = 70
 """Of WebP, in which a row takes one or two kilobytes."""
