@@ -276,14 +276,15 @@ def claimed(entries: Iterable[Entry]) -> list[dict[str, object]]:
 
 def by_protocol(entries: list[Entry]) -> dict[str, list[tuple[Entry, Result]]]:
     """Entries grouped by protocol id: only what is inside a group may be ranked. Groups with a checkpoint of one's own
-    come first, then those with one that ships, and last those that are on the Hub alone; of each the largest first."""
+    come first, then those with one on the Hub, which somebody asked for, and last those of models that ship alone; of
+    each the largest first."""
     groups: dict[str, list[tuple[Entry, Result]]] = {}
     for entry in entries:
         for result in entry.results:
             groups.setdefault(result.protocol.id, []).append((entry, result))
 
     def standing(entry: Entry) -> int:
-        return 1 if entry.ships else 2 * entry.parsed.is_on_hub
+        return 2 if entry.ships else int(entry.parsed.is_on_hub)
 
     return dict(
         sorted(groups.items(), key=lambda group: (min(standing(entry) for entry, _ in group[1]), -len(group[1])))

@@ -169,7 +169,7 @@ def test_labels_tell_folders_of_one_name_apart(tmp_path: Path) -> None:
     assert labels(collect(folders)) == {folders[0]: folders[0], folders[1]: folders[1], folders[2]: "other"}
 
 
-def test_ones_own_protocols_come_before_those_that_ship_and_those_on_the_hub(tmp_path: Path) -> None:
+def test_ones_own_protocols_come_before_those_added_from_the_hub_and_those_that_ship(tmp_path: Path) -> None:
     own = collect([str(evaluated_run(tmp_path / "own", [2.0]))])[0]
     result = own.results[0]
 
@@ -180,10 +180,10 @@ def test_ones_own_protocols_come_before_those_that_ship_and_those_on_the_hub(tmp
     on_hub = [replace(own, reference=f"ada/{name}", results=other(500)) for name in ("cats", "dogs", "birds")]
     shipped = [
         replace(own, reference=str(SHIPPED / name), folder=SHIPPED / name, results=other(600))
-        for name in ("mnist", "emoji")
+        for name in ("mnist", "emoji", "digits", "drums")
     ]
     groups = [[entry.reference for entry, _ in group] for group in by_protocol([*on_hub, *shipped, own]).values()]
-    assert groups == [[own.reference], [each.reference for each in shipped], [each.reference for each in on_hub]]
+    assert groups == [[own.reference], *([each.reference for each in some] for some in (on_hub, shipped))]
 
 
 def test_the_protocol_of_most_checkpoints_comes_first(tmp_path: Path) -> None:
