@@ -55,7 +55,7 @@ def opened(browser: Browser, address: str, **context: object) -> Page:
     return page
 
 
-def choose(page: Page, name: str, value: str) -> None:
+def type_in(page: Page, name: str, value: str) -> None:
     box = page.locator(f"#{name} input")
     box.click()
     box.fill(value)
@@ -63,10 +63,10 @@ def choose(page: Page, name: str, value: str) -> None:
     box.blur()
 
 
-def choose_run(page: Page, name: str) -> None:
-    """Choose from the list, which comes a moment after the tab."""
-    page.locator("#run input").click()
-    page.locator("#run").get_by_role("option", name=name, exact=True).click()
+def choose_option(page: Page, name: str, option: str) -> None:
+    """Choose from a list, which may come a moment after what it belongs to."""
+    page.locator(f"#{name} input").click()
+    page.locator(f"#{name}").get_by_role("option", name=option, exact=True).click()
 
 
 def state_of(page: Page, state: str) -> None:
@@ -75,7 +75,7 @@ def state_of(page: Page, state: str) -> None:
 
 def test_from_a_folder_to_a_model_that_opens_in_generate(browser: Browser, address: str, folder: Path) -> None:
     page = opened(browser, address)
-    choose(page, "train-data", str(folder / "pictures"))
+    type_in(page, "train-data", str(folder / "pictures"))
     looked = page.locator("#train-looked")
     expect(looked.locator("img.thumbnails")).to_be_visible()
     expect(looked).to_contain_text("500 training samples")
@@ -84,7 +84,7 @@ def test_from_a_folder_to_a_model_that_opens_in_generate(browser: Browser, addre
     expect(looked).to_contain_text("1 .docx")
     command = page.locator("#train-command").locator("input, textarea")
     expect(command).to_have_value(re.compile("^python -m aigc_core train"))  # the recipes are those of the data
-    choose(page, "train-preset", "quick")
+    choose_option(page, "train-preset", "quick")
     expect(command).to_have_value(re.compile("--preset quick "))
     page.locator("#train-minutes input").fill("30")
     expect(command).to_have_value(re.compile("--seconds 1800 "))
@@ -112,7 +112,7 @@ def test_from_a_folder_to_a_model_that_opens_in_generate(browser: Browser, addre
     other.locator("#train-pause").click()
     state_of(other, "paused")
     third = opened(browser, address)
-    choose_run(third, "digits")
+    choose_option(third, "run", "digits")
     state_of(third, "paused")
     other.locator("#train-go-on").click()
     state_of(third, "training")
@@ -129,6 +129,6 @@ def test_what_is_missing_is_said(browser: Browser, address: str) -> None:
     page = opened(browser, address, locale="zh-CN")
     page.locator("#train-start").click()
     expect(page.get_by_text("请先选择数据")).to_be_visible()
-    choose(page, "train-data", "/no/such/folder")
+    type_in(page, "train-data", "/no/such/folder")
     expect(page.get_by_text("没有文件夹“/no/such/folder”")).to_be_visible()
     page.context.close()
