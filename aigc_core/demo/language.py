@@ -4,12 +4,31 @@ from __future__ import annotations
 
 import gradio as gr
 from gradio.context import LocalContext
+from gradio.i18n import I18nData
 
 from ..translation import LANGUAGES, chinese, translate
 
+MARK = "text: "
+"""What the keys of texts begin with: Gradio translates every string that is a key, also the value of a control."""
+
+
+class Texts(gr.I18n):
+    """Texts of components by their English, which the browser translates."""
+
+    def __init__(self, **translations: dict[str, str]) -> None:
+        super().__init__(
+            **{
+                language: {MARK + english: said for english, said in texts.items()}
+                for language, texts in translations.items()
+            }
+        )
+
+    def __call__(self, key: str) -> I18nData:
+        return super().__call__(MARK + key)
+
+
 _chinese = {english: translation for english, translation in chinese().items() if "{" not in english}
-text = gr.I18n(en={english: english for english in _chinese}, zh=_chinese, **{"zh-CN": _chinese, "zh-TW": _chinese})
-"""Texts of components, which the browser translates."""
+text = Texts(en={english: english for english in _chinese}, zh=_chinese, **{"zh-CN": _chinese, "zh-TW": _chinese})
 
 PREFER_CHOSEN = """
 let language = new URLSearchParams(location.search).get('__lang');

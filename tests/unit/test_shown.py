@@ -7,11 +7,13 @@ from pathlib import Path
 
 import gradio as gr
 import pytest
+from gradio.components.base import FormComponent
 
 import app
 from aigc_core import Checkpoint
 from aigc_core.checkpoint.layout import CONFIG_FILE
 from aigc_core.demo import about, generate
+from aigc_core.demo.language import text
 from aigc_core.evaluation.results import FIGURES, read_results
 from aigc_core.families.base import Capability
 from aigc_core.sampling.directions import kept_directions
@@ -60,6 +62,17 @@ def test_a_shipped_model_has_the_tabs_and_controls_of_what_it_can_do(
     for mixed in (mix_seed, mix_layer):
         assert (mixed._id in shown) == (Capability.STYLES in can)
     assert others._id not in shown
+
+
+def test_no_value_of_a_control_is_a_text_that_gradio_would_translate() -> None:
+    """It translates each string of a component that is a key, so that nothing would be chosen any more."""
+    values = set()
+    for component in app.build(trains=True).blocks.values():
+        if isinstance(component, FormComponent):
+            values |= {str(component.value), *(str(value) for _, value in getattr(component, "choices", None) or [])}
+    keys = {key for texts in text.translations.values() for key in texts}
+    assert {"spherical", "linear", "poems"} <= values and any("spherical" in key for key in keys)
+    assert not values & keys
 
 
 def test_a_tab_is_drawn_once_for_events_that_coincide_and_not_for_what_it_set_itself() -> None:
