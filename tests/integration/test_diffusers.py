@@ -72,7 +72,7 @@ def test_a_pipeline_draws_the_images_of_diffusers(ddpm: Path) -> None:
     assert torch.equal(checkpoint.sample(seed=7, count=3, steps=4).stored, expected)
     assert torch.equal(checkpoint.sample(seed=8, count=1, steps=4).stored, expected[1:2])
     assert expected.float().std() > 20
-    with pytest.raises(AIGCError, match="trained for 1000 steps|less than or equal to 1000"):
+    with pytest.raises(AIGCError, match="trained for 1000 steps|at most 1,000"):
         checkpoint.sample(seed=1, steps=2000)
 
 
@@ -178,7 +178,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "pickles": (only_pickles, "pickled ones .* can run code .* never read here"),
     "own code": (own_code, "code of its own .*my_unet.MyUNet.* never run .* torch.onnx.export"),
     "own pipeline": (own_pipeline, "code of its own"),
-    "text": (lambda folder: change(folder, "model_index.json", text_encoder=["transformers", "CLIP"]), "from texts"),
+    "text": (lambda folder: change(folder, "model_index.json", text_encoder=["transformers", "CLIP"]), "from a text"),
     "another scheduler": (
         lambda folder: change(folder, "model_index.json", scheduler=["diffusers", "ScoreSdeVeScheduler"]),
         "which DDIM cannot draw from",
