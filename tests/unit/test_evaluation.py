@@ -412,7 +412,7 @@ def test_what_compare_suggests_works_for_ones_own_pictures(tmp_path: Path, capsy
         (["evaluate", "{model}", "--extractor", "nothing"], "There is no extractor"),
         (["evaluate", "{model}", "--extractor", "mnist-classifier", "--weights", "none.pt"], "There is no file"),
         (["compare", "{model}", "{model}"], "has not been evaluated"),
-        (["compare", "{model}"], "two checkpoints"),
+        (["compare", "{model}"], "two or more checkpoints"),
         (["compare", "{model},{model}", "{model}"], "different training seeds"),
     ],
 )

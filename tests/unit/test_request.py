@@ -70,7 +70,7 @@ def test_the_canonical_text_leads_back_to_the_request(request: SampleRequest) ->
 
 @pytest.mark.parametrize("name", ["checkpoint", "seed", "count", "labels", "prompt"])
 def test_an_option_cannot_pass_for_a_field(name: str) -> None:
-    with pytest.raises(AIGCError, match=f"'{name}' is no option"):
+    with pytest.raises(AIGCError, match=f"'{name}' is given by itself"):
         parse_config(SampleRequest, {"options": {name: "1"}}, "Sample request")
 
 
