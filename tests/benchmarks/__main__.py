@@ -18,6 +18,7 @@ WITHIN_AN_HOUR = (
     "profile_step",
     "start_up",
     "generate_call",
+    "page",
     "load",
     "leaderboard",
     "evaluation",
