@@ -13,15 +13,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import random
 import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -39,11 +36,10 @@ from aigc_core.evaluation.results import Result, read_results
 from aigc_core.hub import TAG
 from aigc_core.metrics.estimate import Estimate
 from tests.browser.chromium import chromium
+from tests.dashboard_pages import served_dashboard
 from tests.local_hub import LocalHub
-from tests.processes import answering, free_port
 
 from .report import print_table
-from .start_up import ROOT
 
 MODEL = SHIPPED / "fashion-mnist"
 RECIPES, SEEDS, STEPS = 20, 3, 5
@@ -94,21 +90,6 @@ def _varied(result: Result, draw: random.Random, level: float) -> Result:
             figure.bias,
         )
     return result.model_copy(update={"figures": figures})
-
-
-@contextmanager
-def served(hub: LocalHub, cache: Path) -> Iterator[tuple[str, psutil.Process]]:
-    """A cold dashboard that uses the Hub: its address and process."""
-    port = free_port()
-    server = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.port", str(port)]
-        + ["--server.headless", "true", "--server.fileWatcherType", "none"],
-        cwd=ROOT,
-        env=os.environ | hub.environment(cache),
-        stdout=subprocess.DEVNULL,
-    )
-    with answering(server, f"http://127.0.0.1:{port}/_stcore/health"):
-        yield f"127.0.0.1:{port}", psutil.Process(server.pid)
 
 
 async def view(address: str, pause: float, until: float, waits: list[float]) -> None:
@@ -207,7 +188,8 @@ def main() -> None:
 
     with TemporaryDirectory() as scratch, LocalHub(Path(scratch) / "hub") as hub:
         fill(hub)
-        with served(hub, Path(scratch) / "cache") as (address, process), chromium() as browser:
+        with served_dashboard(hub.environment(Path(scratch) / "cache")) as (address, pid), chromium() as browser:
+            process = psutil.Process(pid)
 
             def opened(query: str) -> tuple[Page, float, float]:
                 """The page, and the seconds until a table and until all was drawn."""

@@ -3,9 +3,6 @@
 import csv
 import io
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -14,9 +11,9 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from aigc_core.cli import main
+from tests.dashboard_pages import served_dashboard
 from tests.local_hub import LocalHub
 from tests.local_hub.client import connect_client
-from tests.processes import answering, free_port
 from tests.toy_results import evaluated_recipe, evaluated_run
 
 ROOT = Path(__file__).parents[2]
@@ -35,24 +32,13 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalHub]:
 def address(hub: LocalHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A running dashboard beside a Hub with three repositories of ada's, pushed by the command line."""
     folder = tmp_path_factory.mktemp("dashboard")
-    port = free_port()
-    with open(folder / "log", "w+b") as log:
-        with pytest.MonkeyPatch.context() as patch:
-            connect_client(hub, folder / "cache-of-pushing", patch)
-            for name, fids in RUNS.items():
-                run = evaluated_run(folder / name, fids, "mlp" if name == "gamma" else "dcgan")
-                assert main(["push", str(run), f"ada/{name}"]) == 0
-        server = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.port", str(port)]
-            + ["--server.headless", "true", "--server.fileWatcherType", "none"],
-            cwd=ROOT,
-            env=os.environ | {"OMP_NUM_THREADS": "1"} | hub.environment(folder / "cache"),
-            stdout=log,
-            stderr=log,
-        )
-        url = f"http://127.0.0.1:{port}"
-        with answering(server, f"{url}/_stcore/health"):
-            yield url
+    with pytest.MonkeyPatch.context() as patch:
+        connect_client(hub, folder / "cache-of-pushing", patch)
+        for name, fids in RUNS.items():
+            run = evaluated_run(folder / name, fids, "mlp" if name == "gamma" else "dcgan")
+            assert main(["push", str(run), f"ada/{name}"]) == 0
+    with served_dashboard({"OMP_NUM_THREADS": "1"} | hub.environment(folder / "cache")) as (running, _):
+        yield f"http://{running}"
 
 
 def visit(browser: Browser, url: str, **context: object) -> Page:

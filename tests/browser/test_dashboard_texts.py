@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 from playwright.sync_api import Browser, expect
 
-from tests.processes import ROOT, answering, free_port
+from tests.dashboard_pages import served_dashboard
+from tests.processes import ROOT
 
 PLUGINS = {
     "AIGC_PLUGINS": "tests.toy_text",
@@ -20,7 +21,7 @@ PLUGINS = {
 
 
 def test_texts_are_ranked_by_their_own_metric_and_shown_side_by_side(tmp_path: Path, browser: Browser) -> None:
-    environment, port = os.environ | PLUGINS, free_port()
+    environment = os.environ | PLUGINS
     (tmp_path / "lines.txt").write_text("the cat sat on the mat\nthe dog ran in the sun\n" * 12)
     steps = [f"run@step-{step:07d}" for step in (10, 20)]
     short = ["--samples", "640", "--set", "checkpoint_samples=320"]
@@ -35,21 +36,17 @@ def test_texts_are_ranked_by_their_own_metric_and_shown_side_by_side(tmp_path: P
         [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    server = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.port", str(port)]
-    server += ["--server.headless", "true", "--server.fileWatcherType", "none"]
-    with open(tmp_path / "log", "w+b") as log:
-        process = subprocess.Popen(server, cwd=ROOT, env=environment, stdout=log, stderr=log)
-        with answering(process, f"http://127.0.0.1:{port}/_stcore/health"):
-            page = browser.new_page()
-            page.set_default_timeout(60_000)
-            page.goto(f"http://127.0.0.1:{port}/compare?add={quote(str(tmp_path / 'run'), safe='')}")
-            page.get_by_role("combobox", name="Protocol").click()
-            page.get_by_role("option", name=re.compile("lines")).click()
-            expect(page.get_by_text("Bigram overlap").first).to_be_visible(timeout=60_000)
-            texts = page.locator("[data-testid=stText]")
-            for step in steps:
-                text = (tmp_path / step.partition("@")[2] / "seed-1.txt").read_text().strip()
-                expect(texts.filter(has_text=re.compile(rf"^\s*{re.escape(text)}\s*$")).first).to_be_attached(
-                    timeout=60_000
-                )
-            expect(page.locator("[data-testid=stException]")).to_have_count(0)
+    with served_dashboard(PLUGINS) as (address, _):
+        page = browser.new_page()
+        page.set_default_timeout(60_000)
+        page.goto(f"http://{address}/compare?add={quote(str(tmp_path / 'run'), safe='')}")
+        page.get_by_role("combobox", name="Protocol").click()
+        page.get_by_role("option", name=re.compile("lines")).click()
+        expect(page.get_by_text("Bigram overlap").first).to_be_visible(timeout=60_000)
+        texts = page.locator("[data-testid=stText]")
+        for step in steps:
+            text = (tmp_path / step.partition("@")[2] / "seed-1.txt").read_text().strip()
+            expect(texts.filter(has_text=re.compile(rf"^\s*{re.escape(text)}\s*$")).first).to_be_attached(
+                timeout=60_000
+            )
+        expect(page.locator("[data-testid=stException]")).to_have_count(0)

@@ -16,23 +16,13 @@ from aigc_core.evaluation.results import Protocol, Result, read_results, write_r
 from aigc_core.hub.push import push
 from aigc_core.metrics.estimate import Estimate
 from aigc_core.training.timeline import Measurement
+from tests.dashboard_pages import open_dashboard
 from tests.local_hub import LocalHub
+from tests.processes import ROOT
 from tests.toy_models import sounds_checkpoint, toy_checkpoint
 from tests.toy_results import evaluated_run, toy_result
 
-ROOT = Path(__file__).parents[2]
 PAGES = ("leaderboard", "compare", "training", "audit", "evaluate")
-
-
-def open_dashboard(page: str = "leaderboard", **query: str | list[str]) -> AppTest:
-    """A page as a visitor sees it who followed a link."""
-    test = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=120)
-    test.query_params.update(query)
-    test.run()
-    if page != "leaderboard":
-        test.switch_page(f"{page}.py").run()
-    assert not test.exception
-    return test
 
 
 def test_leaderboard_shows_the_figures_of_the_files() -> None:

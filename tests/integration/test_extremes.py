@@ -17,10 +17,10 @@ from aigc_core.metrics.extractors import Extractor, load_extractor
 from aigc_core.pipeline import Checkpoint
 from aigc_core.sampling.request import SampleRequest
 from aigc_core.sampling.sample import sample
+from tests.dashboard_pages import open_dashboard
+from tests.processes import ROOT
 from tests.toy_models import sounds_checkpoint, toy_checkpoint
 from tests.toy_results import toy_result
-
-from .test_dashboard import ROOT, open_dashboard
 
 REQUEST = SampleRequest(seed=5, count=8)
 

@@ -13,7 +13,7 @@ from aigc_core.checkpoint.layout import RESULTS_FOLDER, WEIGHTS_FILE
 from aigc_core.cli import main
 from aigc_core.evaluation.online import OnlineEvaluation
 from aigc_core.evaluation.results import read_results
-from tests.integration.test_dashboard import open_dashboard
+from tests.dashboard_pages import open_dashboard
 from tests.small_runs import command
 
 MEASURED = ("--evaluate-every", "24", "--evaluation-samples", "800")

@@ -152,7 +152,7 @@ def test_pushed_pulled_measured_and_compared(studio: Studio) -> None:
 # In a process of its own, as registering changes what other tests see.
 TOY_TEXT_PAGES = """
 import sys
-from tests.integration.test_dashboard import open_dashboard
+from tests.dashboard_pages import open_dashboard
 
 run = sys.argv[1]
 ours = {"run@step-0000100", "run@step-0000200"}

@@ -19,8 +19,9 @@ from aigc_core.hub.push import push
 from aigc_core.serving.leaderboard import by_protocol, collect, ranked
 from aigc_core.serving.recipes import known_spread, ranked_recipes, recipe_groups, recipe_records
 from aigc_core.serving.tables import as_latex, as_markdown
-from tests.integration.test_dashboard import ROOT, open_dashboard
+from tests.dashboard_pages import open_dashboard
 from tests.local_hub import LocalHub
+from tests.processes import ROOT
 from tests.toy_results import evaluated_recipe, evaluated_run
 
 GOOD, POOR = [2.0, 2.2, 2.1, 2.15], [3.0, 3.3, 3.1]

@@ -26,6 +26,13 @@ def test_imports_run_one_way() -> None:
     assert result.returncode == 0 and "1 kept" in result.stdout, result.stdout + result.stderr
 
 
+def test_no_test_imports_from_another() -> None:
+    """What several tests share stands beside them, in files whose names do not begin with test."""
+    files = {path: path.read_text() for path in (ROOT / "tests").rglob("*.py")}
+    of_tests = re.compile(r"^\s*(from|import) (tests)?[.\w]*\.test_\w+", re.MULTILINE)
+    assert len(files) > 100 and not [str(path) for path, text in files.items() if of_tests.search(text)]
+
+
 def test_what_the_type_checker_ignores_has_a_reason() -> None:
     """In the line, behind the code of the error, which ruff asks for."""
     files = [
