@@ -303,10 +303,13 @@ def known_classes(visitor: gr.OAuthToken | None, reference: str, entries: list[s
     return known
 
 
-def direction_label(rank: int, name: str, said: Sentence | None = None) -> str:
+def direction_label(
+    rank: int, name: str, said: Sentence | None = None, translated: Callable[[str], object] = text
+) -> str:
     """What a visitor reads of a direction: what it is said to do or, without that, its rank, counted from 1 for the
     strongest; its name in requests is last."""
-    return f"{text(said)} · {name}" if said else f"{text('Direction')} {rank} · {name}"
+    words = translated(said) if said else f"{translated(Sentence('Direction'))} {rank}"
+    return f"{words} · {name}"
 
 
 def controls_for(request: SampleRequest, token: str | None = None) -> list[Any]:

@@ -22,7 +22,7 @@ from aigc_core.sampling.labels import join_entries, split_entries
 from aigc_core.sampling.request import SampleRequest
 
 from ..errors import AIGCError, Sentence
-from .generate import NUM_DIRECTIONS, class_choices, request_of, request_of_link
+from .generate import NUM_DIRECTIONS, class_choices, direction_label, request_of, request_of_link
 from .inference import draw, said_of_directions, visible_directions
 from .language import t, text
 from .models import FIRST_CHOICE, earlier_steps
@@ -84,8 +84,7 @@ def sides(checkpoint: Checkpoint, token: str | None) -> dict[str, str]:
     directions = visible_directions(checkpoint.reference, NUM_DIRECTIONS, token)
     said = said_of_directions(checkpoint.reference, directions, token)
     for rank, name in enumerate(directions, 1):
-        words = said[name]
-        named[OFFSET + name] = f"{t(words) if words else t('Direction') + f' {rank}'} · {name}"
+        named[OFFSET + name] = direction_label(rank, name, said[name], t)
     return named
 
 

@@ -246,7 +246,10 @@ def visible_directions(reference: str, number: int, token: str | None = None) ->
 
 def said_of_directions(reference: str, names: Sequence[str], token: str | None = None) -> dict[str, Sentence | None]:
     """What a step along each of these latent directions of a model does, in words, where there are any."""
-    return {name: directions_of(reference, token).said(name) for name in names}
+    if not names:  # of a model without latents there are none
+        return {}
+    known = directions_of(reference, token)
+    return {name: known.said(name) for name in names}
 
 
 @on_gpu(lambda *_: DIRECTIONS_SECONDS)
