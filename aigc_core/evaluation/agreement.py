@@ -32,12 +32,12 @@ SEED = 0
 class Agreement:
     """Kendall's `tau` over `count` checkpoints, and its 95 % interval, None where resampling gives none.
 
-    `chance`: the share of all orders of them that agree or disagree as much.
+    `chance`: the share of all orders of them that agree or disagree as much, where there is no interval.
     """
 
     tau: float
     interval: tuple[float, float] | None
-    chance: float
+    chance: float | None
     count: int
 
 
@@ -66,7 +66,8 @@ def rank_agreement(first: Sequence[float], second: Sequence[float]) -> Agreement
     tau = cast(float, kendalltau(*values)[0])  # scipy does not say what it returns
     if numpy.isnan(tau):
         raise AIGCError("One of the extractors gives all checkpoints the same value, so that nothing is ranked.")
-    return Agreement(tau, _interval(values, tau), _chance(values), count)
+    interval = _interval(values, tau)
+    return Agreement(tau, interval, None if interval else _chance(values), count)
 
 
 def _interval(values: numpy.ndarray, tau: float) -> tuple[float, float] | None:
