@@ -15,7 +15,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    name = find("data set", arguments.name, dict(zip(_names(), _names())))
+    name = find("data set", arguments.name, {name: name for name in _names()})
     if name in named_corpora:
         named_corpora[name].fetch()
         corpus = load_corpus(name, "train")

@@ -218,9 +218,8 @@ class Run:
                 self.accelerator.init_trackers("training", config=self._tracked())
             self._evaluate_if_due(interrupted)  # a resumed run may have been stopped before it did
             while self.progress < 1 and not stopped:
-                log = (
-                    self.step + 1
-                ) % STEPS_BETWEEN_LOGS == 0 or self.training_seconds - logged >= SECONDS_BETWEEN_LOGS
+                log = (self.step + 1) % STEPS_BETWEEN_LOGS == 0
+                log = log or self.training_seconds - logged >= SECONDS_BETWEEN_LOGS
                 started = time.perf_counter()
                 measured = self._train_step()
                 losses = {name: value.item() for name, value in measured.items()} if log else {}
