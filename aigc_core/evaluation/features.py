@@ -117,6 +117,8 @@ def _image_batch(checkpoint: StoredCheckpoint, noise: Tensor, condition: Conditi
 
 def _batch_size(checkpoint: StoredCheckpoint, count: int) -> int:
     """How many of `count` samples are drawn at a time."""
+    if checkpoint.model.rows:
+        return checkpoint.model.rows
     noise, condition = seed_noise(checkpoint, range(2))
     return batch_size(
         checkpoint.model,

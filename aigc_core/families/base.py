@@ -97,6 +97,11 @@ class Model(nn.Module):
         raise NotImplementedError
 
     @property
+    def rows(self) -> int | None:
+        """How many samples `generate` computes together, however few it is given; None if just as many as those."""
+        return None
+
+    @property
     def device(self) -> torch.device:
         """The device that holds its weights."""
         return next(self.parameters()).device

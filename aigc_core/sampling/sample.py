@@ -209,5 +209,5 @@ def render(
 
 def _in_batches(model: Model, draw: Callable[[slice], Tensor], count: int) -> Tensor:
     """The samples [count, …] that `draw` makes from slices of the rows, as many at a time as memory allows."""
-    size = batch_size(model, lambda number: draw(slice(number)), min(BATCH_SIZE, count))
+    size = model.rows or batch_size(model, lambda number: draw(slice(number)), min(BATCH_SIZE, count))
     return torch.cat([draw(slice(start, start + size)) for start in range(0, count, size)])

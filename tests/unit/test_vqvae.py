@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from aigc_core import AIGCError
+from aigc_core import AIGCError, SampleRequest
 from aigc_core.checkpoint.checkpoint import StoredCheckpoint
 from aigc_core.checkpoint.folder import step_folders
-from aigc_core.families.autoregressive.model import AutoregressiveOptions
-from aigc_core.families.base import Batch, Condition, ModelSpec, StepState, families
+from aigc_core.evaluation.features import image_batches
+from aigc_core.families.autoregressive.model import AutoregressiveModel, AutoregressiveOptions
+from aigc_core.families.base import Batch, Condition, ModelSpec, StepState, TokenStep, families
 from aigc_core.families.vqvae.codebook import Codebook, CodebookConfig
 from aigc_core.families.vqvae.finite_scalar import FiniteScalar, FiniteScalarConfig
 from aigc_core.families.vqvae.method import TwoPhaseTraining
@@ -26,6 +28,7 @@ from aigc_core.families.vqvae.model import VQVAE, build_vqvae
 from aigc_core.families.vqvae.quantiser import perplexity
 from aigc_core.modalities.image import ImageModality
 from aigc_core.rng import StepDraws
+from aigc_core.sampling.sample import sample
 from aigc_core.training.interrupt import Interrupted
 from aigc_core.training.loop import train
 from aigc_core.training.recipe import TrainingConfig
@@ -354,3 +357,22 @@ def test_other_networks_and_too_many_codes_are_refused() -> None:
         build_vqvae(ModelSpec("resnet", {}, ImageModality(channels=1, resolution=28)))
     with pytest.raises(AIGCError, match="16,384 codes is too long"):
         build_vqvae(spec(resolution=256, halvings=1))
+
+
+def test_what_is_computed_together_is_drawn_in_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A prior that always computes its rows, padded or not, costs the same for one sample as for all of them."""
+    checkpoint = StoredCheckpoint.read(Path("checkpoints/fashion-mnist-vqvae"))
+    passes: list[int] = []
+    stream = AutoregressiveModel.stream
+
+    def counted(self: AutoregressiveModel, noise: Tensor, *others: Any) -> Iterator[TokenStep]:
+        passes.append(len(noise))
+        return stream(self, noise, *others)
+
+    monkeypatch.setattr(AutoregressiveModel, "stream", counted)
+    sample(checkpoint, SampleRequest(seed=0, count=3))
+    assert passes == [3]
+    sample(checkpoint, SampleRequest(seed=0, count=200))
+    assert passes == [3, 128, 72]
+    assert [len(batch) for batch in image_batches(checkpoint, range(5))] == [5]
+    assert passes == [3, 128, 72, 5]

@@ -55,8 +55,7 @@ class AutoregressiveOptions(SamplerOptions):
 class AutoregressiveModel(LikelihoodModel, StreamingModel):
     """p(x | y) = Π p(token t | tokens before t, y), where a Transformer computes the factors.
 
-    Position t reads the token before it; the first position reads an embedding of the classes. `rows`: how many samples
-    are drawn together.
+    Position t reads the token before it; the first position reads an embedding of the classes.
     """
 
     options_type = AutoregressiveOptions
@@ -68,7 +67,7 @@ class AutoregressiveModel(LikelihoodModel, StreamingModel):
 
     def __init__(self, config: TransformerConfig, space: TokenSpace, num_classes: int, rows: int = ROWS) -> None:
         super().__init__()
-        self.space, self.rows = space, rows
+        self.space, self._rows = space, rows
         self.embedding = nn.Embedding(space.vocabulary, config.width)
         self.start = nn.Parameter(torch.zeros(config.width))
         self.class_embedding = nn.Linear(num_classes, config.width, bias=False) if num_classes else None
@@ -82,6 +81,10 @@ class AutoregressiveModel(LikelihoodModel, StreamingModel):
     @property
     def noise_shape(self) -> tuple[int, ...]:
         return (self.space.length,)
+
+    @property
+    def rows(self) -> int:
+        return self._rows
 
     def forward(self, tokens: Tensor, condition: Condition) -> Tensor:
         """Logits [N, T, vocabulary] of tokens int64 [N, T], each given those before it."""

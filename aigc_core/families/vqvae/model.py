@@ -47,6 +47,10 @@ class VQVAE(Model):
     def noise_shape(self) -> tuple[int, ...]:
         return (self.autoencoder.length,)
 
+    @property
+    def rows(self) -> int:
+        return self.prior.rows
+
     def generate(self, noise: Tensor, condition: Condition, options: SamplerOptions) -> Tensor:
         return self.autoencoder.images_of(self.prior.generate(noise, condition, options))
 
