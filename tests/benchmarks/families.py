@@ -1,9 +1,10 @@
 """Which family for so much time? Every family's preset of one data set, trained for the same seconds, under two judges.
 
-    python -m tests.benchmarks.families [PRESET …] [--seconds 600] [--seeds 3] [--num-samples 10000]
+    python -m tests.benchmarks.families [PRESET …] [--seconds 600] [--seeds 3] [--num-samples 10000] [--at-once 1]
 
 Each preset is trained once a training seed; the figures are means over the seeds, `±` half of the interval of one run
 or, from two seeds on, the standard deviation over them, whichever is larger. The second judge was never tuned on.
+`--at-once`: how many runs are trained and measured side by side, each on its share of the cores.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import statistics
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 
@@ -18,11 +20,31 @@ from aigc_core.evaluation.results import Result
 from aigc_core.pipeline import Checkpoint
 
 from .report import print_table
-from .trials import both_judges, preset_recipe, trained
+from .trials import both_judges, cores, preset_recipe, side_by_side, trained
 
 PRESETS = ("fashion-mnist", "fashion-mnist-vae", "fashion-mnist-vqvae", "fashion-mnist-flow", "fashion-mnist-pixels")
 FIGURES = ("precision", "recall", "label_agreement", "bits_per_dimension")
 METRICS = ("fid", *FIGURES)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training seed of a preset, trained by the clock on so many threads; `results`: of the first judge, then of
+    the second."""
+
+    family: str
+    steps: int
+    parameters: int
+    results: tuple[Result, Result]
+
+
+def run(preset: str, seed: int, seconds: float, num_samples: int) -> Run:
+    """Train, unless that has been done, and measure."""
+    name = f"families-{seconds:g}-of-{torch.get_num_threads()}/{preset}-{seed}"
+    checkpoint: Checkpoint = trained(name, preset_recipe(preset, f"seconds={seconds}", f"seed={seed}"))
+    parameters = sum(parameter.numel() for parameter in checkpoint.model.parameters())
+    results = both_judges(checkpoint, METRICS, num_samples)
+    return Run(checkpoint.config.family, checkpoint.config.step, parameters, results)
 
 
 def mean_figure(results: Sequence[Result], name: str) -> str:
@@ -37,15 +59,14 @@ def mean_figure(results: Sequence[Result], name: str) -> str:
     return f"{statistics.mean(values):.3g} ± {doubt:.2g}"
 
 
-def row(preset: str, checkpoints: Sequence[Checkpoint], judged: Sequence[tuple[Result, Result]]) -> list[str]:
-    first, second = ([pair[judge] for pair in judged] for judge in (0, 1))
-    parameters = sum(parameter.numel() for parameter in checkpoints[0].model.parameters())
+def row(preset: str, runs: Sequence[Run]) -> list[str]:
+    first, second = ([run.results[judge] for run in runs] for judge in (0, 1))
     rates = [1 / result.seconds_per_sample for result in first if result.seconds_per_sample]
     return [
         preset,
-        checkpoints[0].config.family,
-        f"{statistics.mean(checkpoint.config.step for checkpoint in checkpoints):,.0f}",
-        f"{parameters / 1e6:.2f} M",
+        runs[0].family,
+        f"{statistics.mean(run.steps for run in runs):,.0f}",
+        f"{runs[0].parameters / 1e6:.2f} M",
         f"{statistics.mean(rates):,.0f}" if rates else "–",
         mean_figure(first, "fid"),
         mean_figure(second, "fid"),
@@ -59,26 +80,25 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--num-samples", type=int, default=10_000)
+    parser.add_argument("--at-once", type=int, default=1)
     arguments = parser.parse_args()
-    rows = []
-    for preset in arguments.presets:
-        checkpoints = [
-            trained(
-                f"families-{arguments.seconds:g}/{preset}-{seed}",
-                preset_recipe(preset, f"seconds={arguments.seconds}", f"seed={seed}"),
-            )
-            for seed in range(arguments.seeds)
-        ]
-        judged = [both_judges(checkpoint, METRICS, arguments.num_samples) for checkpoint in checkpoints]
-        rows.append(row(preset, checkpoints, judged))
+    with side_by_side(arguments.at_once) as pool:
+        runs = {
+            preset: [
+                pool.submit(run, preset, seed, arguments.seconds, arguments.num_samples)
+                for seed in range(arguments.seeds)
+            ]
+            for preset in arguments.presets
+        }
+        rows = [row(preset, [run.result() for run in of_preset]) for preset, of_preset in runs.items()]
     head = ["preset", "family", "steps", "parameters", "samples/s", "FID", "FID, second judge"]
     print_table(
-        f"{arguments.seconds:g} s of training, {arguments.seeds} training seeds, {arguments.num_samples:,} samples",
+        f"{arguments.seconds:g} s of {cores(arguments.at_once)} a training, {arguments.seeds} training seeds, "
+        f"{arguments.num_samples:,} samples",
         [*head, "precision", "recall", "label agreement", "bits per dimension"],
         rows,
     )
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(2)
     main()

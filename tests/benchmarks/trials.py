@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import shutil
 from collections.abc import Collection
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,23 @@ from aigc_core.training.presets import apply_setting, read_preset
 from aigc_core.training.recipe import TrainingConfig
 
 FOLDER = Path("runs/benchmarks")
+
+
+def threads(at_once: int) -> int:
+    """The share of this process's cores that each of so many processes has."""
+    return max(1, len(os.sched_getaffinity(0)) // at_once)
+
+
+def cores(at_once: int) -> str:
+    """That share in words."""
+    return "one core" if threads(at_once) == 1 else f"{threads(at_once)} cores"
+
+
+def side_by_side(at_once: int) -> ProcessPoolExecutor:
+    """So many processes, each of which computes on its share of the cores."""
+    torch.set_num_threads(threads(at_once))
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(at_once, context, torch.set_num_threads, (threads(at_once),))
 
 
 def preset_recipe(preset: str, *settings: str) -> dict[str, Any]:
