@@ -7,15 +7,18 @@ import warnings
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
+from torch import Tensor
+
 from aigc_core.checkpoint.checkpoint import StoredCheckpoint
 from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.data.datasets import public_name
 from aigc_core.errors import AIGCError
 from aigc_core.metrics.bits_per_dimension import bits_per_dimension
-from aigc_core.metrics.catalogue import default_metrics
+from aigc_core.metrics.catalogue import default_metrics, stored_metrics
 from aigc_core.metrics.extractors import Extractor, own_extractor
 from aigc_core.metrics.feature_likelihood import feature_likelihood_divergence
 from aigc_core.metrics.memorisation import AUDITED, memorised_share, resemblance
+from aigc_core.metrics.stored import JUDGED
 from aigc_core.modalities.image import ImageModality
 from aigc_core.sampling.request import SampleRequest
 from aigc_core.sampling.sample import sample
@@ -27,7 +30,7 @@ from .likelihood import real_sample_bits
 from .real_samples import default_reference, load_reference
 from .reference import Reference, split_reference
 from .results import FIGURES, SAMPLING_SEED, VERSIONS, Protocol, Result, keep_result, read_results, read_trials
-from .stored import evaluate_stored
+from .stored import drawn_beside, evaluate_stored, measure_stored
 
 DEFAULT_NUM_SAMPLES = 10_000
 HEARD = 16
@@ -64,10 +67,8 @@ def evaluate(
     metrics = default_metrics() if metrics is None else metrics
     kind = checkpoint.modality
     if kind.map_shape is None and not isinstance(reference, Reference):
-        result = evaluate_stored(checkpoint, reference, num_samples, metrics, progress, measuring)
-        if checkpoint.path is not None:
-            keep_result(result, checkpoint.path)
-        return result
+        measured = evaluate_stored(checkpoint, reference, num_samples, metrics, progress, measuring)
+        return _kept(measured, checkpoint, metrics)
     started = time.perf_counter()
     if not reference:
         reference = default_reference(checkpoint.config, extractor, weights)
@@ -99,21 +100,16 @@ def evaluate(
         figures["fld"] = feature_likelihood_divergence(
             sampled.features, training.features, reference.features, baseline
         )
-    found = requested(figures, metrics)
-    if earlier := _earlier(checkpoint, protocol):
-        known = found | {
-            name: figure for name, figure in earlier.figures.items() if name not in metrics and name not in min_samples
-        }
-        found = {name: known[name] for name in FIGURES if name in known}
-        min_samples = {
-            name: min_samples.get(name) or earlier.min_samples[name]
-            for name in FIGURES
-            if name in min_samples or name in earlier.min_samples
-        }
-        neighbours = neighbours if "memorisation" in metrics else earlier.neighbours
+    own, of_real, versions = stored_metrics(kind.name).keys() & set(metrics), {}, VERSIONS
+    if own:
+        real, learnt = (kind.load_split(reference.data.name, split) for split in (reference.split, "train"))
+        drawn = drawn_beside(checkpoint, real, learnt, min(num_samples, JUDGED), lambda share: None)
+        measured = measure_stored(drawn, real, own, measuring)
+        figures, of_real, versions = figures | measured.figures, measured.of_real, VERSIONS | measured.versions
     result = Result(
         protocol=protocol,
-        figures=found,
+        figures=requested(figures, metrics),
+        real_figures=of_real,
         min_samples=min_samples,
         classes=measure_classes(sampled, reference, asked),
         neighbours=neighbours,
@@ -122,19 +118,49 @@ def evaluate(
         seconds=round(time.perf_counter() - started, 2),
         seconds_per_sample=None if sampled.seconds is None else float(f"{sampled.seconds / num_samples:.3g}"),
         device=str(checkpoint.model.device),
-        versions=VERSIONS,
+        versions=versions,
     )
-    if checkpoint.path is not None:
-        keep_result(result, checkpoint.path, picture)
+    return _kept(result, checkpoint, metrics, picture)
+
+
+def _kept(
+    result: Result, checkpoint: StoredCheckpoint, metrics: Collection[str], neighbours: Tensor | None = None
+) -> Result:
+    """The result with what was measured earlier, and `metrics` do not name, written to the checkpoint's folder, if it
+    has one; `neighbours`: their picture."""
+    if checkpoint.path is None:
+        return result
+    if earlier := _earlier(checkpoint, checkpoint.path, result.protocol):
+        result = _joined(earlier, result, metrics)
+    keep_result(result, checkpoint.path, neighbours)
     return result
 
 
-def _earlier(checkpoint: StoredCheckpoint, protocol: Protocol) -> Result | None:
+def _joined(earlier: Result, result: Result, metrics: Collection[str]) -> Result:
+    """The newer result with the figures of the earlier one that `metrics` do not name."""
+    known = {
+        name: figure
+        for name, figure in earlier.figures.items()
+        if name not in metrics and name not in result.min_samples
+    }
+    figures, real_figures = known | result.figures, earlier.real_figures | result.real_figures
+    few = {name: count for name, count in earlier.min_samples.items() if name not in known | result.figures}
+    few |= result.min_samples
+    return result.model_copy(
+        update={
+            "figures": {name: figures[name] for name in FIGURES if name in figures},
+            "real_figures": {name: figure for name, figure in real_figures.items() if name in figures},
+            "min_samples": {name: few[name] for name in FIGURES if name in few},
+            "neighbours": result.neighbours if "memorisation" in metrics else earlier.neighbours,
+            "versions": earlier.versions | result.versions,
+        }
+    )
+
+
+def _earlier(checkpoint: StoredCheckpoint, folder: Path, protocol: Protocol) -> Result | None:
     """The earlier result of this checkpoint under this protocol, if there is one that can be read."""
-    if checkpoint.path is None:
-        return None
     try:
-        results = read_results(checkpoint.path) + read_trials(checkpoint.path)
+        results = read_results(folder) + read_trials(folder)
     except (AIGCError, OSError):
         return None
     now = protocol, checkpoint.config.step, checkpoint.config.samples_seen

@@ -21,6 +21,7 @@ from . import (
     memorisation,
     neighbours,
     path_length,
+    sounds,  # noqa: F401  (they register themselves)
     texts,  # noqa: F401  (they register themselves)
 )
 from .estimate import MetricInfo, Sizes

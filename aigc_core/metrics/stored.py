@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 
 from torch import Tensor
 
 from aigc_core.modalities.base import Modality
 
 from .estimate import Estimate, MetricInfo
+
+JUDGED = 100
+"""How many samples a judge is asked about that takes about a second for each."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +22,7 @@ class Comparison:
     [M, …] and [K, …] of a modality.
 
     `bits` float [L]: bits per dimension of `bits_of` [L, …], some of the real ones; None of a model without a
-    likelihood.
+    likelihood. `classes` float [N, classes]: what the samples were asked to be, with the names of the classes.
     """
 
     samples: Tensor
@@ -27,6 +31,8 @@ class Comparison:
     modality: Modality
     bits: Tensor | None = None
     bits_of: Tensor | None = None
+    classes: Tensor | None = None
+    class_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -34,12 +40,23 @@ class StoredMetric:
     """`compute` makes an estimate from stored samples of the `modality`; None if it does not apply to them.
 
     `of_real`: whether it is also computed of real samples in place of the model's, to show what can be expected.
+    `package`: one that judges the samples and need not be installed; without it nothing is computed, and results keep
+    its version.
     """
 
     info: MetricInfo
     modality: str
     compute: Callable[[Comparison], Estimate | None]
     of_real: bool = False
+    package: str = ""
+
+    @property
+    def versions(self) -> dict[str, str] | None:
+        """The version of the package, if there is one; None if it is not installed."""
+        try:
+            return {self.package: version(self.package)} if self.package else {}
+        except PackageNotFoundError:
+            return None
 
 
 stored_by_name: dict[str, StoredMetric] = {}

@@ -576,3 +576,8 @@ def test_a_run_is_evaluated(run: Path, capsys: pytest.CaptureFixture[str]) -> No
     card = (path / "README.md").read_text()
     assert "| figure | value | interval | real texts | better |" in card and f"| {theirs.value:.4g} | lower |" in card
     assert f"against {len(real)} texts of" in card and "images" not in card.partition("## Figures")[2]
+    assert main(["evaluate", str(run), "--num-samples", "64", "--metrics", "distinct_pieces", "called_python"]) == 0
+    assert "warning: Taken for Python was not measured; it needs Python code" in capsys.readouterr().err
+    assert read_results(path)[0].model_dump(exclude={"seconds", "seconds_per_sample"}) == result.model_dump(
+        exclude={"seconds", "seconds_per_sample"}
+    )

