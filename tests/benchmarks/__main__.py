@@ -29,7 +29,7 @@ WITHIN_AN_HOUR = (
     "rounding",
     "watermark",
 )
-HOURS_LONG = ("equal_time", "families", "stability", "scarce_data", "characters")
+HOURS_LONG = ("equal_time", "families", "public_families", "stability", "scarce_data", "characters")
 
 
 def main() -> None:

@@ -76,7 +76,11 @@ def trained(name: str, recipe: dict[str, Any]) -> Checkpoint:
 
 
 def both_judges(checkpoint: Checkpoint, metrics: Collection[str], num_samples: int) -> tuple[Result, Result]:
-    """Measure by the classifier of the data, and by the judge that nothing was tuned on; drawn once for both."""
+    """Measure by the classifier of the data, and by the judge that nothing was tuned on, unless that has been done;
+    drawn once for both."""
+    known = [] if checkpoint.path is None else read_results(checkpoint.path)
+    if len(of_as_many := [each for each in known if each.protocol.num_samples == num_samples]) == 2:
+        return of_as_many[0], of_as_many[1]
     first = default_reference(checkpoint.config, None, None)
     [second] = second_judges(first)
     options = {"metrics": metrics, "num_samples": num_samples}
