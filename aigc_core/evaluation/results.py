@@ -38,6 +38,8 @@ SAMPLING_SEED = 1_000_000
 TRIALS = "trials"
 ENOUGH_IMAGES = 1000
 """With fewer real samples, figures have biases that their intervals do not cover."""
+ENOUGH_TEXTS = 500
+"""What no extractor sees has no such bias; with fewer samples its intervals are wide."""
 FEW_IMAGES = Sentence("With few images intervals are wide, and few real ones bias FID upwards beyond its interval.")
 NOT_MEASURED = Sentence("not measured: needs at least {count:,} samples")
 NOT_KEPT = Sentence("The result is not kept: {error}")
@@ -186,7 +188,7 @@ def neighbours_path(result: Result, folder: Path) -> Path:
 
 def is_trial(protocol: Protocol, folder: Path) -> bool:
     """Whether a result of a model that ships is kept apart: one of few samples, as nobody measured it before."""
-    few = bool(protocol.extractor) and protocol.num_samples < ENOUGH_IMAGES
+    few = protocol.num_samples < (ENOUGH_IMAGES if protocol.extractor else ENOUGH_TEXTS)
     measured = (folder / RESULTS_FOLDER / f"{protocol.id}.json").is_file()
     return few and not measured and folder.resolve().is_relative_to(SHIPPED)
 

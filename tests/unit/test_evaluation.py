@@ -25,7 +25,7 @@ from aigc_core.evaluation.evaluate import evaluate
 from aigc_core.evaluation.features import sample_features
 from aigc_core.evaluation.real_samples import load_reference
 from aigc_core.evaluation.reference import split_reference
-from aigc_core.evaluation.results import FIGURES, neighbours_path, read_results, read_trials, write_result
+from aigc_core.evaluation.results import FIGURES, Result, neighbours_path, read_results, read_trials, write_result
 from aigc_core.families.base import Condition, families
 from aigc_core.families.gan.networks import ImageShape, build_generator
 from aigc_core.metrics.catalogue import default_metrics
@@ -372,15 +372,23 @@ def test_any_folder_against_any_folder(tmp_path: Path, capsys: pytest.CaptureFix
 def test_trials_of_what_ships_are_kept_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from aigc_core.evaluation import results
 
+    def of_texts(num_samples: int) -> Result:
+        result = toy_result(1.0, num_samples=num_samples)
+        return result.model_copy(
+            update={"protocol": result.protocol.model_copy(update={"extractor": "", "modality": "text"})}
+        )
+
     few, many = toy_result(3.0, num_samples=500), toy_result(2.0, num_samples=10_000)
+    few_texts, many_texts = of_texts(100), of_texts(500)
     for folder in ("ships", "mine"):
         (tmp_path / folder).mkdir()
     monkeypatch.setattr(results, "SHIPPED", tmp_path / "ships")
     for folder in ("ships", "mine"):
-        for result in (few, many):
+        for result in (few, many, few_texts, many_texts):
             write_result(result, tmp_path / folder)
-    assert read_results(tmp_path / "ships") == [many] and read_trials(tmp_path / "ships") == [few]
-    assert len(read_results(tmp_path / "mine")) == 2 and not read_trials(tmp_path / "mine")
+    assert read_results(tmp_path / "ships") == [many, many_texts]
+    assert read_trials(tmp_path / "ships") == [few, few_texts]
+    assert len(read_results(tmp_path / "mine")) == 4 and not read_trials(tmp_path / "mine")
 
 
 def test_what_compare_suggests_works_for_ones_own_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
