@@ -1,6 +1,7 @@
 """What the implementations that people copy reach in the same time, beside `families`: Fashion-MNIST, once each.
 
-    pip install --no-deps pythae torchcfm torchdiffeq pot cloudpickle
+    pip install --no-deps torchcfm torchdiffeq pot cloudpickle
+    pip install --no-deps git+https://github.com/clementchadebec/benchmark_VAE
     git clone https://github.com/karpathy/nanoGPT
     python -m tests.benchmarks.public_families [--seconds 600] [--num-samples 10000] [--at-once 1] --nanogpt nanoGPT
 
@@ -149,7 +150,12 @@ def pythae_vqvae(seconds: float, count: int) -> Outcome:
         steps += train_by_pythae(sampler.pixelcnn_model, codes, left, 64, scratch)
     sampler.is_fitted = True
     networks = torch.nn.ModuleList([model, sampler.pixelcnn_model])
-    return judged("pythae, VQ-VAE", steps, networks, lambda number: sampler.sample(number, batch_size=500), count)
+
+    def draw(number: int) -> Tensor:
+        # Whole batches: its sampler fails on a rest, and in release 0.1.2 on all, of a codebook learnt by averages.
+        return sampler.sample(-(-number // 100) * 100, batch_size=100)[:number]
+
+    return judged("pythae, VQ-VAE", steps, networks, draw, count)
 
 
 def torchcfm_flow(seconds: float, count: int) -> Outcome:
