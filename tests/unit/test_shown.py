@@ -71,7 +71,7 @@ def test_no_value_of_a_control_is_a_text_that_gradio_would_translate() -> None:
         if isinstance(component, FormComponent):
             values |= {str(component.value), *(str(value) for _, value in getattr(component, "choices", None) or [])}
     keys = {key for texts in text.translations.values() for key in texts}
-    assert {"spherical", "linear"} <= values and any("spherical" in key for key in keys)
+    assert {"spherical", "linear", "python"} <= values and any("spherical" in key for key in keys)
     assert not values & keys
 
 
