@@ -40,21 +40,21 @@ class StoredMetric:
     """`compute` makes an estimate from stored samples of the `modality`; None if it does not apply to them.
 
     `of_real`: whether it is also computed of real samples in place of the model's, to show what can be expected.
-    `package`: one that judges the samples and need not be installed; without it nothing is computed, and results keep
-    its version.
+    `packages`: those that judge the samples and need not be installed; without one of them nothing is computed, and
+    results keep their versions.
     """
 
     info: MetricInfo
     modality: str
     compute: Callable[[Comparison], Estimate | None]
     of_real: bool = False
-    package: str = ""
+    packages: tuple[str, ...] = ()
 
     @property
     def versions(self) -> dict[str, str] | None:
-        """The version of the package, if there is one; None if it is not installed."""
+        """The versions of the packages; None if one of them is not installed."""
         try:
-            return {self.package: version(self.package)} if self.package else {}
+            return {package: version(package) for package in self.packages}
         except PackageNotFoundError:
             return None
 

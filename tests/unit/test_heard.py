@@ -73,7 +73,7 @@ def test_sounds_own_metrics_stand_beside_what_an_extractor_sees(tones: Path, mon
     info = MetricInfo("Loudness", "higher", "sounds", "None.", "How loud it is.")
     for name, package in (("loudness", "torch"), ("unheard", "a-package-that-nobody-has")):
         monkeypatch.setitem(FIGURES, name, info)
-        monkeypatch.setitem(stored_by_name, name, StoredMetric(info, "audio", loudness, True, package))
+        monkeypatch.setitem(stored_by_name, name, StoredMetric(info, "audio", loudness, True, (package,)))
     checkpoint = sounds_checkpoint("high", "low")
     result = evaluate(
         checkpoint,

