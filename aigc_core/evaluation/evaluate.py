@@ -13,7 +13,6 @@ from aigc_core.checkpoint.checkpoint import StoredCheckpoint
 from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.data.datasets import public_name
 from aigc_core.errors import AIGCError
-from aigc_core.metrics.bits_per_dimension import bits_per_dimension
 from aigc_core.metrics.catalogue import default_metrics, stored_metrics
 from aigc_core.metrics.extractors import Extractor, own_extractor
 from aigc_core.metrics.feature_likelihood import feature_likelihood_divergence
@@ -26,7 +25,7 @@ from aigc_core.sampling.sample import sample
 from .copies import most_copied, training_reference
 from .features import sample_features
 from .figures import measure_classes, measure_figures, requested, too_few_for
-from .likelihood import real_sample_bits
+from .likelihood import likelihood_figures
 from .real_samples import default_reference, load_reference
 from .reference import Reference, split_reference
 from .results import FIGURES, SAMPLING_SEED, VERSIONS, Protocol, Result, keep_result, read_results, read_trials
@@ -83,9 +82,8 @@ def evaluate(
     min_samples = too_few_for(sampled, reference, metrics)
     metrics = [name for name in metrics if name not in min_samples]
     figures = measure_figures(sampled, reference, asked, metrics, measuring)
-    if "bits_per_dimension" in metrics and isinstance(kind, ImageModality):  # only images are stored in 8 bits
-        bits, _ = real_sample_bits(checkpoint, reference.data, SAMPLING_SEED)
-        figures |= {} if bits is None else {"bits_per_dimension": bits_per_dimension(bits)}
+    if isinstance(kind, ImageModality):  # only images are stored in 8 bits
+        figures |= likelihood_figures(checkpoint, reference.data, metrics, SAMPLING_SEED)
     neighbours, picture = (), None
     against_training = [name for name in ("memorisation", "fld") if name in metrics]
     training = training_reference(checkpoint.config, reference, against_training) if against_training else None
@@ -148,7 +146,7 @@ def _joined(earlier: Result, result: Result, metrics: Collection[str]) -> Result
     few |= result.min_samples
     return result.model_copy(
         update={
-            "figures": {name: figures[name] for name in FIGURES if name in figures},
+            "figures": requested(figures, FIGURES),
             "real_figures": {name: figure for name, figure in real_figures.items() if name in figures},
             "min_samples": {name: few[name] for name in FIGURES if name in few},
             "neighbours": result.neighbours if "memorisation" in metrics else earlier.neighbours,

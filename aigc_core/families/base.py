@@ -182,13 +182,7 @@ class EncodingModel(LatentModel):
 
 
 class LikelihoodModel(Model):
-    """A model that computes how likely real samples are; a subclass adds LIKELIHOOD to its capabilities.
-
-    `likelihood_is_exact`: whether `bits_per_dimension` is the likelihood itself rather than an upper bound or an
-    estimate of it.
-    """
-
-    likelihood_is_exact: ClassVar[bool]
+    """A model that computes how likely real samples are; a subclass adds LIKELIHOOD to its capabilities."""
 
     def bits_per_dimension(self, samples: Tensor, condition: Condition, noise: Tensor) -> Tensor:
         """−log₂ p(sample) / number of values, float [N], of samples in model space [N, …].
@@ -196,6 +190,21 @@ class LikelihoodModel(Model):
         p is the probability of a sample as it is stored: for 8-bit images, that of exactly these integer values.
         `noise`: standard-normal [N, *noise_shape], one row per sample, for models that estimate p by sampling; others
         ignore it.
+        """
+        raise NotImplementedError
+
+
+class LatentVariableModel(LikelihoodModel):
+    """A model whose likelihood is an integral over latents, so that `bits_per_dimension` is an upper bound.
+
+    q is what it takes for the posterior of a sample's latent.
+    """
+
+    def log_importance_weights(self, samples: Tensor, condition: Condition, noise: Tensor) -> Tensor:
+        """log p(sample, latent) − log q(latent | sample) in nats, float64 [N], with one latent a sample, drawn from q.
+
+        `samples`, p and `noise` are those of `bits_per_dimension`. The mean of exp(weight) over latents is p(sample)
+        (Burda et al. 2016, equation 8).
         """
         raise NotImplementedError
 

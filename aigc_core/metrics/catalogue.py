@@ -15,6 +15,7 @@ from . import (
     bits_per_dimension,
     feature_likelihood,
     fid,
+    importance_weighted,
     inception_score,
     kid,
     label_agreement,
@@ -38,6 +39,7 @@ FIGURES: dict[str, MetricInfo] = {
     **feature_likelihood.METRICS,
     **balance.METRICS,
     **bits_per_dimension.METRICS,
+    **importance_weighted.METRICS,
     **{name: metric.info for name, metric in stored_by_name.items()},
 }
 """How each is shown and read."""

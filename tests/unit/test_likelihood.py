@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy
 import pytest
 import torch
 
@@ -9,8 +12,8 @@ from aigc_core import Checkpoint
 from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.data.dataset import Dataset
 from aigc_core.evaluation import likelihood
-from aigc_core.evaluation.likelihood import real_sample_bits
-from aigc_core.families.base import Condition, LikelihoodModel, ModelSpec, families
+from aigc_core.evaluation.likelihood import importance_weighted_bits, likelihood_figures, real_sample_bits
+from aigc_core.families.base import Condition, LatentVariableModel, LikelihoodModel, ModelSpec, families
 from aigc_core.metrics.bits_per_dimension import bits_per_dimension
 from aigc_core.modalities.image import ImageModality
 from aigc_core.sampling.noise import draw_noise
@@ -54,6 +57,24 @@ def test_each_real_sample_has_its_own_class_and_noise(monkeypatch: pytest.Monkey
     estimate = bits_per_dimension(bits)
     assert abs(estimate.value - bits.double().mean().item()) < 1e-9
     assert bits.std() > 0 and estimate.low < estimate.value < estimate.high
+
+
+def test_importance_weighted_bits_are_those_of_all_latents_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(likelihood, "LATENTS", 3)
+    checkpoint, data = untrained_vae(), dataset()
+    model = checkpoint.model
+    assert isinstance(model, LatentVariableModel)
+    weighted = importance_weighted_bits(checkpoint, data, SEED)
+    assert weighted is not None and len(weighted) == 7
+    for row in range(7):
+        noise, _ = draw_noise([SEED + row + 7 * draw for draw in range(3)], (4,), 0)
+        repeated = KIND.to_model(data.samples[[row, row, row]])
+        weights = model.log_importance_weights(repeated, Condition(torch.eye(3)[[row % 3] * 3]), noise)
+        bits = (math.log(3) - numpy.logaddexp.reduce(weights.numpy())) / (math.log(2) * 784)
+        assert weighted[row].item() == pytest.approx(bits, rel=1e-5)
+    assert importance_weighted_bits(toy_checkpoint("dcgan"), data, SEED) is None
+    figures = likelihood_figures(checkpoint, data, ["bits_per_dimension", "importance_weighted_bits"], SEED)
+    assert list(figures) == ["bits_per_dimension", "importance_weighted_bits"]
 
 
 def test_real_samples_are_spread_over_the_data(monkeypatch: pytest.MonkeyPatch) -> None:

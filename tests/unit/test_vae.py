@@ -13,6 +13,7 @@ from aigc_core import AIGCError
 from aigc_core.families.base import Batch, Condition, ModelSpec, StepState, families
 from aigc_core.families.vae.model import VAE, VAEOptions, build_vae
 from aigc_core.families.vae.objective import discretised_log_likelihood, gaussian_error, kl_divergence
+from aigc_core.metrics.importance_weighted import importance_weighted_bound
 from aigc_core.modalities.image import ImageModality
 from aigc_core.rng import StepDraws
 
@@ -65,6 +66,11 @@ def test_bits_per_dimension_bound_the_likelihood_of_one_value() -> None:
     repeated = Condition(torch.zeros(400, 0))
     bound = vae.bits_per_dimension(image.expand(400, -1, -1, -1), repeated, drawn(400, 1))
     assert exact < bound.mean() < exact + 0.05
+    # One latent's weight is the bound without the integral over the posterior; many reach the likelihood.
+    weights = vae.log_importance_weights(image.expand(400, -1, -1, -1), repeated, drawn(400, 1))
+    assert (-weights.mean() / (math.log(2) * 784)).item() == pytest.approx(bound.mean().item(), abs=2e-4)
+    tighter = importance_weighted_bound(weights.view(400, 1)) / (-math.log(2) * 784)
+    assert tighter.item() == pytest.approx(exact.item(), abs=1e-3) and tighter < bound.mean()
 
 
 def overfit(images: Tensor, steps: int = 150) -> VAE:

@@ -60,7 +60,6 @@ class AutoregressiveModel(LikelihoodModel, StreamingModel):
 
     options_type = AutoregressiveOptions
     single_graph = False
-    likelihood_is_exact = True
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
         {Capability.PROMPT, Capability.STREAM, Capability.LIKELIHOOD}
     )

@@ -63,7 +63,6 @@ class VectorFieldModel(EncodingModel, LikelihoodModel):
     """
 
     capabilities: ClassVar[frozenset[Capability]] = EncodingModel.capabilities | {Capability.LIKELIHOOD}
-    likelihood_is_exact = False
 
     def __init__(self, network: VectorField, sample_shape: tuple[int, int, int]) -> None:
         super().__init__()

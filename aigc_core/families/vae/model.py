@@ -14,7 +14,7 @@ from aigc_core.families.base import (
     Capability,
     Condition,
     EncodingModel,
-    LikelihoodModel,
+    LatentVariableModel,
     ModelSpec,
     SamplerOptions,
     architecture_settings,
@@ -36,7 +36,7 @@ class VAEOptions(SamplerOptions):
     )
 
 
-class VAE(EncodingModel, LikelihoodModel):
+class VAE(EncodingModel, LatentVariableModel):
     """p(x, z | y) = N(z; 0, 1) · N(x; decoder(z, y), σ²) with q(z | x, y) = encoder(x, y) (Kingma & Welling 2014).
 
     One σ serves all values, learnt with the rest (σ-VAE; Rybkin et al. 2021, section 3). A sample is the mean of
@@ -45,7 +45,6 @@ class VAE(EncodingModel, LikelihoodModel):
 
     capabilities: ClassVar[frozenset[Capability]] = EncodingModel.capabilities | {Capability.LIKELIHOOD}
     options_type = VAEOptions
-    likelihood_is_exact = False
 
     def __init__(self, config: ConvolutionalConfig, spec: ModelSpec) -> None:
         super().__init__()
@@ -77,6 +76,13 @@ class VAE(EncodingModel, LikelihoodModel):
         log_likelihood = discretised_log_likelihood(samples, reconstructed, self.log_sigma)
         nats = kl_divergence(mean, log_variance).cpu() - log_likelihood
         return nats / (math.log(2) * samples[0].numel())
+
+    def log_importance_weights(self, samples: Tensor, condition: Condition, noise: Tensor) -> Tensor:
+        mean, log_variance = self.encoder(samples, condition.classes)
+        latents = mean + (0.5 * log_variance).exp() * noise
+        log_likelihood = discretised_log_likelihood(samples, self.decoder(latents, condition.classes), self.log_sigma)
+        log_ratio = 0.5 * (noise.square() - latents.square() + log_variance).sum(1)  # of prior and posterior
+        return log_likelihood + log_ratio.cpu()
 
 
 def build_vae(spec: ModelSpec) -> VAE:
