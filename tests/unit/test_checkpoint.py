@@ -23,6 +23,7 @@ from aigc_core.checkpoint.layout import CONFIG_FILE, WEIGHTS_FILE
 from aigc_core.evaluation.results import Result
 from aigc_core.files import atomic_directory, atomic_write
 from aigc_core.hub.resolve import resolve_reference
+from aigc_core.inspection import read_provenance
 from aigc_core.modalities.image import image_kind
 from aigc_core.sampling.sample import sample
 from aigc_core.training.state import Counters
@@ -316,3 +317,11 @@ def test_what_ships_is_small_and_has_steps_to_compare() -> None:
     assert [step.name for step in step_folders(SHIPPED / "fashion-mnist")] == ["step-0007813"]
     weights = list((SHIPPED.parent / "aigc_core" / "metrics" / "weights").rglob("*.safetensors"))
     assert len(weights) == 10 and max(path.stat().st_size for path in weights) <= 3e6
+
+
+@pytest.mark.parametrize("name", ["poems", "python", "shakespeare", "fashion-mnist-vqvae"])
+def test_previews_of_tokens_are_those_of_the_weights_that_ship(name: str) -> None:
+    """Rounded weights draw the same pictures, but here and there other tokens."""
+    checkpoint = Checkpoint.from_pretrained(SHIPPED / name)
+    (preview,) = (SHIPPED / name).glob("samples.???")
+    assert read_provenance(preview).weights == checkpoint.weights_sha256
