@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _choosing = threading.Lock()
 
@@ -17,3 +19,21 @@ def best_device() -> str:
 
     with _choosing:
         return str(PartialState().device)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute with one thread of the CPU.
+
+    Several add up in another order than one does, and where a sample hangs on a comparison, as a token does, the last
+    digit can make it another. A small step gains little by several, and while other programs run they wait for one
+    another, which takes many times as long.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

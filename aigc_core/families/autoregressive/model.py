@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from aigc_core.device import one_thread
 from aigc_core.errors import AIGCError, Sentence
 from aigc_core.families.base import (
     Capability,
@@ -141,20 +142,23 @@ class AutoregressiveModel(LikelihoodModel, StreamingModel):
                 steering.see(token.expand(len(rows)))
         ended = torch.zeros(len(rows), dtype=torch.bool)
         cache = Cache(self.transformer, len(rows), space.length)
-        inputs = torch.cat([self.first(condition)[:, None], self.embedding(prompt).expand(len(rows), -1, -1)], 1)
+        with one_thread():
+            first = self.first(condition)
+        inputs = torch.cat([first[:, None], self.embedding(prompt).expand(len(rows), -1, -1)], 1)
         for position in range(len(prompt), space.length):
-            logits = self.to_logits(self.transformer(inputs, cache)[:, -1])
-            steered = logits
-            for steering in steerings:
-                steered = steering.adjust(steered)
-            chosen = choose(steered, uniform[:, position], options.temperature, options.top_k, options.top_p)
-            for steering in steerings:
-                chosen = steering.replace(chosen)
-            if space.end is not None:
-                chosen = chosen.masked_fill(ended, space.end)
-                ended |= chosen == space.end
-            for steering in steerings:
-                steering.see(chosen)
+            with one_thread():
+                logits = self.to_logits(self.transformer(inputs, cache)[:, -1])
+                steered = logits
+                for steering in steerings:
+                    steered = steering.adjust(steered)
+                chosen = choose(steered, uniform[:, position], options.temperature, options.top_k, options.top_p)
+                for steering in steerings:
+                    chosen = steering.replace(chosen)
+                if space.end is not None:
+                    chosen = chosen.masked_fill(ended, space.end)
+                    ended |= chosen == space.end
+                for steering in steerings:
+                    steering.see(chosen)
             yield TokenStep(position, chosen[:count], logits[:count])
             if ended.all():
                 break
