@@ -53,6 +53,12 @@ SETTINGS = Sentence("Settings")
 """Where something is wrong if its path says the rest."""
 
 
+def whole_number(text: str, last: int) -> int | None:
+    """A number from 0 to `last` from its decimal digits; None for any other text, however long."""
+    short = len(text.lstrip("0")) <= len(str(last))
+    return int(text) if text.isdecimal() and short and int(text) <= last else None
+
+
 class Config(BaseModel):
     """Base of every configuration: frozen, typed, closed (an unknown key is an error), and of finite numbers.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 
 
@@ -38,14 +39,13 @@ def joined(parts: Iterable[str], by: Sentence = COMMA) -> str:
 class AIGCError(Exception):
     """An error with one sentence that says what was wrong and what to do, shown to the user as it is or translated.
 
-    `sentence` may have {names}, which `values` fill. Both may quote text from elsewhere: its line ends become spaces,
-    and lone surrogates, which stand for bytes that are not UTF-8, become question marks. A value that is a Sentence or
-    an AIGCError is translated as well.
+    `sentence` may have {names}, which `values` fill. Both may quote text from elsewhere, of which `one_line` makes a
+    line. A value that is a Sentence or an AIGCError is translated as well.
     """
 
     def __init__(self, sentence: str, /, **values: object) -> None:
         self.sentence = Sentence(
-            sentence if values else _line(sentence), **{name: _clean(value) for name, value in values.items()}
+            sentence if values else one_line(sentence), **{name: _clean(value) for name, value in values.items()}
         )
         super().__init__(str(self.sentence))
 
@@ -56,9 +56,11 @@ def _clean(value: object) -> object:
         return value.sentence
     if isinstance(value, Sentence):
         return Sentence(value.template, **{name: _clean(each) for name, each in value.values.items()})
-    return value if isinstance(value, int | float) else _line(value)
+    return value if isinstance(value, int | float) else one_line(value)
 
 
-def _line(value: object) -> str:
-    """One line of text that can be encoded."""
-    return " ".join(str(value).splitlines()).encode(errors="replace").decode()
+def one_line(value: object) -> str:
+    """A text from elsewhere as one line that can be encoded: line ends become spaces, and what else controls a
+    terminal, or stands for bytes that are not UTF-8, becomes question marks."""
+    line = " ".join(str(value).splitlines()).encode(errors="replace").decode()
+    return "".join("?" if unicodedata.category(character) == "Cc" else character for character in line)

@@ -15,6 +15,13 @@ from safetensors import SafetensorError
 from .errors import AIGCError, Sentence
 
 
+def named_path(name: str) -> Path:
+    """The file or folder that a user names. Raises AIGCError for an empty name, which would mean the working folder."""
+    if not name.strip():
+        raise AIGCError("The name of the file or folder is empty.")
+    return Path(name).expanduser()
+
+
 def cache_folder(name: str) -> Path:
     """The folder for one kind of thing that can be fetched or computed again, such as data or features.
 

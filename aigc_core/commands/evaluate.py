@@ -27,6 +27,7 @@ from aigc_core.evaluation.reference import Reference, split_reference
 from aigc_core.evaluation.results import ENOUGH_IMAGES, FEW_IMAGES, FIGURES, NOT_MEASURED, Result, is_trial
 from aigc_core.evaluation.sample_set import SampleSet
 from aigc_core.evaluation.samples_alone import evaluate_samples
+from aigc_core.files import named_path
 from aigc_core.hub.card import write_card
 from aigc_core.hub.files import SamplesAlone
 from aigc_core.hub.samples import local_samples, pull_samples
@@ -52,7 +53,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "samples that others drew: a zip, npz or folder of images, owner/name or datasets/owner/name on the Hub",
     )
     add_state(parser)
-    parser.add_argument("--folder", type=Path, help="measure the images in a folder, whatever tool made them")
+    parser.add_argument("--folder", type=named_path, help="measure the images in a folder, whatever tool made them")
     parser.add_argument(
         "--reference", help="DATASET, DATASET:SPLIT or a folder; by default the training data's test split"
     )
@@ -208,6 +209,8 @@ def _references_for(
     """
     kind, config = checkpoint.modality, checkpoint.config
     if kind.map_shape is None:
+        if arguments.extractor or arguments.weights:
+            raise AIGCError("No extractor sees {samples}; leave out --extractor and --weights.", samples=kind.plural)
         return [arguments.reference]
     against = arguments.reference or (config.dataset, config.data_hash), kind
     if against not in references:

@@ -8,12 +8,15 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from zipfile import BadZipFile, ZipFile, is_zipfile
 
-from aigc_core.errors import AIGCError, Sentence
+from aigc_core.checkpoint.layout import CONFIG_FILE
+from aigc_core.config import whole_number
+from aigc_core.errors import AIGCError, Sentence, one_line
 from aigc_core.families.base import WatermarkingModel
 from aigc_core.inspection import maker_of, read_provenance, request_in, says_generated, verify
 from aigc_core.loading import load_checkpoint
 from aigc_core.modalities.base import modalities
 from aigc_core.modalities.movie import MOVIE_SUFFIXES
+from aigc_core.modalities.provenance import sidecar
 from aigc_core.pipeline import Checkpoint
 from aigc_core.rng import MAX_SEED
 from aigc_core.sampling.grid import is_grid
@@ -49,14 +52,17 @@ def _inspect(file: Path, reference: str | None, key: int | None) -> None:
             raise
         print(found)  # the mark is in the text itself
         return
-    print(f"AI-generated: {'yes' if says_generated(provenance) else 'not stated'} ({provenance.source_type})")
-    print("AIGC (GB 45438-2025): " + ", ".join(f"{key} {value}" for key, value in provenance.aigc.items() if value))
+    print(f"AI-generated: {'yes' if says_generated(provenance) else 'not stated'} ({one_line(provenance.source_type)})")
+    label = ", ".join(f"{key} {value}" for key, value in provenance.aigc.items() if value)
+    print(f"AIGC (GB 45438-2025): {one_line(label)}")
     if is_movie:
         print(localised(Sentence("A movie does not keep the request that made it, so its content cannot be checked.")))
         return
-    print(f"weights: sha256 {provenance.weights}")
+    print(f"weights: sha256 {one_line(provenance.weights)}")
     request = request_in(provenance)
-    print(f"request: {request.canonical()}")
+    print(f"request: {one_line(request.canonical())}")
+    if not reference and not request.checkpoint and (file.parent / CONFIG_FILE).is_file():
+        reference = str(file.parent)  # a model's own preview
     checkpoint = maker_of(provenance, request, reference)
     if not is_grid(request):  # which holds pictures, and no text that could be marked
         own = request.options_of(checkpoint.model).model_dump().get("watermark_key")
@@ -70,23 +76,29 @@ def _inspect_archive(file: Path, reference: str | None, key: int | None) -> None
     suffixes = {*MOVIE_SUFFIXES, *(suffix for name in modalities for suffix in modalities[name].suffixes)}
     failed = count = 0
     with ZipFile(file) as archive, TemporaryDirectory() as folder:
+        by_name = {member.filename: member for member in archive.infolist()}
         for member in archive.infolist():
             name = PurePosixPath(member.filename).name[-100:]
             if member.is_dir() or PurePosixPath(name).suffix.lower() not in suffixes or member.file_size > MAX_BYTES:
                 continue
             count += 1
-            print(f"{member.filename}:")
+            print(f"{one_line(member.filename)}:")
+            unpacked = Path(folder) / name
             try:
-                unpacked = Path(folder) / name
                 unpacked.write_bytes(archive.read(member))
+                said = by_name.get(sidecar(Path(member.filename)).as_posix())
+                if said is not None and said.file_size <= MAX_BYTES:
+                    sidecar(unpacked).write_bytes(archive.read(said))
                 _inspect(unpacked, reference, key)
-                unpacked.unlink()
             except (BadZipFile, NotImplementedError, RuntimeError, zlib.error):  # damaged, or enciphered
                 failed += 1
                 print("  cannot be unpacked")
             except AIGCError as error:
                 failed += 1
                 print(localised(error.sentence))
+            finally:
+                for file_of_member in (unpacked, sidecar(unpacked)):
+                    file_of_member.unlink(missing_ok=True)
     if not count:
         raise AIGCError("'{name}' is an archive with no samples in it.", name=file.name)
     if failed:
@@ -100,11 +112,13 @@ def _inspect_archive(file: Path, reference: str | None, key: int | None) -> None
 
 def _key_of(text: str | None) -> int | None:
     """A key from the command line. Raises AIGCError if the text is not one."""
-    if text is not None and not (text.isdecimal() and int(text) <= MAX_SEED):
+    if text is None:
+        return None
+    if (key := whole_number(text, MAX_SEED)) is None:
         raise AIGCError(
-            "--watermark-key takes a whole number from 0 to {last}, not '{text}'.", last=MAX_SEED, text=text
+            "--watermark-key takes a whole number from 0 to {last}, not '{text}'.", last=MAX_SEED, text=text[:40]
         )
-    return None if text is None else int(text)
+    return key
 
 
 def _watermark(file: Path, checkpoint: Checkpoint, key: int | None) -> str:

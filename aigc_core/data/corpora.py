@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aigc_core.errors import AIGCError, Sentence
+from aigc_core.files import named_path
 from aigc_core.registry import Registry
 
 from .left_out import warn_of_left_out
@@ -52,7 +53,7 @@ def load_corpus(name: str, split: str, limit: int | None = None) -> Corpus:
     document is cut, and its last tenth is the test split. Of a folder, files that are no text are left out with a
     warning. Raises AIGCError where there are no such data, or none that are text.
     """
-    corpus = named_corpora[name].read() if name in named_corpora else _read(Path(name).expanduser())
+    corpus = named_corpora[name].read() if name in named_corpora else _read(named_path(name))
     if len(corpus.documents) == 1:
         (text,) = corpus.documents
         cut = round(len(text) * (1 - TEST_SHARE))

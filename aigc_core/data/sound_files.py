@@ -25,8 +25,12 @@ UNKNOWN_LENGTH = 2**32 - 1
 """What a program writes that does not know yet how long a sound will be."""
 INCOMPLETE_HEADER = 24
 """libsndfile's SFE_BAD_SF_INFO, which it calls an internal error."""
+LOUDEST = 1_000_000
+"""Larger samples are those of damaged files; some programs write 16-bit numbers as they are."""
 SILENCE = 1e-4
 """−80 dB of full scale: what stays below is silent."""
+AUDIBLE = 0.01
+"""−40 dB of the sound: if less is left at SAMPLE_RATE, it is what the filter lets through of the rest."""
 
 
 def read_sound(path: Path) -> numpy.ndarray:
@@ -69,9 +73,14 @@ def read_sound(path: Path) -> numpy.ndarray:
         )
     if not numpy.isfinite(mono).all():
         raise AIGCError("'{path}' has samples that are no numbers.", path=path)
+    if abs(mono).max(initial=0) > LOUDEST:
+        raise AIGCError("'{path}' has samples of over {most:,}; sounds lie in about -1 to 1.", path=path, most=LOUDEST)
     if not len(mono) or abs(mono).max() < SILENCE:
         raise AIGCError("'{path}' is silent.", path=path)
-    return resampled(mono, rate)
+    sound = resampled(mono, rate)
+    if not len(sound) or sound.std() < AUDIBLE * mono.std():
+        raise AIGCError("'{path}' has nothing below {half:,} Hz.", path=path, half=SAMPLE_RATE // 2)
+    return sound
 
 
 def unreadable(path: Path, error: Exception) -> AIGCError:

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from tqdm import tqdm
 
 from aigc_core.errors import AIGCError, Sentence
-from aigc_core.files import atomic_write
+from aigc_core.files import atomic_write, named_path
 from aigc_core.registry import Registry
 
 from .dataset import PATIENCE_SECONDS
@@ -65,7 +65,7 @@ def load_sounds(name: str, split: str, limit: int | None = None) -> Sounds:
     classes. A file of a folder belongs to the test split by a hash of its sound, a tenth of all. Files that cannot be
     used are left out with a warning. Raises AIGCError where there is no such set or folder, or nothing usable in it.
     """
-    sounds = named_sounds[name].read(split) if name in named_sounds else _read_folder(Path(name).expanduser(), split)
+    sounds = named_sounds[name].read(split) if name in named_sounds else _read_folder(named_path(name), split)
     return replace(sounds, waves=sounds.waves[:limit], labels=sounds.labels[:limit])
 
 

@@ -357,6 +357,9 @@ def interpolate(
             raise AIGCError("Request: 'frames' is wrong: it is a whole number from 1 to 60.")
         if curve not in ("linear", "spherical") or format not in ("mp4", "gif"):
             raise AIGCError("Request: 'curve' is linear or spherical, and 'format' mp4 or gif.")
+        modality = load_checkpoint(request.checkpoint, token_of(visitor)).modality
+        if not modality.movies:
+            raise AIGCError("A movie leads through images, and not through {samples}.", samples=modality.plural)
         stops: list[LatentPoint | str] = [single.canonical() for single in request.singles()]
         path = served_folder() / f"journey.{format}"
         write_movie(path, torch.from_numpy(draw_movie(stops, frames, curve, token_of(visitor))))

@@ -157,7 +157,7 @@ def request_of(
     """The request that the controls' values make. Raises AIGCError for values out of range."""
     fields = {"checkpoint": checkpoint, "seed": seed, "count": count, "labels": labels, "prompt": prompt}
     request = parse_config(ShownRequest, fields | {"options": options or {}}, REQUEST)
-    moved: dict[str, Any] = dict(part.strip().rsplit("=", 1) for part in offsets.split(",") if "=" in part)
+    moved: dict[str, Any] = {**parse_options(offsets)}
     if any(strengths):
         moved |= zip(strongest_directions(request.checkpoint, NUM_DIRECTIONS, token), strengths)
     mixed = {"mix_seed": mix_seed, "mix_layer": mix_layer} if mix_seed is not None else {}
@@ -331,11 +331,15 @@ def controls_for(request: SampleRequest, token: str | None = None) -> list[Any]:
     sliders += [gr.Slider(visible=False, value=0)] * (NUM_DIRECTIONS - len(sliders))
     others = ",".join(f"{name}={value:.12g}" for name, value in edits.offsets.items() if name not in names)
     pictures = kind.media == "image"
+    blend = "+".join(f"{entry}:{share}" for (_, entry), share in zip(choices, (0.7, 0.3)))
     return [
         request.seed,
         gr.Slider(value=request.count, label=COUNTED[kind.media]),
         gr.Dropdown(
-            choices=choices, value=split_entries(request.labels) if request.labels else [], visible=bool(choices)
+            choices=choices,
+            value=split_entries(request.labels) if request.labels else [],
+            visible=bool(choices),
+            info=t("none: any · several: in turn · a blend: {blend}", blend=blend),
         ),
         gr.Textbox(value=request.prompt, visible=Capability.PROMPT in model.capabilities),
         *sampler_options.updates(request.options_of(model)),
@@ -365,7 +369,6 @@ def build(reference: gr.Textbox) -> GenerateTab:
                 multiselect=True,
                 allow_custom_value=True,
                 label=text("Classes"),
-                info=text("none: any · several: in turn · a blend: Bag:0.7+Coat:0.3"),
                 elem_id="classes",
             )
             typed = gr.Button(visible="hidden", elem_id="classes-typed")

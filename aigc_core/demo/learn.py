@@ -10,12 +10,15 @@ from typing import Any
 
 import gradio as gr
 
+from ..config import whole_number
 from ..errors import AIGCError
 from .language import t, text
 from .lessons import Lesson, lessons, lessons_in_order
 from .visitor import errors_shown
 
 SEED = 1
+LAST_ANSWER = 99
+"""No lesson has more answers, which are numbered from 0."""
 CHOOSING = """element.addEventListener('click', event => {
   const answer = event.target.closest('[data-index]');
   const answers = answer?.parentElement;
@@ -87,7 +90,8 @@ def guess_html(lesson: Lesson, seed: int, chosen: Collection[int] = (), told: bo
 def tell(name: str, seed: int, chosen: str) -> list[Any]:
     """Updates after the guess, numbers of answers with commas between: whether it is right, and what to remember."""
     lesson = lessons[name]
-    numbers = [int(number) for number in chosen.split(",") if number.isdecimal()]
+    entries = (whole_number(entry, LAST_ANSWER) for entry in chosen.split(","))
+    numbers = [number for number in entries if number is not None]
     with errors_shown():
         if not numbers:
             raise AIGCError("Choose an answer first.")

@@ -146,7 +146,10 @@ def chosen(options_type: type[SamplerOptions], values: Sequence[Any]) -> dict[st
 
 
 def parse_options(line: str) -> dict[str, str]:
-    """The options of a line "NAME=VALUE,NAME=VALUE". Raises AIGCError for a part that is not of that form."""
+    """The options of a line "NAME=VALUE,NAME=VALUE". Raises AIGCError for what is no text, as an answer of the API may
+    be, and for a part that is not of that form."""
+    if not isinstance(line, str):
+        raise AIGCError("Options are text such as 'temperature=0.7,top_k=40', not {other}.", other=line)
     parts = [part.strip() for part in line.split(",") if part.strip()]
     for part in parts:
         if "=" not in part:

@@ -207,7 +207,7 @@ button.dice { align-self: end; min-height: 42px; font-size: .95rem !important; f
 .drafts pre i { font-style: normal; cursor: pointer; border-radius: 2px; }
 .drafts pre i:hover { box-shadow: 0 0 0 1px var(--color-accent); }
 .probabilities .drafts pre i {
-  background: color-mix(in srgb, var(--color-accent) calc((1 - var(--p)) * 60%), transparent); }
+  background: color-mix(in srgb, var(--color-accent) calc(var(--surprise) * 60%), transparent); }
 .listing.tiles { grid-template-columns: repeat(auto-fill, minmax(min(100%, 220px), 1fr)); }
 .listing img { display: block; width: 100%; height: 130px; object-fit: fill; }
 .listing header b { color: var(--body-text-color); font-weight: 600; }

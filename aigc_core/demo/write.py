@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from .pictures import COPIED, served_folder, text_class, write_samples
 from .visitor import errors_shown, token_of
 
 MAX_VARIANTS = 4
+MOST_SURPRISING = 1000
+"""One in so many, or less, is coloured most."""
 KEPT_SHARE = 0.75
 """A prompt takes no more of what a model can look at; of a longer text, the last half is kept."""
 
@@ -129,7 +132,9 @@ def drafts_html(
     cards = []
     for row, seed in enumerate(request.seeds()):
         drawn = zip(kind.pieces(tokens[row].tolist())[begun:], probabilities[row, begun:].tolist())
-        said = "".join(f'<i style="--p:{share:.2f}">{html.escape(piece)}</i>' for piece, share in drawn)
+        said = "".join(
+            f'<i style="--surprise:{_surprise(share):.2f}">{html.escape(piece)}</i>' for piece, share in drawn
+        )
         buttons = f'<button type="button" data-copy>{t("Copy")}</button>'
         buttons += f'<button type="button" data-continue>{t("Continue")}</button>'
         if files:
@@ -142,6 +147,11 @@ def drafts_html(
             f'<pre class="{text_class(kind, request.prompt + said)}">{prompt}{said}</pre></article>'
         )
     return f'<div class="listing drafts">{"".join(cards)}</div>'
+
+
+def _surprise(probability: float) -> float:
+    """How surprising a token is, on the scale of information: from 0, certain, to 1, one in MOST_SURPRISING or less."""
+    return min(1.0, -math.log(max(probability, 1e-30)) / math.log(MOST_SURPRISING))
 
 
 def continued(visitor: gr.OAuthToken | None, reference: str, event: gr.EventData) -> tuple[str, int]:

@@ -69,6 +69,8 @@ class Verdict:
             return Sentence(
                 "{first} is worse than {second}: {figure} {ours} against {theirs} (confidence {confidence}).", **values
             )
+        if self.detectable == 0:
+            return Sentence("{first} and {second} are the same in all that was measured: {figure} {ours}.", **values)
         return Sentence(
             "{first} and {second} cannot be told apart: {figure} {ours} against {theirs} (confidence {confidence}; "
             "{needed:.0%} are needed). A difference of {detectable:.2g} would have been found in nine of ten cases; "
@@ -103,6 +105,8 @@ def compare(first: Result | Sequence[Result], second: Result | Sequence[Result],
             figure=figure,
         )
     a, b = ([result.figures[figure] for result in group] for group in groups)
+    if a == b:
+        return Verdict("tie", 0.5, 0.0, figure, (_with_error(a), _with_error(b)))
     if len(a) == len(b) == 1:
         tables = _differences([a[0], b[0]])
     elif min(len(a), len(b)) > 1:

@@ -25,14 +25,12 @@ def likelihood_figures(
     checkpoint: StoredCheckpoint, data: Dataset, metrics: Collection[str], seed: int
 ) -> dict[str, Estimate]:
     """Those of the metrics that say how likely 8-bit images are, by name; none that the model has no likelihood for."""
-    figures = {}
+    measured = {}
     if "bits_per_dimension" in metrics:
-        bits, _ = real_sample_bits(checkpoint, data, seed)
-        figures |= {} if bits is None else {"bits_per_dimension": bits_per_dimension(bits)}
+        measured["bits_per_dimension"] = bits_per_dimension(real_sample_bits(checkpoint, data, seed)[0])
     if "importance_weighted_bits" in metrics:
-        bits = importance_weighted_bits(checkpoint, data, seed)
-        figures |= {} if bits is None else {"importance_weighted_bits": bits_per_dimension(bits)}
-    return figures
+        measured["importance_weighted_bits"] = bits_per_dimension(importance_weighted_bits(checkpoint, data, seed))
+    return {name: figure for name, figure in measured.items() if figure is not None}
 
 
 def real_sample_bits(checkpoint: StoredCheckpoint, data: Dataset, seed: int) -> tuple[Tensor | None, Tensor]:

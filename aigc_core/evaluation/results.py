@@ -26,7 +26,7 @@ from aigc_core.checkpoint.layout import RESULTS_FOLDER
 from aigc_core.config import Config, read_config_file
 from aigc_core.errors import AIGCError, Sentence
 from aigc_core.files import atomic_write
-from aigc_core.metrics.catalogue import FIGURES, stored_metrics
+from aigc_core.metrics.catalogue import FIGURES
 from aigc_core.metrics.estimate import Estimate
 from aigc_core.metrics.extractors import is_second_judge
 from aigc_core.metrics.neighbours import MIN_IMAGES
@@ -165,15 +165,11 @@ class Result(Config):
             needs = Sentence(FIGURES[name].needs)
             if name in self.min_samples:
                 needs = Sentence("at least {count:,} samples", count=self.min_samples[name])
-            elif name in self.figures or name == "memorisation" or not self._concerns(name):
+            elif name in self.figures or name == "memorisation":
                 continue
             title = Sentence(FIGURES[name].title)
             sentences.append(Sentence("{figure} was not measured; it needs {needs}.", figure=title, needs=needs))
         return sentences
-
-    def _concerns(self, figure: str) -> bool:
-        """Whether it is a figure of this kind of samples, or they were seen by an extractor, as most figures need."""
-        return bool(self.protocol.extractor) or figure in stored_metrics(self.protocol.modality)
 
     @property
     def has_enough_images(self) -> bool:

@@ -26,7 +26,9 @@ METRICS = {
 }
 
 
-def bits_per_dimension(bits: Tensor) -> Estimate:
-    """The mean of the bits per dimension float [N] of real samples."""
+def bits_per_dimension(bits: Tensor | None) -> Estimate | None:
+    """The mean of the bits per dimension float [N] of real samples; None if there are fewer than two."""
+    if bits is None or len(bits) < 2:
+        return None
     values = bits.double().numpy()
     return Estimate.of_groups(float(values.mean()), group_influence_values(numpy.asarray(values - values.mean())))

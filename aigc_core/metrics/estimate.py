@@ -87,8 +87,9 @@ class Estimate(Config):
     @model_validator(mode="before")
     @classmethod
     def _error_of_interval(cls, values: Any) -> Any:
-        """Results of earlier versions have symmetric intervals, without bias, and no standard error of their own."""
-        if isinstance(values, dict) and "standard_error" not in values:
+        """Results of earlier versions have symmetric intervals, without bias, and no standard error of their own, or
+        none for a share of all cases or of none."""
+        if isinstance(values, dict) and not values.get("standard_error"):
             low, high = values.get("low"), values.get("high")
             if isinstance(low, (int, float)) and isinstance(high, (int, float)):
                 return values | {"standard_error": max(0.0, high / 2 - low / 2) / Z_95}
@@ -123,7 +124,8 @@ class Estimate(Config):
 
     @classmethod
     def of_share(cls, share: float, count: int, influence_values: numpy.ndarray | None = None) -> Estimate:
-        """A share of `count` cases, with Wilson's interval (Wilson 1927), which stays between 0 and 1.
+        """A share of `count` cases, with Wilson's interval (Wilson 1927), which stays between 0 and 1. Of all cases, or
+        of none, it implies the standard error as well.
 
         Without influence values the cases are independent; otherwise it is the interval of as many independent cases
         as would have the error that the influence values imply.
@@ -136,11 +138,12 @@ class Estimate(Config):
         z = Z_95
         centre = (share + z * z / (2 * effective)) / (1 + z * z / effective)
         margin = z / (1 + z * z / effective) * math.sqrt(spread / effective + z * z / (4 * effective**2))
+        low, high = max(0.0, min(share, centre - margin)), min(1.0, max(share, centre + margin))
         return cls(
             value=share,
-            low=max(0.0, min(share, centre - margin)),
-            high=min(1.0, max(share, centre + margin)),
-            standard_error=error,
+            low=low,
+            high=high,
+            standard_error=error or (high - low) / 2 / Z_95,
             influence_values=_rounded([] if influence_values is None else influence_values.tolist()),
         )
 

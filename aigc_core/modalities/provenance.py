@@ -13,7 +13,9 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from string import Template
+from typing import Any
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
@@ -59,10 +61,24 @@ class Provenance:
     aigc: dict[str, str]
 
     @classmethod
+    def parse(cls, said: Any) -> Provenance:
+        """What a file states, from JSON with the fields' names. Raises ValueError or TypeError for anything else."""
+        provenance = cls(**said)
+        texts = [provenance.request, provenance.weights, provenance.source_type, *provenance.aigc.values()]
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError("what a file states is text")
+        return provenance
+
+    @classmethod
     def of(cls, statement: Statement, stored: Tensor) -> Provenance:
         """The provenance of a file that holds just these samples, stored tensors of any shape."""
         number = hashlib.sha256(stored.contiguous().numpy().data).hexdigest()[:32]  # identifies the file by its content
         return cls(statement.request, statement.weights, DIGITAL_SOURCE_TYPE, aigc_label(number))
+
+
+def sidecar(path: Path) -> Path:
+    """The file beside another that states where that comes from, for kinds of files that cannot say it themselves."""
+    return path.with_name(path.name + ".json")
 
 
 def aigc_label(number: str) -> dict[str, str]:

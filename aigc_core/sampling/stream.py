@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 
 import torch
 from torch import Tensor
@@ -42,8 +43,10 @@ def stream(checkpoint: StoredCheckpoint, request: SampleRequest) -> Iterator[Gro
     prompt = torch.zeros(0, dtype=torch.int64) if condition.prompt is None else condition.prompt
     tokens = prompt.repeat(request.count, 1)
     probabilities = torch.ones(tokens.shape)
+    steps = model.stream(noise.to(model.device), condition.to(model.device), request.options_of(model))
+    begun = list(islice(steps, 1))  # raises for options that do not fit before anything is shown
     yield Growth(tokens, probabilities)
-    for step in model.stream(noise.to(model.device), condition.to(model.device), request.options_of(model)):
+    for step in chain(begun, steps):
         tokens = torch.cat([tokens, step.tokens[:, None]], 1)
         probabilities = torch.cat([probabilities, step.probabilities[:, None]], 1)
         yield Growth(tokens, probabilities)

@@ -333,6 +333,24 @@ def test_missing_classes_and_unequal_shares_are_told() -> None:
 def test_wilson_interval_by_hand() -> None:
     figure = Estimate.of_share(0.5, 100)
     assert (figure.low, figure.high) == pytest.approx((0.4038, 0.5962), abs=1e-4)
+    # Of 100 of 100: z² / (n + z²) below 1, and a standard error to match, also where a file of before says 0.
+    sure = Estimate.of_share(1.0, 100)
+    assert (sure.low, sure.high) == (pytest.approx(1 - 1.96**2 / (100 + 1.96**2)), 1)
+    assert sure.standard_error == pytest.approx((1 - sure.low) / (2 * 1.96))
+    assert Estimate.model_validate(sure.model_dump() | {"standard_error": 0.0}) == sure
+
+
+def test_two_shares_of_all_cases_could_still_differ() -> None:
+    shares = [result(1, 0).model_copy(update={"figures": {"poem_form": Estimate.of_share(1.0, n)}}) for n in (60, 500)]
+    verdict = compare(*shares, figure="poem_form")
+    assert verdict.outcome == "tie" and verdict.detectable > 0.05
+
+
+def test_a_result_beside_itself_is_the_same() -> None:
+    groups = Estimate.of_groups(2.0, numpy.arange(50.0))
+    one = result(1, 0).model_copy(update={"figures": {"fid": groups}})
+    verdict = compare(one, one)
+    assert verdict.outcome == "tie" and "are the same in all that was measured: FID 2.0" in verdict.sentence("a", "b")
 
 
 def result(fid: float, error: float, num_samples: int = 1000) -> Result:

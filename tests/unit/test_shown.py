@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 import pytest
@@ -12,7 +13,7 @@ from gradio.components.base import FormComponent
 import app
 from aigc_core import Checkpoint
 from aigc_core.checkpoint.layout import CONFIG_FILE
-from aigc_core.demo import about, generate
+from aigc_core.demo import about, explore, generate, learn
 from aigc_core.demo.language import text
 from aigc_core.evaluation.results import FIGURES, read_results
 from aigc_core.families.base import Capability
@@ -114,3 +115,22 @@ def test_about_explains_each_figure_and_what_was_compared(name: str, compared: s
         assert table.count("info-sign") == len({*result.figures, *result.min_samples})
         assert all(f'aria-label="{html.escape(FIGURES[figure].meaning)}"' in table for figure in result.figures)
         assert compared in table
+
+
+def test_answers_of_the_api_that_are_no_text_are_told() -> None:
+    with pytest.raises(gr.Error, match="A movie leads through images, and not through sounds"):
+        explore.interpolate(checkpoint=str(CHECKPOINTS / "drums"))
+    wrong: list[Any] = [7, {"temperature": 1}, [1]]
+    for options in wrong:
+        with pytest.raises(gr.Error, match="Options are text such as"):
+            generate.generate(checkpoint=str(CHECKPOINTS / "mnist"), count=1, options=options)
+        with pytest.raises(gr.Error, match="Options are text such as"):
+            generate.generate(checkpoint=str(CHECKPOINTS / "mnist"), count=1, offsets=options)
+    with pytest.raises(gr.Error, match="Choose an answer first"):
+        learn.tell("discriminator", 1, "9" * 5000 + ",²")
+
+
+def test_the_hint_of_classes_names_those_of_the_model() -> None:
+    updates = generate.controls_for(SampleRequest(checkpoint=str(CHECKPOINTS / "drums")))
+    classes = next(each for each in updates if isinstance(each, gr.Dropdown))
+    assert classes.info and classes.info.endswith("kick:0.7+snare:0.3")

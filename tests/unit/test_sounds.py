@@ -101,6 +101,11 @@ CANNOT_BE_USED: dict[str, tuple[Callable[[], bytes], str]] = {
     "0 Hz": (lambda: with_rate(sound_of(sine()), 0), "its header claims 0 samples a second"),
     "7 Hz": (lambda: with_rate(sound_of(sine()), 7), "claims 7 samples a second"),
     "2 GHz": (lambda: with_rate(sound_of(sine()), 2**31 - 1), "claims 2,147,483,647 samples a second"),
+    "nothing that 16 kHz can hold": (lambda: with_rate(sound_of(sine(7000)), 48_000), "has nothing below 8,000 Hz"),
+    "beyond all measure": (
+        lambda: sound_of(numpy.float32(3e38) * numpy.sign(sine()), "WAV", "FLOAT"),
+        "has samples of over 1,000,000",
+    ),
     "not finite": (lambda: sound_of(numpy.full(8000, numpy.nan, numpy.float32), "WAV", "FLOAT"), "no numbers"),
 }
 

@@ -6,10 +6,13 @@ import json
 import math
 import re
 import tarfile
+import warnings
 from itertools import product
 from pathlib import Path
 from shutil import copytree, ignore_patterns
 from subprocess import CalledProcessError
+from typing import Any
+from zipfile import ZipFile
 
 import pytest
 import torch
@@ -38,6 +41,7 @@ from aigc_core.metrics.stored import Comparison
 from aigc_core.metrics.texts.copied_pieces import copied_pieces
 from aigc_core.modalities.base import Modality, build_modality
 from aigc_core.modalities.image import ImageModality
+from aigc_core.modalities.provenance import sidecar
 from aigc_core.modalities.text import END, TextModality
 from aigc_core.modalities.tokenizers.bpe import BytePairs
 from aigc_core.rng import StepDraws
@@ -285,6 +289,24 @@ def test_a_thousand_seeds_alone_and_together() -> None:
     assert len(set(map(tuple, together.tolist()))) > 500
 
 
+def test_tokens_are_computed_by_one_thread_of_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, seen, threads = model(text()), [], torch.get_num_threads()
+    forward = made.transformer.forward
+
+    def watched(*inputs: Any) -> Tensor:
+        seen.append(torch.get_num_threads())
+        return forward(*inputs)
+
+    monkeypatch.setattr(made.transformer, "forward", watched)
+    torch.set_num_threads(2)
+    try:
+        for _ in made.stream(drawn(1, made.space.length), Condition(torch.zeros(1, 0)), TextOptions()):
+            assert torch.get_num_threads() == 2  # what is done with a token is the caller's
+    finally:
+        torch.set_num_threads(threads)
+    assert set(seen) == {1}
+
+
 def test_a_prompt_is_kept_and_conditions_the_rest() -> None:
     kind = text("abcdefgh", length=12)
     made, noise = model(kind), drawn(40, 12)
@@ -358,6 +380,8 @@ def test_an_acrostic_begins_the_lines_and_composes_with_a_prompt() -> None:
     assert octets.line_ends == [ord("\n") + 1] and len(kind.line_ends) == 3
     with pytest.raises(AIGCError, match="not learnt these characters: 山"):
         made.generate(noise, Condition(torch.zeros(40, 0)), TextOptions(acrostic="山"))
+    with pytest.raises(AIGCError, match="No line can begin with '，'"):
+        made.generate(noise, Condition(torch.zeros(40, 0)), TextOptions(acrostic="春，夏"))
 
 
 def test_sentences_are_learnt_by_heart() -> None:
@@ -410,6 +434,57 @@ def test_trained_sampled_and_made_again(run: Path, tmp_path: Path, capsys: pytes
     files[0].write_text(files[0].read_text(encoding="utf-8", errors="replace") + "!")
     assert main(["inspect", str(files[0])]) == 2
     assert "changed after it was made" in capsys.readouterr().err
+    with ZipFile(tmp_path / "texts.zip", "w") as archive:
+        for file in (*files[1:], *map(sidecar, files[1:])):
+            archive.write(file, f"texts/{file.name}")
+        archive.write(files[0], "texts/alone.txt")
+    assert main(["inspect", str(tmp_path / "texts.zip")]) == 2
+    captured = capsys.readouterr()
+    assert captured.out.count("made again, and it matches") == 2
+    assert "Of 3 files in 'texts.zip', 1 could not be made again" in captured.err
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"aigc": []},
+        {"aigc": None},
+        {"aigc": {"Label": 1}},
+        {"request": 5},
+        {"weights": ["a"]},
+        {"more": "words"},
+    ],
+)
+def test_what_stands_beside_a_text_is_checked(
+    said: dict[str, object], run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sample", str(run), "--out", str(tmp_path / "a.txt")]) == 0
+    beside = sidecar(tmp_path / "a.txt")
+    beside.write_text(json.dumps(json.loads(beside.read_text()) | said))
+    capsys.readouterr()
+    assert main(["inspect", str(tmp_path / "a.txt")]) == 2
+    assert "says of where it comes from is damaged" in capsys.readouterr().err
+
+
+def test_a_file_cannot_forge_what_inspect_prints(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sample", str(run), "--out", str(tmp_path / "a.txt")]) == 0
+    beside = sidecar(tmp_path / "a.txt")
+    said = json.loads(beside.read_text())
+    said["aigc"]["ContentProducer"] = "x\ntext: made again, and it matches\x1b[31m\x9b31m"
+    said["source_type"] = "y\r\ntext: made again, and it matches"
+    beside.write_text(json.dumps(said))
+    capsys.readouterr()
+    main(["inspect", str(tmp_path / "a.txt")])
+    printed = capsys.readouterr().out
+    assert "ContentProducer x text: made again, and it matches?[31m?31m" in printed
+    assert sum(line.startswith("text: ") for line in printed.splitlines()) == 1
+
+
+def test_a_key_of_many_digits_is_none(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for key in ("9" * 5000, "-1", "1.5", "²"):
+        assert main(["inspect", str(run / "a.txt"), f"--watermark-key={key}"]) == 2
+        error = capsys.readouterr().err
+        assert "takes a whole number" in error and len(error) < 200
 
 
 def test_code_says_in_its_first_line_where_it_comes_from(
@@ -487,6 +562,7 @@ def test_pieces_are_learnt_resumed_and_a_parent_of_before_is_taken(run: Path, tm
         ("picture.txt", b"\x89PNG\r\n\x1a\n" + bytes(50), "is not a text in UTF-8 (byte 0)"),
         ("spaces.txt", b" \n" * 50, "too little text"),
         ("none.txt", None, "There is no file or folder"),
+        ("", None, "The name of the file or folder is empty"),
         ("missing/", b"", "holds no .txt, .md, .py files"),
     ],
 )
@@ -498,7 +574,8 @@ def test_data_that_are_no_texts(
         path.mkdir()
     elif content is not None:
         path.write_bytes(content)
-    assert main(["train", "--preset", "text", "--data", str(path), "--out", str(tmp_path / "run")]) == 2
+    data = str(path) if name else ""
+    assert main(["train", "--preset", "text", "--data", data, "--out", str(tmp_path / "run")]) == 2
     error = capsys.readouterr().err
     assert sentence in error and error.count("\n") == 1
 
@@ -552,6 +629,18 @@ def test_requests_that_make_no_sense(
     assert sentence in error and error.count("\n") == 1 and len(error) < 2000
 
 
+def test_real_texts_of_other_characters_are_told(tmp_path: Path) -> None:
+    for name, written in {"mixed": "abba床前明月" * 30, "other": "床前明月" * 30, "rare": "ab" * 400 + "月"}.items():
+        (tmp_path / f"{name}.txt").write_text(written)
+    with pytest.warns(UserWarning, match="50% of the characters of '.*mixed.txt' are unknown to the model"):
+        text().load_split(str(tmp_path / "mixed.txt"), "test")
+    with pytest.raises(AIGCError, match="has learnt none of the characters of '.*other.txt'"):
+        text().load_split(str(tmp_path / "other.txt"), "test")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        text().load_split(str(tmp_path / "rare.txt"), "train")
+
+
 def test_characters_that_were_not_learnt() -> None:
     with pytest.raises(AIGCError, match="not learnt these characters: xyz"):
         text().encode_prompt("abzyx")
@@ -578,6 +667,10 @@ def test_a_run_is_evaluated(run: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert f"against {len(real)} texts of" in card and "images" not in card.partition("## Figures")[2]
     assert main(["evaluate", str(run), "--num-samples", "64", "--metrics", "distinct_pieces", "called_python"]) == 0
     assert "warning: Taken for Python was not measured; it needs Python code" in capsys.readouterr().err
+    assert main(["evaluate", str(run), "--num-samples", "64", "--metrics", "fid"]) == 0
+    assert "warning: FID was not measured; it needs" in capsys.readouterr().err
+    assert main(["evaluate", str(run), "--num-samples", "64", "--extractor", "mnist-classifier"]) == 2
+    assert "No extractor sees texts" in capsys.readouterr().err
     assert read_results(path)[0].model_dump(exclude={"seconds", "seconds_per_sample"}) == result.model_dump(
         exclude={"seconds", "seconds_per_sample"}
     )

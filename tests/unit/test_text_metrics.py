@@ -74,6 +74,13 @@ def test_bits_per_character_of_texts_by_hand() -> None:
     assert bits_per_character(compared(real, real, real)) is None
 
 
+def test_one_text_has_no_error_and_is_not_measured() -> None:
+    real = ["the quick brown fox"]
+    assert bits_per_character(compared(real, real, real, torch.ones(1))) is None
+    assert copied_pieces(compared([*["abc"] * 9, real[0]], real, real)) is None
+    assert bits_per_character(compared(real, ["", ""], real, torch.ones(2))) is None
+
+
 def test_forms_and_code_are_judged_where_the_data_have_them() -> None:
     poem, code = QUATRAIN, CODE
     share = poem_form(compared([poem, poem + "。多", "白日", poem], [poem] * 4, [poem]))

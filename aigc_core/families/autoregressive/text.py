@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 from torch import Tensor
 
-from aigc_core.errors import Sentence
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.families.base import Capability, Detection, SamplerOptions, WatermarkingModel
 from aigc_core.modalities.text import END, TextModality
 from aigc_core.nn.transformer import TransformerConfig
@@ -59,9 +59,13 @@ class TextModel(AutoregressiveModel, WatermarkingModel):
     def steerings(self, options: AutoregressiveOptions, rows: int) -> list[Steering]:
         assert isinstance(options, TextOptions)
         steerings: list[Steering] = []
+        line_ends = self.text.line_ends
         if letters := "".join(options.acrostic.split()):
+            self.text.tokens_of(letters)  # raises for all that are unknown at once
             openings = [self.text.tokens_of(letter) for letter in letters]
-            steerings.append(Acrostic(openings, self.text.line_ends, END, rows))
+            if wrong := next((letter for letter, tokens in zip(letters, openings) if tokens[0] in line_ends), None):
+                raise AIGCError("No line can begin with '{letter}', which ends lines; leave it out.", letter=wrong)
+            steerings.append(Acrostic(openings, line_ends, END, rows))
         if options.watermark:
             steerings.append(Watermark(options.watermark, options.watermark_key, self.space.vocabulary, rows))
         return steerings

@@ -11,7 +11,7 @@ from aigc_core.modalities.text import text_kind, up_to_end
 
 
 def bits_per_character(compared: Comparison) -> Estimate | None:
-    """All bits of the real texts over all their characters; None for a model without a likelihood.
+    """All bits of the real texts over all their characters; None for a model without a likelihood, or a single text.
 
     The end of a text costs bits and is no character. Neighbouring texts may be parts of one document, so the error is
     computed from groups of neighbours.
@@ -20,6 +20,8 @@ def bits_per_character(compared: Comparison) -> Estimate | None:
         return None
     bits = (compared.bits.double() * up_to_end(compared.bits_of).sum(1)).numpy()
     characters = numpy.array([len(text) for text in text_kind(compared.modality).texts(compared.bits_of)], dtype=float)
+    if len(bits) < 2 or not characters.any():
+        return None
     value = bits.sum() / characters.sum()
     effects = (bits - value * characters) / characters.mean()
     groups = numpy.array([part.mean() for part in numpy.array_split(effects, min(GROUPS, len(effects)))])

@@ -16,7 +16,7 @@ PIECE = 8
 
 
 def copied_pieces(compared: Comparison) -> Estimate | None:
-    """The mean share of a sample's pieces that occur in the training texts; None if no sample has a piece."""
+    """The mean share of a sample's pieces that occur in the training texts; None if fewer than two samples have one."""
     kind = text_kind(compared.modality)
     learnt = numpy.unique(numpy.concatenate([ngram_hashes(text, PIECE) for text in kind.texts(compared.training)]))
     shares = []
@@ -24,7 +24,7 @@ def copied_pieces(compared: Comparison) -> Estimate | None:
         if len(pieces := ngram_hashes(text, PIECE)) and len(learnt):
             places = numpy.searchsorted(learnt, pieces).clip(max=len(learnt) - 1)
             shares.append(float((learnt[places] == pieces).mean()))
-    if not shares:
+    if len(shares) < 2:
         return None
     values = numpy.array(shares)
     mean = float(values.mean())

@@ -38,6 +38,10 @@ class Tokenizer(ABC):
     def encode(self, text: str, skip_unknown: bool = False) -> list[int]:
         """The pieces of a text. Raises AIGCError for a part that has none, unless such parts are left out."""
 
+    def known_part(self, text: str) -> str:
+        """A text without the characters that have no piece."""
+        return text
+
     @abstractmethod
     def decode(self, pieces: Sequence[int]) -> str:
         """The text of pieces; bytes that are not UTF-8 become the replacement character."""

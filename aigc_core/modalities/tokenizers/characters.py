@@ -47,6 +47,9 @@ class Characters(Tokenizer):
             )
         return [self._numbers[character] for character in text if character in self._numbers]
 
+    def known_part(self, text: str) -> str:
+        return "".join(character for character in text if character in self._numbers)
+
     def decode(self, pieces: Sequence[int]) -> str:
         return "".join(self._characters[piece] for piece in pieces)
 
