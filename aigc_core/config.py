@@ -55,8 +55,9 @@ SETTINGS = Sentence("Settings")
 
 def whole_number(text: str, last: int) -> int | None:
     """A number from 0 to `last` from its decimal digits; None for any other text, however long."""
-    short = len(text.lstrip("0")) <= len(str(last))
-    return int(text) if text.isdecimal() and short and int(text) <= last else None
+    digits = text.lstrip("0") or "0"
+    fits = text.isdecimal() and len(digits) <= len(str(last)) and int(digits) <= last
+    return int(digits) if fits else None
 
 
 class Config(BaseModel):

@@ -104,7 +104,8 @@ def train(
 
 
 def write_preview(checkpoint: StoredCheckpoint, folder: Path) -> str | None:
-    """Write a preview: about 64 samples, of the same seeds at every checkpoint; one class per column if there are few.
+    """Write a preview: samples of the same seeds at every checkpoint, 64 images or fewer of what takes longer to see;
+    one class per column if there are few.
 
     Returns a warning if the modality finds them wrong, for example all alike; else None.
     """
