@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from argparse import SUPPRESS, ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from itertools import combinations
 from pathlib import Path
@@ -37,7 +37,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="two or more evaluated checkpoints; REF,REF,… is a group, as is the folder that `train --seeds` made: "
         "runs of one recipe with different training seeds, taken together (a comma in a name is written \\,)",
     )
-    parser.add_argument("--metric", default="fid", choices=sorted(FIGURES), metavar="METRIC", help="by default fid")
+    parser.add_argument(
+        "--metric", choices=sorted(FIGURES), metavar="METRIC", help="by default fid, or of texts bits_per_character"
+    )
     parser.add_argument("--figure", dest="metric", default=SUPPRESS, help=SUPPRESS)  # as earlier commands have it
 
 
@@ -48,6 +50,7 @@ def run(arguments: Namespace) -> int:
         for reference in _members(name):
             _print_claims(reference)
     groups = [(name, _group(name)) for name in arguments.checkpoints]
+    metric = ""
     for (first, ours), (second, theirs) in combinations(groups, 2):
         members = [*ours, *theirs]
         shared = set.intersection(*({*member} for member in members))
@@ -58,18 +61,19 @@ def run(arguments: Namespace) -> int:
                 second=second,
                 command=evaluate_command(_members(first) + _members(second)),
             )
+        metric = arguments.metric or _first_metric(members, shared)
         # Where no protocol has the metric, the comparison says so.
-        measured = {key for key in shared if all(arguments.metric in member[key].figures for member in members)}
+        measured = {key for key in shared if all(metric in member[key].figures for member in members)}
         disagreements: dict[str, None] = {}
         for key in [key for key in members[0] if key in (measured or shared)]:
             a, b = ([member[key] for member in group] for group in (ours, theirs))
-            verdict, protocol = compare(a, b, arguments.metric), a[0].protocol
+            verdict, protocol = compare(a, b, metric), a[0].protocol
             judge = f"{protocol.extractor}: " if len(shared) > 1 and protocol.extractor else ""
             print(judge + localised(verdict.sentence(first, second)))
             all_of_first, all_of_second = (
                 [result for member in group for result in member.values()] for group in (ours, theirs)
             )
-            if outcomes := outcomes_by_judge(all_of_first, all_of_second, protocol, arguments.metric):
+            if outcomes := outcomes_by_judge(all_of_first, all_of_second, protocol, metric):
                 each_judge = localised(Sentence(", ")).join(localised(judged(*each)) for each in outcomes.items())
                 disagreement = Sentence(
                     "The verdict depends on the judge: {a} against {b} is {outcomes}.",
@@ -80,8 +84,17 @@ def run(arguments: Namespace) -> int:
                 disagreements[localised(disagreement)] = None
         for sentence in disagreements:
             print(sentence)
-    _warn_of_single_runs(groups, arguments.metric)
+    _warn_of_single_runs(groups, metric)
     return 0
+
+
+def _first_metric(members: Sequence[dict[str, Result]], protocols: Collection[str]) -> str:
+    """The first of FIGURES that all members have under one of the protocols: FID, where samples have one."""
+
+    def is_common(name: str) -> bool:
+        return any(all(name in member[key].figures for member in members) for key in protocols)
+
+    return next(filter(is_common, FIGURES), next(iter(FIGURES)))
 
 
 def evaluate_command(references: Sequence[str]) -> str:

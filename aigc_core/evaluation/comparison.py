@@ -70,7 +70,7 @@ class Verdict:
                 "{first} is worse than {second}: {figure} {ours} against {theirs} (confidence {confidence}).", **values
             )
         if self.detectable == 0:
-            return Sentence("{first} and {second} are the same in all that was measured: {figure} {ours}.", **values)
+            return Sentence("{first} and {second} have the very same {figure}: {ours}.", **values)
         return Sentence(
             "{first} and {second} cannot be told apart: {figure} {ours} against {theirs} (confidence {confidence}; "
             "{needed:.0%} are needed). A difference of {detectable:.2g} would have been found in nine of ten cases; "

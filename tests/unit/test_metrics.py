@@ -350,7 +350,7 @@ def test_a_result_beside_itself_is_the_same() -> None:
     groups = Estimate.of_groups(2.0, numpy.arange(50.0))
     one = result(1, 0).model_copy(update={"figures": {"fid": groups}})
     verdict = compare(one, one)
-    assert verdict.outcome == "tie" and "are the same in all that was measured: FID 2.0" in verdict.sentence("a", "b")
+    assert verdict.outcome == "tie" and "have the very same FID: 2.0" in verdict.sentence("a", "b")
 
 
 def result(fid: float, error: float, num_samples: int = 1000) -> Result:

@@ -667,6 +667,8 @@ def test_a_run_is_evaluated(run: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert f"against {len(real)} texts of" in card and "images" not in card.partition("## Figures")[2]
     assert main(["evaluate", str(run), "--num-samples", "64", "--metrics", "distinct_pieces", "called_python"]) == 0
     assert "warning: Taken for Python was not measured; it needs Python code" in capsys.readouterr().err
+    assert main(["compare", str(run), str(run)]) == 0
+    assert "have the very same Bits per character: " in capsys.readouterr().out
     assert main(["evaluate", str(run), "--num-samples", "64", "--metrics", "fid"]) == 0
     assert "warning: FID was not measured; it needs" in capsys.readouterr().err
     assert main(["evaluate", str(run), "--num-samples", "64", "--extractor", "mnist-classifier"]) == 2
