@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from argparse import SUPPRESS, ArgumentParser, Namespace
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import combinations
 from pathlib import Path
@@ -50,7 +50,7 @@ def run(arguments: Namespace) -> int:
         for reference in _members(name):
             _print_claims(reference)
     groups = [(name, _group(name)) for name in arguments.checkpoints]
-    metric = ""
+    metric = arguments.metric or _first_metric([member for _, group in groups for member in group])
     for (first, ours), (second, theirs) in combinations(groups, 2):
         members = [*ours, *theirs]
         shared = set.intersection(*({*member} for member in members))
@@ -61,7 +61,6 @@ def run(arguments: Namespace) -> int:
                 second=second,
                 command=evaluate_command(_members(first) + _members(second)),
             )
-        metric = arguments.metric or _first_metric(members, shared)
         # Where no protocol has the metric, the comparison says so.
         measured = {key for key in shared if all(metric in member[key].figures for member in members)}
         disagreements: dict[str, None] = {}
@@ -88,13 +87,14 @@ def run(arguments: Namespace) -> int:
     return 0
 
 
-def _first_metric(members: Sequence[dict[str, Result]], protocols: Collection[str]) -> str:
-    """The first of FIGURES that all members have under one of the protocols: FID, where samples have one."""
+def _first_metric(members: Sequence[dict[str, Result]]) -> str:
+    """The first of FIGURES that all members have under one protocol: FID, which is also the answer if there is none."""
+    protocols = set.intersection(*({*member} for member in members))
 
     def is_common(name: str) -> bool:
         return any(all(name in member[key].figures for member in members) for key in protocols)
 
-    return next(filter(is_common, FIGURES), next(iter(FIGURES)))
+    return next(filter(is_common, FIGURES), "fid")
 
 
 def evaluate_command(references: Sequence[str]) -> str:

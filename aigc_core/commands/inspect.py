@@ -60,7 +60,7 @@ def _inspect(file: Path, reference: str | None, key: int | None) -> None:
         return
     print(f"weights: sha256 {one_line(provenance.weights)}")
     request = request_in(provenance)
-    print(f"request: {one_line(request.canonical())}")
+    print(f"request: {request.canonical()}")
     if not reference and not request.checkpoint and (file.parent / CONFIG_FILE).is_file():
         reference = str(file.parent)  # a model's own preview
     checkpoint = maker_of(provenance, request, reference)

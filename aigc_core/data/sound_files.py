@@ -73,12 +73,13 @@ def read_sound(path: Path) -> numpy.ndarray:
         )
     if not numpy.isfinite(mono).all():
         raise AIGCError("'{path}' has samples that are no numbers.", path=path)
-    if abs(mono).max(initial=0) > LOUDEST:
+    peak = abs(mono).max(initial=0)
+    if peak > LOUDEST:
         raise AIGCError("'{path}' has samples of over {most:,}; sounds lie in about -1 to 1.", path=path, most=LOUDEST)
-    if not len(mono) or abs(mono).max() < SILENCE:
+    if peak < SILENCE:
         raise AIGCError("'{path}' is silent.", path=path)
     sound = resampled(mono, rate)
-    if not len(sound) or sound.std() < AUDIBLE * mono.std():
+    if sound.std() < AUDIBLE * mono.std():
         raise AIGCError("'{path}' has nothing below {half:,} Hz.", path=path, half=SAMPLE_RATE // 2)
     return sound
 

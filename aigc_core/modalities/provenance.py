@@ -64,8 +64,10 @@ class Provenance:
     def parse(cls, said: Any) -> Provenance:
         """What a file states, from JSON with the fields' names. Raises ValueError or TypeError for anything else."""
         provenance = cls(**said)
-        texts = [provenance.request, provenance.weights, provenance.source_type, *provenance.aigc.values()]
-        if not all(isinstance(text, str) for text in texts):
+        texts = [provenance.request, provenance.weights, provenance.source_type]
+        if not isinstance(provenance.aigc, dict) or not all(
+            isinstance(text, str) for text in (*texts, *provenance.aigc.values())
+        ):
             raise TypeError("what a file states is text")
         return provenance
 

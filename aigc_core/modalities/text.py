@@ -145,7 +145,8 @@ class TextModality(Modality):
 
     def tokens_of(self, text: str, skip_unknown: bool = False) -> list[int]:
         """The tokens of a text. Raises AIGCError for what the tokenizer does not know, unless that is left out."""
-        return [piece + 1 for piece in self._pieces.encode(text, skip_unknown)]
+        said = self._pieces.known_part(text) if skip_unknown else text
+        return [piece + 1 for piece in self._pieces.encode(said)]
 
     @cached_property
     def line_ends(self) -> list[int]:
@@ -169,7 +170,7 @@ class TextModality(Modality):
         return ["" if token == END else next(said) for token in tokens]
 
     def ending(self, text: str, count: int) -> str:
-        tokens = self._pieces.encode(text, skip_unknown=True)[-count:]
+        tokens = self._pieces.encode(self._pieces.known_part(text))[-count:]
         return self._pieces.decode(tokens).lstrip("\N{REPLACEMENT CHARACTER}")
 
     def encode_prompt(self, text: str) -> Tensor:
@@ -225,7 +226,7 @@ class TextModality(Modality):
             )
         try:
             return Provenance.parse(json.loads(beside.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+        except (OSError, ValueError, TypeError, RecursionError):
             raise AIGCError("What '{name}' says of where it comes from is damaged.", name=path) from None
 
     def verify(self, path: Path, draw: Callable[[], Tensor], count: int) -> str:

@@ -14,7 +14,7 @@ from aigc_core.data.dataset import Dataset
 from aigc_core.errors import AIGCError
 from aigc_core.files import atomic_write
 from aigc_core.modalities.base import Media, Modality
-from aigc_core.modalities.provenance import Provenance, Statement
+from aigc_core.modalities.provenance import Provenance, Statement, sidecar
 
 END = 0
 """The token that ends a text and fills the rest of its row."""
@@ -65,14 +65,14 @@ class ToyText(Modality):
     def write(self, path: Path, stored: Tensor, statement: Statement, columns: int = 0) -> None:
         with atomic_write(path) as unfinished:
             unfinished.write_text("\n".join(self.texts(stored)) + "\n", encoding="utf-8")
-        with atomic_write(_sidecar(path)) as unfinished:
+        with atomic_write(sidecar(path)) as unfinished:
             unfinished.write_text(json.dumps(vars(Provenance.of(statement, stored))), encoding="utf-8")
 
     @classmethod
     def read_provenance(cls, path: Path) -> Provenance:
-        if not _sidecar(path).is_file():
+        if not sidecar(path).is_file():
             raise AIGCError(f"'{path}' does not say where it comes from.")
-        return Provenance(**json.loads(_sidecar(path).read_text(encoding="utf-8")))
+        return Provenance.parse(json.loads(sidecar(path).read_text(encoding="utf-8")))
 
     def verify(self, path: Path, draw: Callable[[], Tensor], count: int) -> str:
         if path.read_text(encoding="utf-8") != "\n".join(self.texts(draw())) + "\n":
@@ -91,7 +91,3 @@ def _lines(data: str) -> list[str]:
     if not path.is_file():
         raise AIGCError(f"There is no text file '{data}'.")
     return [line for line in path.read_text(encoding="utf-8").splitlines() if line]
-
-
-def _sidecar(path: Path) -> Path:
-    return path.with_name(path.name + ".json")

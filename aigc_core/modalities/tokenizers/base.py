@@ -35,8 +35,8 @@ class Tokenizer(ABC):
         """How many different pieces there are."""
 
     @abstractmethod
-    def encode(self, text: str, skip_unknown: bool = False) -> list[int]:
-        """The pieces of a text. Raises AIGCError for a part that has none, unless such parts are left out."""
+    def encode(self, text: str) -> list[int]:
+        """The pieces of a text. Raises AIGCError for a part that has none; `known_part` leaves such parts out."""
 
     def known_part(self, text: str) -> str:
         """A text without the characters that have no piece."""

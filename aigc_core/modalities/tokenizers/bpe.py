@@ -74,7 +74,7 @@ class BytePairs(Tokenizer):
     def size(self) -> int:
         return self._size
 
-    def encode(self, text: str, skip_unknown: bool = False) -> list[int]:
+    def encode(self, text: str) -> list[int]:
         return self._library.encode(_utf8(text)).ids
 
     def decode(self, pieces: Sequence[int]) -> str:

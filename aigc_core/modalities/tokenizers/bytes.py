@@ -24,7 +24,7 @@ class Bytes(Tokenizer):
     def size(self) -> int:
         return 256
 
-    def encode(self, text: str, skip_unknown: bool = False) -> list[int]:
+    def encode(self, text: str) -> list[int]:
         return list(text.encode(errors="replace"))
 
     def decode(self, pieces: Sequence[int]) -> str:

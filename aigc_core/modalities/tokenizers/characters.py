@@ -38,14 +38,13 @@ class Characters(Tokenizer):
     def size(self) -> int:
         return len(self._characters)
 
-    def encode(self, text: str, skip_unknown: bool = False) -> list[int]:
-        unknown = sorted(set(text) - self._numbers.keys())
-        if unknown and not skip_unknown:
+    def encode(self, text: str) -> list[int]:
+        if unknown := sorted(set(text) - self._numbers.keys()):
             raise AIGCError(
                 "The model has not learnt these characters: {characters}; leave them out.",
                 characters="".join(unknown[:20]),
             )
-        return [self._numbers[character] for character in text if character in self._numbers]
+        return [self._numbers[character] for character in text]
 
     def known_part(self, text: str) -> str:
         return "".join(character for character in text if character in self._numbers)
