@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from errno import EADDRINUSE
 from functools import partial
@@ -140,17 +141,31 @@ def restored(wanted: SampleRequest, visitor: gr.OAuthToken | None, tab: str = TA
     ]
 
 
+def first_model(tab: str, token: str | None) -> str:
+    """The model that a visitor sees first: where the address names a tab alone, one that the tab is for.
+
+    Raises AIGCError where there is no model at all.
+    """
+    first, fits = default_model(), FITS.get(tab)
+    for name in [first, *offered_models()] if fits else []:
+        with suppress(AIGCError):  # of a broken run, or one that this visitor may not open
+            if fits(load_checkpoint(name, token)):
+                return name
+    return first
+
+
 def state_of_address(request: gr.Request, visitor: gr.OAuthToken | None) -> list[Any]:
     """What the page's address asks for, or the defaults: the map, the mix, the grid, the tab, and the controls."""
     tab = request.query_params.get("tab", TABS[0])
     with errors_shown():
-        wanted = SampleRequest(checkpoint=default_model(), seed=generate.SEED, count=generate.COUNT)
         if "checkpoint" in request.query_params:
             try:
                 shared = generate.request_of_link(f"?{request.query_params}")
                 return [*where_of(request.query_params), *restored(shared, visitor, tab)]
             except AIGCError as error:
                 gr.Warning(t(error.sentence))
+        first = first_model(tab, token_of(visitor))
+        wanted = SampleRequest(checkpoint=first, seed=generate.SEED, count=generate.COUNT)
         return [*where_of({}), *restored(wanted, visitor, tab)]
 
 

@@ -25,6 +25,7 @@ from aigc_core.pipeline import Checkpoint
 from aigc_core.sampling.edits import LatentEdits
 from aigc_core.sampling.labels import class_entries, join_entries, parse_labels, split_entries
 from aigc_core.sampling.request import REQUEST, SampleRequest, is_known
+from aigc_core.sampling.sample import warning_of
 
 from . import chosen
 from . import options as sampler_options
@@ -265,6 +266,8 @@ def show(
             token,
         )
         drawn = _draw(request, token)
+        if said := warning_of(drawn.checkpoint, drawn.request, drawn.stored):
+            gr.Warning(t(said))
         nothing_chosen = gr.Column(visible=False)
         kind, link = drawn.checkpoint.modality, "?" + drawn.request.canonical()
         files = write_samples(drawn.stored, drawn.request, drawn.checkpoint, served_folder())

@@ -18,9 +18,10 @@ from aigc_core.families.base import Capability
 from aigc_core.loading import load_checkpoint
 from aigc_core.pipeline import Checkpoint
 from aigc_core.sampling.request import SampleRequest
+from aigc_core.sampling.sample import warning_of
 
 from . import options as sampler_options
-from .generate import FOLLOW, SEED, WHOLE_LINK, class_choices, request_of, request_of_link
+from .generate import FOLLOW, SEED, class_choices, request_of, request_of_link
 from .inference import write_stream
 from .language import t, text
 from .pictures import COPIED, served_folder, text_class, write_samples
@@ -48,6 +49,7 @@ element.addEventListener('click', event => {
   trigger('select', {index: last, value: begun + all.slice(0, last + 1).map(each => each.textContent).join('')});
 });"""
 )
+FOLLOW_WRITTEN = f"link => link && ({FOLLOW})(link)"
 COLOUR = "coloured => { document.body.classList.toggle('probabilities', coloured); }"
 
 
@@ -115,7 +117,17 @@ def write(visitor: gr.OAuthToken | None, link: str) -> Iterator[str]:
         for tokens, probabilities in write_stream(request.canonical(), token):
             yield drafts_html(checkpoint, request, tokens, probabilities)
         files = write_samples(torch.from_numpy(tokens), request, checkpoint, served_folder())
+        if said := warning_of(checkpoint, request, torch.from_numpy(tokens)):
+            gr.Warning(t(said))
         yield drafts_html(checkpoint, request, tokens, probabilities, [str(file) for file in files])
+
+
+def write_linked(visitor: gr.OAuthToken | None, query: str) -> Iterator[tuple[Any, str]]:
+    """The query of a link once its texts have begun, and these as they grow; one that fails leaves what is shown."""
+    link: Any = query
+    for drafts in write(visitor, query):
+        yield link, drafts
+        link = gr.skip()
 
 
 def drafts_html(
@@ -191,19 +203,18 @@ def build(reference: gr.Textbox) -> WriteTab:
                 label=text("Link to exactly these texts"), interactive=False, buttons=["copy"], elem_id="write-link"
             )
     controls = [seed, count, form, prompt, *own]
+    query = gr.State("")
     private: Any = {"api_visibility": "private"}
 
     def writing_after(event: Any) -> Any:
         """Write what the controls ask for when an event is over; returns the event that can be stopped."""
-        linked = event(link_of, [reference, *controls], link, **private)
-        return linked.success(None, link, link, js=FOLLOW, **private).success(
-            write, link, drafts, show_progress="hidden", **private
-        )
+        asked = event(link_of, [reference, *controls], query, **private)
+        return asked.success(write_linked, query, [link, drafts], show_progress="hidden", **private)
 
     rolled = dice.click(lambda: random.randrange(1_000_000), None, seed, **private)
     gone_on = drafts.select(continued, reference, [prompt, seed], **private)
     streams = [writing_after(event) for event in (start.click, prompt.submit, rolled.success, gone_on.success)]
     gr.on([stop.click, start.click, prompt.submit, dice.click, drafts.select], None, cancels=streams, **private)
     coloured.change(None, coloured, None, js=COLOUR, **private)
-    link.change(None, link, link, js=WHOLE_LINK, **private)
+    link.change(None, link, link, js=FOLLOW_WRITTEN, **private)
     return WriteTab([*controls, link, drafts], stop)

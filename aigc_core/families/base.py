@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from aigc_core.config import SETTINGS, Config, parse_config
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.modalities.base import Modality
 from aigc_core.registry import Registry, find
 from aigc_core.rng import StepDraws
@@ -113,6 +113,10 @@ class Model(nn.Module):
         condition, such as a prompt that leaves no room.
         """
         raise NotImplementedError
+
+    def warning(self, samples: Tensor, options: SamplerOptions) -> Sentence | None:
+        """A sentence if samples in model space [N, …] are not what the options asked for, else None."""
+        return None
 
 
 class LatentModel(Model):

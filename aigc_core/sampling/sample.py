@@ -6,6 +6,7 @@ models generate samples from noise in one call.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from aigc_core.batching import batch_size
 from aigc_core.checkpoint.checkpoint import StoredCheckpoint
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.families.base import Condition, LatentModel, Model, SamplerOptions, StyleModel, latent_model
 from aigc_core.modalities.provenance import Statement
 
@@ -71,7 +72,8 @@ class Samples:
 def sample(checkpoint: StoredCheckpoint, request: SampleRequest) -> Samples:
     """Draw the samples of a request; they lie on the CPU.
 
-    Raises AIGCError for classes, options or edits that the model does not have.
+    Raises AIGCError for classes, options or edits that the model does not have; warns of what could not be done as
+    asked.
     """
     request = request.normalised(checkpoint.model)
     if isinstance(checkpoint.model, LatentModel):
@@ -80,7 +82,15 @@ def sample(checkpoint: StoredCheckpoint, request: SampleRequest) -> Samples:
     else:
         noise, condition = request_noise(checkpoint, request)
         stored = generate(checkpoint, noise, condition, request.options_of(checkpoint.model))
+    if fault := warning_of(checkpoint, request, stored):
+        warnings.warn(fault, stacklevel=2)
     return Samples(stored, condition, request.seeds(), request, checkpoint)
+
+
+def warning_of(checkpoint: StoredCheckpoint, request: SampleRequest, stored: Tensor) -> Sentence | None:
+    """A sentence if the stored samples [N, …] of a request are not what its options asked for, else None."""
+    model = checkpoint.model
+    return model.warning(checkpoint.modality.to_model(stored), request.options_of(model))
 
 
 def sample_all(checkpoint: StoredCheckpoint, requests: Sequence[SampleRequest]) -> Tensor:

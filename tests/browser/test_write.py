@@ -126,6 +126,12 @@ def test_a_link_is_written_again_and_goes_on_from_a_click(address: str, browser:
     page.locator("#beginning textarea").fill("月亮")
     page.locator("#write").click()
     expect(page.get_by_text("The model has not learnt these characters: 亮")).to_be_visible()
+    assert parse_qs(urlsplit(page.url).query) == fields and shown(page) == other  # what failed takes no link's place
+
+    page.locator("#beginning textarea").fill("")
+    page.get_by_label("Acrostic").last.fill("床前明月光疑是地上霜" * 2)
+    page.locator("#write").click()
+    expect(page.get_by_text("2 of 2 texts end before all letters of the acrostic have their line")).to_be_visible()
 
 
 def test_a_text_is_seen_to_grow_and_can_be_stopped(address: str, browser: Browser) -> None:
@@ -149,3 +155,10 @@ def test_a_text_is_seen_to_grow_and_can_be_stopped(address: str, browser: Browse
     expect(page.locator("#drafts a")).to_have_count(0)
     page.locator("#drafts [data-continue]").click()  # what was written so far is the prompt
     expect(page.locator("#beginning textarea")).to_have_value(stopped)
+
+
+def test_an_address_that_names_a_tab_alone_opens_a_model_for_it(address: str, browser: Browser) -> None:
+    page = opened(browser, address, "?tab=write")
+    expect(page.locator("#drafts pre").first).not_to_be_empty()
+    expect(page.locator("button[role=tab][aria-selected=true]")).to_have_text("Write")
+    assert parse_qs(urlsplit(page.url).query)["checkpoint"] == ["checkpoints/poems"]

@@ -348,6 +348,8 @@ def test_a_text_grows_to_what_is_sampled() -> None:
         assert (grown[-1].probabilities[:, :2] == 1).all()
     with pytest.raises(AIGCError, match="At most 16"):
         next(stream(checkpoint, SampleRequest(count=17)))
+    with pytest.warns(UserWarning, match="1 of 1 texts end before all letters of the acrostic"):
+        sample(checkpoint, SampleRequest(options={"acrostic": "abcdefghabcdefgh"}))
 
 
 POEM_LETTERS = "春夏秋冬花月，。\n"
@@ -367,6 +369,11 @@ def test_an_acrostic_begins_the_lines_and_composes_with_a_prompt() -> None:
     assert free != forced and max(map(len, map(lines_of_poem, forced))) > 4
     for text in forced:
         assert "".join(line[0] for line in lines_of_poem(text)[:3]) == "春夏秋"[: len(lines_of_poem(text))]
+    letters = TextOptions(acrostic="春夏 秋")
+    fewer = sum(len(lines_of_poem(text)) < 3 for text in forced)
+    said = made.warning(made.generate(noise, Condition(torch.zeros(40, 0)), letters), letters)
+    assert said is not None and 0 < fewer < 40 and said.startswith(f"{fewer} of 40 texts end before all letters")
+    assert made.warning(made.generate(noise, Condition(torch.zeros(40, 0)), TextOptions()), TextOptions()) is None
     prompt = kind.encode_prompt("花月，")
     after = made.generate(noise, Condition(torch.zeros(40, 0), prompt), TextOptions(acrostic="春夏秋"))
     begun = [lines_of_poem(text) for text in kind.texts(after)]

@@ -32,6 +32,11 @@ class Acrostic(Steering):
             else:
                 self._written[row] += 1
 
+    @property
+    def unfinished(self) -> int:
+        """How many samples have had fewer lines than there are openings."""
+        return sum(lines < len(self._openings) for lines in self._lines)
+
     def replace(self, chosen: Tensor) -> Tensor:
         return torch.tensor([self._token(row, token) for row, token in enumerate(chosen.tolist())])
 

@@ -58,17 +58,37 @@ class TextModel(AutoregressiveModel, WatermarkingModel):
 
     def steerings(self, options: AutoregressiveOptions, rows: int) -> list[Steering]:
         assert isinstance(options, TextOptions)
-        steerings: list[Steering] = []
-        line_ends = self.text.line_ends
-        if letters := "".join(options.acrostic.split()):
-            self.text.tokens_of(letters)  # raises for all that are unknown at once
-            openings = [self.text.tokens_of(letter) for letter in letters]
-            if wrong := next((letter for letter, tokens in zip(letters, openings) if tokens[0] in line_ends), None):
-                raise AIGCError("No line can begin with '{letter}', which ends lines; leave it out.", letter=wrong)
-            steerings.append(Acrostic(openings, line_ends, END, rows))
+        acrostic = self._acrostic(options, rows)
+        steerings: list[Steering] = [] if acrostic is None else [acrostic]
         if options.watermark:
             steerings.append(Watermark(options.watermark, options.watermark_key, self.space.vocabulary, rows))
         return steerings
+
+    def warning(self, samples: Tensor, options: SamplerOptions) -> Sentence | None:
+        assert isinstance(options, TextOptions)
+        acrostic = self._acrostic(options, len(samples))
+        if acrostic is None:
+            return None
+        for tokens in samples.cpu().T:
+            acrostic.see(tokens)
+        if not acrostic.unfinished:
+            return None
+        return Sentence(
+            "{unfinished} of {count} texts end before all letters of the acrostic have their line; give fewer.",
+            unfinished=acrostic.unfinished,
+            count=len(samples),
+        )
+
+    def _acrostic(self, options: TextOptions, rows: int) -> Acrostic | None:
+        """The acrostic that the options ask for, if any. Raises AIGCError for letters that no line can begin with."""
+        letters = "".join(options.acrostic.split())
+        if not letters:
+            return None
+        self.text.tokens_of(letters)  # raises for all that are unknown at once
+        openings, line_ends = [self.text.tokens_of(letter) for letter in letters], self.text.line_ends
+        if wrong := next((letter for letter, tokens in zip(letters, openings) if tokens[0] in line_ends), None):
+            raise AIGCError("No line can begin with '{letter}', which ends lines; leave it out.", letter=wrong)
+        return Acrostic(openings, line_ends, END, rows)
 
     def detect_watermark(self, samples: Tensor, key: int) -> Detection:
         return detect([[token for token in row if token != END] for row in samples.tolist()], key)
