@@ -197,6 +197,8 @@ button.dice { align-self: end; min-height: 42px; font-size: .95rem !important; f
   white-space: pre-wrap; overflow-wrap: anywhere; color: var(--body-text-color); background: none; }
 .listing pre.prose { font-family: var(--font); font-size: .95rem; }
 .listing pre.verse { font-family: "Noto Serif", Georgia, serif; font-size: 1rem; }
+.dark audio { color-scheme: dark; }
+#about-preview pre { max-height: 26rem; overflow: auto; white-space: pre-wrap; }
 .listing pre.verse.chinese { writing-mode: vertical-rl; margin: 0 auto; padding: 18px 14px; line-height: 2;
   font-family: "Noto Serif CJK TC", "Songti TC", "Source Han Serif", "PMingLiU", serif; font-size: 1.35rem;
   letter-spacing: .08em; min-height: 14em; max-height: 28em; overflow-x: auto; }

@@ -23,7 +23,6 @@ from aigc_core.modalities.image import image_grid
 from aigc_core.training.presets import preset_names, read_preset
 from aigc_core.training.recipe import TrainingConfig
 
-from .about import described
 from .language import t
 from .pictures import as_data_uri, png_of
 
@@ -82,7 +81,7 @@ def describe_data(data: str, preset: str) -> str:
     count = len(dataset)
     names = dataset.class_names if recipe.conditional else ()
     counted = torch.bincount(dataset.labels, minlength=len(names)).tolist() if names else []
-    facts = [t("{count:,} training samples: {kind}", count=count, kind=described(modality))]
+    facts = [t("{count:,} training samples: {kind}", count=count, kind=modality.describe())]
     if limit and count == limit:
         facts = [t("{count:,} training samples or more, of which the first were read here", count=count)]
     if counted:

@@ -173,8 +173,9 @@ def _text(folder: Path, config: CheckpointConfig, results: list[Result], referen
         parts.append(_training(config))
     parts += [_figures(result) for result in results]
     shares = precision_and_coverage(results)
-    shortfall = SHORTFALL.format(**shares) if shares else ""
-    parts.append(f"## Limits\n\n{shortfall}{LIMITS.replace('Images', config.sample_kind.plural.capitalize())}")
+    shortfall, plural = SHORTFALL.format(**shares) if shares else "", config.sample_kind.plural
+    limits = f"{shortfall.replace('images', plural)}{LIMITS.replace('Images', plural.capitalize())}"
+    parts.append(f"## Limits\n\n{limits}")
     return "\n\n".join(parts) + "\n"
 
 

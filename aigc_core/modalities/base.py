@@ -103,7 +103,7 @@ class Modality(Config):
         )
 
     def describe(self) -> str:
-        """The shape in a few words, for users."""
+        """The shape in a few words, for users; a Sentence where it can be translated."""
         raise NotImplementedError
 
     def write(self, path: Path, stored: Tensor, statement: Statement, columns: int = 0) -> None:

@@ -63,7 +63,7 @@ class ImageModality(Modality):
     """Images of `channels` × `resolution` × `resolution` values."""
 
     name: ClassVar[str] = "image"
-    plural: ClassVar[str] = "images"
+    plural: ClassVar[str] = Sentence("images")
     media: ClassVar[Media] = "image"
     has_pictures: ClassVar[bool] = True
     hub_task: ClassVar[str] = "unconditional-image-generation"
@@ -114,7 +114,10 @@ class ImageModality(Modality):
         return bool(stored.float().std(0).mean() < 1.0)
 
     def describe(self) -> str:
-        return f"images of {self.resolution} × {self.resolution} pixels, {'grey' if self.channels == 1 else 'colour'}"
+        side = self.resolution
+        if self.channels == 1:
+            return Sentence("images of {side} × {side} pixels, grey", side=side)
+        return Sentence("images of {side} × {side} pixels, colour", side=side)
 
     def write(self, path: Path, stored: Tensor, statement: Statement, columns: int = 0) -> None:
         save_png(path, image_grid(stored, columns or math.ceil(math.sqrt(len(stored)))), statement)

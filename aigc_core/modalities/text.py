@@ -56,7 +56,7 @@ class TextModality(Modality):
     """Texts of at most `length` tokens: token k is piece k − 1 of the tokenizer, built from the `vocabulary`."""
 
     name: ClassVar[str] = "text"
-    plural: ClassVar[str] = "texts"
+    plural: ClassVar[str] = Sentence("texts")
     media: ClassVar[Media] = "text"
     hub_task: ClassVar[str] = "text-generation"
     suffixes: ClassVar[tuple[str, ...]] = (".txt", ".py")
@@ -193,7 +193,7 @@ class TextModality(Modality):
         return len(stored) > 1 and bool((stored == stored[:1]).all())
 
     def describe(self) -> str:
-        return f"texts of up to {self.length} {self._pieces.plural}"
+        return Sentence("texts of up to {most} {pieces}", most=self.length, pieces=self._pieces.plural)
 
     def write(self, path: Path, stored: Tensor, statement: Statement, columns: int = 0) -> None:
         text = _first_line(path, statement.request, statement.weights) + self._joined(stored)

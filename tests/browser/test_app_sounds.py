@@ -60,6 +60,11 @@ def test_sounds_are_played_shown_and_carry_their_request(
     assert file.name == "kit-seed-4.wav"
     assert main(["inspect", str(file), "--checkpoint", str(folder / "runs" / "kit")]) == 0
 
+    page.goto(f"{address}?checkpoint=checkpoints/drums&count=1&tab=about&__lang=zh")
+    expect(page.locator("#about-facts")).to_contain_text("1.02 秒的声音", timeout=60_000)
+    page.wait_for_function("document.querySelector('#about-preview audio')?.readyState > 0")
+    expect(page.locator("#about-samples")).to_be_hidden()
+
 
 def test_a_pad_of_classes_is_played_by_keys_and_space_plays_the_focused_player(address: str, browser: Browser) -> None:
     page = browser.new_page()

@@ -162,3 +162,5 @@ def test_an_address_that_names_a_tab_alone_opens_a_model_for_it(address: str, br
     expect(page.locator("#drafts pre").first).not_to_be_empty()
     expect(page.locator("button[role=tab][aria-selected=true]")).to_have_text("Write")
     assert parse_qs(urlsplit(page.url).query)["checkpoint"] == ["checkpoints/poems"]
+    page.get_by_role("tab", name="About this model").click()
+    expect(page.locator("#about-preview")).to_contain_text("九年南北是孤山")

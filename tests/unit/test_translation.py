@@ -1,8 +1,10 @@
 """Every sentence that users read is in the catalogue of translations, and every translation belongs to one."""
 
 import ast
+import importlib
 import os
 import pickle
+import pkgutil
 import re
 import subprocess
 import sys
@@ -12,8 +14,14 @@ from string import Formatter
 
 import pytest
 
+import aigc_core.families
 from aigc_core.data.folders import image_paths
+from aigc_core.demo.options import control_of
 from aigc_core.errors import AIGCError, Sentence
+from aigc_core.families.base import SamplerOptions
+from aigc_core.modalities.audio import AudioModality
+from aigc_core.modalities.image import ImageModality
+from aigc_core.modalities.text import TextModality
 from aigc_core.training.resume import check_data
 from aigc_core.translation import chinese, translate, translate_error, translate_warning
 from tests.catalogue import ROOT, calls, extracted, sources, stored
@@ -131,3 +139,40 @@ def test_numbers_keep_their_format_and_unknown_sentences_their_english() -> None
     assert "1,000" in translate(few, "zh") != few
     assert translate("Said by a plugin.", "zh") == "Said by a plugin."
     assert translate_error(AIGCError("{thing} broke.", thing="It"), "zh") == "It broke."
+
+
+def options_types() -> list[type[SamplerOptions]]:
+    """The sampling options of all families that ship."""
+    for module in pkgutil.walk_packages(aigc_core.families.__path__, "aigc_core.families."):
+        importlib.import_module(module.name)
+    found, waiting = [], [SamplerOptions]
+    while waiting:
+        waiting += waiting[0].__subclasses__()
+        found.append(waiting.pop(0))
+    return [each for each in found if each.__module__.startswith("aigc_core.")]
+
+
+def test_options_are_explained_in_chinese() -> None:
+    same_in_chinese = {"Top k", "Top p"}
+    controls = [
+        control
+        for options in options_types()
+        for name, field in options.model_fields.items()
+        if (control := control_of(name, field))
+    ]
+    assert {"truncation", "temperature", "steps", "guidance", "solver", "acrostic"} <= {each.name for each in controls}
+    for control in controls:
+        for said in (control.title, control.description):
+            assert said in same_in_chinese or translate(said, "zh") != said, f"{control.name}: {said!r}"
+
+
+def test_kinds_of_samples_are_described_in_chinese() -> None:
+    kinds = [
+        ImageModality(channels=1, resolution=28),
+        ImageModality(channels=3, resolution=32),
+        TextModality(vocabulary="ab", length=9),
+        AudioModality(bands=64, frames=64),
+    ]
+    for kind in kinds:
+        for said in (kind.describe(), kind.plural):
+            assert not re.search("[A-Za-z]{2}", translate(said, "zh"))

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 
 from aigc_core.config import SETTINGS, parse_config
+from aigc_core.errors import Sentence
 from aigc_core.families.base import (
     Capability,
     Condition,
@@ -40,17 +41,37 @@ class FlowOptions(SamplerOptions):
     Salimans 2021). It has no effect in a model without classes.
     """
 
-    steps: int = Field(default=8, ge=1, le=MAX_STEPS, description="steps of the solver; more are finer and slower")
-    guidance: float = Field(default=1.0, ge=0, le=20, description="1: as learnt; more: truer to the class, less varied")
+    steps: int = Field(
+        default=8,
+        ge=1,
+        le=MAX_STEPS,
+        title=Sentence("Steps"),
+        description=Sentence("of the solver; more are finer and slower"),
+    )
+    guidance: float = Field(
+        default=1.0,
+        ge=0,
+        le=20,
+        title=Sentence("Guidance"),
+        description=Sentence("1: as learnt · more: truer to the class, less varied"),
+    )
     solver: Literal["euler", "heun"] = Field(
-        default="heun", description="heun: two evaluations a step, of second order; euler: one, of first order"
+        default="heun",
+        title=Sentence("Solver"),
+        description=Sentence("heun: two evaluations a step, of second order · euler: one, of first order"),
     )
 
 
 class MeanFlowOptions(SamplerOptions):
     """`steps`: the number of jumps from noise to sample, one evaluation of the network each."""
 
-    steps: int = Field(default=1, ge=1, le=MAX_STEPS, description="jumps from noise to sample; one is the fastest")
+    steps: int = Field(
+        default=1,
+        ge=1,
+        le=MAX_STEPS,
+        title=Sentence("Steps"),
+        description=Sentence("jumps from noise to sample; one is the fastest"),
+    )
 
 
 class VectorFieldModel(EncodingModel, LikelihoodModel):

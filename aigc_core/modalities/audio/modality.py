@@ -51,7 +51,7 @@ class AudioModality(Modality):
     """Sounds of `frames` · 256 samples, whose spectrograms have so many `bands`."""
 
     name: ClassVar[str] = "audio"
-    plural: ClassVar[str] = "sounds"
+    plural: ClassVar[str] = Sentence("sounds")
     media: ClassVar[Media] = "audio"
     has_pictures: ClassVar[bool] = True
     is_played: ClassVar[bool] = True
@@ -131,7 +131,7 @@ class AudioModality(Modality):
         return super().warning(stored)
 
     def describe(self) -> str:
-        return f"sounds of {self.length / SAMPLE_RATE:.2f} seconds"
+        return Sentence("sounds of {seconds:.2f} seconds", seconds=self.length / SAMPLE_RATE)
 
     def write(self, path: Path, stored: Tensor, statement: Statement, columns: int = 0) -> None:
         write_sound(path, stored.flatten(), Provenance.of(statement, stored))

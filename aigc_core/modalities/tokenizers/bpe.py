@@ -30,7 +30,7 @@ class BytePairs(Tokenizer):
     The vocabulary lists the merges in the order they are applied, `LEFT RIGHT,LEFT RIGHT` by the numbers of the pieces.
     """
 
-    plural: ClassVar[str] = "pieces of words"
+    plural: ClassVar[str] = Sentence("pieces of words")
 
     @classmethod
     def learn(cls, documents: Sequence[str], size: int) -> str:

@@ -14,7 +14,7 @@ from .base import Tokenizer, tokenizers
 class Bytes(Tokenizer):
     """Piece k is byte k; half of a surrogate pair, which UTF-8 does not have, becomes a question mark."""
 
-    plural: ClassVar[str] = "bytes"
+    plural: ClassVar[str] = Sentence("bytes")
 
     def __init__(self, vocabulary: str) -> None:
         if vocabulary:

@@ -13,7 +13,7 @@ from .base import MAX_PIECES, Tokenizer, tokenizers
 class Characters(Tokenizer):
     """Piece k is character k of the vocabulary."""
 
-    plural: ClassVar[str] = "characters"
+    plural: ClassVar[str] = Sentence("characters")
 
     @classmethod
     def learn(cls, documents: Sequence[str], size: int) -> str:
