@@ -9,7 +9,7 @@ from language import t
 from streamlit.delta_generator import DeltaGenerator
 
 from aigc_core.evaluation.published import published_match
-from aigc_core.evaluation.results import FEW_IMAGES, FIGURES, NOT_MEASURED, Protocol, Result
+from aigc_core.evaluation.results import FEW_SAMPLES, FIGURES, NOT_MEASURED, Protocol, Result
 from aigc_core.metrics.estimate import Estimate
 from aigc_core.rng import MAX_SEED
 from aigc_core.serving.leaderboard import Entry, labels
@@ -106,8 +106,8 @@ def name_few_images(result: Result) -> None:
     """Say whose published figures it compares with, where its images are few, and which figures need more."""
     if matches := published_match(result.protocol):
         st.caption(t(matches))
-    if result.protocol.extractor and not result.has_enough_images:
-        st.caption(t(FEW_IMAGES))
+    if not result.has_enough_samples:
+        st.caption(t(FEW_SAMPLES))
     for name, count in result.min_samples.items():
         st.caption(f"{t(FIGURES[name].title)}: {t(NOT_MEASURED, count=count)}")
 

@@ -24,7 +24,7 @@ from aigc_core.evaluation.progress import ProgressLines, print_figure, print_sta
 from aigc_core.evaluation.published import conditions_of, published_match, published_protocols
 from aigc_core.evaluation.real_samples import default_reference, load_reference, second_judges
 from aigc_core.evaluation.reference import Reference, split_reference
-from aigc_core.evaluation.results import ENOUGH_IMAGES, FEW_IMAGES, FIGURES, NOT_MEASURED, Result, is_trial
+from aigc_core.evaluation.results import ENOUGH_IMAGES, FEW_SAMPLES, FIGURES, NOT_MEASURED, Result, is_trial
 from aigc_core.evaluation.sample_set import SampleSet
 from aigc_core.evaluation.samples_alone import evaluate_samples
 from aigc_core.files import named_path
@@ -288,7 +288,7 @@ def _print(name: str, result: Result, arguments: Namespace) -> None:
                     count=count,
                     what=what,
                     enough=ENOUGH_IMAGES,
-                    why=FEW_IMAGES,
+                    why=FEW_SAMPLES,
                 ),
                 stacklevel=1,
             )

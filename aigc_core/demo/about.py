@@ -114,7 +114,7 @@ def facts(checkpoint: Checkpoint) -> str:
 
 def figures(result: Result) -> str:
     """A table of a result's figures with their intervals and what to know of each, as HTML."""
-    from aigc_core.evaluation.results import FEW_IMAGES, FIGURES, NOT_MEASURED
+    from aigc_core.evaluation.results import FEW_SAMPLES, FIGURES, NOT_MEASURED
 
     rows = {
         name: f"<td><b>{figure.value:.4g}</b></td><td>{figure.low:.4g} – {figure.high:.4g}</td>"
@@ -138,8 +138,8 @@ def figures(result: Result) -> str:
         compared=protocol.compared,
         id=protocol.id,
     )
-    if not result.has_enough_images:
-        note = f"{t(FEW_IMAGES)} {note}"
+    if not result.has_enough_samples:
+        note = f"{t(FEW_SAMPLES)} {note}"
     head = f"<tr><th></th><td></td><td>{t('95 % interval')}</td><td></td></tr>"
     return f'<table class="figures">{head}{cells}</table><p class="note">{html.escape(note)}</p>'
 

@@ -40,7 +40,7 @@ ENOUGH_IMAGES = 1000
 """With fewer real samples, figures have biases that their intervals do not cover."""
 ENOUGH_TEXTS = 500
 """What no extractor sees has no such bias; with fewer samples its intervals are wide."""
-FEW_IMAGES = Sentence("With few images intervals are wide, and few real ones bias FID upwards beyond its interval.")
+FEW_SAMPLES = Sentence("With few samples intervals are wide, and few real ones bias FID upwards beyond its interval.")
 NOT_MEASURED = Sentence("not measured: needs at least {count:,} samples")
 NOT_KEPT = Sentence("The result is not kept: {error}")
 VERSIONS = {
@@ -172,8 +172,10 @@ class Result(Config):
         return sentences
 
     @property
-    def has_enough_images(self) -> bool:
-        """Whether there are as many samples and real images as figures without a large bias need."""
+    def has_enough_samples(self) -> bool:
+        """Whether there are as many samples and real ones as figures of features without a large bias need."""
+        if not self.protocol.extractor:
+            return True
         return min(self.protocol.num_samples, self.protocol.num_reference) >= ENOUGH_IMAGES
 
 

@@ -22,7 +22,14 @@ from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.checkpoint.folder import read_config
 from aigc_core.checkpoint.layout import CARD_FILE, SAMPLES_FILE
 from aigc_core.errors import AIGCError
-from aigc_core.evaluation.results import FEW_IMAGES, FIGURES, NOT_MEASURED, Result, precision_and_coverage, read_results
+from aigc_core.evaluation.results import (
+    FEW_SAMPLES,
+    FIGURES,
+    NOT_MEASURED,
+    Result,
+    precision_and_coverage,
+    read_results,
+)
 from aigc_core.files import atomic_write
 from aigc_core.modalities.base import modalities
 from aigc_core.training.presets import command_for
@@ -220,7 +227,7 @@ def _training(config: CheckpointConfig) -> str:
 def _figures(result: Result) -> str:
     protocol, plural = result.protocol, modalities[result.protocol.modality].plural
     seen = f"features of `{protocol.extractor}`, " if protocol.extractor else ""
-    few = f" {FEW_IMAGES}" if protocol.extractor and not result.has_enough_images else ""
+    few = f" {FEW_SAMPLES}" if not result.has_enough_samples else ""
     real = [f"real {plural}"] if result.real_figures else []
     columns = ["figure", "value", "interval", *real, "better", "what to know"]
     lines = [
