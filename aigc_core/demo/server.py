@@ -8,7 +8,7 @@ and `tests/browser/test_app.py` notice when they change.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -17,10 +17,12 @@ import gradio as gr
 import torch
 from fastapi import FastAPI
 from gradio.block_function import BlockFunction
+from gradio.processing_utils import check_all_files_in_cache
 from gradio.routes import templates
 from gradio.state_holder import SessionState, StateHolder
 from gradio.utils import get_function_params
 from jinja2 import ChoiceLoader, DictLoader
+from pydantic import ValidationError
 
 from ..allocator import keep_freed_memory
 from ..device import best_device
@@ -34,6 +36,8 @@ MAX_WAITING = 200
 POSITION_SECONDS = 1.0
 MAX_SESSIONS = 1000
 KEPT_BYTES = 2**28
+SAID = 60
+"""How much of a wrong value its error repeats."""
 
 
 class Session(SessionState):
@@ -75,10 +79,15 @@ class Sessions(StateHolder):
 
 
 class Page(gr.Blocks):
-    """A page whose listed endpoints take fewer values than they have parameters: the others have their defaults."""
+    """A page that reads no file of the server for a visitor but uploads, and whose listed endpoints take fewer values
+    than they have parameters: the others have their defaults."""
 
     def validate_inputs(self, block_fn: BlockFunction, inputs: list[Any]) -> None:
-        """What Gradio calls with a call's values, in order. Raises gr.Error if one without a default is missing."""
+        """What Gradio calls with a call's values, in order.
+
+        Raises gr.Error if one without a default is missing, has another form than its component takes, or names a file
+        that was not uploaded.
+        """
         if block_fn.fn and block_fn.api_visibility == "public":
             for name, has_default, default, _ in get_function_params(block_fn.fn)[len(inputs) :]:
                 if not has_default:
@@ -86,6 +95,28 @@ class Page(gr.Blocks):
                         raise AIGCError("The call lacks a value for '{name}'.", name=name)
                 inputs.append(default)
         super().validate_inputs(block_fn, inputs)
+        with errors_shown():
+            check_values(block_fn.inputs, inputs)
+
+
+def check_values(components: Sequence[Any], values: Sequence[Any]) -> None:
+    """Raise AIGCError for a value of another form than its component takes, and for a file that was not uploaded, which
+    Gradio itself reads where a picture is given without `meta`."""
+    for component, value in zip(components, values):
+        form = getattr(component, "data_model", None)
+        if form is None or value is None:
+            continue
+        try:
+            check_all_files_in_cache(value)
+            form.model_validate(value)
+        except gr.Error:
+            raise AIGCError("A call can only name files that were uploaded to this app before.") from None
+        except ValidationError:
+            raise AIGCError(
+                "A value is '{value}', where {component} takes a file that was uploaded, as JSON with its path.",
+                value=str(value)[:SAID],
+                component=component.get_block_name(),
+            ) from None
 
 
 def queued(page: gr.Blocks) -> gr.Blocks:

@@ -194,15 +194,6 @@ def test_bad_uploads_give_a_sentence(client: Client, tmp_path: Path, upload: str
     assert str(tmp_path.parent) not in message
 
 
-def test_a_picture_that_was_not_uploaded_is_not_opened(address: str) -> None:
-    """A path on the server, which no client of Gradio's would send."""
-    picture = {"path": str(ROOT / MODEL / "samples.png"), "meta": {"_type": "gradio.FileData"}}
-    call = f"{address}gradio_api/call/invert"
-    event = httpx.post(call, json={"data": [MODEL, picture, ""]}).json()["event_id"]
-    answer = httpx.get(f"{call}/{event}", timeout=120).text
-    assert "event: error" in answer and "event: complete" not in answer
-
-
 def called(address: str, name: str, body: dict[str, object], version: str = "") -> str:
     """What a listed endpoint answers to a plain POST."""
     event = httpx.post(f"{address}gradio_api/call/{version}{name}", json=body).json()["event_id"]
@@ -223,6 +214,17 @@ def test_listed_endpoints_run_with_their_defaults_and_with_fewer_values(address:
         (uploaded,) = httpx.post(f"{address}gradio_api/upload", files={"files": file}).json()
     picture = {"path": uploaded, "meta": {"_type": "gradio.FileData"}}
     assert "event: complete" in called(address, "invert", {"data": [MODEL, picture]})
+
+
+def test_a_call_reads_no_file_but_uploads(address: str, tmp_path: Path) -> None:
+    to_picture(torch.zeros(1, 28, 28, dtype=torch.uint8)).save(tmp_path / "private.png")
+    path = str(tmp_path / "private.png")
+    for picture in ({"path": path}, {"path": path, "meta": {"_type": "gradio.FileData"}}, {"path": "/etc/hostname"}):
+        answer = called(address, "invert", {"data": [MODEL, picture]})
+        assert "event: error" in answer and "only name files that were uploaded" in answer
+    for wrong in ("abc", 5, [path], {"path": 5}):
+        answer = called(address, "invert", {"data": [MODEL, wrong]})
+        assert "event: error" in answer and "takes a file that was uploaded" in answer, wrong
 
 
 def test_fifty_visitors_at_once(address: str) -> None:
