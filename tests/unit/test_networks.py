@@ -26,9 +26,9 @@ from aigc_core.families.gan.networks import (
 from aigc_core.families.gan.networks.r3gan import ResidualBlock
 from aigc_core.families.gan.networks.resnet import ConditionalBatchNorm, SelfAttention
 from aigc_core.families.gan.networks.stylegan2 import (
-    MAPPING_LR_MULTIPLIER,
     EqualisedLinear,
     ModulatedConvolution,
+    StyleConfig,
     minibatch_std,
 )
 from aigc_core.nn.resampling import downsample, low_pass, upsample
@@ -559,7 +559,7 @@ def test_demodulation_makes_unit_variance() -> None:
 def test_equalised_learning_rate() -> None:
     """Parameters are stored at unit variance over the multiplier, and used at variance 1 / fan-in."""
     torch.manual_seed(0)
-    for multiplier in (1.0, MAPPING_LR_MULTIPLIER):
+    for multiplier in (1.0, StyleConfig().mapping_lr_multiplier):
         layer = EqualisedLinear(400, 300, lr_multiplier=multiplier)
         assert layer.parameter.std().item() * multiplier == pytest.approx(1, rel=0.02)
         assert layer.weight.std().item() == pytest.approx(1 / 20, rel=0.02)
@@ -633,13 +633,23 @@ def test_noise_is_new_in_training_and_constant_in_evaluation() -> None:
 def test_minibatch_standard_deviation() -> None:
     for count, members in ((8, 4), (6, 3), (5, 1), (1, 1)):
         maps = torch.randn(count, 3, 2, 2)
-        appended = minibatch_std(maps)
+        appended = minibatch_std(maps, torch.zeros(len(maps), 0))
         torch.testing.assert_close(appended[:, :3], maps)
         for image in range(count):
             group = maps.numpy()[image % (count // members) :: count // members]
             assert len(group) == members
             expected = numpy.sqrt(group.var(axis=0) + 1e-8).mean()
             numpy.testing.assert_allclose(appended[image, 3].numpy(), expected, rtol=1e-5)
+
+
+def test_minibatch_standard_deviation_shows_a_class_whose_images_are_all_alike() -> None:
+    classes = torch.tensor([0, 1] * 4)
+    maps = torch.randn(8, 3, 2, 2)
+    maps[classes == 1] = torch.randn(1, 3, 2, 2)
+    appended = minibatch_std(maps, nn.functional.one_hot(classes).float())[:, 3, 0, 0]
+    assert appended[classes == 1].max() < 1e-3
+    expected = maps[classes == 0].var(0, correction=0).sqrt().mean()
+    torch.testing.assert_close(appended[classes == 0], expected.expand(4))
 
 
 def test_style_paper_config() -> None:
