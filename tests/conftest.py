@@ -26,8 +26,8 @@ hypothesis.settings.load_profile("however slow")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Three for the whole suite, as those in a browser mostly wait; for a part of it, more processes would take longer to
-    start than they save."""
+    """Three for the whole suite, as tests in a browser mostly wait; for a part of it, none but this one, as more would
+    take longer to start than they save."""
     return 3 if config.args_source is pytest.Config.ArgsSource.TESTPATHS else 0
 
 

@@ -23,7 +23,7 @@ from ..errors import AIGCError
 from .language import t, text
 
 Kind = Literal["slider", "number", "menu", "switch", "words"]
-NUMBERS: dict[Kind, int] = {"slider": 6, "number": 3, "menu": 2, "switch": 2, "words": 1}
+NUMBERS: dict[Kind, int] = {"slider": 6, "number": 3, "menu": 2, "switch": 2, "words": 2}
 SLOTS: list[Kind] = [kind for kind, number in NUMBERS.items() for _ in range(number)]
 MAX_TICKS = 2000
 """A range of more whole numbers than that is for a box, not for a slider."""

@@ -156,8 +156,11 @@ class TextModality(Modality):
 
     def texts(self, stored: Tensor) -> list[str]:
         """The texts of tokens int64 [N, T]; bytes that are not UTF-8 become the replacement character."""
-        rows = [row[: row.index(END)] if END in row else row for row in stored.tolist()]
-        return [self._pieces.decode([token - 1 for token in row]) for row in rows]
+        return [self.text_of(row[: row.index(END)] if END in row else row) for row in stored.tolist()]
+
+    def text_of(self, tokens: Sequence[int]) -> str:
+        """What tokens say, none of which is the end."""
+        return self._pieces.decode([token - 1 for token in tokens])
 
     @property
     def layout(self) -> Layout:

@@ -391,6 +391,27 @@ def test_an_acrostic_begins_the_lines_and_composes_with_a_prompt() -> None:
         made.generate(noise, Condition(torch.zeros(40, 0)), TextOptions(acrostic="春，夏"))
 
 
+def test_a_text_ends_after_the_words_to_stop_at() -> None:
+    kind = text("ab\n", length=60)
+    made, noise, nothing = model(kind), drawn(40, 60), Condition(torch.zeros(40, 0))
+    free = kind.texts(made.generate(noise, nothing, TextOptions()))
+    for stop, words in (("ab", "ab"), (r"\n", "\n"), ("b\na", "b\na")):
+        stopped = kind.texts(made.generate(noise, nothing, TextOptions(stop=stop)))
+        assert stopped == [said[: said.find(words) + len(words)] if words in said else said for said in free]
+        assert stopped != free
+    # Words of the prompt end nothing, but may begin what does.
+    prompt = Condition(torch.zeros(40, 0), kind.encode_prompt("aba"))
+    free = kind.texts(made.generate(noise, prompt, TextOptions()))
+    stopped = kind.texts(made.generate(noise, prompt, TextOptions(stop="ab")))
+    assert stopped == [said[: said.find("ab", 2) + 2] if "ab" in said[2:] else said for said in free]
+    assert "abab" in stopped
+    pieces = TextModality(tokenizer="bytes", length=30)
+    (said,) = pieces.texts(model(pieces).generate(drawn(1, 30), Condition(torch.zeros(1, 0)), TextOptions(stop="月")))
+    assert said
+    with pytest.raises(AIGCError, match="not learnt these characters: 山"):
+        made.generate(noise, nothing, TextOptions(stop="山"))
+
+
 def test_sentences_are_learnt_by_heart() -> None:
     kind = TextModality(vocabulary="".join(sorted(set("".join(SENTENCES)))), length=26)
     accelerator = Accelerator(cpu=True)

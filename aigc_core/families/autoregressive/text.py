@@ -16,12 +16,14 @@ from aigc_core.rng import MAX_SEED
 from .acrostic import Acrostic
 from .model import AutoregressiveModel, AutoregressiveOptions
 from .steering import Steering
+from .stop import Stop
 from .tokens import TextTokens
 from .watermark import Watermark, detect
 
 
 class TextOptions(AutoregressiveOptions):
-    """`acrostic`: letters that the lines of a text begin with, one per line. `watermark`: how many nats are added to
+    """`acrostic`: letters that the lines of a text begin with, one per line. `stop`: words after which a text ends;
+    "\\n" stands for a line break. `watermark`: how many nats are added to
     the logits of green tokens, so that whoever knows `watermark_key` can find them."""
 
     acrostic: str = Field(
@@ -29,6 +31,12 @@ class TextOptions(AutoregressiveOptions):
         max_length=64,
         title=Sentence("Acrostic"),
         description=Sentence("what the lines begin with, a letter a line"),
+    )
+    stop: str = Field(
+        default="",
+        max_length=64,
+        title=Sentence("Stop"),
+        description=Sentence("words after which the text ends · \\n: a line break"),
     )
     watermark: float = Field(
         default=0.0,
@@ -62,6 +70,9 @@ class TextModel(AutoregressiveModel, WatermarkingModel):
         steerings: list[Steering] = [] if acrostic is None else [acrostic]
         if options.watermark:
             steerings.append(Watermark(options.watermark, options.watermark_key, self.space.vocabulary, rows))
+        if stop := options.stop.replace("\\n", "\n"):
+            self.text.tokens_of(stop)  # raises for characters that the model never says
+            steerings.append(Stop(stop, self.text.text_of, END, rows))
         return steerings
 
     def warning(self, samples: Tensor, options: SamplerOptions) -> Sentence | None:
