@@ -23,8 +23,8 @@ from .watermark import Watermark, detect
 
 class TextOptions(AutoregressiveOptions):
     """`acrostic`: letters that the lines of a text begin with, one per line. `stop`: words after which a text ends;
-    "\\n" stands for a line break. `watermark`: how many nats are added to
-    the logits of green tokens, so that whoever knows `watermark_key` can find them."""
+    "\\n" stands for a line break. `watermark`: how many nats are added to the logits of green tokens, so that whoever
+    knows `watermark_key` can find them."""
 
     acrostic: str = Field(
         default="",
