@@ -6,9 +6,9 @@ from aigc_core.translation import LANGUAGES, translate
 
 
 def choose_language() -> None:
-    """The switch. A bare address opens in the browser's language, a link in the one it was made in (`lang`)."""
+    """The switch. A link opens in the language it was made in (`lang`), any other address in the browser's."""
     if "language" not in st.session_state:
-        from_browser = "zh" if (st.context.locale or "").startswith("zh") and not st.query_params else "en"
+        from_browser = "zh" if (st.context.locale or "").startswith("zh") else "en"
         asked = st.query_params.get("lang", "")
         st.session_state["language"] = asked if asked in LANGUAGES else from_browser
     language = st.segmented_control(
