@@ -148,7 +148,9 @@ def first_model(tab: str, token: str | None) -> str:
     Raises AIGCError where there is no model at all.
     """
     first, fits = default_model(), FITS.get(tab)
-    for name in [first, *offered_models()] if fits else []:
+    if fits is None:
+        return first
+    for name in [first, *offered_models()]:
         with suppress(AIGCError):  # of a broken run, or one that this visitor may not open
             if fits(load_checkpoint(name, token)):
                 return name

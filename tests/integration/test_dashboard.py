@@ -235,7 +235,7 @@ def test_what_could_not_be_audited_is_said() -> None:
     audited = page.selectbox(key="audited")
     audited.set_value(next(option for option in audited.options if "emoji" in option)).run()
     assert "could not audit" in page.info[0].value
-    assert any("With few images" in caption.value for caption in page.caption)
+    assert any("With few samples" in caption.value for caption in page.caption)
 
 
 def test_an_evaluation_from_the_page_ends_on_the_leaderboard(digits_folder: Path, tmp_path: Path) -> None:
