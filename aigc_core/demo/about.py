@@ -73,8 +73,11 @@ def preview(folder: Path, kind: Modality) -> tuple[str | None, str]:
     if not file.is_file():
         return None, ""
     if kind.media == "text":
-        said = file.read_text("utf-8", errors="replace")[:READ]
-        return None, _listed(f'<pre class="prose">{html.escape(said.rpartition(chr(10))[0])} …</pre>')
+        with file.open(encoding="utf-8", errors="replace") as texts:
+            said = texts.read(READ)
+        if len(said) == READ:
+            said += " …"
+        return None, _listed(f'<pre class="prose">{html.escape(said)}</pre>')
     with translate_io_errors(Path(kind.preview_file)):
         copied = shutil.copyfile(file, served_folder() / file.name)
     if not kind.is_played:

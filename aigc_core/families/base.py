@@ -114,10 +114,6 @@ class Model(nn.Module):
         """
         raise NotImplementedError
 
-    def warning(self, samples: Tensor, options: SamplerOptions) -> Sentence | None:
-        """A sentence if samples in model space [N, …] are not what the options asked for, else None."""
-        return None
-
 
 class LatentModel(Model):
     """A model with a smooth space of codes: `generate` is `encode` followed by `decode`."""
@@ -244,6 +240,10 @@ class StreamingModel(Model):
         Draws at most MAX_STREAMED samples. Raises AIGCError for a prompt that leaves no room.
         """
         raise NotImplementedError
+
+    def warning(self, samples: Tensor, options: SamplerOptions) -> Sentence | None:
+        """A sentence if samples in model space [N, …] are not what the options asked for, else None."""
+        return None
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,15 @@ from torch import Tensor
 from aigc_core.batching import batch_size
 from aigc_core.checkpoint.checkpoint import StoredCheckpoint
 from aigc_core.errors import AIGCError, Sentence
-from aigc_core.families.base import Condition, LatentModel, Model, SamplerOptions, StyleModel, latent_model
+from aigc_core.families.base import (
+    Condition,
+    LatentModel,
+    Model,
+    SamplerOptions,
+    StreamingModel,
+    StyleModel,
+    latent_model,
+)
 from aigc_core.modalities.provenance import Statement
 
 from .directions import load_directions
@@ -90,6 +98,8 @@ def sample(checkpoint: StoredCheckpoint, request: SampleRequest) -> Samples:
 def warning_of(checkpoint: StoredCheckpoint, request: SampleRequest, stored: Tensor) -> Sentence | None:
     """A sentence if the stored samples [N, …] of a request are not what its options asked for, else None."""
     model = checkpoint.model
+    if not isinstance(model, StreamingModel):
+        return None
     return model.warning(checkpoint.modality.to_model(stored), request.options_of(model))
 
 
