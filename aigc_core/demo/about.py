@@ -7,7 +7,6 @@ import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import gradio as gr
 
@@ -19,7 +18,7 @@ from aigc_core.modalities.image import image_grid
 from aigc_core.pipeline import Checkpoint
 
 from .language import t, text
-from .pictures import as_data_uri, player_html, png_of, served_folder
+from .pictures import as_data_uri, card_html, player_card, png_of, served_folder
 from .visitor import errors_shown, token_of
 
 if TYPE_CHECKING:
@@ -77,18 +76,13 @@ def preview(folder: Path, kind: Modality) -> tuple[str | None, str]:
             said = texts.read(READ)
         if len(said) == READ:
             said += " …"
-        return None, _listed(f'<pre class="prose">{html.escape(said)}</pre>')
+        return None, card_html(f'<pre class="prose">{html.escape(said)}</pre>')
     with translate_io_errors(Path(kind.preview_file)):
         copied = shutil.copyfile(file, served_folder() / file.name)
     if not kind.is_played:
         return str(copied), ""
     spectrograms = image_grid(kind.pictures(kind.read_preview(file, HEARD)), HEARD_COLUMNS)
-    address = html.escape(f"gradio_api/file={quote(str(copied))}")
-    return None, _listed(player_html(as_data_uri(png_of(spectrograms)), address))
-
-
-def _listed(content: str) -> str:
-    return f'<div class="listing"><article class="sample">{content}</article></div>'
+    return None, player_card(as_data_uri(png_of(spectrograms)), copied)
 
 
 def facts(checkpoint: Checkpoint) -> str:

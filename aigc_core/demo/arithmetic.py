@@ -15,7 +15,7 @@ from aigc_core.sampling.request import REQUEST, SampleRequest
 
 from ..config import parse_config
 from ..errors import AIGCError
-from .generate import WHOLE_LINK, request_of_link
+from .generate import request_of_link
 from .inference import LatentPoint, draw_around, draw_sum
 from .language import text
 from .pictures import large_html, tiles
@@ -24,6 +24,7 @@ from .visitor import errors_shown, token_of
 TERMS = ("A", "B", "C")
 NAMES = tuple(f"sum_{term.lower()}" for term in TERMS)
 """What an address calls their requests."""
+WHOLE_LINK = "query => query && new URL(query, location.href).href"
 
 Term = LatentPoint | str
 """A place, or the canonical request of one."""

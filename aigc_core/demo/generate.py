@@ -80,7 +80,6 @@ FOLLOW = """request => {
   return url.href;
 }"""
 # A query of this page as a link that opens from anywhere.
-WHOLE_LINK = "query => query && new URL(query, location.href).href"
 CAPTION = "shown => document.body.classList.toggle('captioned', shown)"
 DOWNLOAD = """file => {
   const link = document.createElement('a');

@@ -3,13 +3,11 @@ recorded, as it is approached."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import gradio as gr
 import numpy as np
@@ -27,7 +25,7 @@ from . import sketch
 from .generate import class_choices
 from .inference import LatentPoint, draw, invert_stream
 from .language import t, text
-from .pictures import as_data_uri, player_html, png_of, served_folder, sheet, sheet_html, tiles, write_samples
+from .pictures import as_data_uri, player_card, png_of, served_folder, sheet, sheet_html, tiles, write_samples
 from .visitor import errors_shown, token_of
 
 EVERY = 10
@@ -128,14 +126,8 @@ def invert_recording(
         if path and not heard:
             kind = load_checkpoint(checkpoint, token_of(visitor)).modality
             (picture,) = kind.pictures(kind.read_stored(Path(path)))
-            heard = _playing(as_data_uri(png_of(picture)), path)
-        yield heard, _playing(found[1], nearest), curve, found
-
-
-def _playing(picture: str, path: str) -> str:
-    """A player of a file that is served, below its spectrogram."""
-    player = player_html(picture, html.escape(f"gradio_api/file={quote(path)}"))
-    return f'<div class="listing"><article class="sample">{player}</article></div>'
+            heard = player_card(as_data_uri(png_of(picture)), path)
+        yield heard, player_card(found[1], nearest), curve, found
 
 
 def build(reference: gr.Textbox) -> InvertTab:

@@ -157,6 +157,16 @@ def player_html(picture: str, address: str, more: str = "") -> str:
     return f'{spectrogram}<audio controls preload="metadata" {more} src="{address}"></audio>'
 
 
+def player_card(picture: str, path: str | Path, more: str = "") -> str:
+    """`player_html` of a file that is served, as a card."""
+    return card_html(player_html(picture, html.escape(f"gradio_api/file={quote(str(path))}"), more))
+
+
+def card_html(content: str) -> str:
+    """One sample by itself, set as those of a listing are."""
+    return f'<div class="listing"><article class="sample">{content}</article></div>'
+
+
 def png_of(picture: Tensor) -> bytes:
     """A PNG of a picture uint8 [C, H, W] that is no sample itself."""
     content = BytesIO()
@@ -197,8 +207,7 @@ def large_html(stored: np.ndarray, picture: str, request: str, weights: str, kin
     if not kind.is_played:
         return f'<img src="{picture}" alt="" style="width: 100%">'
     (path,) = kind.write_each(served_folder(), ["sample"], torch.from_numpy(stored), [Statement(request, weights)])
-    player = player_html(picture, html.escape(f"gradio_api/file={quote(str(path))}"), "autoplay" * plays)
-    return f'<div class="listing"><article class="sample">{player}</article></div>'
+    return player_card(picture, path, "autoplay" * plays)
 
 
 def journey_html(stored: np.ndarray, weights: str, kind: Modality) -> str:

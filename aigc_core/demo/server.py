@@ -1,8 +1,8 @@
 """How the page is served to many at once: what Gradio keeps and computes for each call is bounded here.
 
 Gradio has no public way to bound what it keeps of sessions, nor to run a script before its own, so this file, and no
-other, reads and overrides private parts of its queue, its sessions and its page; `tests/integration/test_app_load.py`
-and `tests/browser/test_app.py` notice when they change.
+other, reads and overrides private parts of its queue, its sessions and its page; `tests/integration/test_app_load.py`,
+`tests/browser/test_app.py` and `tests/browser/test_app_api.py` notice when they change.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A browser for the tests of this folder."""
+"""A browser for the tests of this folder, and the app, unless a file serves something else as its `address`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from gradio_client import Client
 from playwright.sync_api import Browser, expect
 
+from tests.app_pages import served_app
 from tests.browser.chromium import chromium
 
 expect.set_options(timeout=60_000)  # milliseconds, for machines that are slow or have much to do
@@ -35,3 +37,16 @@ def browser(running_browser: Browser) -> Iterator[Browser]:
     yield running_browser
     for context in running_browser.contexts:
         context.close()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The app, as `served_app` serves it, for the tests of a file."""
+    with served_app(tmp_path_factory.mktemp("app")) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def client(address: str) -> Client:
+    """A client of the app at a file's address."""
+    return Client(address, verbose=False)

@@ -1,13 +1,10 @@
 """The app's page in a real Chromium: Generate, links, the history, files dropped on it, keyboard, phone, languages."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from zipfile import ZipFile
 
-import pytest
 import torch
-from gradio_client import Client
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import Browser, expect
@@ -18,19 +15,8 @@ from aigc_core.evaluation.results import FIGURES, read_results
 from aigc_core.modalities.png import to_picture
 from aigc_core.sampling.request import SampleRequest
 from aigc_core.sampling.sample import sample
-from tests.app_pages import MODEL, STRONGEST, first_image, opened, served_app, sheet_image
+from tests.app_pages import MODEL, STRONGEST, first_image, opened, sheet_image
 from tests.processes import ROOT
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with served_app(tmp_path_factory.mktemp("app")) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def client(address: str) -> Client:
-    return Client(address, verbose=False)
 
 
 def test_a_link_keeps_directions_that_have_no_slider(address: str, browser: Browser) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from zipfile import ZipFile
@@ -16,20 +15,9 @@ from PIL import Image
 
 from aigc_core import Checkpoint
 from aigc_core.modalities.png import read_png, to_picture
-from tests.app_pages import MODEL, STRONGEST, served_app
+from tests.app_pages import MODEL, STRONGEST
 from tests.processes import ROOT
 from tests.toy_models import toy_checkpoint
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with served_app(tmp_path_factory.mktemp("app")) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def client(address: str) -> Client:
-    return Client(address, verbose=False)
 
 
 def generated(client: Client, *arguments: object, **named: object) -> tuple[list[str], None, str]:

@@ -79,11 +79,6 @@ def address(folder: Path, expected: dict) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="module")
-def client(address: str) -> Client:
-    return Client(address, verbose=False)
-
-
 def opened(browser: Browser, address: str, query: str, **context: object) -> Page:
     """A page of a visitor of its own, when its samples are there."""
     page = browser.new_context(**context).new_page()  # type: ignore[arg-type]

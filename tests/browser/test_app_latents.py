@@ -2,10 +2,9 @@
 
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 import torch
 from gradio_client import Client
 from PIL import Image
@@ -15,19 +14,8 @@ from aigc_core import Checkpoint
 from aigc_core.modalities.png import read_png, to_picture
 from aigc_core.sampling.directions import load_directions
 from aigc_core.sampling.sample import seed_noise
-from tests.app_pages import MODEL, STRONGEST, opened, served_app, sheet_image
+from tests.app_pages import MODEL, STRONGEST, opened, sheet_image
 from tests.processes import ROOT
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with served_app(tmp_path_factory.mktemp("app")) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def client(address: str) -> Client:
-    return Client(address, verbose=False)
 
 
 def test_a_map_is_clicked_and_kept_images_become_a_movie(address: str, browser: Browser) -> None:

@@ -7,17 +7,12 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 import app
-from aigc_core import AIGCError
-from aigc_core.sampling.request import SampleRequest
-from aigc_core.sampling.sample import sample
 from aigc_core.terminal import run_program
 from tests.processes import ROOT
-from tests.toy_models import toy_checkpoint
 
 
 def test_without_its_package_mcp_is_refused_in_a_sentence() -> None:
@@ -103,23 +98,3 @@ def test_an_interruption_while_the_app_is_imported_leaves_no_traceback() -> None
         server.send_signal(signal.SIGINT)
         _, said = server.communicate(timeout=60)
     assert server.returncode and "KeyboardInterrupt" not in said
-
-
-def test_a_disk_that_takes_no_images_is_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from aigc_core.demo import pictures
-
-    (tmp_path / "file").touch()
-    monkeypatch.setattr(pictures, "get_upload_folder", lambda: str(tmp_path / "file"))
-    with pytest.raises(AIGCError, match="'aigc-studio' could not be written"):
-        pictures.served_folder()
-    checkpoint = toy_checkpoint()
-    drawn = sample(checkpoint, SampleRequest(checkpoint="toy"))
-    full = tmp_path / "full"
-    full.mkdir()
-    (full / "images.zip").symlink_to("/dev/full")
-    monkeypatch.setattr(pictures, "served_folder", lambda: full)
-    with pytest.raises(AIGCError, match="'images.zip' could not be written: the disk is full"):
-        pictures.write_archive(drawn.stored, drawn.request, checkpoint)
-    (full / "toy-seed-0.png").symlink_to("/dev/full")
-    with pytest.raises(AIGCError, match="'images' could not be written: the disk is full"):
-        pictures.write_samples(drawn.stored, drawn.request, checkpoint, full)

@@ -406,8 +406,13 @@ def test_a_text_ends_after_the_words_to_stop_at() -> None:
     assert stopped == [said[: said.find("ab", 2) + 2] if "ab" in said[2:] else said for said in free]
     assert "abab" in stopped
     pieces = TextModality(tokenizer="bytes", length=30)
-    (said,) = pieces.texts(model(pieces).generate(drawn(1, 30), Condition(torch.zeros(1, 0)), TextOptions(stop="月")))
-    assert said
+    made_of_bytes, alone = model(pieces), Condition(torch.zeros(1, 0))
+    (free_bytes,) = pieces.texts(made_of_bytes.generate(drawn(1, 30), alone, TextOptions()))
+    (said,) = pieces.texts(made_of_bytes.generate(drawn(1, 30), alone, TextOptions(stop="月")))
+    assert said and said == free_bytes  # which never says it
+    letter = next(letter for letter in free_bytes if letter.isascii())
+    (said,) = pieces.texts(made_of_bytes.generate(drawn(1, 30), alone, TextOptions(stop=letter)))
+    assert said == free_bytes[: free_bytes.index(letter) + 1]
     with pytest.raises(AIGCError, match="not learnt these characters: 山"):
         made.generate(noise, nothing, TextOptions(stop="山"))
 
