@@ -20,6 +20,16 @@ class ToyStyleConfig(Config):
     """No settings."""
 
 
+class ToyMapping(nn.Sequential):
+    """latents [N, 6], labels [N, num_classes] → styles [N, 8]."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__(nn.Linear(6 + num_classes, 8), nn.LeakyReLU(0.2), nn.Linear(8, 8))
+
+    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
+        return super().forward(torch.cat([latents, labels], dim=1))
+
+
 class ToyStyleGenerator(StyleGenerator):
     """A mapping to 8-dimensional styles and three layers that each add what their style says to the image."""
 
@@ -27,19 +37,13 @@ class ToyStyleGenerator(StyleGenerator):
         super().__init__()
         self.latent_dim, self.num_layers = 6, 3
         self.shape = (image_shape.channels, image_shape.resolution, image_shape.resolution)
-        self.map = nn.Sequential(nn.Linear(6 + image_shape.num_classes, 8), nn.LeakyReLU(0.2), nn.Linear(8, 8))
+        self.mapping_network = ToyMapping(image_shape.num_classes)
         self.layers = nn.ModuleList(nn.Linear(8, image_shape.channels * image_shape.resolution**2) for _ in range(3))
         self.register_buffer("style_mean", torch.full((8,), 0.25))
-
-    def mapping(self, latents: Tensor, labels: Tensor) -> Tensor:
-        return self.map(torch.cat([latents, labels], dim=1))[:, None].expand(-1, self.num_layers, -1)
 
     def synthesis(self, styles: Tensor) -> Tensor:
         total = sum(layer(styles[:, index]) for index, layer in enumerate(self.layers))
         return torch.tanh(total).unflatten(1, self.shape)  # type: ignore[union-attr]
-
-    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
-        return self.synthesis(self.mapping(latents, labels))
 
     def first_layers(self) -> list[Tensor]:
         return [layer.weight for layer in self.layers]  # type: ignore[misc]
@@ -62,6 +66,10 @@ ARCHITECTURES: dict[str, tuple[dict, ImageShape]] = {
         ImageShape(channels=3, resolution=32, num_classes=3),
     ),
     "style": (
+        {"latent_dim": 16, "style_dim": 12, "generator_width": 16, "max_width": 32},
+        ImageShape(channels=3, resolution=32, num_classes=3),
+    ),
+    "style-dcgan": (
         {"latent_dim": 16, "style_dim": 12, "generator_width": 16, "max_width": 32},
         ImageShape(channels=3, resolution=32, num_classes=3),
     ),

@@ -543,7 +543,7 @@ def launched(**settings: Any) -> Accelerator:
 
 
 STEPS = [
-    *((name, "none") for name in ("mlp", "dcgan", "resnet", "style", "r3gan")),
+    *((name, "none") for name in ("mlp", "dcgan", "resnet", "style", "style-dcgan", "r3gan")),
     ("dcgan", "ada"),
     ("dcgan", "diffaugment"),
     ("r3gan", "pipeline"),
@@ -558,7 +558,7 @@ def test_a_step_in_half_precision(architecture: str, augmentation: str) -> None:
     assert all(math.isfinite(loss) for loss in losses)
 
 
-@pytest.mark.parametrize("architecture", ["dcgan", "resnet", "style", "r3gan"])
+@pytest.mark.parametrize("architecture", ["dcgan", "resnet", "style", "style-dcgan", "r3gan"])
 def test_a_compiled_step_measures_the_same(architecture: str) -> None:
     """As `accelerate launch --dynamo_backend` asks; this backend traces and differentiates, and needs no compiler."""
     measured = {}

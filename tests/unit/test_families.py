@@ -78,8 +78,8 @@ def test_networks_of_gans_keep_the_contract(architecture: str, truncation: float
     assert (Capability.STYLES in model.capabilities) == isinstance(model, StyleModel) == ("style" in architecture)
     if isinstance(model, StyleModel):
         assert codes.shape == (3, model.num_layers, len(model.style_mean))
-        full = model.encode(noise, condition, GANOptions())
-        assert torch.allclose(codes, model.code_centre + truncation * (full - model.code_centre), atol=1e-6)
+        full, centre = (model.encode(noise, condition, GANOptions(truncation=each)) for each in (1.0, 0.0))
+        assert torch.allclose(codes, centre + truncation * (full - centre), atol=1e-6)
     else:
         assert torch.equal(codes, truncation * noise) and model.code_centre.item() == 0
 

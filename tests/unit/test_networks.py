@@ -25,6 +25,7 @@ from aigc_core.families.gan.networks import (
 )
 from aigc_core.families.gan.networks.r3gan import ResidualBlock
 from aigc_core.families.gan.networks.resnet import ConditionalBatchNorm, SelfAttention
+from aigc_core.families.gan.networks.style_dcgan import AdaptiveBatchNorm
 from aigc_core.families.gan.networks.stylegan2 import (
     EqualisedLinear,
     ModulatedConvolution,
@@ -66,8 +67,18 @@ SMALL = {
         "max_width": 16,
         "style_mixing": 0.0,
     },
+    "style-dcgan": {
+        "latent_dim": 16,
+        "style_dim": 16,
+        "generator_width": 8,
+        "stem_convolutions": 1,
+        "discriminator_width": 8,
+        "max_width": 16,
+        "style_mixing": 0.0,
+    },
     "r3gan": {"latent_dim": 16, "generator_width": 8, "discriminator_width": 8, "max_width": 16, "group_width": 8},
 }
+STYLED = [name for name in NAMES if name.startswith("style")]
 
 
 def small_config(name: str, image_shape: ImageShape) -> dict:
@@ -271,7 +282,7 @@ def test_resumed_training_equals_training_that_never_stopped(
             resolution=28,
             channels=1,
             architecture=name,
-            architecture_config=SMALL.get(name, {}) | ({"style_mixing": 0.9} if name == "style" else {}),
+            architecture_config=SMALL.get(name, {}) | ({"style_mixing": 0.9} if name in STYLED else {}),
             method_config={"r1": {"gamma": 1.0, "interval": 2}, "optimizer": {"learning_rate": 1e-3}},
             samples=samples,
             batch_size=4,
@@ -589,6 +600,40 @@ def test_truncation_pulls_styles_to_their_mean() -> None:
     assert none.var(0).mean() < half.var(0).mean() < full.var(0).mean()
 
 
+def test_truncation_pulls_styles_to_the_mean_of_their_class() -> None:
+    """Means are of style-dcgan's training: those of classes that a batch lacks stay where they are."""
+    generator, _ = build("style-dcgan", num_classes=3)
+    latents, labels = torch.randn(8, 16), functional.one_hot(torch.tensor([0, 2] * 4), 3).float()
+    with torch.no_grad():
+        styles = generator.mapping_network(latents, labels)  # type: ignore[operator]
+        generator(latents, labels)
+        torch.testing.assert_close(generator.style_mean, 0.005 * styles.mean(0))
+        expected = torch.stack([0.005 * styles[::2].mean(0), torch.zeros(16), 0.005 * styles[1::2].mean(0)])
+        torch.testing.assert_close(generator.class_style_means, expected)
+        generator.eval()
+        for truncation in (0.0, 0.3, 1.0):
+            options, centres = GANOptions(truncation=truncation), expected[[0, 2] * 4]
+            codes = generator.encode(latents, Condition(labels), options)  # type: ignore[operator]
+            torch.testing.assert_close(codes[:, 1], centres + truncation * (styles - centres))
+            assert torch.equal(codes, codes[:, :1].expand_as(codes)) and codes.shape[1] == generator.num_layers
+        halfway = Condition(torch.tensor([[0.25, 0, 0.75]]))
+        mixed = generator.encode(latents[:1], halfway, GANOptions(truncation=0))  # type: ignore[operator]
+        torch.testing.assert_close(mixed[0, 0], 0.25 * expected[0] + 0.75 * expected[2])
+
+
+def test_gains_and_shifts_follow_the_style() -> None:
+    """equation 1 of Karras et al. 2019, the statistics being the batch's."""
+    torch.manual_seed(0)
+    layer, maps, styles = AdaptiveBatchNorm(3, 5), 2 + 3 * torch.randn(6, 3, 4, 4), torch.randn(6, 5)
+    nn.init.normal_(layer.affine.weight)
+    output = layer(maps, styles)
+    x, w = maps.double().numpy(), layer.affine.weight.detach().double().numpy()
+    normalised = (x - x.mean((0, 2, 3), keepdims=True)) / numpy.sqrt(x.var((0, 2, 3), keepdims=True) + 1e-5)
+    scales = styles.double().numpy() @ w.T
+    expected = normalised * (1 + scales[:, :3, None, None]) + scales[:, 3:, None, None]
+    numpy.testing.assert_allclose(output.detach().numpy(), expected, rtol=1e-4, atol=1e-5)
+
+
 def test_latent_length_does_not_matter_to_styles() -> None:
     generator, _ = build("style")
     latents, labels = inputs(generator.eval(), 3)
@@ -599,11 +644,12 @@ def test_latent_length_does_not_matter_to_styles() -> None:
     assert len(weights) == generator.num_layers and all(weight.shape[1] == 16 for weight in weights)
 
 
+@pytest.mark.parametrize("name", STYLED)
 @pytest.mark.parametrize("probability", [0.0, 0.5, 1.0])
-def test_style_mixing_switches_latents_at_some_layer(probability: float) -> None:
+def test_style_mixing_switches_latents_at_some_layer(name: str, probability: float) -> None:
     torch.manual_seed(0)
-    config = SMALL["style"] | {"style_mixing": probability}
-    generator = build_generator("style", config, ImageShape(channels=1, resolution=32))
+    config = SMALL[name] | {"style_mixing": probability}
+    generator = build_generator(name, config, ImageShape(channels=1, resolution=32))
     generator.synthesis = lambda styles: styles  # type: ignore[assignment]
     latents, labels = inputs(generator, 1000, 0)
     with torch.no_grad():
@@ -616,7 +662,9 @@ def test_style_mixing_switches_latents_at_some_layer(probability: float) -> None
     crossovers = own.sum(1)[~own[:, -1]]
     assert len(crossovers) / 1000 == pytest.approx(probability, abs=0.05)
     if len(crossovers):
-        assert set(crossovers.tolist()) == set(range(1, 8)), "any layer but the first may be the crossover"
+        assert set(crossovers.tolist()) == set(range(1, generator.num_layers)), (
+            "any layer but the first may be the crossover"
+        )
 
 
 def test_noise_is_new_in_training_and_constant_in_evaluation() -> None:

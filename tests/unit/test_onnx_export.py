@@ -54,7 +54,7 @@ def checkpoint_of(name: str) -> Checkpoint:
     return Checkpoint(described, model)
 
 
-@pytest.mark.parametrize("name", ["mlp", "resnet", "style", "vae", "flow-unet", "flow-dit"])
+@pytest.mark.parametrize("name", ["mlp", "resnet", "style", "style-dcgan", "vae", "flow-unet", "flow-dit"])
 def test_a_model_comes_back_from_onnx(tmp_path: Path, name: str) -> None:
     ours = checkpoint_of(name)
     ours.save_pretrained(tmp_path / "ours")

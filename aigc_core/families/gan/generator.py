@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from aigc_core.errors import Sentence
 from aigc_core.families.base import Condition, LatentModel, SamplerOptions, StyleModel
+
+STYLE_MEAN_DECAY = 0.995
 
 
 class GANOptions(SamplerOptions):
@@ -62,22 +64,58 @@ class Generator(LatentModel):
 
 
 class StyleGenerator(Generator, StyleModel):
-    """A generator with an intermediate latent space W: `mapping(latents, labels)` → styles [N, num_layers, style_dim],
-    `synthesis(styles)` → images.
+    """A generator with an intermediate latent space W (Karras et al. 2019): `mapping_network(latents, labels)` →
+    styles [N, style_dim], `synthesis` of one style per layer → images.
 
-    The codes are the styles; truncation pulls them towards their mean (Karras et al. 2019, appendix B).
+    The codes are the styles; truncation pulls them towards their mean (appendix B). In training, with probability
+    `style_mixing` an image's styles change to another latent's at some layer (section 3.1).
     """
 
     options_type = StyleGANOptions
-
-    def mapping(self, latents: Tensor, labels: Tensor) -> Tensor:
-        raise NotImplementedError
+    mapping_network: nn.Module
+    style_mixing: float = 0.0
 
     def synthesis(self, styles: Tensor) -> Tensor:
+        """styles [N, num_layers, style_dim] → images [N, C, R, R]."""
         raise NotImplementedError
 
+    def mapping(self, latents: Tensor, labels: Tensor) -> Tensor:
+        """latents [N, latent_dim], labels [N, num_classes] → styles [N, num_layers, style_dim], all layers alike.
+
+        In training, the means move towards them.
+        """
+        styles = self.mapping_network(latents, labels)
+        if self.training:
+            self.average(styles.detach().to(self.style_mean.dtype), labels)
+        return styles[:, None].expand(-1, self.num_layers, -1)
+
+    def average(self, styles: Tensor, labels: Tensor) -> None:
+        """Move the means towards those of styles [N, style_dim] of these labels."""
+        self.style_mean.lerp_(styles.mean(0), 1 - STYLE_MEAN_DECAY)
+
+    def truncation_centre(self, labels: Tensor) -> Tensor:
+        """What truncation pulls styles of these labels towards: it broadcasts to [N, num_layers, style_dim]."""
+        return self.style_mean
+
+    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
+        styles = self.mapping(latents, labels)
+        if self.training and self.style_mixing > 0:
+            styles = self._mix(styles, labels)
+        return self.synthesis(styles)
+
+    def _mix(self, styles: Tensor, labels: Tensor) -> Tensor:
+        """With probability `style_mixing` an image's styles from a random layer on are those of a new latent."""
+        count, device = len(styles), styles.device
+        latents = torch.randn(count, self.latent_dim, device=device, dtype=styles.dtype)
+        others = self.mapping_network(latents, labels)[:, None]
+        crossover = torch.randint(1, self.num_layers, (count, 1), device=device)
+        mixes = torch.rand(count, 1, device=device) < self.style_mixing
+        switched = mixes & (torch.arange(self.num_layers, device=device) >= crossover)
+        return torch.where(switched[:, :, None], others, styles)
+
     def encode(self, noise: Tensor, condition: Condition, options: SamplerOptions) -> Tensor:
-        return torch.lerp(self.style_mean, self.mapping(noise, condition.classes), truncation_of(options))
+        styles = self.mapping(noise, condition.classes)
+        return torch.lerp(self.truncation_centre(condition.classes), styles, truncation_of(options))
 
     def decode(self, codes: Tensor, condition: Condition, options: SamplerOptions) -> Tensor:
         return self.synthesis(codes)

@@ -40,7 +40,7 @@ class DCGANConfig(Config):
     discriminator_norm: Literal["none", "batch"] = "none"
 
 
-def _widths(width: int, config: DCGANConfig, image_shape: ImageShape) -> list[int]:
+def widths_of(width: int, config: DCGANConfig, image_shape: ImageShape) -> list[int]:
     """Channels from the lowest resolution to the highest hidden one."""
     return [min(config.max_width, width * 2**level) for level in reversed(range(image_shape.doublings))]
 
@@ -61,7 +61,7 @@ class DCGANGenerator(Generator):
     def __init__(self, config: DCGANConfig, image_shape: ImageShape) -> None:
         super().__init__()
         self.latent_dim = config.latent_dim
-        widths = _widths(config.generator_width, config, image_shape)
+        widths = widths_of(config.generator_width, config, image_shape)
         self.stem_shape = (widths[0], image_shape.stem_resolution, image_shape.stem_resolution)
         embedding_dim = config.label_embedding_dim if image_shape.num_classes else 0
         self.embedding = nn.Linear(image_shape.num_classes, embedding_dim, bias=False) if embedding_dim else None
@@ -94,7 +94,7 @@ class DCGANDiscriminator(ProjectionDiscriminator):
 
     def __init__(self, config: DCGANConfig, image_shape: ImageShape) -> None:
         super().__init__()
-        widths = _widths(config.discriminator_width, config, image_shape)[::-1]
+        widths = widths_of(config.discriminator_width, config, image_shape)[::-1]
         blocks: list[nn.Module] = [nn.Conv2d(image_shape.channels, widths[0], 4, 2, 1), _rectifier()]
         for width, next_width in zip(widths, widths[1:]):
             blocks.append(nn.Conv2d(width, next_width, 4, 2, 1))

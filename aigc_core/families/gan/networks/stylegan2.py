@@ -42,7 +42,6 @@ class StyleConfig(Config):
     mapping_lr_multiplier: float = Field(default=0.01, gt=0, le=1)
 
 
-STYLE_MEAN_DECAY = 0.995
 MINIBATCH_STD_GROUP = 4
 
 
@@ -219,16 +218,6 @@ class StyleGAN2Generator(StyleGenerator):
             self.layers.append(StyledLayer(width, width, side, config.style_dim, upsample=False))
             self.to_image.append(ToImage(width, image_shape.channels, config.style_dim))
 
-    def mapping(self, latents: Tensor, labels: Tensor) -> Tensor:
-        """latents [N, latent_dim], labels [N, num_classes] → styles [N, num_layers, style_dim], all layers alike.
-
-        In training, `style_mean` moves towards them.
-        """
-        styles = self.mapping_network(latents, labels)
-        if self.training:
-            self.style_mean.lerp_(styles.detach().mean(0).to(self.style_mean.dtype), 1 - STYLE_MEAN_DECAY)
-        return styles[:, None].expand(-1, self.num_layers, -1)
-
     def synthesis(self, styles: Tensor) -> Tensor:
         """styles [N, num_layers, style_dim] → images [N, channels, R, R]."""
         maps = self.constant.expand(len(styles), -1, -1, -1)
@@ -239,22 +228,6 @@ class StyleGAN2Generator(StyleGenerator):
             maps = self.layers[2 * level](maps, styles[:, 2 * level])
             images = upsample(images) + self.to_image[level](maps, styles[:, 2 * level + 1])
         return images
-
-    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
-        styles = self.mapping(latents, labels)
-        if self.training and self.style_mixing > 0:
-            styles = self._mix(styles, labels)
-        return self.synthesis(styles)
-
-    def _mix(self, styles: Tensor, labels: Tensor) -> Tensor:
-        """With probability `style_mixing` an image's styles from a random layer on are those of a new latent."""
-        count, device = len(styles), styles.device
-        latents = torch.randn(count, self.latent_dim, device=device, dtype=styles.dtype)
-        others = self.mapping_network(latents, labels)[:, None]
-        crossover = torch.randint(1, self.num_layers, (count, 1), device=device)
-        mixes = torch.rand(count, 1, device=device) < self.style_mixing
-        switched = mixes & (torch.arange(self.num_layers, device=device) >= crossover)
-        return torch.where(switched[:, :, None], others, styles)
 
     def first_layers(self) -> list[Tensor]:
         """For every layer, the affine map that reads its style: `num_layers` weights [width, style_dim]."""
