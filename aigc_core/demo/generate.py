@@ -125,7 +125,8 @@ class GenerateTab:
     def shown_by(self, trigger: Callable[..., Any], reference: gr.Textbox, **options: Any) -> Any:
         """Let a trigger draw the samples, once more if it comes while they are drawn."""
         waiting: Any = {"trigger_mode": "always_last", "api_visibility": "private"}
-        return trigger(show, [reference, *self.controls], self.outputs, **waiting, **options)
+        progress: Any = {"show_progress_on": self.outputs[:2]}  # pictures, or samples of another kind
+        return trigger(show, [reference, *self.controls], self.outputs, **waiting, **progress, **options)
 
     def followed(self, generated: Any) -> Any:
         """Let the address bar follow an event that generates."""

@@ -78,9 +78,23 @@ class Sessions(StateHolder):
             del waiting[name]
 
 
+SHOWS_SAMPLES = (gr.Gallery, gr.HTML, gr.Image, gr.Video)
+
+
 class Page(gr.Blocks):
     """A page that reads no file of the server for a visitor but uploads, and whose listed endpoints take fewer values
-    than they have parameters: the others have their defaults."""
+    than they have parameters: the others have their defaults. An event shows its progress on the first of its
+    outputs that has pictures, sounds or texts, unless it says where."""
+
+    def __exit__(self, *raised: Any) -> None:
+        super().__exit__(*raised)
+        # Where Gradio may show progress, it looks each component up at every step of every event.
+        for event in self.fns.values():
+            if event.show_progress == "hidden":
+                event.show_progress_on = []
+            elif event.show_progress_on is None:
+                samples = [each for each in event.outputs if isinstance(each, SHOWS_SAMPLES)]
+                event.show_progress_on = samples[:1]
 
     def validate_inputs(self, block_fn: BlockFunction, inputs: list[Any]) -> None:
         """What Gradio calls with a call's values, in order.

@@ -398,7 +398,7 @@ def build() -> TrainTab:
     moment.input(show_moment, [run, moment], picture, show_progress="hidden", trigger_mode="always_last", **private)
     refreshed = [timer, shown, form, live, status, pausing, stopping, going_on, opening, moment, picture, charts]
     acted = [
-        start.click(begin, asked, run, **private),
+        start.click(begin, asked, run, show_progress_on=run, **private),
         pausing.click(pause, run, None, **private),
         stopping.click(stop, run, None, **private),
         going_on.click(go_on, run, None, **private),

@@ -13,7 +13,7 @@ from gradio.components.base import FormComponent
 import app
 from aigc_core import Checkpoint
 from aigc_core.checkpoint.layout import CONFIG_FILE
-from aigc_core.demo import about, explore, generate, learn
+from aigc_core.demo import about, explore, generate, invert, learn, train
 from aigc_core.demo.language import text
 from aigc_core.evaluation.results import FIGURES, read_results
 from aigc_core.families.base import Capability
@@ -74,6 +74,25 @@ def test_no_value_of_a_control_is_a_text_that_gradio_would_translate() -> None:
     keys = {key for texts in text.translations.values() for key in texts}
     assert {"spherical", "linear", "python"} <= values and any("spherical" in key for key in keys)
     assert not values & keys
+
+
+def test_an_event_shows_its_progress_where_its_samples_come_and_nowhere_else() -> None:
+    """What Gradio is sent, since it looks every component named there up at every step of every event."""
+    page = app.build(trains=True)
+    names = {number: component.elem_id for number, component in page.blocks.items()}
+    shown = {}
+    for event, sent in zip(page.fns.values(), page.get_config_file()["dependencies"], strict=True):
+        assert sent["show_progress_on"] is not None and len(sent["show_progress_on"]) <= 2
+        if sent["show_progress"] == "hidden":
+            assert sent["show_progress_on"] == []
+        elif event.fn in (generate.show, explore.draw_chart_anew, train.begin, invert.invert):
+            shown[event.fn.__name__] = [names[number] for number in sent["show_progress_on"]]
+    assert shown == {
+        "show": ["images", "samples"],
+        "draw_chart_anew": ["map"],
+        "begin": ["run"],
+        "invert": ["nearest"],
+    }
 
 
 def test_a_tab_is_drawn_once_for_events_that_coincide_and_not_for_what_it_set_itself() -> None:
