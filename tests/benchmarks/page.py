@@ -1,7 +1,8 @@
 """What a visitor's Chromium waits for: a cold page until its pictures, and a new seed until its pictures.
 
 The page is timed against an empty Gradio page of the same components, without values, functions or events; the seed
-against the server's own time, which is that of the function that draws and writes the pictures.
+against the server's own time, which is that of the function that draws and writes the pictures, and beside a page of a
+number and a gallery alone, which draws the same.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import functools
 import os
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -21,7 +22,7 @@ from gradio.blocks import Block, BlockContext
 from gradio.components import Component
 from gradio.components.api_component import Api
 from gradio.layouts import Form
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
 import app
 from aigc_core.demo import generate
@@ -33,6 +34,8 @@ from tests.processes import free_port
 from .report import interleaved, medians, print_table
 from .start_up import ROOT
 
+WARMING = 5
+"""How many seeds are drawn before the ones that count."""
 NOT_SHOWN = (gr.State, gr.BrowserState, gr.Timer, Api)
 PICTURES = "document.querySelector('#images img')?.naturalWidth > 0"
 EMPTY = "document.querySelector('#images')?.getBoundingClientRect().height > 0"
@@ -75,6 +78,16 @@ def _copy(blocks: Sequence[Block]) -> None:
             type(block)(visible=block.visible, elem_id=block.elem_id)
 
 
+def smallest_page(show: Callable[[float], list[str]]) -> gr.Blocks:
+    """A page of a seed and the pictures that a function draws of it."""
+    with gr.Blocks() as smallest:
+        seed = gr.Number(elem_id="seed")
+        gallery = gr.Gallery(elem_id="images", columns=4, object_fit="contain", format="png", interactive=False)
+        seed.submit(show, seed, gallery)
+        smallest.load(lambda: show(0), None, gallery)
+    return smallest
+
+
 def open_cold(browser: Browser, address: str, shown: str) -> None:
     """Open a page with an empty cache and wait until an expression is true in it."""
     context = browser.new_context(locale="en")
@@ -84,16 +97,40 @@ def open_cold(browser: Browser, address: str, shown: str) -> None:
     context.close()
 
 
-def seconds_of_seeds(page: Page, rounds: int) -> list[float]:
-    """Seconds from Enter in the seed's box until other pictures are shown, for new seeds."""
+def seconds_of_seeds(browser: Browser, address: str, rounds: int) -> list[float]:
+    """Seconds from Enter in the seed's box until other pictures are shown, for new seeds on a page that is warm."""
+    page = browser.new_page()
+    page.goto(address)
+    page.wait_for_function(PICTURES)
+    page.wait_for_timeout(3000)
     seconds = []
-    for seed in range(1000, 1000 + rounds):
+    for seed in range(1000, 1000 + WARMING + rounds):
         page.locator("#seed input").fill(str(seed))
         waiting = page.evaluate_handle(f"() => ({{shown: ({NEXT_PICTURES})()}})")
         page.keyboard.press("Enter")
         seconds.append(waiting.evaluate("each => each.shown") / 1e3)
         page.wait_for_timeout(500)  # history and strips are drawn after the pictures
-    return seconds
+    page.close()
+    return seconds[WARMING:]
+
+
+def timed(function: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]:
+    """The function, which adds to `seconds` how long each call takes."""
+
+    @functools.wraps(function)
+    def call(*values: Any) -> Any:
+        started = time.perf_counter()
+        result = function(*values)
+        seconds.append(time.perf_counter() - started)
+        return result
+
+    return call
+
+
+def drawn(seed: float) -> list[str]:
+    """Files of the pictures that the app draws of a seed at first."""
+    files, *_ = generate.generate(seed=int(seed), count=generate.COUNT)
+    return [file.path for file in files]
 
 
 def main() -> None:
@@ -103,39 +140,38 @@ def main() -> None:
     os.chdir(ROOT)
     place_shipped_models()
     own: list[float] = []
-    show = generate.show
-
-    @functools.wraps(show)
-    def timed(*values: Any) -> Any:
-        started = time.perf_counter()
-        shown = show(*values)
-        own.append(time.perf_counter() - started)
-        return shown
-
-    generate.show = timed
+    alone: list[float] = []
+    generate.show = timed(generate.show, own)
     page = app.build(trains=True)
     look: Any = {"theme": app.Studio(), "head": app.HEAD, "i18n": app.text}
-    with served(page, **look) as address, served(empty_page(page)) as empty, chromium() as browser:
+    small = smallest_page(timed(drawn, alone))
+    with (
+        served(page, **look) as address, served(empty_page(page)) as empty, served(small) as least,
+        chromium() as browser,
+    ):  # fmt: skip
         opened = partial(open_cold, browser, address, PICTURES), partial(open_cold, browser, empty, EMPTY)
         full, bare, ratio = medians(interleaved(*opened, arguments.rounds + 2)[2:])  # the first ones warm up
-        view = browser.new_page()
-        view.goto(address)
-        view.wait_for_function(PICTURES)
-        view.wait_for_timeout(3000)
-        seconds_of_seeds(view, 5)
-        own.clear()
-        waited = seconds_of_seeds(view, 3 * arguments.rounds)
+        rounds = 3 * arguments.rounds
+        waited, least_waited = (seconds_of_seeds(browser, each, rounds) for each in (address, least))
     print_table(
         f"A cold page of {len(page.blocks)} components",
         ["until its pictures", "empty, until shown", "ratio"],
         [[f"{full:.2f} s", f"{bare:.2f} s", f"{ratio:.2f}×"]],
     )
-    above = statistics.median(1e3 * (seen - drawn) for seen, drawn in zip(waited, own, strict=True))
     print_table(
         "Sixteen pictures of a new seed, medians",
-        ["seen in the browser", "server's own time", "above it"],
-        [[f"{1e3 * statistics.median(waited):.0f} ms", f"{1e3 * statistics.median(own):.0f} ms", f"{above:.0f} ms"]],
+        ["page", "seen in the browser", "server's own time", "above it"],
+        [
+            _of_seeds("the app's", waited, own[-rounds:]),
+            _of_seeds("a number and a gallery alone", least_waited, alone[-rounds:]),
+        ],
     )
+
+
+def _of_seeds(page: str, seen: list[float], drawn: list[float]) -> list[str]:
+    """A row of the table of seeds."""
+    above = [whole - part for whole, part in zip(seen, drawn, strict=True)]
+    return [page, *(f"{1e3 * statistics.median(each):.0f} ms" for each in (seen, drawn, above))]
 
 
 if __name__ == "__main__":
