@@ -28,6 +28,8 @@ from .layout import CONFIG_FILE, MAX_CONFIG_BYTES, WEIGHTS_FILE
 from .reference import MAIN, CheckpointReference, seed_name, step_number
 
 PICKLE_SUFFIXES = {".pt", ".pth", ".pkl", ".pickle", ".bin", ".ckpt"}
+NO_LONGER_SHIPPED = {"fashion-mnist-large"}
+"""Models of `checkpoints/` that made room for others; the project's history has them."""
 
 
 def local_checkpoint(reference: CheckpointReference) -> Path | None:
@@ -60,6 +62,19 @@ def incomplete_checkpoint(folder: Path) -> AIGCError:
     """The error for a checkpoint's folder without weights."""
     return AIGCError(
         "'{folder}' is not a complete checkpoint: {weights_file} is missing.", folder=folder, weights_file=WEIGHTS_FILE
+    )
+
+
+def no_longer_shipped(reference: CheckpointReference) -> AIGCError | None:
+    """The error for a reference to a model that shipped once; None for any other."""
+    path = Path(reference.location)
+    if path.name not in NO_LONGER_SHIPPED or path.parent.name not in ("", "checkpoints"):
+        return None
+    folder = f"checkpoints/{path.name}"
+    return AIGCError(
+        "'{name}' does not ship any more; in a clone of the project, `{command}` brings it back.",
+        name=path.name,
+        command=f"git checkout $(git rev-list -1 HEAD -- {folder})~ -- {folder}",
     )
 
 

@@ -56,6 +56,7 @@ SEED, COUNT = 7, 16
 COUNTED = {"image": text("Images"), "text": text("Texts"), "audio": text("Sounds"), "file": text("Samples")}
 """What the number of samples is called."""
 EXAMPLES: dict[str, str] = {
+    Sentence("A row of robots"): "checkpoint=checkpoints/avatars&seed=40&count=16&labels=robot",
     Sentence("Sixteen sneakers"): "checkpoint=checkpoints/fashion-mnist&seed=40&count=16&labels=Sneaker",
     Sentence("From bag to T-shirt"): "checkpoint=checkpoints/fashion-mnist&seed=3&count=9"
     "&labels=Bag:1%2BT-shirt/top:0,Bag:0.5%2BT-shirt/top:0.5,Bag:0%2BT-shirt/top:1",

@@ -14,7 +14,7 @@ from aigc_core.loading import locate
 from ..errors import AIGCError
 
 RUNS = Path("runs")
-FIRST_CHOICE = "checkpoints/fashion-mnist"
+FIRST_CHOICE = "checkpoints/avatars"
 
 
 def offered_models() -> list[str]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from aigc_core.access import is_public
-from aigc_core.checkpoint.folder import checkpoints_near, local_checkpoint, missing_checkpoint
+from aigc_core.checkpoint.folder import checkpoints_near, local_checkpoint, missing_checkpoint, no_longer_shipped
 from aigc_core.checkpoint.reference import DATASETS, CheckpointReference
 from aigc_core.conversion.convert import converted_file, converted_folder
 from aigc_core.errors import Sentence
@@ -34,6 +34,8 @@ def resolve_reference(
         return converted_folder(folder, stated) or folder
     if reference.file and (folder := converted_file(reference.file, stated)):
         return folder
+    if retired := no_longer_shipped(reference):
+        raise retired
     if reference.is_on_hub and reference.location.startswith(DATASETS):
         raise samples_alone(str(reference))
     if reference.is_on_hub:

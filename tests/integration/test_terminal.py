@@ -46,7 +46,7 @@ def test_help_is_printed_in_any_encoding(encoding: str, command: str) -> None:
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_results_and_errors_are_printed_in_any_encoding(encoding: str, tmp_path: Path) -> None:
     checkpoint = toy_checkpoint().save_pretrained(tmp_path / "模型")
-    pair = [str(ROOT / "checkpoints" / name) for name in ("fashion-mnist", "fashion-mnist-large")]
+    pair = [str(ROOT / "checkpoints" / name) for name in ("fashion-mnist", "fashion-mnist/step-0007813")]
     with narrow_terminal(encoding) as written:
         assert main(["compare", *pair, "--figure", "fid_infinity"]) == 0
         assert main(["export", str(checkpoint), str(tmp_path / "出口")]) == 0
@@ -91,7 +91,7 @@ def test_a_name_that_no_file_can_have_is_a_sentence(capsys: pytest.CaptureFixtur
         ("data nothing", "poems"),
         ("convert nothing.onnx --out new", "There is no file 'nothing.onnx' here"),
         ("sample OWN --set =1 --out new", "--set takes name=value, not '=1'"),
-        ("compare SHIPPED/fashion-mnist SHIPPED/fashion-mnist-large --metric bits_per_character", "was not measured"),
+        ("compare SHIPPED/fashion-mnist SHIPPED/fashion-mnist-flow --metric bits_per_character", "was not measured"),
         ("evaluate OWN --extractor inception-v3-compat --weights notes", "does not hold weights of 'inception-v3"),
     ],
 )

@@ -309,7 +309,7 @@ def test_files_that_count_images_seen_open_and_are_written_as_samples_seen(
 def test_what_ships_is_small_and_has_steps_to_compare() -> None:
     """EMA weights of 10 MB at most, 60 MB in all, and extractors of 3 MB at most."""
     models = {path.parent.name: path for path in SHIPPED.glob(f"*/{WEIGHTS_FILE}")}
-    pictures = {"mnist-mlp", "mnist", "fashion-mnist", "fashion-mnist-large", "cifar10", "emoji"}
+    pictures = {"avatars", "mnist-mlp", "mnist", "fashion-mnist", "cifar10", "emoji"}
     families = {"fashion-mnist-vae", "fashion-mnist-vqvae", "fashion-mnist-flow"}
     assert set(models) == pictures | families | {"poems", "shakespeare", "python", "drums", "digits"}
     assert max(path.stat().st_size for path in SHIPPED.rglob(WEIGHTS_FILE)) <= 10e6

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from contextlib import nullcontext
 from pathlib import Path
 from unicodedata import normalize
@@ -11,8 +12,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from aigc_core import AIGCError
-from aigc_core.access import check_reference
+from aigc_core import AIGCError, Checkpoint
+from aigc_core.access import SHIPPED, check_reference
 from aigc_core.checkpoint.reference import CheckpointReference
 from aigc_core.cli import main
 from aigc_core.demo import header
@@ -191,6 +192,23 @@ def test_what_may_be_a_misspelt_folder_is_called_one_when_the_hub_has_no_answer(
     monkeypatch.setenv("SPACE_ID", "ada/space")
     with pytest.raises(AIGCError, match="^'checkpoint/mnits': it is not on the Hub"):
         resolve_reference("checkpoint/mnits")
+
+
+def test_a_model_that_shipped_once_is_named_and_brought_back_by_the_command(local_hub: LocalHub, here: Path) -> None:
+    local_hub.seen.clear()
+    for name in ("checkpoints/fashion-mnist-large", "fashion-mnist-large", f"{SHIPPED}/fashion-mnist-large"):
+        for find in (resolve_reference, find_checkpoint):
+            with pytest.raises(AIGCError, match="'fashion-mnist-large' does not ship any more") as caught:
+                find(name)
+    assert not local_hub.seen
+    with pytest.raises(AIGCError, match="is not on the Hub"):
+        resolve_reference("ada/fashion-mnist-large")
+    if (SHIPPED.parent / ".git" / "shallow").exists() or not (SHIPPED.parent / ".git").exists():
+        pytest.skip("this copy of the project has no history to bring a model back from")
+    subprocess.run(["git", "clone", "-q", "--shared", "--no-checkout", SHIPPED.parent, "clone"], check=True)
+    subprocess.run(str(caught.value).split("`")[1], shell=True, check=True, cwd="clone")
+    assert resolve_reference("clone/checkpoints/fashion-mnist-large") == Path("clone/checkpoints/fashion-mnist-large")
+    assert Checkpoint.from_pretrained("clone/checkpoints/fashion-mnist-large").config.samples_seen == 7_537_152
 
 
 def test_what_is_not_here_is_asked_of_the_hub(local_hub: LocalHub, here: Path) -> None:
