@@ -10,8 +10,11 @@ from urllib.parse import urlencode
 import gradio as gr
 
 from aigc_core.loading import load_checkpoint
+from aigc_core.pipeline import Checkpoint
 from aigc_core.rng import MAX_SEED
+from aigc_core.sampling.labels import class_entries
 from aigc_core.sampling.request import REQUEST, SampleRequest
+from aigc_core.sampling.sample import request_noise
 
 from ..config import parse_config
 from ..errors import AIGCError
@@ -55,14 +58,19 @@ def where_of(query: Mapping[str, str]) -> list[str]:
     return found
 
 
-def terms_of(link: str, reference: str, terms: tuple[Term, ...]) -> list[Term]:
-    """The terms for a model: those there are where they are its own, else the seeds after the first of a link."""
-    first = request_of_link(link).singles()[0]
-    kept = []
+def terms_of(link: str, checkpoint: Checkpoint, reference: str, terms: tuple[Term, ...]) -> list[Term]:
+    """The terms for a model: those there are where they are its own, else the first picture of a link and the seeds
+    after it, in the class of that picture: a sum across classes shows little."""
+    first, config, kept = request_of_link(link).singles()[0], checkpoint.config, []
+    labels = first.labels
+    if config.num_classes and not labels:
+        drawn = int(request_noise(checkpoint, first)[1].classes.argmax())
+        labels = class_entries(config.class_names, config.num_classes)[drawn]
     for number, term in enumerate(terms):
         place = SampleRequest.from_canonical(term) if isinstance(term, str) else term
         seed = (first.seed + number) % (MAX_SEED + 1)
-        kept.append(term if place.checkpoint == reference else first.model_copy(update={"seed": seed}).canonical())
+        later = first.model_copy(update={"seed": seed, "labels": labels})
+        kept.append(term if place.checkpoint == reference else (later if number else first).canonical())
     return kept
 
 
@@ -79,7 +87,7 @@ def draw_terms(visitor: gr.OAuthToken | None, link: str, reference: str, *terms:
         token = token_of(visitor)
         made = load_checkpoint(reference, token)
         kind, weights = made.modality, made.weights_sha256
-        own = terms_of(link, reference, terms)
+        own = terms_of(link, made, reference, terms)
         shown, requests = [], []
         for term in own:
             stored, (place,) = draw_around(term, [{}], token)

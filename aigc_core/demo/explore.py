@@ -228,7 +228,8 @@ def start_chart(
             centre = request_of_link(link).model_copy(update={"count": 1}).canonical()
     x, y = axes(known, names, x, y)
     labelled = [(direction_label(rank, name, known.said(name)), name) for rank, name in enumerate(names, 1)]
-    played = load_checkpoint(reference, token).modality.is_played
+    checkpoint = load_checkpoint(reference, token)
+    played = checkpoint.modality.is_played
     least, most = (LEAST_PLAYED, MOST_PLAYED) if played else (LEAST_FRAMES, MOST_FRAMES)
     label = text("Sounds between two" if played else "Frames between two images")
     between = [
@@ -239,7 +240,7 @@ def start_chart(
         gr.Markdown(t(LEAD_OF_SOUNDS if played else LEAD)),
     ]
     with errors_shown():
-        own = arithmetic.terms_of(link, reference, terms)
+        own = arithmetic.terms_of(link, checkpoint, reference, terms)
     added = [*own, *map(arithmetic.seed_of, own), *arithmetic.draw_terms(visitor, link, reference, *own)]
     around, reach = wanted
     chart = draw_chart(visitor, centre, x, y, reach if around in ("", centre) else AUTOMATIC)

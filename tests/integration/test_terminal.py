@@ -91,7 +91,10 @@ def test_a_name_that_no_file_can_have_is_a_sentence(capsys: pytest.CaptureFixtur
         ("data nothing", "poems"),
         ("convert nothing.onnx --out new", "There is no file 'nothing.onnx' here"),
         ("sample OWN --set =1 --out new", "--set takes name=value, not '=1'"),
-        ("compare SHIPPED/fashion-mnist SHIPPED/fashion-mnist-flow --metric bits_per_character", "was not measured"),
+        (
+            "compare SHIPPED/fashion-mnist SHIPPED/fashion-mnist/step-0007813 --metric bits_per_character",
+            "was not measured",
+        ),
         ("evaluate OWN --extractor inception-v3-compat --weights notes", "does not hold weights of 'inception-v3"),
     ],
 )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from aigc_core import SampleRequest
+from aigc_core import Checkpoint, SampleRequest
+from aigc_core.demo.arithmetic import terms_of
 from aigc_core.families.base import Condition, latent_model
 from aigc_core.sampling.arithmetic import difference_added
-from aigc_core.sampling.sample import render, request_codes
+from aigc_core.sampling.sample import render, request_codes, request_noise
 from tests.toy_models import toy_checkpoint
 
 
@@ -35,3 +36,26 @@ def test_the_sum_by_hand() -> None:
     made, of = difference_added(latent_model(checkpoint.model), codes, Condition(classes))
     assert torch.allclose(made[0, :3], torch.tensor([3.0, -4.0, 6.0]) * 5 / 61**0.5)
     assert torch.allclose(of.classes, torch.tensor([[0.5, 0, 1]]) / 1.5)
+
+
+@pytest.mark.parametrize("architecture", ["dcgan", "mlp"])
+def test_terms_are_at_first_the_picture_of_a_link_and_later_seeds_of_its_class(architecture: str) -> None:
+    checkpoint = toy_checkpoint(architecture)
+    classes = [f"{name}, short" for name in checkpoint.config.class_names]
+    checkpoint = Checkpoint(checkpoint.config.model_copy(update={"class_names": tuple(classes)}), checkpoint.model)
+    drawn = set()
+    for seed in range(8):
+        link = f"?checkpoint=toy&seed={seed}&count=4"
+        terms = terms_of(link, checkpoint, "toy", ("checkpoint=other&seed=1", "checkpoint=toy&seed=90", ""))
+        assert (
+            terms[1] == "checkpoint=toy&seed=90" and terms[0] == SampleRequest(checkpoint="toy", seed=seed).canonical()
+        )
+        requests = [SampleRequest.from_canonical(str(term)) for term in terms]
+        assert requests[2].seed == seed + 2
+        own, later = (request_noise(checkpoint, requests[number])[1].classes for number in (0, 2))
+        assert torch.equal(own, later)
+        drawn |= set(own.argmax(1).tolist()) if classes else set()
+    assert len(drawn) == len(classes)
+    if classes:
+        first, last = terms_of("?checkpoint=toy&seed=1&labels=1,2", checkpoint, "toy", ("", ""))
+        assert "labels=1" in str(first) and "labels=1" in str(last)
