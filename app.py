@@ -87,7 +87,6 @@ class View:
     outputs: list[Any]
     watched: int = 1
     show_progress: Literal["full", "hidden"] = "full"
-    progress_on: Any = None  # the output that shows it; all do if none is named
 
     def __post_init__(self) -> None:
         self.drawn = gr.State([])  # what `watched` was when this visitor's tab was drawn last; changed in place
@@ -113,8 +112,8 @@ class View:
                 drawn.clear()  # so that opening the tab again tries again
                 raise
 
-        progress: Any = {"show_progress": self.show_progress, "show_progress_on": self.progress_on}
-        return event.then(if_open, [open_tab, self.drawn, *self.inputs], self.outputs, **progress, **UNLISTED)
+        inputs = [open_tab, self.drawn, *self.inputs]
+        return event.then(if_open, inputs, self.outputs, show_progress=self.show_progress, **UNLISTED)
 
 
 def hiding(tabs: Sequence[str]) -> str:
@@ -245,7 +244,6 @@ def build(trains: bool = False) -> gr.Blocks:
                     *exploring.adding.outputs,
                 ],
                 watched=3,  # the link, the model and the centre
-                progress_on=exploring.chart[1],
             ),
             "mix": View(mix_tab, mix.fit, [reference, *mixing.where], mixing.outputs),
             "invert": View(invert_tab, invert.fit, [reference], inverting.fitted),

@@ -454,9 +454,8 @@ def build(generate_tab: GenerateTab, reference: gr.Textbox) -> ExploreTab:
     between = [frames, film, movie, *downloads, row, lead]
     tab = ExploreTab(where, names, chart, [kept_state, kept_sheet], between, adding, open_it)
     plane.select(choose, chart_state, [chart_state, large, caption], show_progress="hidden", **unlisted)
-    drawing: Any = {"show_progress_on": plane, **unlisted}
     for control in (x, y):
-        control.input(draw_chart_anew, where[:3], tab.chart, **drawing).success(
+        control.input(draw_chart_anew, where[:3], tab.chart, **unlisted).success(
             axis_menus, [names, x, y], [x, y], show_progress="hidden", **unlisted
         )
     moved: Any = {"trigger_mode": "always_last", "show_progress": "hidden", **unlisted}
@@ -466,7 +465,7 @@ def build(generate_tab: GenerateTab, reference: gr.Textbox) -> ExploreTab:
     rolled = dice.click(reseeded, [centre, generate_tab.link], centre, **unlisted)
     typed = seed.submit(reseeded, [centre, generate_tab.link, seed], centre, **unlisted)
     for event in (centred, summed, rolled, typed):
-        event.success(draw_chart_anew, where[:3], tab.chart, **drawing)
+        event.success(draw_chart_anew, where[:3], tab.chart, **unlisted)
     keep_it.click(keep, [chart_state, kept_state], tab.kept, **unlisted)
     kept_sheet.select(forget, kept_state, tab.kept, **unlisted)
     adding.keep_it.click(keep_found, [adding.found, kept_state], tab.kept, **unlisted)
