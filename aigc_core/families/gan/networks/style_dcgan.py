@@ -75,7 +75,7 @@ class StyleDCGANGenerator(StyleGenerator):
 
     def __init__(self, config: StyleDCGANConfig, image_shape: ImageShape) -> None:
         super().__init__()
-        self.latent_dim, self.style_dim = config.latent_dim, config.style_dim
+        self.latent_dim = config.latent_dim
         self.style_mixing = config.style_mixing
         self.mapping_network = Mapping(config, image_shape.num_classes)
         self.register_buffer("style_mean", torch.zeros(config.style_dim))

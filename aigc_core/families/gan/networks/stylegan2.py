@@ -202,7 +202,7 @@ class StyleGAN2Generator(StyleGenerator):
 
     def __init__(self, config: StyleConfig, image_shape: ImageShape) -> None:
         super().__init__()
-        self.latent_dim, self.style_dim = config.latent_dim, config.style_dim
+        self.latent_dim = config.latent_dim
         self.style_mixing = config.style_mixing
         self.num_layers = 2 * image_shape.doublings + 2
         widths = _widths(config.generator_width, config, image_shape)
