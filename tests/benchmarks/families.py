@@ -12,51 +12,13 @@ from __future__ import annotations
 import argparse
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
-
-import torch
-
-from aigc_core.evaluation.results import Result
-from aigc_core.pipeline import Checkpoint
 
 from .report import print_table
-from .trials import both_judges, cores, preset_recipe, side_by_side, trained
+from .trials import Run, cores, mean_figure, preset_recipe, run, side_by_side
 
 PRESETS = ("fashion-mnist", "fashion-mnist-vae", "fashion-mnist-vqvae", "fashion-mnist-flow", "fashion-mnist-pixels")
 FIGURES = ("precision", "recall", "label_agreement", "bits_per_dimension")
 METRICS = ("fid", *FIGURES)
-
-
-@dataclass(frozen=True)
-class Run:
-    """One training seed of a preset, trained by the clock on so many threads; `results`: of the first judge, then of
-    the second."""
-
-    family: str
-    steps: int
-    parameters: int
-    results: tuple[Result, Result]
-
-
-def run(preset: str, seed: int, seconds: float, num_samples: int) -> Run:
-    """Train, unless that has been done, and measure."""
-    name = f"families-{seconds:g}-of-{torch.get_num_threads()}/{preset}-{seed}"
-    checkpoint: Checkpoint = trained(name, preset_recipe(preset, f"seconds={seconds}", f"seed={seed}"))
-    parameters = sum(parameter.numel() for parameter in checkpoint.model.parameters())
-    results = both_judges(checkpoint, METRICS, num_samples)
-    return Run(checkpoint.config.family, checkpoint.config.step, parameters, results)
-
-
-def mean_figure(results: Sequence[Result], name: str) -> str:
-    """The mean of a figure over training seeds, as the module's docstring says; "–" where it was not measured."""
-    figures = [result.figures[name] for result in results if name in result.figures]
-    if not figures:
-        return "–"
-    values = [figure.value for figure in figures]
-    doubt = max((figure.high - figure.low) / 2 for figure in figures)
-    if len(values) > 1:
-        doubt = max(doubt, statistics.stdev(values))
-    return f"{statistics.mean(values):.3g} ± {doubt:.2g}"
 
 
 def row(preset: str, runs: Sequence[Run]) -> list[str]:
@@ -85,7 +47,10 @@ def main() -> None:
     with side_by_side(arguments.at_once) as pool:
         runs = {
             preset: [
-                pool.submit(run, preset, seed, arguments.seconds, arguments.num_samples)
+                pool.submit(
+                    *(run, f"{preset}-{seed}", preset_recipe(preset, f"seed={seed}")),
+                    *(arguments.seconds, METRICS, arguments.num_samples),
+                )
                 for seed in range(arguments.seeds)
             ]
             for preset in arguments.presets

@@ -5,8 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import shutil
-from collections.abc import Collection
+import statistics
+from collections.abc import Collection, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +16,10 @@ import torch
 
 from aigc_core import Checkpoint
 from aigc_core.config import parse_config
-from aigc_core.data.datasets import load_dataset
-from aigc_core.evaluation.evaluate import DEFAULT_NUM_SAMPLES, evaluate
+from aigc_core.evaluation.evaluate import evaluate
 from aigc_core.evaluation.real_samples import default_reference, second_judges
 from aigc_core.evaluation.results import Result, read_results
-from aigc_core.evaluation.sample_set import SampleSet
-from aigc_core.evaluation.samples_alone import evaluate_samples
-from aigc_core.modalities.png import to_picture
 from aigc_core.pipeline import train
-from aigc_core.rng import seeded_generator
 from aigc_core.training.presets import apply_setting, read_preset
 from aigc_core.training.recipe import TrainingConfig
 
@@ -88,13 +85,35 @@ def both_judges(checkpoint: Checkpoint, metrics: Collection[str], num_samples: i
     return by_first, evaluate(checkpoint, reference=second, **options)
 
 
-def real_against_real(data: str) -> Result:
-    """Measure as many training images as samples are drawn, as if they had been generated."""
-    folder = FOLDER / f"{data}-real"
-    if not (results := read_results(folder)):
-        folder.mkdir(parents=True, exist_ok=True)
-        images = load_dataset(data).images
-        for index in torch.randperm(len(images), generator=seeded_generator(0))[:DEFAULT_NUM_SAMPLES].tolist():
-            to_picture(images[index]).save(folder / f"{index}.png")
-        results = [evaluate_samples(SampleSet(folder, folder), data)]
-    return results[0]
+@dataclass(frozen=True)
+class Run:
+    """One training seed of a recipe, trained by the clock; `results`: of the first judge, then of the second."""
+
+    family: str
+    steps: int
+    parameters: int
+    results: tuple[Result, Result]
+
+
+def run(name: str, recipe: dict[str, Any], seconds: float, metrics: Collection[str], num_samples: int) -> Run:
+    """Train a recipe for so many seconds of this process's threads, unless that has been done, and measure it.
+
+    `name`: of the recipe and its training seed.
+    """
+    checkpoint = trained(f"{seconds:g}-of-{torch.get_num_threads()}/{name}", recipe | {"seconds": seconds})
+    parameters = sum(parameter.numel() for parameter in checkpoint.model.parameters())
+    results = both_judges(checkpoint, metrics, num_samples)
+    return Run(checkpoint.config.family, checkpoint.config.step, parameters, results)
+
+
+def mean_figure(results: Sequence[Result], name: str) -> str:
+    """The mean of a figure over training seeds, `±` half of the interval of one run or, from two seeds on, the standard
+    deviation over them, whichever is larger; "–" where it was not measured."""
+    figures = [result.figures[name] for result in results if name in result.figures]
+    if not figures:
+        return "–"
+    values = [figure.value for figure in figures]
+    doubt = max((figure.high - figure.low) / 2 for figure in figures)
+    if len(values) > 1:
+        doubt = max(doubt, statistics.stdev(values))
+    return f"{statistics.mean(values):.3g} ± {doubt:.2g}"
