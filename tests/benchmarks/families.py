@@ -2,8 +2,9 @@
 
     python -m tests.benchmarks.families [PRESET …] [--seconds 600] [--seeds 3] [--num-samples 10000] [--at-once 1]
 
-Each preset is trained once a training seed; the figures are means over the seeds, `±` half of the interval of one run
-or, from two seeds on, the standard deviation over them, whichever is larger. The second judge was never tuned on.
+A preset in quotes may carry settings of drawing: `"fashion-mnist-flow steps=50"` draws from the same trainings, and is
+measured by its files alone. The figures are means over training seeds, `±` half of the interval of one run or, from two
+seeds on, the standard deviation over them, whichever is larger. The second judge was never tuned on.
 `--at-once`: how many runs are trained and measured side by side, each on its share of the cores.
 """
 
@@ -16,7 +17,15 @@ from collections.abc import Sequence
 from .report import print_table
 from .trials import Run, cores, mean_figure, preset_recipe, run, side_by_side
 
-PRESETS = ("fashion-mnist", "fashion-mnist-vae", "fashion-mnist-vqvae", "fashion-mnist-flow", "fashion-mnist-pixels")
+PRESETS = (
+    "fashion-mnist",
+    "fashion-mnist-vae",
+    "fashion-mnist-vqvae",
+    "fashion-mnist-flow",
+    "fashion-mnist-flow steps=50",
+    "fashion-mnist-meanflow",
+    "fashion-mnist-pixels",
+)
 FIGURES = ("precision", "recall", "label_agreement", "bits_per_dimension")
 METRICS = ("fid", *FIGURES)
 
@@ -46,16 +55,17 @@ def main() -> None:
     arguments = parser.parse_args()
     with side_by_side(arguments.at_once) as pool:
         runs = {
-            preset: [
+            name: [
                 pool.submit(
                     *(run, f"{preset}-{seed}", preset_recipe(preset, f"seed={seed}")),
-                    *(arguments.seconds, METRICS, arguments.num_samples),
+                    *(arguments.seconds, METRICS, arguments.num_samples, settings),
                 )
                 for seed in range(arguments.seeds)
             ]
-            for preset in arguments.presets
+            for name in arguments.presets
+            for preset, *settings in [name.split()]
         }
-        rows = [row(preset, [run.result() for run in of_preset]) for preset, of_preset in runs.items()]
+        rows = [row(name, [run.result() for run in of_name]) for name, of_name in runs.items()]
     head = ["preset", "family", "steps", "parameters", "samples/s", "FID", "FID, second judge"]
     print_table(
         f"{arguments.seconds:g} s of {cores(arguments.at_once)} a training, {arguments.seeds} training seeds, "

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import shutil
 import statistics
+import time
 from collections.abc import Collection, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -18,12 +19,16 @@ from aigc_core import Checkpoint
 from aigc_core.config import parse_config
 from aigc_core.evaluation.evaluate import evaluate
 from aigc_core.evaluation.real_samples import default_reference, second_judges
-from aigc_core.evaluation.results import Result, read_results
+from aigc_core.evaluation.results import SAMPLING_SEED, Result, read_results
+from aigc_core.evaluation.sample_set import SampleSet
+from aigc_core.evaluation.samples_alone import evaluate_samples
+from aigc_core.metrics.extractors import judges
 from aigc_core.pipeline import train
 from aigc_core.training.presets import apply_setting, read_preset
 from aigc_core.training.recipe import TrainingConfig
 
 FOLDER = Path("runs/benchmarks")
+BATCH = 500
 
 
 def threads(at_once: int) -> int:
@@ -85,6 +90,27 @@ def both_judges(checkpoint: Checkpoint, metrics: Collection[str], num_samples: i
     return by_first, evaluate(checkpoint, reference=second, **options)
 
 
+def judged_with(
+    checkpoint: Checkpoint, settings: Sequence[str], metrics: Collection[str], num_samples: int
+) -> tuple[Result, Result]:
+    """Measure samples drawn with other settings than the model's own, such as `steps=50`, as files, by both judges."""
+    assert checkpoint.path is not None
+    folder = checkpoint.path.parent / " ".join(settings)
+    options: dict[str, Any] = {}
+    for setting in settings:
+        apply_setting(options, setting)
+    started, count = time.perf_counter(), len(list(folder.glob("*.png")))
+    for seed in range(count, num_samples, BATCH):
+        drawn = checkpoint.sample(seed=SAMPLING_SEED + seed, count=min(BATCH, num_samples - seed), **options)
+        drawn.save(folder)
+    seconds = (time.perf_counter() - started) / (num_samples - count) if count < num_samples else None
+    first, second = (
+        evaluate_samples(SampleSet(folder, folder), checkpoint.config.dataset, extractor, metrics=metrics)
+        for extractor in judges(checkpoint.config.dataset)
+    )
+    return first.model_copy(update={"seconds_per_sample": seconds}), second
+
+
 @dataclass(frozen=True)
 class Run:
     """One training seed of a recipe, trained by the clock; `results`: of the first judge, then of the second."""
@@ -95,14 +121,25 @@ class Run:
     results: tuple[Result, Result]
 
 
-def run(name: str, recipe: dict[str, Any], seconds: float, metrics: Collection[str], num_samples: int) -> Run:
+def run(
+    name: str,
+    recipe: dict[str, Any],
+    seconds: float,
+    metrics: Collection[str],
+    num_samples: int,
+    settings: Sequence[str] = (),
+) -> Run:
     """Train a recipe for so many seconds of this process's threads, unless that has been done, and measure it.
 
-    `name`: of the recipe and its training seed.
+    `name`: of the recipe and its training seed. `settings`: of drawing, such as `steps=50`.
     """
     checkpoint = trained(f"{seconds:g}-of-{torch.get_num_threads()}/{name}", recipe | {"seconds": seconds})
     parameters = sum(parameter.numel() for parameter in checkpoint.model.parameters())
-    results = both_judges(checkpoint, metrics, num_samples)
+    results = (
+        judged_with(checkpoint, settings, metrics, num_samples)
+        if settings
+        else both_judges(checkpoint, metrics, num_samples)
+    )
     return Run(checkpoint.config.family, checkpoint.config.step, parameters, results)
 
 
