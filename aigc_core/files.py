@@ -32,12 +32,14 @@ def cache_folder(name: str) -> Path:
 
 @contextmanager
 def atomic_directory(folder: Path) -> Iterator[Path]:
-    """Yield a temporary folder that becomes `folder` if the block succeeds and is deleted otherwise.
+    """Yield a temporary folder that becomes `folder`, or what it is a link to, if the block succeeds and is deleted
+    otherwise.
 
     Everything is synced to disk before the rename, so a half-written folder cannot be seen.
     Raises AIGCError if the disk is full or not writable.
     """
     with translate_io_errors(folder):
+        folder = folder.resolve()
         folder.parent.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
@@ -93,6 +95,15 @@ def translate_io_errors(path: Path) -> Iterator[None]:
         raise AIGCError(
             "'{path}' could not be written: {reason}. What was saved before is unharmed.", path=path, reason=reason
         ) from error
+
+
+def unusable_path(error: OSError | UnicodeError) -> AIGCError | None:
+    """The error of a file or folder that the system refuses, in a sentence; None for an error that names none."""
+    if isinstance(error, UnicodeEncodeError) and any("\ud800" <= letter <= "\udfff" for letter in error.object):
+        return AIGCError("The name {name} is not UTF-8; rename it.", name=os.fsencode(error.object))
+    if isinstance(error, OSError) and error.filename is not None:
+        return AIGCError("'{path}' cannot be used: {reason}.", path=error.filename, reason=error.strerror)
+    return None
 
 
 def disk_is_full(error: Exception) -> bool:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 
 from .errors import AIGCError
+from .files import unusable_path
 from .translation import environment_language, localised, translate_error
 
 
@@ -16,8 +17,8 @@ def run_program(program: Callable[[], int | None], interrupted: str = "Interrupt
     """Run a program to its end; returns its exit status.
 
     Characters that the terminal's encoding does not have are printed as "?". An AIGCError becomes one sentence on
-    stderr, in the terminal's language, and status 2, ^C its own sentence, or else `interrupted`, and status 130; a
-    reader that has seen enough, as `head` has, is no error.
+    stderr, in the terminal's language, and status 2, as does a file that the system refuses; ^C becomes its own
+    sentence, or else `interrupted`, and status 130; a reader that has seen enough, as `head` has, is no error.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -29,8 +30,11 @@ def run_program(program: Callable[[], int | None], interrupted: str = "Interrupt
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except AIGCError as error:
-        print(f"error: {translate_error(error, environment_language())}", file=sys.stderr)
+    except (AIGCError, OSError, UnicodeEncodeError) as error:
+        known = error if isinstance(error, AIGCError) else unusable_path(error)
+        if known is None:
+            raise
+        print(f"error: {translate_error(known, environment_language())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
         # Threads may still wait for an answer; a second ^C ends them without a word, from now on, as reading the

@@ -20,7 +20,7 @@ from aigc_core.files import atomic_directory
 from aigc_core.modalities.base import Modality
 
 from .config import CheckpointConfig
-from .folder import incomplete_checkpoint, read_config
+from .folder import carry_over, incomplete_checkpoint, read_config
 from .layout import CONFIG_FILE, WEIGHTS_FILE
 
 MAX_PARAMETERS = 1_000_000_000
@@ -55,10 +55,14 @@ class StoredCheckpoint:
         return self.config.sample_kind
 
     def save_pretrained(self, folder: str | Path) -> Path:
-        """Write config and weights to `folder`, which appears complete or not at all. Returns the folder."""
+        """Write config and weights to `folder`, which appears complete or not at all. Returns the folder.
+
+        A checkpoint that lies there is replaced; its card and what is not of a checkpoint stay.
+        """
         folder = Path(folder)
         with atomic_directory(folder) as unfinished:
             self.write_files(unfinished)
+            carry_over(folder, unfinished)
         self.path = folder
         return folder
 

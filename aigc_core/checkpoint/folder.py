@@ -16,6 +16,7 @@ with several seeds is a folder of runs, `seed-1`, `seed-2`, ….
 from __future__ import annotations
 
 import difflib
+import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +25,15 @@ from aigc_core.config import read_config_file
 from aigc_core.errors import AIGCError, Sentence
 
 from .config import CheckpointConfig
-from .layout import CONFIG_FILE, MAX_CONFIG_BYTES, WEIGHTS_FILE
+from .layout import (
+    CARD_FILE,
+    CONFIG_FILE,
+    MAX_CONFIG_BYTES,
+    RESULTS_FOLDER,
+    TRAINING_STATE_FOLDER,
+    WEIGHTS_FILE,
+    file_kind,
+)
 from .reference import MAIN, CheckpointReference, seed_name, step_number
 
 PICKLE_SUFFIXES = {".pt", ".pth", ".pkl", ".pickle", ".bin", ".ckpt"}
@@ -125,8 +134,26 @@ def checkpoints_near(reference: CheckpointReference) -> list[str]:
 
 def models_in(folder: Path) -> list[Path]:
     """The checkpoints, runs and recipes directly inside a folder, sorted by name."""
-    inside = (path for path in sorted(folder.iterdir()) if path.is_dir())
-    return [path for path in inside if (path / CONFIG_FILE).is_file() or step_folders(path) or seed_folders(path)]
+    return [path for path in sorted(folder.iterdir()) if _holds_models(path)]
+
+
+def _holds_models(path: Path) -> bool:
+    try:
+        return path.is_dir() and bool((path / CONFIG_FILE).is_file() or step_folders(path) or seed_folders(path))
+    except PermissionError:  # somebody else's
+        return False
+
+
+def carry_over(folder: Path, unfinished: Path) -> None:
+    """Copy into a checkpoint's folder what the one that it will replace holds of its owner's: the card, which has a
+    part of ours, and all that is not of a checkpoint."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        name = path.name
+        ours = file_kind(name) or name in (RESULTS_FOLDER, TRAINING_STATE_FOLDER) or step_number(name) is not None
+        if path.is_dir() and not ours:
+            shutil.copytree(path, unfinished / name, symlinks=True)
+        elif name == CARD_FILE or not ours:
+            shutil.copy2(path, unfinished / name, follow_symlinks=False)
 
 
 def step_folders(folder: Path) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import warnings
 from argparse import ArgumentParser, Namespace
@@ -267,7 +268,7 @@ def _expanded(name: str) -> list[str]:
         return [name]
     if seeds := seed_folders(folder):
         return [str(CheckpointReference(str(seed))) for seed in seeds]
-    models = sorted(model for model in folder.iterdir() if (model / CONFIG_FILE).is_file())
+    models = sorted(model for model in folder.iterdir() if os.path.isfile(model / CONFIG_FILE))
     references = [
         CheckpointReference(str(model), revision)
         for model in models

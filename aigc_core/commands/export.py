@@ -9,7 +9,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import get_args
 
-from aigc_core.checkpoint.folder import step_folders
+from aigc_core.checkpoint.folder import carry_over, step_folders
 from aigc_core.checkpoint.layout import CONFIG_FILE, TRAINING_STATE_FOLDER
 from aigc_core.config import parse_config
 from aigc_core.conversion.onnx_export import Precision, export_onnx
@@ -28,7 +28,7 @@ from .statements import named_values
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("checkpoint", metavar="RUN", help="a run or a checkpoint; with --format onnx also OWNER/NAME")
     parser.add_argument(
-        "destination", nargs="?", type=destination, help="a new folder, or one with a checkpoint, which is replaced"
+        "destination", nargs="?", type=destination, help="a new folder, or one whose checkpoint is replaced"
     )
     parser.add_argument("--format", choices=["folder", "onnx"], default="folder")
     parser.add_argument("--out", metavar="FILE.onnx", type=destination, help="what --format onnx writes")
@@ -69,6 +69,8 @@ def run(arguments: Namespace) -> int:
     kept = [earlier[round(k * (len(earlier) - 1) / max(count - 1, 1))] for k in range(count)]
     with atomic_directory(folder) as unfinished:
         _copy(newest, unfinished, arguments.float16)
+        carry_over(folder, unfinished)
+        write_card(unfinished)
         for step in kept:
             _copy(step, unfinished / step.name, arguments.float16)
     print(folder)

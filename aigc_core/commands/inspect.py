@@ -36,6 +36,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     file, key = Path(arguments.file), _key_of(arguments.watermark_key)
+    if not file.is_file():
+        raise AIGCError("There is no file '{path}'.", path=file)
     inspect = _inspect_archive if is_zipfile(file) else _inspect
     inspect(file, arguments.checkpoint, key)
     return 0
@@ -78,7 +80,7 @@ def _inspect_archive(file: Path, reference: str | None, key: int | None) -> None
     with ZipFile(file) as archive, TemporaryDirectory() as folder:
         by_name = {member.filename: member for member in archive.infolist()}
         for member in archive.infolist():
-            name = PurePosixPath(member.filename).name[-100:]
+            name = PurePosixPath(member.filename).name.encode()[-200:].decode(errors="ignore")
             if member.is_dir() or PurePosixPath(name).suffix.lower() not in suffixes or member.file_size > MAX_BYTES:
                 continue
             count += 1

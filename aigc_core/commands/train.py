@@ -8,7 +8,7 @@ from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aigc_core.checkpoint.folder import read_config, seed_folders
+from aigc_core.checkpoint.folder import read_config, seed_folders, step_folders
 from aigc_core.config import SETTINGS, parse_config
 from aigc_core.errors import AIGCError, Sentence
 from aigc_core.training.presets import OPTIONS, apply_setting, preset_names, preset_summary, read_preset
@@ -93,11 +93,14 @@ def run(arguments: Namespace) -> int:
 
 def _train_seeds(arguments: Namespace, out: Path) -> int:
     """Train one run of a recipe per seed. With --resume, runs that were begun continue, and the others start."""
-    from aigc_core.training.messages import tell
+    from aigc_core.training.interrupt import Interrupted
+    from aigc_core.training.messages import resume_command, tell
     from aigc_core.training.recipe import TrainingConfig
 
     if not 2 <= arguments.seeds <= MAX_SEEDS:
         raise AIGCError("--seeds takes a number from 2 to {limit}.", limit=MAX_SEEDS)
+    if out.is_dir() and step_folders(out):
+        raise AIGCError("'{folder}' holds one run, not a recipe of several; choose another --out.", folder=out)
     begun = seed_folders(out) if out.is_dir() else []
     if begun and not arguments.resume:
         raise AIGCError(
@@ -112,7 +115,17 @@ def _train_seeds(arguments: Namespace, out: Path) -> int:
         folder = out / f"seed-{seed}"
         config = parse_config(TrainingConfig, settings | {"seed": seed}, SETTINGS)
         tell(Sentence("Run {number} of {count}: '{folder}'.", number=number, count=arguments.seeds, folder=folder))
-        print(_train(arguments, config, folder, resume=folder in begun), flush=True)
+        try:
+            print(_train(arguments, config, folder, resume=folder in begun), flush=True)
+        except Interrupted as stop:
+            rest = resume_command(out, "--seeds", str(arguments.seeds))
+            said = Sentence(
+                "{stopped} All {count} runs go on with `{command}`.",
+                stopped=stop.args[0],
+                count=arguments.seeds,
+                command=rest,
+            )
+            raise Interrupted(said) from None
     tell(Sentence("Next:"))
     print(f"  python -m aigc_core evaluate {shlex.quote(str(out))}", file=sys.stderr)
     return 0

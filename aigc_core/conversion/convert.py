@@ -5,18 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from aigc_core.checkpoint.layout import CONFIG_FILE
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.files import cache_folder
 
 from .base import find_format, formats
 
 MAX_LISTED = 200_000
 MAX_DEPTH = 4
+_until_the_end: dict[Path, TemporaryDirectory[str]] = {}
+"""Where checkpoints lie that could not be written into the cache, until this process ends."""
 
 
 def converted_file(path: Path, stated: Mapping[str, str] | None = None) -> Path | None:
@@ -65,7 +69,7 @@ def list_files(folder: Path, depth: int = MAX_DEPTH) -> list[str]:
         folders[:] = [] if level + 1 >= depth else sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             path = here / name
-            if not name.startswith(".") and path.is_file() and path.resolve().is_relative_to(root):
+            if not name.startswith(".") and os.path.isfile(path) and path.resolve().is_relative_to(root):
                 found.append(path.relative_to(folder).as_posix())
         if len(found) > MAX_LISTED:
             raise AIGCError("'{folder}' has over {limit:,} files; refused.", folder=folder, limit=MAX_LISTED)
@@ -87,9 +91,19 @@ def _converted(folder: Path, name: str, names: Sequence[str], stated: Mapping[st
 
 
 def _into(target: Path, folder: Path, name: str, names: Sequence[str], stated: Mapping[str, str]) -> Path:
-    if not (target / CONFIG_FILE).is_file():
-        formats[name].convert(folder, names, stated).save_pretrained(target)
-    return target
+    if (target / CONFIG_FILE).is_file():
+        return target
+    if target in _until_the_end:
+        return Path(_until_the_end[target].name)
+    checkpoint = formats[name].convert(folder, names, stated)
+    try:
+        return checkpoint.save_pretrained(target)
+    except AIGCError as error:
+        warnings.warn(
+            Sentence("The converted model is not kept for the next time: {error}", error=error.sentence), stacklevel=4
+        )
+        _until_the_end[target] = TemporaryDirectory()
+        return checkpoint.save_pretrained(_until_the_end[target].name)
 
 
 def _commit_folder(repo_id: str, commit: str, stated: Mapping[str, str]) -> Path:

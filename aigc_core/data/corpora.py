@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +14,7 @@ from aigc_core.files import named_path
 from aigc_core.registry import Registry
 
 from .left_out import warn_of_left_out
+from .listing import files_in, kinds
 
 SUFFIXES = (".txt", ".md", ".py")
 MAX_BYTES = 2**28
@@ -76,12 +79,23 @@ def _is_test(origin: str) -> bool:
 
 
 def _read(path: Path) -> Corpus:
-    if path.is_file():
+    if os.path.isfile(path):
         files = [path]
-    elif path.is_dir():
-        files = [file for file in sorted(path.rglob("*")) if file.suffix.lower() in SUFFIXES and file.is_file()]
+    elif os.path.isdir(path):
+        files, ignored = files_in(path, SUFFIXES)
         if not files:
             raise AIGCError("'{name}' holds no {kinds} files.", name=path, kinds=", ".join(SUFFIXES))
+        if ignored:
+            warnings.warn(
+                Sentence(
+                    "{others:,} files beside the {count:,} texts in '{folder}' are left out: {kinds}.",
+                    others=ignored.total(),
+                    count=len(files),
+                    folder=path,
+                    kinds=kinds(ignored, {}),
+                ),
+                stacklevel=3,
+            )
     else:
         raise AIGCError("There is no file or folder '{name}'.", name=path)
     documents = _texts(path, files)

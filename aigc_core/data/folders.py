@@ -20,6 +20,7 @@ from aigc_core.errors import AIGCError, Sentence, joined
 from .dataset import PATIENCE_SECONDS
 from .image_files import image_size, read_image, readable_suffixes
 from .left_out import NAMED, and_others, warn_of_left_out
+from .listing import files_in, kinds
 from .streaming import StreamedImages
 
 DECODING_THREADS = min(8, os.cpu_count() or 1)
@@ -42,14 +43,13 @@ def image_paths(folder: Path) -> list[Path]:
     """
     paths, ignored = _listed(folder)
     if ignored:
-        kinds = _kinds(ignored)
         warnings.warn(
             Sentence(
                 "{others:,} files beside the {count:,} images in '{folder}' are left out: {kinds}.",
                 others=ignored.total(),
                 count=len(paths),
                 folder=folder,
-                kinds=kinds,
+                kinds=kinds(ignored, REMEDIES),
             ),
             stacklevel=2,
         )
@@ -58,63 +58,21 @@ def image_paths(folder: Path) -> list[Path]:
 
 def _listed(folder: Path) -> tuple[list[Path], Counter[str]]:
     """The image files and, by kind, how many others there are."""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise AIGCError("There is no folder '{folder}'.", folder=folder)
-    suffixes = readable_suffixes()
-    paths: list[Path] = []
-    ignored: Counter[str] = Counter()
-    above = {str(folder): frozenset([os.path.realpath(folder)])}
-
-    def unopened(error: OSError) -> None:
-        ignored[Sentence("folders that cannot be opened")] += 1
-
-    for place, folders, files in os.walk(folder, followlinks=True, onerror=unopened):
-        ancestors = above.pop(place)
-        for name in [*folders]:
-            path = os.path.join(place, name)
-            real = os.path.realpath(path)
-            if name.startswith("."):
-                ignored[Sentence("hidden folders")] += 1
-            elif real in ancestors:
-                ignored[Sentence("links back to a folder above")] += 1
-            else:
-                above[path] = ancestors | {real}
-                continue
-            folders.remove(name)
-        for name in files:
-            path = Path(place, name)
-            if name.startswith("."):
-                ignored[Sentence("hidden files")] += 1
-            elif path.suffix.lower() in suffixes:
-                paths.append(path)
-            elif not path.exists():
-                ignored[Sentence("links to nothing")] += 1
-            else:
-                ignored[path.suffix.lower() or Sentence("files without a suffix")] += 1
+    paths, ignored = files_in(folder, readable_suffixes())
     if not paths:
         if ignored:
             raise AIGCError(
                 "There is no image in '{folder}' that can be read here; it has {kinds}.",
                 folder=folder,
-                kinds=_kinds(ignored),
+                kinds=kinds(ignored, REMEDIES),
             )
         raise AIGCError(
             "There is no image in '{folder}' that can be read here; it should hold PNG, JPEG or WebP files.",
             folder=folder,
         )
-    return sorted(paths), ignored
-
-
-def _kinds(ignored: Counter[str]) -> str:
-    """Counts by kind, the most frequent first, each with what makes it readable, if anything does."""
-    named = joined(
-        Sentence("{count:,} {kind} ({remedy})", count=count, kind=kind, remedy=REMEDIES[kind])
-        if kind in REMEDIES
-        else Sentence("{count:,} {kind}", count=count, kind=kind)
-        for kind, count in ignored.most_common(NAMED)
-    )
-    others = ignored.total() - sum(count for _, count in ignored.most_common(NAMED))
-    return and_others(named, others)
+    return paths, ignored
 
 
 def common_side(folder: Path, paths: Sequence[Path] | None = None) -> int:

@@ -4,17 +4,22 @@
     samples.zip    image files with any names (EDM, StyleGAN)
     samples.npz    arr_0 uint8 [N, H, W, C] (guided-diffusion) or x uint8 [N, C, H, W] (StudioGAN, BigGAN)
 
-An archive is a stranger's: the names in it are not used, its sizes are bounded before anything is unpacked, and arrays
-of Python objects, which NumPy would unpickle, are refused.
+An archive is a stranger's: of the names in it only letters are used, its sizes are bounded before anything is unpacked,
+and arrays of Python objects, which NumPy would unpickle, are refused.
 """
 
 from __future__ import annotations
 
 import lzma
 import math
+import os
+import re
 import shutil
+import tempfile
+import warnings
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -26,13 +31,13 @@ import numpy
 import torch
 from torch import Tensor
 
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.files import cache_folder, translate_io_errors
 
 from .datasets import ImageDataset, balanced_choice, load_dataset
-from .folders import common_side
+from .folders import REMEDIES, common_side
 from .image_files import readable_suffixes
-from .packages import scratch_folder
+from .listing import kinds
 from .streaming import ConvertedImages
 
 ARCHIVE_SUFFIXES = (".zip", ".npz")
@@ -79,12 +84,24 @@ def open_samples(path: Path, max_bytes: int) -> Iterator[SampleFiles]:
     if path.suffix.lower() not in ARCHIVE_SUFFIXES or not path.is_file():
         yield _of_folder(path, max_bytes)
         return
-    with scratch_folder(cache_folder("samples")) as scratch, _opened_archive(path) as archive:
+    with _scratch() as scratch, _opened_archive(path) as archive:
         if path.suffix.lower() == ".npz":
             images = _array(path, archive, scratch)
             yield SampleFiles(images.shape[2], _loader(path, images, max_bytes))
         else:
             yield _of_folder(_unpacked(path, archive, scratch / path.stem), max_bytes)
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A folder inside the cache, or where that cannot be written among the system's temporary files."""
+    parent = cache_folder("samples")
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        parent = None
+    with tempfile.TemporaryDirectory(prefix=".", dir=parent if parent and os.access(parent, os.W_OK) else None) as name:
+        yield Path(name)
 
 
 def _of_folder(folder: Path, max_bytes: int) -> SampleFiles:
@@ -147,21 +164,36 @@ def _check(path: Path, members: list[zipfile.ZipInfo]) -> None:
 
 
 def _unpacked(path: Path, archive: zipfile.ZipFile, folder: Path) -> Path:
-    """A new folder with the images of a zip by number, in the order of their names."""
+    """A new folder with the images of a zip by number, in the order of their names, of which the letters stay."""
     suffixes = readable_suffixes()
-    members = [
-        member
-        for member in sorted(archive.infolist(), key=lambda member: member.filename)
-        if not member.is_dir()
-        and PurePosixPath(member.filename).suffix.lower() in suffixes
-        and not PurePosixPath(member.filename).name.startswith(".")  # what macOS adds
-    ]
+    members: list[tuple[PurePosixPath, zipfile.ZipInfo]] = []
+    ignored: Counter[str] = Counter()
+    for member in sorted(archive.infolist(), key=lambda member: member.filename):
+        name = PurePosixPath(member.filename)
+        if member.is_dir() or name.name.startswith("."):  # what macOS adds
+            continue
+        if name.suffix.lower() in suffixes:
+            members.append((name, member))
+        else:
+            ignored[name.suffix.lower() or Sentence("files without a suffix")] += 1
     if not members:
         raise AIGCError("There is no image in '{path}' that can be read here.", path=path)
+    if ignored:
+        warnings.warn(
+            Sentence(
+                "{others:,} files beside the {count:,} images in '{folder}' are left out: {kinds}.",
+                others=ignored.total(),
+                count=len(members),
+                folder=path,
+                kinds=kinds(ignored, REMEDIES),
+            ),
+            stacklevel=4,
+        )
     with translate_io_errors(folder):
         folder.mkdir()
-    for number, member in enumerate(members):
-        _extract(archive, member, folder / f"{number:07}{PurePosixPath(member.filename).suffix.lower()}")
+    for number, (name, member) in enumerate(members):
+        letters = re.sub(r"[^A-Za-z0-9_-]+", "_", name.stem)[:80]
+        _extract(archive, member, folder / f"{number:07}-{letters}{name.suffix.lower()}")
     return folder
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy
 import soundfile
@@ -33,6 +35,12 @@ AUDIBLE = 0.01
 """−40 dB of the sound: if less is left at SAMPLE_RATE, it is what the filter lets through of the rest."""
 
 
+def opened(path: Path, mode: str = "r", **form: Any) -> soundfile.SoundFile:
+    """A file in the hands of libsndfile. Its name may be any bytes, of which the package itself takes UTF-8 alone."""
+    name: Any = os.fsencode(path) if os.name == "posix" else path  # bytes work, which its annotations leave out
+    return soundfile.SoundFile(name, mode, **form)
+
+
 def read_sound(path: Path) -> numpy.ndarray:
     """A sound file as float32 [S] in about [-1, 1] at SAMPLE_RATE, its channels averaged.
 
@@ -41,7 +49,7 @@ def read_sound(path: Path) -> numpy.ndarray:
     long it was.
     """
     try:
-        with soundfile.SoundFile(path) as file:
+        with opened(path) as file:
             rate = file.samplerate
             if not LOWEST_RATE <= rate <= HIGHEST_RATE:
                 raise AIGCError(

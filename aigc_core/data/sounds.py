@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from aigc_core.registry import Registry
 
 from .dataset import PATIENCE_SECONDS
 from .left_out import warn_of_left_out
+from .listing import files_in, kinds
 from .sound_files import SAMPLE_RATE, SUFFIXES, read_sound
 
 TEST_SHARE = 0.1
@@ -113,7 +115,7 @@ def stored_sounds(path: Path) -> Sounds:
 
 
 def _read_folder(folder: Path, split: str) -> Sounds:
-    paths = _sound_paths(folder)
+    paths, class_names = _class_folders(folder, _sound_paths(folder))
     waves, kept, left_out = [], [], []
     for path in tqdm(paths, f"reading {folder}", leave=False, delay=PATIENCE_SECONDS, unit=" sounds"):
         try:
@@ -125,7 +127,9 @@ def _read_folder(folder: Path, split: str) -> Sounds:
         raise AIGCError("No sound in '{folder}' can be used: {error}", folder=folder, error=left_out[0])
     said = Sentence("{broken:,} of {count:,} sounds were left out: {named}")
     warn_of_left_out(said, left_out, len(paths), stacklevel=3)
-    labels, class_names = _classes(folder, kept)
+    if class_names:  # of which one may have had broken files alone
+        _, class_names = _class_folders(folder, kept)
+    labels = _labels(folder, kept, class_names)
     rows = [row for row, wave in enumerate(waves) if _is_test(wave) == (split == "test")]
     if not rows:
         raise AIGCError("'{name}' has too few sounds for a split '{split}'.", name=folder, split=split)
@@ -139,31 +143,47 @@ def _read_folder(folder: Path, split: str) -> Sounds:
 
 
 def _sound_paths(folder: Path) -> list[Path]:
-    """The sound files in a folder and all below it, sorted; hidden ones and links to folders are left out."""
-    if not folder.is_dir():
+    """The sound files in a folder and all below it, sorted. A warning counts, by kind, what is left out."""
+    if not os.path.isdir(folder):
         raise AIGCError(
             "There is no set of sounds or folder '{name}'; name a folder of sounds or one of {known}.",
             name=folder,
             known=", ".join(named_sounds),
         )
-    paths = [
-        Path(place, file)
-        for place, _, files in os.walk(folder)
-        for file in files
-        if Path(file).suffix.lower() in SUFFIXES and not file.startswith(".")
-    ]
+    paths, ignored = files_in(folder, SUFFIXES)
     if not paths:
         raise AIGCError("'{name}' holds no {kinds} files.", name=folder, kinds=", ".join(SUFFIXES))
-    return sorted(paths)
+    if ignored:
+        warnings.warn(
+            Sentence(
+                "{others:,} files beside the {count:,} sounds in '{folder}' are left out: {kinds}.",
+                others=ignored.total(),
+                count=len(paths),
+                folder=folder,
+                kinds=kinds(ignored, {}),
+            ),
+            stacklevel=4,
+        )
+    return paths
 
 
-def _classes(folder: Path, paths: Sequence[Path]) -> tuple[list[int], tuple[str, ...]]:
-    """A label for each path, and the classes: the subfolders, if all sounds lie in two or more."""
-    parts = [path.relative_to(folder).parts for path in paths]
-    names = tuple(sorted({normalize("NFC", first) for first, *rest in parts if rest}))
-    if len(names) < 2 or not all(rest for _, *rest in parts):
-        return [0] * len(paths), ()
-    return [names.index(normalize("NFC", first)) for first, *_ in parts], names
+def _class_folders(folder: Path, paths: Sequence[Path]) -> tuple[list[Path], tuple[str, ...]]:
+    """The paths to use and the classes: the subfolders, if two or more hold sounds."""
+    class_of = {path: normalize("NFC", path.relative_to(folder).parts[0]) for path in paths if path.parent != folder}
+    names = tuple(sorted({*class_of.values()}))
+    if len(names) < 2:
+        return [*paths], ()
+    if beside := len(paths) - len(class_of):
+        warnings.warn(
+            Sentence("{count:,} sounds lie beside the class folders and are left out.", count=beside), stacklevel=4
+        )
+    return [*class_of], names
+
+
+def _labels(folder: Path, paths: Sequence[Path], names: tuple[str, ...]) -> list[int]:
+    """The number of each path's class; 0 where there are none."""
+    first = [normalize("NFC", path.relative_to(folder).parts[0]) for path in paths]
+    return [names.index(name) for name in first] if names else [0] * len(paths)
 
 
 def _is_test(wave: numpy.ndarray) -> bool:

@@ -1,8 +1,10 @@
-"""Stopping a training: by Ctrl-C or SIGTERM, and what is said of it."""
+"""Stopping a training: by Ctrl-C, SIGTERM or a terminal that is closed, and what is said of it."""
 
 from __future__ import annotations
 
+import os
 import signal
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,13 +26,28 @@ It may also be the same press of Ctrl-C, which the terminal sends to all process
 """
 
 
+def stop_signals() -> list[signal.Signals]:
+    """The signals that ask a training to stop. SIGHUP, of a closed terminal, is one unless `nohup` turned it off."""
+    hangup = [signal.SIGHUP] if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN else []
+    return [signal.SIGINT, signal.SIGTERM, *hangup]
+
+
+def leave_terminal() -> None:
+    """Let what is still written to a terminal go nowhere, as every write to one that is closed fails."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        if stat.S_ISCHR(os.fstat(stream).st_mode):
+            os.dup2(nowhere, stream)
+    os.close(nowhere)
+
+
 class Interrupted(KeyboardInterrupt):
     """A training that was stopped; its text is a sentence that says what was saved and how to go on."""
 
 
 @contextmanager
 def interrupts_remembered() -> Iterator[Callable[[], bool]]:
-    """Let SIGTERM raise KeyboardInterrupt, as Ctrl-C does, and yield a function that says whether either came.
+    """Let all `stop_signals` raise KeyboardInterrupt, as Ctrl-C does, and yield a function that says whether one came.
 
     What is raised in a callback of a library in C is lost there; that it came is not.
     """
@@ -38,9 +55,11 @@ def interrupts_remembered() -> Iterator[Callable[[], bool]]:
 
     def handle(number: int, _: object) -> None:
         came.append(number)
+        if number not in (signal.SIGINT, signal.SIGTERM):
+            leave_terminal()
         raise KeyboardInterrupt
 
-    earlier = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    earlier = {number: signal.signal(number, handle) for number in stop_signals()}
     try:
         yield lambda: bool(came)
     finally:
@@ -50,21 +69,23 @@ def interrupts_remembered() -> Iterator[Callable[[], bool]]:
 
 @contextmanager
 def stop_on_signals(announce: Callable[[], None]) -> Iterator[Callable[[], bool]]:
-    """Yield a function that says whether Ctrl-C was pressed or SIGTERM came.
+    """Yield a function that says whether one of the `stop_signals` came.
 
     `announce` is called at the first signal; another one, unless it comes in the same moment, raises KeyboardInterrupt.
     """
     first: float | None = None
 
-    def handle(*_: object) -> None:
+    def handle(number: int, _: object) -> None:
         nonlocal first
+        if number not in (signal.SIGINT, signal.SIGTERM):
+            leave_terminal()
         if first is None:
             first = time.monotonic()
             announce()
         elif time.monotonic() - first > QUICK_PRESS_SECONDS:
             raise KeyboardInterrupt
 
-    earlier = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    earlier = {number: signal.signal(number, handle) for number in stop_signals()}
     try:
         yield lambda: first is not None
     finally:

@@ -99,7 +99,7 @@ def train(
             raise AIGCError(
                 "The tracker '{tracker}' is a package of its own; run `pip install {tracker}` first.", tracker=tracker
             )
-    check_names(folder, ())
+    check_names(folder, config.data, ())
     if resume:
         newest_checkpoint(folder)  # raises if there is none, before anything is set up
     accelerator = Accelerator(
@@ -169,7 +169,7 @@ class Run:
         shape = config.shape or (made.shape if made else {})
         self.modality, self.dataset = modalities[config.modality].load(config.data, shape, config.data_limit)
         self.class_names = self.dataset.class_names if config.conditional else ()
-        check_names(folder, self.class_names)
+        check_names(folder, config.data, self.class_names)
         self.data_hash = on_main_process(accelerator, self.dataset.content_hash)
         if made:
             check_data(folder, made, self.class_names, self.data_hash)

@@ -12,10 +12,15 @@ from aigc_core.errors import AIGCError
 from aigc_core.files import translate_io_errors
 
 
-def check_names(folder: Path, class_names: tuple[str, ...]) -> None:
-    """Raise AIGCError if the name of the folder or of a class is not Unicode: names of files may be any bytes."""
+def check_names(folder: Path, data: str, class_names: tuple[str, ...]) -> None:
+    """Raise AIGCError if the name of the folder, of the data or of a class is not Unicode: names of files may be any
+    bytes."""
     if not _is_text(str(folder)):
         raise AIGCError("The name {name} is not UTF-8; choose another --out.", name=os.fsencode(folder))
+    if not _is_text(data):
+        raise AIGCError(
+            "The name {name} is not UTF-8, so no checkpoint can hold it; rename it.", name=os.fsencode(data)
+        )
     for name in class_names:
         if not _is_text(name):
             raise AIGCError(

@@ -2,7 +2,9 @@
 
 import json
 import os
+import pty
 import re
+import select
 import shlex
 import shutil
 import signal
@@ -248,6 +250,38 @@ def test_a_stop_saves_and_says_how_to_go_on(name: str, digits_folder: Path, tmp_
     newest = step_folders(run)[-1]
     assert (newest / "training_state").is_dir() and f"'{newest}'" in last_sentence(errors)
     resumed(run, last_sentence(errors))
+
+
+def test_a_terminal_that_is_closed_saves_as_ctrl_c_does(digits_folder: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    words = command(digits_folder, run, 8_000_000, "--set=checkpoint_samples=4000")
+    process, terminal = pty.fork()
+    if process == 0:
+        os.chdir(ROOT)
+        os.execve(words[0], words, ONE_THREAD)
+    while not run.is_dir() or not step_folders(run):
+        if select.select([terminal], [], [], 0.1)[0]:
+            os.read(terminal, 2**16)  # else it waits to be read
+    before = step_folders(run)[-1]
+    time.sleep(0.5)
+    os.close(terminal)
+    _, status = os.waitpid(process, 0)
+    assert os.waitstatus_to_exitcode(status) == 130
+    newest = step_folders(run)[-1]
+    assert newest != before and (newest / "training_state").is_dir()
+
+
+def test_nohup_keeps_a_closed_terminal_from_ending_a_training(digits_folder: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    process = start("nohup", *endless(digits_folder, run))
+    wait_for_a_checkpoint(run, process)
+    process.send_signal(signal.SIGHUP)
+    count = len(step_folders(run))
+    while len(step_folders(run)) == count:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=120) == 130
 
 
 STEP_THAT_TAKES_LONG = """

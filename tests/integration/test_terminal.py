@@ -10,11 +10,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
 import app
 from aigc_core.cli import COMMANDS, main
+from aigc_core.commands.evaluate import _expanded
+from aigc_core.demo.models import offered_models
+from aigc_core.serving.leaderboard import own_sources
 from aigc_core.terminal import run_program
 from tests.local_hub import LocalHub
 from tests.processes import assert_one_sentence, run_here
@@ -78,6 +82,64 @@ def test_nothing_is_written_to_a_name_that_is_empty(
 
 def test_a_name_that_no_file_can_have_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert_one_sentence(run_here(capsys, "sample", "checkpoints/mnist-mlp", "--out", "x" * 300), "File name too long")
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> Path:
+    """A link to a folder that nobody may read, root neither."""
+    (tmp_path / "closed").symlink_to("/proc/1/cwd")
+    if os.access(tmp_path / "closed", os.R_OK):
+        pytest.skip("the working folder of process 1 is open here")
+    return tmp_path / "closed"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "train --preset folder --data CLOSED/pictures --out OUT",
+        "train --preset text --data CLOSED/texts --out OUT",
+        "train --preset sounds --data CLOSED/sounds --out OUT",
+        "evaluate CLOSED/model",
+        "export CLOSED/model OUT",
+        "inspect CLOSED/film.mp4",
+    ],
+)
+def test_what_may_not_be_read_is_a_sentence(words: str, closed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = words.replace("CLOSED", str(closed)).replace("OUT", str(closed.parent / "out")).split()
+    assert_one_sentence(run_here(capsys, *said))
+
+
+def test_a_folder_that_may_not_be_read_hides_no_model(closed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    toy_checkpoint().save_pretrained(closed.parent / "runs" / "mine")
+    closed.rename(closed.parent / "runs" / "somebody-elses")
+    monkeypatch.chdir(closed.parent)
+    assert "runs/mine" in offered_models() and own_sources() == ["runs/mine"]
+    assert str(closed.parent / "runs" / "mine") in _expanded(str(closed.parent / "runs"))
+
+
+def test_a_name_in_a_zip_may_be_longer_than_a_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with ZipFile(tmp_path / "samples.zip", "w") as archive:
+        archive.writestr("\U0001f600" * 120 + ".png", b"no picture")
+        archive.writestr("b.png", b"no picture")
+    result = run_here(capsys, "inspect", str(tmp_path / "samples.zip"))
+    assert_one_sentence(result, "Of 2 files")
+
+
+def test_nothing_waits_for_a_pipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    assert_one_sentence(run_here(capsys, "inspect", str(tmp_path / "a.png")), "no file")
+
+
+@pytest.mark.parametrize("preset", ["folder", "text"])
+def test_data_by_a_name_that_is_not_utf_8_are_refused_before_anything_is_written(
+    preset: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / os.fsdecode(b"bad\xff")
+    data.mkdir()
+    (data / "a.txt").write_text("To be, or not to be")
+    result = run_here(capsys, "train", "--preset", preset, "--data", str(data), "--out", str(tmp_path / "out"))
+    assert_one_sentence(result, "is not UTF-8")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

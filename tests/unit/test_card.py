@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 from huggingface_hub import ModelCard
@@ -146,6 +147,27 @@ def test_export_keeps_an_owners_card(folder: Path, tmp_path: Path) -> None:
     step.rename(run / step.name)
     assert main(["export", str(run), str(tmp_path / "shipped")]) == 0
     assert text_of(tmp_path / "shipped") == BY_HAND
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_what_replaces_a_checkpoint_leaves_what_is_its_owners(folder: Path, linked: bool, tmp_path: Path) -> None:
+    """By export, and by `save_pretrained`; also where the destination is a link."""
+    shipped = tmp_path / "shipped"
+    copytree(folder, tmp_path / "elsewhere" if linked else shipped)
+    if linked:
+        shipped.symlink_to(tmp_path / "elsewhere")
+    (shipped / CARD_FILE).write_text(BY_HAND)
+    (shipped / "notes").mkdir()
+    (shipped / "notes" / "why.txt").write_text("because")
+    (shipped / "paper.pdf").write_bytes(b"%PDF")
+    (shipped / "eval").mkdir(exist_ok=True)
+    (shipped / "eval" / "old.json").write_text("{}")  # of the weights that were there
+    assert main(["export", str(folder), str(shipped)]) == 0
+    toy_checkpoint().save_pretrained(shipped)
+    assert text_of(shipped) == BY_HAND and shipped.is_symlink() == linked
+    assert (shipped / "notes" / "why.txt").read_text() == "because" and (shipped / "paper.pdf").is_file()
+    assert not (shipped / "eval" / "old.json").exists()
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,17 @@ def drawn_by(checkpoint: Checkpoint, noise: Tensor, classes: Tensor, **options: 
     return model.generate(noise, Condition(classes), model.options_type(**options))
 
 
+def test_where_the_cache_cannot_be_written_a_model_opens_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("AIGC_CACHE", str(tmp_path / "file" / "cache"))
+    path = export(tmp_path / "theirs.onnx", Foreign("plain"))
+    with pytest.warns(UserWarning, match="is not kept for the next time"):
+        first = Checkpoint.from_pretrained(path)
+    assert Checkpoint.from_pretrained(path).path == first.path  # converted once
+
+
 @pytest.mark.parametrize("kind", OTHERS)
 def test_a_generator_draws_what_pytorch_draws(tmp_path: Path, kind: str) -> None:
     foreign = Foreign(kind)

@@ -11,7 +11,7 @@ import soundfile
 import torch
 from torch import Tensor
 
-from aigc_core.data.sound_files import SAMPLE_RATE, chunks, unreadable
+from aigc_core.data.sound_files import SAMPLE_RATE, chunks, opened, unreadable
 from aigc_core.errors import AIGCError
 from aigc_core.files import atomic_write
 from aigc_core.modalities.provenance import PRODUCER, Provenance
@@ -31,7 +31,7 @@ def write_sound(path: Path, wave: Tensor, provenance: Provenance) -> None:
     )
     with atomic_write(path) as unfinished:
         try:
-            with soundfile.SoundFile(unfinished, "w", SAMPLE_RATE, channels=1, subtype="PCM_16") as file:
+            with opened(unfinished, "w", samplerate=SAMPLE_RATE, channels=1, subtype="PCM_16") as file:
                 file.software, file.comment = PRODUCER, comment
                 file.write(wave.numpy())
         except soundfile.LibsndfileError as error:
@@ -42,7 +42,7 @@ def read_wave(path: Path, length: int) -> Tensor:
     """The samples int16 [length] of a file. Raises AIGCError if it is no sound or damaged, and, before it is read, if
     it is longer or shorter or has several channels."""
     try:
-        with soundfile.SoundFile(path) as file:
+        with opened(path) as file:
             if (file.frames, file.channels) != (length, 1):
                 raise AIGCError(
                     "The sound does not match: the request makes {expected:,} samples in one channel, the file has "
@@ -59,7 +59,7 @@ def read_wave(path: Path, length: int) -> Tensor:
 def read_comment(path: Path) -> Provenance:
     """The provenance in a file. Raises AIGCError if it has none of ours, is damaged, or is no sound."""
     try:
-        with soundfile.SoundFile(path) as file:
+        with opened(path) as file:
             # libsndfile reads long comments only from FLAC files.
             comment = _info(path, b"ICMT") if file.format in ("WAV", "WAVEX") else file.comment
     except (soundfile.LibsndfileError, OSError) as error:
