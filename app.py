@@ -46,7 +46,7 @@ from aigc_core.demo.server import Page, queued, serve
 from aigc_core.demo.theme import HEAD, Studio
 from aigc_core.demo.visitor import errors_shown, token_of
 from aigc_core.loading import load_checkpoint
-from aigc_core.sampling.grid import apart, is_grid
+from aigc_core.sampling.grid import SIDES, apart, is_grid
 from aigc_core.terminal import run_program
 
 TABS = ("generate", "write", "grid", "explore", "mix", "invert", "train", "learn", "inspect", "about")
@@ -184,7 +184,8 @@ def restore(visitor: gr.OAuthToken | None, canonical: str) -> list[Any]:
         if not is_grid(wanted):
             return [gr.skip(), gr.skip(), *restored(wanted, visitor)]
         shared, sides = apart(wanted)
-        return ["", sides, *restored(shared, visitor, "grid")]
+        query = {"checkpoint": shared.checkpoint} | dict(zip(SIDES, sides))
+        return ["", *grid.where_of(query), *restored(shared, visitor, "grid")]
 
 
 def change_model(
@@ -258,7 +259,8 @@ def build(trains: bool = False) -> gr.Blocks:
 
         def generated_after(event: Any) -> None:
             """Generate and draw what is open when an event has fitted the controls to a model."""
-            event.then(None, None, None, js=NOTE_OPENED, **UNLISTED)
+            for ended in (event.success, event.failure):  # Gradio 6 calls `then` after a success alone
+                ended(None, None, None, js=NOTE_OPENED, **UNLISTED)
             event.success(None, None, None, js=CLICK % "fitted", **UNLISTED)
 
         wanted, bring_back = gr.State(""), gr.Button(visible="hidden", elem_id="bring-back")

@@ -58,9 +58,10 @@ COUNTED = {"image": text("Images"), "text": text("Texts"), "audio": text("Sounds
 EXAMPLES: dict[str, str] = {
     Sentence("A row of robots"): "checkpoint=checkpoints/avatars&seed=40&count=16&labels=robot",
     Sentence("Sixteen sneakers"): "checkpoint=checkpoints/fashion-mnist&seed=40&count=16&labels=Sneaker",
-    Sentence("From bag to T-shirt"): "checkpoint=checkpoints/fashion-mnist&seed=3&count=9"
-    "&labels=Bag:1%2BT-shirt/top:0,Bag:0.5%2BT-shirt/top:0.5,Bag:0%2BT-shirt/top:1",
-    Sentence("Digits in order"): "checkpoint=checkpoints/mnist&seed=100&count=30&labels=0,1,2,3,4,5,6,7,8,9",
+    Sentence("From T-shirt to dress"): "checkpoint=checkpoints/fashion-mnist&grid_y=seed=3-6&grid_x=class="
+    "T-shirt/top,T-shirt/top:0.8%2BDress:0.2,T-shirt/top:0.6%2BDress:0.4,T-shirt/top:0.4%2BDress:0.6,"
+    "T-shirt/top:0.2%2BDress:0.8,Dress",
+    Sentence("Ten digits a row"): "checkpoint=checkpoints/mnist&grid_x=class=0,1,2,3,4,5,6,7,8,9&grid_y=seed=100-103",
     Sentence("Horses, ships, trucks"): "checkpoint=checkpoints/cifar10&seed=20&count=24&labels=horse,ship,truck",
     Sentence("A page of smileys"): "checkpoint=checkpoints/emoji&seed=40&count=16",
     Sentence("A drum kit"): "checkpoint=checkpoints/drums&seed=20&count=16&labels=kick,snare,hat,cymbal",
@@ -283,7 +284,10 @@ def show(
 
 def request_of_link(link: str) -> SampleRequest:
     """The request in an address, which may hold more than that. Raises AIGCError for values out of range."""
-    pairs = parse_qsl(urlsplit(link).query, keep_blank_values=True)
+    try:
+        pairs = parse_qsl(urlsplit(link).query, keep_blank_values=True)
+    except ValueError:
+        raise AIGCError("'{link}' is no address.", link=link[:200]) from None
     return ShownRequest.from_canonical(urlencode([(key, value) for key, value in pairs if is_known(key)]))
 
 

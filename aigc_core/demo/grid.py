@@ -40,8 +40,9 @@ TITLES = {
     "mix_seed": Sentence("Styles from seed"),
     "mix_layer": Sentence("from layer"),
 }
-Wanted = tuple[str, str]
-"""The sides in an address, each as NAME=VALUES; empty where it has none."""
+Wanted = tuple[str, str, str]
+"""A model, and the columns and rows that an address or a request wants of it, each as NAME=VALUES."""
+NOTHING: Wanted = ("", "", "")
 
 # The address tells what the grid is, beside what Generate shows; the link is that of the whole page.
 NOTE_GRID = """query => {
@@ -71,8 +72,8 @@ def fits(checkpoint: Checkpoint) -> bool:
 
 
 def where_of(query: Mapping[str, str]) -> list[Wanted]:
-    """The sides in an address."""
-    return [(query.get("grid_x", ""), query.get("grid_y", ""))]
+    """The model and the sides in an address. Raises AIGCError for what is no reference."""
+    return [(_model(query.get("checkpoint", "")), query.get("grid_x", ""), query.get("grid_y", ""))]
 
 
 def sides(checkpoint: Checkpoint, token: str | None) -> dict[str, str]:
@@ -145,33 +146,36 @@ def first_sides(names: Sequence[str]) -> tuple[str, str]:
 def fit(visitor: gr.OAuthToken | None, link: str, reference: str, wanted: Wanted, fitted: str, *said: str) -> list[Any]:
     """The controls for a model and its grid around the first picture of a link.
 
-    `wanted`: the sides to begin with, if the model has them; they are wanted once. `said`: the names and values of the
-    columns and of the rows, which stay unless another model than `fitted` is shown.
+    `wanted`: the sides to begin with, if the model has them; until the page shows them, as opening the tab and drawing
+    the picture may both fit it. `said`: the names and values of the columns and of the rows, which stay unless another
+    model than `fitted` is shown.
     """
     with errors_shown():
         token = token_of(visitor)
         checkpoint, base = load_checkpoint(reference, token), request_of_link(link).singles()[0]
     names, model = sides(checkpoint, token), _model(reference)
-    x, across, y, down = [part for side in wanted for part in side.partition("=")[::2]] if any(wanted) else said
-    if not any(wanted) and fitted != model:
+    begins = wanted[0] == model and any(wanted[1:])
+    x, across, y, down = [part for side in wanted[1:] for part in side.partition("=")[::2]] if begins else said
+    still_wanted = wanted if begins and said != (x, across, y, down) else NOTHING
+    if not begins and fitted != model:
         across = down = ""
     if x not in names or y not in names or x == y:
         (x, y), across, down = first_sides(list(names)), "", ""
     across, down = across or first_values(x, checkpoint, base, token), down or first_values(y, checkpoint, base, token)
     shown = [*_side(names, x, y, across, checkpoint, token), *_side(names, y, x, down, checkpoint, token)]
-    return [("", ""), model, *shown, *draw_grid(visitor, link, x, across, y, down)]
+    return [still_wanted, model, *shown, *draw_grid(visitor, link, x, across, y, down)]
 
 
 def change_columns(visitor: gr.OAuthToken | None, link: str, reference: str, *said: str) -> list[Any]:
     """What `fit` returns when the columns have become another setting, with its first values."""
     x, _, y, down = said
-    return fit(visitor, link, reference, ("", ""), _model(reference), x, "", y, down)
+    return fit(visitor, link, reference, NOTHING, _model(reference), x, "", y, down)
 
 
 def change_rows(visitor: gr.OAuthToken | None, link: str, reference: str, *said: str) -> list[Any]:
     """The same for the rows."""
     x, across, y, _ = said
-    return fit(visitor, link, reference, ("", ""), _model(reference), x, across, y, "")
+    return fit(visitor, link, reference, NOTHING, _model(reference), x, across, y, "")
 
 
 def _model(reference: str) -> str:
@@ -209,6 +213,11 @@ def draw_grid(
         shown = sheet_html(list(zip(pictures, titles)), len(top), top=top, left=left)
         query = {"tab": "grid", "grid_x": f"{x}={across}", "grid_y": f"{y}={down}"}
     return shown, names, _file_of(grid), f"?{request.canonical()}&{urlencode(query)}"
+
+
+def draw_said(visitor: gr.OAuthToken | None, link: str, *said: str) -> list[Any]:
+    """What `draw_grid` returns for what the visitor has said, and that nothing else is wanted any more."""
+    return [NOTHING, *draw_grid(visitor, link, *said)]
 
 
 def _file_of(grid: Grid) -> str:
@@ -278,7 +287,7 @@ def build(reference: gr.Textbox, link: gr.Textbox) -> GridTab:
         ),
         elem_classes="lead",
     )
-    wanted, fitted, requests = gr.State(("", "")), gr.State(""), gr.State([])
+    wanted, fitted, requests = gr.State(NOTHING), gr.State(""), gr.State([])
     address = gr.Textbox(visible=False)
     controls: list[Any] = []
     with gr.Row(elem_classes="wide"):
@@ -314,10 +323,10 @@ def build(reference: gr.Textbox, link: gr.Textbox) -> GridTab:
     y.input(change_rows, [link, reference, *said[1:]], outputs, **private)
     for choices, values in ((from_x, across), (from_y, down)):
         choices.input(join_entries, choices, values, show_progress="hidden", **private).success(
-            draw_grid, said, drawn, trigger_mode="always_last", **private
+            draw_said, said, [wanted, *drawn], trigger_mode="always_last", **private
         )
     for trigger in (across.submit, down.submit, start.click):
-        trigger(draw_grid, said, drawn, **private)
+        trigger(draw_said, said, [wanted, *drawn], **private)
     address.change(None, address, shared, js=NOTE_GRID, **private)
     api(grid, api_name="grid")
     return GridTab([wanted], [wanted, fitted, *said[1:]], outputs, cells, requests)

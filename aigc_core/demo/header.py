@@ -49,8 +49,16 @@ def build() -> Masthead:
 
 
 def model_choices() -> list[tuple[str, str]]:
-    """What each offered model is called, and its reference: a run that has begun since is among them."""
-    return [(model.removeprefix(f"{SHIPPED.name}/"), model) for model in offered_models()]
+    """What each offered model is called, and its reference: a run that has begun since is among them.
+
+    A name comes before those that hold it: Enter takes the first one of the menu that holds what was typed.
+    """
+    choices: list[tuple[str, str]] = []
+    for model in offered_models():
+        name = model.removeprefix(f"{SHIPPED.name}/")
+        before = (place for place, (other, _) in enumerate(choices) if name.lower() in other.lower())
+        choices.insert(next(before, len(choices)), (name, model))
+    return choices
 
 
 def chosen(reference: str, token: str | None) -> list[Any]:

@@ -6,8 +6,7 @@ import os
 from pathlib import Path
 
 from aigc_core.access import SHIPPED, check_reference
-from aigc_core.checkpoint.folder import step_folders
-from aigc_core.checkpoint.layout import CONFIG_FILE
+from aigc_core.checkpoint.folder import models_in, seed_folders, step_folders
 from aigc_core.checkpoint.reference import step_number
 from aigc_core.loading import locate
 
@@ -19,8 +18,8 @@ FIRST_CHOICE = "checkpoints/avatars"
 
 def offered_models() -> list[str]:
     """The shipped models, runs in the working directory, and Hub models a Space was deployed with (AIGC_MODELS)."""
-    folders = [path for parent in (SHIPPED, RUNS) if parent.is_dir() for path in sorted(parent.iterdir())]
-    known = [path for path in folders if path.is_dir() and ((path / CONFIG_FILE).is_file() or step_folders(path))]
+    folders = [path for parent in (SHIPPED, RUNS) if parent.is_dir() for path in models_in(parent)]
+    known = [path for path in folders if not seed_folders(path)]
     return [f"{path.parent.name}/{path.name}" for path in known] + os.environ.get("AIGC_MODELS", "").split()
 
 

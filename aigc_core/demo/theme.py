@@ -321,13 +321,16 @@ button.dice { align-self: end; min-height: 42px; font-size: .95rem !important; f
 #about-card .prose { max-width: 72ch; font-size: .92rem; }
 
 @media (max-width: 640px) {
-  .gradio-container { padding: 4px 0 24px !important; }
+  .gradio-container { padding: 4px 0 24px !important; overflow: clip !important; }
   .gradio-container .main { width: 100vw !important; max-width: 100vw !important; padding: 8px 14px !important;
     box-sizing: border-box; }
   .gradio-container .main > .wrap, .gradio-container main { width: 100%; max-width: 100%; min-width: 0; }
   .gradio-container .wide > .column { min-width: 100% !important; }
   #header .form { min-width: 0 !important; flex: 1 1 100% !important; }
-  .gradio-container .wide > .stage.first { order: -1; }
+  .gradio-container .wide > .stage.first { display: contents; }
+  .gradio-container .wide > .stage.first > * { order: -1; }
+  .gradio-container #images { position: sticky; top: 0; z-index: 100; max-height: 50vh; overflow-y: auto;
+    background: var(--body-background-fill); }
   #header { gap: 12px; flex-wrap: wrap; }
   #brand { order: -2; }
   #language { order: -1; }

@@ -8,16 +8,20 @@ from contextlib import contextmanager
 import gradio as gr
 
 from ..errors import AIGCError
+from ..files import unusable_path
 from .language import t
 
 
 @contextmanager
 def errors_shown() -> Iterator[None]:
-    """Show the visitor the sentence of an AIGCError."""
+    """Show the visitor the sentence of an AIGCError, or of a file that the system refuses."""
     try:
         yield
-    except AIGCError as error:
-        raise gr.Error(t(error.sentence), print_exception=False) from None
+    except (AIGCError, OSError) as error:
+        known = error if isinstance(error, AIGCError) else unusable_path(error)
+        if known is None:
+            raise
+        raise gr.Error(t(known.sentence), print_exception=False) from None
 
 
 def token_of(visitor: gr.OAuthToken | None) -> str | None:

@@ -118,6 +118,16 @@ def test_a_model_from_the_hub_is_typed_in_and_one_that_is_none_is_told(address: 
     model.press("Enter")
     expect(page.locator(".toast-body")).to_contain_text("is not a checkpoint of AIGC Studio")
     expect(model).to_have_value("ada/styles")
+    expect(page.locator("#opening")).to_be_hidden()
+    model.click()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("nowhere")
+    page.keyboard.press("Enter")
+    expect(page.locator(".toast-body", has_text="There is no folder 'nowhere'")).to_be_visible()
+    expect(model).to_have_value("ada/styles")
+    expect(page.locator("#opening")).to_be_hidden()
+    page.get_by_role("tab", name="Grid").click()
+    expect(page.get_by_role("tab", name="Grid")).to_have_attribute("aria-selected", "true")
 
 
 def test_while_a_model_opens_the_old_one_is_greyed_under_a_sign(address: str, browser: Browser) -> None:
@@ -137,6 +147,20 @@ def test_while_a_model_opens_the_old_one_is_greyed_under_a_sign(address: str, br
     page.wait_for_function("location.search.includes('mnist-mlp')")
     expect(page.locator("#opening")).to_be_hidden()
     assert page.evaluate("window.signs") == [["Opening the model …", True, "grayscale(1)"]]
+    page.get_by_label("Model", exact=True).click()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("mnist")  # which five other names hold
+    expect(page.get_by_role("option")).to_have_count(6)
+    page.keyboard.press("Enter")
+    page.wait_for_function("new URLSearchParams(location.search).get('checkpoint') == 'checkpoints/mnist'")
+
+
+def test_an_example_that_is_a_grid_opens_it_on_a_page_that_has_shown_none(address: str, browser: Browser) -> None:
+    page = opened(browser, address, f"?checkpoint={MODEL}&seed=11&count=1")
+    page.get_by_role("button", name="Ten digits a row").click()
+    expect(page.locator("#grid button")).to_have_count(40)
+    expect(page.locator("#grid-x-values textarea, #grid-x-values input")).to_have_value("0,1,2,3,4,5,6,7,8,9")
+    expect(page.locator("#grid-y-values textarea, #grid-y-values input")).to_have_value("100-103")
 
 
 def test_a_chosen_picture_is_named_varied_compared_and_reused(address: str, browser: Browser) -> None:
@@ -226,6 +250,9 @@ PHONE_TABS = {
 def test_a_phone_shows_everything_within_its_width_and_in_chinese(address: str, browser: Browser) -> None:
     query = f"?checkpoint={MODEL}&seed=11"
     page = opened(browser, address, query, viewport={"width": 390, "height": 844}, locale="zh-CN")
+    page.locator("#strip-4 button").first.scroll_into_view_if_needed()
+    pictures = page.locator("#images").bounding_box()
+    assert pictures and pictures["y"] == 0 and pictures["height"] <= 422  # in sight while sliders move
     for name, drawn in PHONE_TABS.items():
         tab = page.get_by_role("tab", name=name)
         if not tab.is_visible():  # what does not fit lies in a menu

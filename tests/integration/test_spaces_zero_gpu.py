@@ -123,7 +123,7 @@ kept, _ = explore.keep_seeds(None, link, kept)
 explore.make_movie(None, kept, "spherical", 2)
 explore.interpolate(reference, 7, 2, "3", frames=2)
 mix.fit(None, reference, 7, mix.NOTHING_WANTED)
-grid.fit(None, link, reference, ("class=3,5", "truncation=0.5,1"), "", "", "", "", "")
+grid.fit(None, link, reference, (reference, "class=3,5", "truncation=0.5,1"), "", "", "", "", "")
 steps = list(invert.invert_file(reference, pictures[0].path))
 assert len(steps) > 2 and len(steps[-1][1]) == len(steps)
 names = [name for name, *_ in spaces.calls]
