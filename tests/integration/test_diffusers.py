@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from aigc_core import AIGCError, Checkpoint
@@ -74,6 +75,24 @@ def test_a_pipeline_draws_the_images_of_diffusers(ddpm: Path) -> None:
     assert expected.float().std() > 20
     with pytest.raises(AIGCError, match="trained for 1000 steps|at most 1,000"):
         checkpoint.sample(seed=1, steps=2000)
+
+
+def test_weights_by_the_names_of_earlier_versions_draw_the_images_of_diffusers(ddpm: Path, tmp_path: Path) -> None:
+    """Of attention, in the older layout whose files all lie beside each other, as in google/ddpm-cifar10-32."""
+    for file, content in files_of(ddpm).items():
+        (tmp_path / Path(file).name).write_bytes(content)
+    weights = tmp_path / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(weights)
+    for now, before in {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}.items():
+        tensors = {name.replace(f".{now}.", f".{before}."): tensor for name, tensor in tensors.items()}
+    save_file(tensors, weights)
+    assert sum(".query." in name for name in tensors) == 8
+    found = Checkpoint.from_pretrained(tmp_path).sample(seed=7, count=2, steps=4).stored
+    assert torch.equal(found, ddim_images(tmp_path, 7, steps=4, count=2))
+    assert torch.equal(found, ddim_images(ddpm, 7, steps=4, count=2))
+    save_file(tensors | {"mid_block.attentions.0.to_q.bias": torch.zeros(3)}, weights)
+    with pytest.raises(AIGCError, match="does not fit its config: tensor 'mid_block.attentions.0.query.bias'"):
+        Checkpoint.from_pretrained(tmp_path)
 
 
 def test_figures_are_those_of_the_pipelines_own_images(
