@@ -53,9 +53,10 @@ def checkpoint_files(api: HfApi, repo_id: str, revision: str) -> tuple[str, dict
         files = {name: (kind, listed[name]) for name, kind in kinds.items()}
     if not commit_hash.fullmatch(commit):
         raise AIGCError("'{repo_id}': the Hub named no commit; try again later.", repo_id=repo_id)
+    is_whole = made_by or {CONFIG_FILE, WEIGHTS_FILE} <= files.keys()
+    if not is_whole and (refusal := pickle_refusal(repo_id, sorted(listed))):
+        raise refusal
     if not made_by and CONFIG_FILE not in files:
-        if refusal := pickle_refusal(repo_id, sorted(listed)):
-            raise refusal
         if only_samples(listed):
             raise samples_alone(repo_id)
         raise AIGCError(
