@@ -222,7 +222,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_refused_says_why_and_runs_nothing(
-    ddpm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    ddpm: Path, tmp_path: Path, local_hub: LocalHub, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     spoil, sentence = REFUSED[name]
     folder = tmp_path / "theirs"
@@ -231,8 +231,13 @@ def test_what_is_refused_says_why_and_runs_nothing(
         (folder / file).write_bytes(content)
     monkeypatch.chdir(tmp_path)
     spoil(folder)
-    with pytest.raises(AIGCError, match=sentence):
-        Checkpoint.from_pretrained(folder)
+    local_hub.add("bob/theirs", files_of(folder))
+    refused = []
+    for reference in (str(folder), "bob/theirs"):
+        with pytest.raises(AIGCError, match=sentence) as caught:
+            Checkpoint.from_pretrained(reference)
+        refused.append(str(caught.value))
+    assert refused[0].replace(str(folder), "bob/theirs") == refused[1]
     assert not (tmp_path / "it ran").exists()
 
 
