@@ -17,8 +17,11 @@ from aigc_core.errors import AIGCError, Sentence
 from aigc_core.escaping import split_escaped, unescape
 from aigc_core.evaluation.comparison import compare, judged, outcomes_by_judge
 from aigc_core.evaluation.results import FIGURES, Result, read_results, read_trials
+from aigc_core.evaluation.sample_set import is_results_of_samples
 from aigc_core.hub.claims import find_claims
+from aigc_core.hub.files import SamplesAlone, samples_alone
 from aigc_core.hub.resolve import resolve_reference
+from aigc_core.hub.samples import listed_samples, local_samples
 from aigc_core.serving.leaderboard import Entry, by_protocol, collect, own_sources
 from aigc_core.serving.recipes import (
     recipe_groups,
@@ -34,8 +37,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         "checkpoints",
         nargs="+",
         metavar="REF",
-        help="two or more evaluated checkpoints; REF,REF,… is a group, as is the folder that `train --seeds` made: "
-        "runs of one recipe with different training seeds, taken together (a comma in a name is written \\,)",
+        help="two or more evaluated checkpoints, or samples that others drew; REF,REF,… is a group, as is the folder "
+        "that `train --seeds` made: runs of one recipe with different training seeds, taken together (a comma in a "
+        "name is written \\,)",
     )
     parser.add_argument(
         "--metric", choices=sorted(FIGURES), metavar="METRIC", help="by default fid, or of texts bits_per_character"
@@ -122,7 +126,7 @@ def _warn_of_single_runs(groups: Sequence[tuple[str, list[dict[str, Result]]]], 
 
 def _entry(reference: str) -> Entry:
     """The leaderboard's entry of a checkpoint that is here already, or of samples alone."""
-    folder = resolve_reference(reference)
+    folder = _folder(reference)
     config = read_config(folder) if (folder / CONFIG_FILE).is_file() else None
     return Entry(reference, folder, config, tuple(read_results(folder)))
 
@@ -147,7 +151,7 @@ def _print_claims(reference: str) -> None:
 
 def _group(name: str) -> list[dict[str, Result]]:
     """The results, by protocol, of each member of REF,REF,…, which are to be of different training seeds."""
-    members = [(reference, resolve_reference(reference)) for reference in _members(name)]
+    members = [(reference, _folder(reference)) for reference in _members(name)]
     if len(members) > 1:
         seeds = {read_config(folder).recipe.get("seed", 0) for _, folder in members}
         if len(seeds) < len(members):
@@ -157,8 +161,21 @@ def _group(name: str) -> list[dict[str, Result]]:
     return [_results(reference, folder) for reference, folder in members]
 
 
+def _folder(reference: str) -> Path:
+    """Where the results of a checkpoint lie, or of samples alone."""
+    located = CheckpointReference.parse(reference)
+    if samples := local_samples(located):
+        return samples.results
+    try:
+        return resolve_reference(located)
+    except SamplesAlone:
+        return listed_samples(located).results
+
+
 def _results(reference: str, folder: Path) -> dict[str, Result]:
     results = {result.protocol.id: result for result in read_results(folder) + read_trials(folder)}
+    if not results and is_results_of_samples(folder):
+        raise samples_alone(reference)
     if not results:
         read_config(folder)  # a folder that is no checkpoint is refused as such
         raise AIGCError(
