@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import html
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from aigc_core.errors import AIGCError
+from aigc_core.errors import AIGCError, Sentence
 from aigc_core.evaluation.comparison import MARKED, compare
 from aigc_core.evaluation.results import FIGURES, neighbours_path
 from aigc_core.hub.resolve import resolve_reference
@@ -36,11 +37,21 @@ ROW_HEIGHT, PLOT_WIDTH, NAME_WIDTH = 26, 420, 260
 
 
 def evaluated_entries(sources: Sequence[str]) -> list[Entry]:
-    """The evaluated checkpoints of sources. Raises AIGCError where one is broken or none has been evaluated."""
+    """The evaluated checkpoints of sources; a warning names each that is broken.
+
+    Raises AIGCError where all are broken or none has been evaluated.
+    """
     entries = collect(sources)
-    if broken := next((entry for entry in entries if entry.problem), None):
-        raise AIGCError("'{reference}' cannot be shown: {problem}", reference=broken.reference, problem=broken.problem)
     evaluated = [entry for entry in entries if entry.results]
+    broken = [entry for entry in entries if entry.problem]
+    if broken and broken == entries:
+        first = broken[0]
+        raise AIGCError("'{reference}' cannot be shown: {problem}", reference=first.reference, problem=first.problem)
+    for entry in broken:
+        warnings.warn(
+            Sentence("Not all of '{reference}' is shown: {problem}", reference=entry.reference, problem=entry.problem),
+            stacklevel=2,
+        )
     if not evaluated:
         raise AIGCError("None of these has been evaluated; run: python -m aigc_core evaluate CHECKPOINT")
     return evaluated
