@@ -14,10 +14,12 @@ from scipy import stats
 from aigc_core.checkpoint.folder import read_config
 from aigc_core.checkpoint.layout import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
 from aigc_core.cli import main
+from aigc_core.evaluation.comparison import compare
 from aigc_core.hub.pull import pull
 from aigc_core.hub.push import push
 from aigc_core.serving.leaderboard import by_protocol, collect, ranked
 from aigc_core.serving.recipes import known_spread, ranked_recipes, recipe_groups, recipe_records
+from aigc_core.serving.report import report_page
 from aigc_core.serving.tables import as_latex, as_markdown
 from tests.dashboard_pages import open_dashboard
 from tests.local_hub import LocalHub
@@ -174,6 +176,22 @@ def test_compare_warns_of_single_runs(
     spread = f"{2.75 * stats.tstd(GOOD) / numpy.mean(GOOD):.2g}"
     assert f"about {spread} (standard deviation, known from 4 runs)" in warned(one, alone)
     assert read == [str(Path("runs", "good"))]  # whose results alone tell of these two
+
+
+def test_a_report_says_of_each_two_what_its_ranks_say(tmp_path: Path) -> None:
+    """0.2 is beyond doubt for one pair (p = 0.006) and not for the smallest p-value of six."""
+    fids = {"best": 2.0, "worst": 2.2, "middle": 2.1, "other": 2.1}
+    for size, (name, fid) in enumerate(fids.items(), 16):
+        evaluated_run(tmp_path / name, [fid], recipe={"data": "toy", "batch_size": size})
+    entries = collect([str(tmp_path / name) for name in fids])
+    assert compare(entries[0].results[0], entries[1].results[0], "fid").outcome == "better"
+    page = report_page(entries, {}, "fid", "en")
+    assert "is better than" not in page and page.count("cannot be told apart: FID") == 3
+    assert page.count("are single runs of two recipes") == 3
+    evaluated_run(tmp_path / "far", [3.0], recipe={"data": "toy"})
+    page = report_page(collect(map(str, sorted(tmp_path.iterdir()))), {}, "fid", "en")
+    assert "<b>best@step-0000001</b> is better than <b>far@step-0000001</b>" in page
+    assert page.count("cannot be told apart: FID") == 3
 
 
 def test_two_grids_are_laid_over_each_other(recipes: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
