@@ -16,6 +16,7 @@ from aigc_core.checkpoint.reference import CheckpointReference
 from aigc_core.errors import AIGCError, Sentence
 from aigc_core.escaping import split_escaped, unescape
 from aigc_core.evaluation.comparison import compare, judged, outcomes_by_judge
+from aigc_core.evaluation.recipes import differences
 from aigc_core.evaluation.results import FIGURES, Result, read_results, read_trials
 from aigc_core.evaluation.sample_set import is_results_of_samples
 from aigc_core.hub.claims import find_claims
@@ -150,13 +151,20 @@ def _print_claims(reference: str) -> None:
 
 
 def _group(name: str) -> list[dict[str, Result]]:
-    """The results, by protocol, of each member of REF,REF,…, which are to be of different training seeds."""
+    """The results, by protocol, of each member of REF,REF,…, which are to be of one recipe and of different training
+    seeds."""
     members = [(reference, _folder(reference)) for reference in _members(name)]
     if len(members) > 1:
-        seeds = {read_config(folder).recipe.get("seed", 0) for _, folder in members}
-        if len(seeds) < len(members):
+        configs = [read_config(folder) for _, folder in members if (folder / CONFIG_FILE).is_file()]
+        if len({str(config.recipe.get("seed", 0)) for config in configs}) < len(members):
             raise AIGCError(
                 "'{name}' is not a group: its members must come from runs with different training seeds.", name=name
+            )
+        if unlike := differences(configs):
+            raise AIGCError(
+                "'{name}' is not a group: its members must be of one recipe, and differ in {settings}.",
+                name=name,
+                settings=", ".join(unlike),
             )
     return [_results(reference, folder) for reference, folder in members]
 

@@ -178,6 +178,26 @@ def test_compare_warns_of_single_runs(
     assert read == [str(Path("runs", "good"))]  # whose results alone tell of these two
 
 
+def test_a_group_is_of_one_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good = str(evaluated_recipe(tmp_path / "good", GOOD))
+    for seed, size in ((1, 16), (2, 32), (3, 16)):
+        recipe: dict[str, object] = {"data": "toy", "seed": seed}
+        evaluated_run(tmp_path / "mixed" / f"seed-{seed}", [3.0], recipe=recipe | {"batch_size": size})
+        evaluated_run(tmp_path / "uneven" / f"seed-{seed}", [3.0] * seed, recipe=recipe)
+    by_hand = ",".join(f"{tmp_path}/mixed/seed-{seed}" for seed in (1, 2))
+    for group, differ in (
+        (f"{tmp_path}/mixed", "batch_size (16, 32)."),
+        (by_hand, "batch_size (16, 32)."),
+        (f"{tmp_path}/uneven", "samples_seen (1000, 2000, 3000)."),
+    ):
+        assert main(["compare", good, group]) == 2
+        expected = f"'{group}' is not a group: its members must be of one recipe, and differ in {differ}"
+        assert expected in capsys.readouterr().err
+    alike = ",".join(f"{tmp_path}/mixed/seed-{seed}" for seed in (1, 3))
+    assert main(["compare", good, alike]) == 0
+    assert "over 2 training seeds" in capsys.readouterr().out
+
+
 def test_a_report_says_of_each_two_what_its_ranks_say(tmp_path: Path) -> None:
     """0.2 is beyond doubt for one pair (p = 0.006) and not for the smallest p-value of six."""
     fids = {"best": 2.0, "worst": 2.2, "middle": 2.1, "other": 2.1}

@@ -12,7 +12,7 @@ from scipy import stats
 from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.evaluation.comparison import CONFIDENCE, compare, group_ranks, ranks
 from aigc_core.evaluation.holm import holm
-from aigc_core.evaluation.recipes import over_seeds, recipe_id
+from aigc_core.evaluation.recipes import differences, over_seeds, recipe_id
 from aigc_core.evaluation.results import Protocol, Result
 from aigc_core.metrics.estimate import Estimate
 from tests.benchmarks.recipe_calibration import expected_power, random_outcomes, split_outcomes
@@ -98,6 +98,13 @@ def test_runs_that_differ_only_in_the_seed_are_one_recipe() -> None:
     assert first and {recipe_id(each) for each in same} == {first}
     others = [config(batch_size=32), config(seen=2000), config(data_hash="0" * 16), config(images=5)]
     assert len({first, *map(recipe_id, others)}) == 5
+    assert differences([config(seed=1), *same]) == []
+    assert differences([config(batch_size=32), config(seen=2000, batch_size=32), config()]) == [
+        "batch_size (32, 64)",
+        "samples_seen (1000, 2000)",
+    ]
+    slow = config(method_config={"learning_rate": 0.1})
+    assert differences([config(), slow]) == ["method_config.learning_rate (None, 0.1)"]
     assert recipe_id(CheckpointConfig(architecture="dcgan", shape={}, dataset="toy")) == ""
 
 
