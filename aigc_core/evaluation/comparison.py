@@ -112,7 +112,10 @@ def compare(first: Result | Sequence[Result], second: Result | Sequence[Result],
     elif min(len(a), len(b)) > 1:
         tables = _group_differences([a, b])
     else:
-        raise AIGCError("A group of training seeds can only be compared with another group of two or more.")
+        raise AIGCError(
+            "A group of training seeds can only be compared with another group of two or more; `train --seeds 5` "
+            "trains a recipe with five seeds, or compare one run of each."
+        )
     difference, deviation, freedom = (float(table[0, 1]) for table in tables)
     return _verdict(figure, difference, deviation, freedom, (_with_error(a), _with_error(b)))
 

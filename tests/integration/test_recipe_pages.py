@@ -196,6 +196,8 @@ def test_a_group_is_of_one_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[
     alike = ",".join(f"{tmp_path}/mixed/seed-{seed}" for seed in (1, 3))
     assert main(["compare", good, alike]) == 0
     assert "over 2 training seeds" in capsys.readouterr().out
+    assert main(["compare", good, str(evaluated_recipe(tmp_path / "single", [3.0], batch_size=8))]) == 2
+    assert "two or more; `train --seeds 5` trains a recipe with five seeds" in capsys.readouterr().err
 
 
 def test_a_report_says_of_each_two_what_its_ranks_say(tmp_path: Path) -> None:
