@@ -178,6 +178,17 @@ def test_compare_warns_of_single_runs(
     assert read == [str(Path("runs", "good"))]  # whose results alone tell of these two
 
 
+def test_a_recipe_is_not_called_by_what_another_run_is_called_too(tmp_path: Path) -> None:
+    for seed, size in ((1, 16), (2, 32), (3, 16)):
+        recipe: dict[str, object] = {"data": "toy", "seed": seed, "batch_size": size}
+        evaluated_run(tmp_path / "mixed" / f"seed-{seed}", [3.0], recipe=recipe)
+    (measured,) = by_protocol(collect([str(tmp_path / "mixed")])).values()
+    (group,) = recipe_groups(measured)
+    assert group.name == "mixed/seed-1@step-0000001 + mixed/seed-3@step-0000001"
+    (group,) = recipe_groups([one for one in measured if "seed-2" not in one[0].reference])
+    assert group.name == "mixed/seed-*@step-0000001"
+
+
 def test_a_group_is_of_one_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     good = str(evaluated_recipe(tmp_path / "good", GOOD))
     for seed, size in ((1, 16), (2, 32), (3, 16)):
