@@ -12,7 +12,7 @@ from pathlib import Path
 
 from aigc_core.checkpoint.folder import read_config, seed_folders
 from aigc_core.checkpoint.layout import CONFIG_FILE
-from aigc_core.checkpoint.reference import CheckpointReference
+from aigc_core.checkpoint.reference import CheckpointReference, seed_name
 from aigc_core.errors import AIGCError, Sentence
 from aigc_core.escaping import split_escaped, unescape
 from aigc_core.evaluation.comparison import compare, judged, outcomes_by_judge
@@ -109,20 +109,29 @@ def evaluate_command(references: Sequence[str]) -> str:
 
 def _warn_of_single_runs(groups: Sequence[tuple[str, list[dict[str, Result]]]], figure: str) -> None:
     """Warn that single runs of different recipes say little about the recipes, pair by pair, with the spread known
-    from the groups compared here and from runs of the same families and data in `runs/`."""
+    from the groups compared here, from the other runs of these recipes, and from runs of the same families and data in
+    `runs/`."""
     singles = [(_entry(name), results[0]) for name, results in groups if len(results) == 1]
     pairs = [pair for pair in combinations(singles, 2) if single_runs_of_two_recipes(*(entry for entry, _ in pair))]
     if not pairs:
         return
     configs = [entry.config for pair in pairs for entry, _ in pair if entry.config]
     compared = [_entry(reference) for name, _ in groups for reference in _members(name)]
-    measured = by_protocol([*collect(runs_alike(own_sources(), configs)), *compared])
+    siblings = [run for pair in pairs for entry, _ in pair for run in _runs_beside(entry.reference)]
+    measured = by_protocol([*collect([*runs_alike(own_sources(), configs), *dict.fromkeys(siblings)]), *compared])
     for (first, ours), (second, theirs) in pairs:
         for key in [key for key in ours if key in theirs]:
             known, names = recipe_groups(measured.get(key, [])), (first.reference, second.reference)
             if sentence := single_runs_warning(known, [(first, ours[key]), (second, theirs[key])], names, figure):
                 print(f"warning: {localised(sentence)}", file=sys.stderr)
                 break
+
+
+def _runs_beside(reference: str) -> list[str]:
+    """All runs of the recipe's folder that a run, or a step of one, lies in."""
+    folder = CheckpointReference.parse(reference).folder
+    run = folder and next((place for place in (folder, folder.parent) if seed_name.fullmatch(place.name)), None)
+    return list(map(str, seed_folders(run.parent))) if run else []
 
 
 def _entry(reference: str) -> Entry:

@@ -155,7 +155,7 @@ def test_compare_warns_of_single_runs(
     recipes: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Of two recipes and not of two steps of a run, with the spread that groups compared or found in `runs/` tell."""
-    one, alone = f"{recipes[1]}/seed-1", recipes[2]
+    one, alone = recipes[2], str(evaluated_run(tmp_path / "single", [3.0], recipe={"data": "toy", "batch_size": 8}))
 
     def warned(*words: str) -> str:
         assert main(["compare", *words]) == 0
@@ -164,7 +164,13 @@ def test_compare_warns_of_single_runs(
     assert "by how much retraining alone moves FID is not known here" in warned(one, alone)
     run = evaluated_run(tmp_path / "run", [3.0, 2.0], recipe={"data": "toy"})
     assert not warned(f"{run}@step-0000001", f"{run}@step-0000002")
-    assert not warned(one, f"{recipes[1]}/seed-2")
+    seeds = [f"{recipes[1]}/seed-{seed}" for seed in (1, 2)]
+    assert not warned(*seeds)
+    spread = f"{2.75 * stats.tstd(POOR) / numpy.mean(POOR):.2g}"
+    for run in (seeds[0], f"{seeds[0]}@step-0000001", f"{seeds[0]}/step-0000001"):
+        assert f"about {spread} (standard deviation, known from 3 runs)" in warned(run, one)
+    assert f"{recipes[0]}/seed-1 and {seeds[0]} are single runs" in (said := warned(f"{recipes[0]}/seed-1", seeds[0]))
+    assert "known from 7 runs" in said
     (tmp_path / "runs").mkdir()
     shutil.move(recipes[0], tmp_path / "runs" / "good")
     unlike = evaluated_run(tmp_path / "runs" / "unlike", [2.0], recipe={"data": "other"}) / "step-0000001"
