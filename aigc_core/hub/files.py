@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from aigc_core.checkpoint.folder import pickle_refusal
 from aigc_core.checkpoint.layout import CONFIG_FILE, WEIGHTS_FILE, FileKind, file_kind
+from aigc_core.checkpoint.reference import DATASETS
 from aigc_core.conversion.base import find_format, formats
 from aigc_core.data.sample_files import only_samples
 from aigc_core.errors import AIGCError
@@ -96,9 +97,10 @@ def fetch_file(api: HfApi, repo_id: str, commit: str, file: Any, repo_type: str 
         while chunk := stream.read(2**20):
             hasher.update(chunk)
     if hasher.hexdigest() != expected:
+        name = f"{DATASETS}{repo_id}" if repo_type == "dataset" else repo_id
         path.resolve().unlink()
         path.unlink(missing_ok=True)
         raise AIGCError(
-            "'{repo_id}': {file} arrived damaged (its hash is wrong); pull again.", repo_id=repo_id, file=file.rfilename
+            "'{repo_id}': {file} arrived damaged (its hash is wrong); pull again.", repo_id=name, file=file.rfilename
         )
     return path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import struct
 import zipfile
 from collections.abc import Callable
@@ -126,6 +127,15 @@ def test_samples_that_nobody_measured_are_not_compared(
     for name in (str(zipped(tmp_path / "edm.zip", pictures)), "bob/pictures", "datasets/bob/drawn"):
         assert main(["compare", name, name]) == 2
         assert f"python -m aigc_core evaluate {name} --reference DATASET" in capsys.readouterr().err
+
+
+def test_a_data_set_that_arrives_damaged_is_named_as_one(
+    pictures: dict[str, bytes], local_hub: LocalHub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    local_hub.add("bob/drawn", pictures, kind="datasets")
+    with local_hub.fault("GET .*/resolve/", damaged=True):
+        assert main(["evaluate", "datasets/bob/drawn", "--reference", "mnist"]) == 2
+    assert re.search(r"'datasets/bob/drawn': \d+/\d+.png arrived damaged", capsys.readouterr().err)
 
 
 class Hostile:
