@@ -101,7 +101,7 @@ def over_seeds(figures: Sequence[Estimate]) -> SeedEstimate:
     """
     count = len(figures)
     values = numpy.array([figure.value for figure in figures])
-    spread = float(numpy.std(values, ddof=1))
+    spread = float(numpy.std(values - values[0], ddof=1))
     trained, (shared, shared_freedom) = spread**2 / count, _shared_variance(figures)
     variance = trained + shared
     weights = trained**2 / (count - 1) + shared**2 / shared_freedom

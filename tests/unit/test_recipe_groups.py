@@ -135,6 +135,14 @@ def test_when_checkpoints_are_kept_is_no_part_of_a_recipe_nor_are_the_samples_of
     assert len({*map(recipe_id, timed)}) == 1
 
 
+@pytest.mark.parametrize("value", [2.5, 2.7])  # the mean of three of the latter is rounded
+def test_recipes_that_do_not_vary_are_alike_without_a_smallest_difference(value: float) -> None:
+    three, two = ([result(Estimate.of_error(value, 0.1))] * count for count in (3, 2))
+    said = compare(three, two).sentence("a", "b")
+    assert said.startswith("a and b cannot be told apart: FID 2.") and said.endswith("over 2 training seeds).")
+    assert compare(three, three).sentence("a", "b").startswith("a and b have the very same FID: 2.")
+
+
 def test_verdicts_on_recipes_are_calibrated() -> None:
     """At most 2 % of equal recipes, and a gap of one spread as often as the noncentral t distribution has it."""
     trials, runs = 400, 5
