@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
+from typing import Self
 
 
 class Sentence(str):
@@ -48,6 +49,17 @@ class AIGCError(Exception):
             sentence if values else one_line(sentence), **{name: _clean(value) for name, value in values.items()}
         )
         super().__init__(str(self.sentence))
+
+    def calling(self, place: object, name: str) -> Self:
+        """The same error with a name for a place on this machine, wherever a value quotes that."""
+        values = {key: _called(value, str(place), name) for key, value in self.sentence.values.items()}
+        return type(self)(self.sentence.template, **values)
+
+
+def _called(value: object, place: str, name: str) -> object:
+    if isinstance(value, Sentence):
+        return Sentence(value.template, **{key: _called(each, place, name) for key, each in value.values.items()})
+    return value.replace(place, name) if isinstance(value, str) else value
 
 
 def _clean(value: object) -> object:

@@ -26,7 +26,7 @@ from sources import board_of, entries, show_claims
 
 from aigc_core.evaluation.results import FIGURES
 from aigc_core.serving.board import Board
-from aigc_core.serving.leaderboard import Row, kind_of, seen_by_other_judges
+from aigc_core.serving.leaderboard import Row, dispute, kind_of, seen_by_other_judges
 from aigc_core.serving.tables import as_rows
 from aigc_core.serving.thumbnails import thumbnail
 
@@ -35,9 +35,6 @@ MOST_ROWS = 50
 
 MOST_OPEN = 3
 """So many tables are open until the visitor opens others: each that is open takes its time at every click."""
-
-MOST_NAMED = 5
-"""So many pairs that judges disagree on are named."""
 
 
 @st.fragment
@@ -140,15 +137,8 @@ def show_table(board: Board, key: str, lines: list[Row], ranked_by: str, shown: 
 def say_what_is_disputed(board: Board, key: str, ranked_by: str) -> None:
     """Name the checkpoints that another judge puts in the opposite order."""
     for extractor, pairs in board.disputed(key, ranked_by).items():
-        named = [f"{as_text(better)} / {as_text(worse)}" for better, worse in pairs[:MOST_NAMED]]
-        st.warning(
-            t(
-                "Which is better depends on the judge, as {extractor} says the opposite: {pairs}",
-                extractor=as_text(extractor),
-                pairs=t(", ").join([*named, *(["…"] if len(pairs) > MOST_NAMED else [])]),
-            ),
-            icon=":material/gavel:",
-        )
+        named = [(as_text(better), as_text(worse)) for better, worse in pairs]
+        st.warning(t(dispute(as_text(extractor), named)), icon=":material/gavel:")
 
 
 head(

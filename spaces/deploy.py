@@ -80,7 +80,7 @@ def assemble_report(checkpoints: list[str], figure: str, folder: Path) -> None:
     """Write into `folder` (empty or absent) the frozen page of evaluated checkpoints, and its card.
 
     Training images are not pushed to the Hub: the page shows them only beside the samples of models that ship.
-    Raises AIGCError if the folder is not empty or a checkpoint cannot be shown.
+    Raises AIGCError if the folder is not empty or no checkpoint can be shown.
     """
     from aigc_core.checkpoint.reference import CheckpointReference
     from aigc_core.serving.report import evaluated_entries, report_page, sample_pictures

@@ -68,8 +68,8 @@ def _step_folder(folder: Path, revision: str) -> Path:
 
 
 def incomplete_checkpoint(folder: Path) -> AIGCError:
-    """The error for a checkpoint's folder without weights."""
-    return AIGCError(
+    """The error for a checkpoint's folder without weights, or with weights that are a pickle."""
+    return _pickle_in(folder) or AIGCError(
         "'{folder}' is not a complete checkpoint: {weights_file} is missing.", folder=folder, weights_file=WEIGHTS_FILE
     )
 
@@ -166,6 +166,10 @@ def step_folders(folder: Path) -> list[Path]:
     return [path for _, path in sorted(numbered)]
 
 
+def _pickle_in(folder: Path) -> AIGCError | None:
+    return pickle_refusal(str(folder), sorted(path.name for path in folder.iterdir()))
+
+
 def pickle_refusal(where: str, names: Iterable[str]) -> AIGCError | None:
     """The error for a place that holds these files if one of them is a pickle; None if none is."""
     pickle = next((name for name in names if Path(name).suffix.lower() in PICKLE_SUFFIXES), None)
@@ -195,9 +199,9 @@ def seed_folders(folder: Path) -> list[Path]:
 def read_config(folder: Path) -> CheckpointConfig:
     """Read and validate `config.json`. Raises AIGCError if it is missing, unreadable or wrong."""
     path = folder / CONFIG_FILE
+    if not (path.is_file() and (folder / WEIGHTS_FILE).is_file()) and (refusal := _pickle_in(folder)):
+        raise refusal
     if not path.is_file():
-        if refusal := pickle_refusal(str(folder), sorted(path.name for path in folder.iterdir())):
-            raise refusal
         raise AIGCError("'{name}' is not a checkpoint of AIGC Studio: it has no {file}.", name=folder, file=CONFIG_FILE)
     if path.stat().st_size > MAX_CONFIG_BYTES:
         raise AIGCError("'{path}' is too large to be a checkpoint's config.", path=path)

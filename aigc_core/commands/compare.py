@@ -12,13 +12,17 @@ from pathlib import Path
 
 from aigc_core.checkpoint.folder import read_config, seed_folders
 from aigc_core.checkpoint.layout import CONFIG_FILE
-from aigc_core.checkpoint.reference import CheckpointReference
+from aigc_core.checkpoint.reference import CheckpointReference, seed_name
 from aigc_core.errors import AIGCError, Sentence
 from aigc_core.escaping import split_escaped, unescape
 from aigc_core.evaluation.comparison import compare, judged, outcomes_by_judge
+from aigc_core.evaluation.recipes import differences
 from aigc_core.evaluation.results import FIGURES, Result, read_results, read_trials
+from aigc_core.evaluation.sample_set import is_results_of_samples
 from aigc_core.hub.claims import find_claims
+from aigc_core.hub.files import SamplesAlone, samples_alone
 from aigc_core.hub.resolve import resolve_reference
+from aigc_core.hub.samples import listed_samples, local_samples
 from aigc_core.serving.leaderboard import Entry, by_protocol, collect, own_sources
 from aigc_core.serving.recipes import (
     recipe_groups,
@@ -34,8 +38,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         "checkpoints",
         nargs="+",
         metavar="REF",
-        help="two or more evaluated checkpoints; REF,REF,… is a group, as is the folder that `train --seeds` made: "
-        "runs of one recipe with different training seeds, taken together (a comma in a name is written \\,)",
+        help="two or more evaluated checkpoints, or samples that others drew; REF,REF,… is a group, as is the folder "
+        "that `train --seeds` made: runs of one recipe with different training seeds, taken together (a comma in a "
+        "name is written \\,)",
     )
     parser.add_argument(
         "--metric", choices=sorted(FIGURES), metavar="METRIC", help="by default fid, or of texts bits_per_character"
@@ -104,14 +109,16 @@ def evaluate_command(references: Sequence[str]) -> str:
 
 def _warn_of_single_runs(groups: Sequence[tuple[str, list[dict[str, Result]]]], figure: str) -> None:
     """Warn that single runs of different recipes say little about the recipes, pair by pair, with the spread known
-    from the groups compared here and from runs of the same families and data in `runs/`."""
+    from the groups compared here, from the other runs of these recipes, and from runs of the same families and data in
+    `runs/`."""
     singles = [(_entry(name), results[0]) for name, results in groups if len(results) == 1]
     pairs = [pair for pair in combinations(singles, 2) if single_runs_of_two_recipes(*(entry for entry, _ in pair))]
     if not pairs:
         return
     configs = [entry.config for pair in pairs for entry, _ in pair if entry.config]
     compared = [_entry(reference) for name, _ in groups for reference in _members(name)]
-    measured = by_protocol([*collect(runs_alike(own_sources(), configs)), *compared])
+    siblings = [run for pair in pairs for entry, _ in pair for run in _runs_beside(entry.reference)]
+    measured = by_protocol([*collect([*runs_alike(own_sources(), configs), *dict.fromkeys(siblings)]), *compared])
     for (first, ours), (second, theirs) in pairs:
         for key in [key for key in ours if key in theirs]:
             known, names = recipe_groups(measured.get(key, [])), (first.reference, second.reference)
@@ -120,9 +127,16 @@ def _warn_of_single_runs(groups: Sequence[tuple[str, list[dict[str, Result]]]], 
                 break
 
 
+def _runs_beside(reference: str) -> list[str]:
+    """All runs of the recipe's folder that a run, or a step of one, lies in."""
+    folder = CheckpointReference.parse(reference).folder
+    run = folder and next((place for place in (folder, folder.parent) if seed_name.fullmatch(place.name)), None)
+    return list(map(str, seed_folders(run.parent))) if run else []
+
+
 def _entry(reference: str) -> Entry:
     """The leaderboard's entry of a checkpoint that is here already, or of samples alone."""
-    folder = resolve_reference(reference)
+    folder = _folder(reference)
     config = read_config(folder) if (folder / CONFIG_FILE).is_file() else None
     return Entry(reference, folder, config, tuple(read_results(folder)))
 
@@ -146,19 +160,39 @@ def _print_claims(reference: str) -> None:
 
 
 def _group(name: str) -> list[dict[str, Result]]:
-    """The results, by protocol, of each member of REF,REF,…, which are to be of different training seeds."""
-    members = [(reference, resolve_reference(reference)) for reference in _members(name)]
+    """The results, by protocol, of each member of REF,REF,…, which are to be of one recipe and of different training
+    seeds."""
+    members = [(reference, _folder(reference)) for reference in _members(name)]
     if len(members) > 1:
-        seeds = {read_config(folder).recipe.get("seed", 0) for _, folder in members}
-        if len(seeds) < len(members):
+        configs = [read_config(folder) for _, folder in members if (folder / CONFIG_FILE).is_file()]
+        if len({str(config.recipe.get("seed", 0)) for config in configs}) < len(members):
             raise AIGCError(
                 "'{name}' is not a group: its members must come from runs with different training seeds.", name=name
+            )
+        if unlike := differences(configs):
+            raise AIGCError(
+                "'{name}' is not a group: its members must be of one recipe, and differ in {settings}.",
+                name=name,
+                settings=", ".join(unlike),
             )
     return [_results(reference, folder) for reference, folder in members]
 
 
+def _folder(reference: str) -> Path:
+    """Where the results of a checkpoint lie, or of samples alone."""
+    located = CheckpointReference.parse(reference)
+    if samples := local_samples(located):
+        return samples.results
+    try:
+        return resolve_reference(located)
+    except SamplesAlone:
+        return listed_samples(located).results
+
+
 def _results(reference: str, folder: Path) -> dict[str, Result]:
     results = {result.protocol.id: result for result in read_results(folder) + read_trials(folder)}
+    if not results and is_results_of_samples(folder):
+        raise samples_alone(reference)
     if not results:
         read_config(folder)  # a folder that is no checkpoint is refused as such
         raise AIGCError(

@@ -53,8 +53,14 @@ def converted_commit(repo_id: str, commit: str, stated: Mapping[str, str] | None
 def convert_commit(
     folder: Path, name: str, names: Sequence[str], repo_id: str, commit: str, stated: Mapping[str, str] | None = None
 ) -> Path:
-    """Convert the files `names` of a commit, which were pulled into `folder` and have the format `name`."""
-    return _into(_commit_folder(repo_id, commit, stated or {}), folder, name, names, stated or {})
+    """Convert the files `names` of a commit, which were pulled into `folder` and have the format `name`.
+
+    Raises AIGCError as `converted_file` does, with the repository's name in place of the folder's.
+    """
+    try:
+        return _into(_commit_folder(repo_id, commit, stated or {}), folder, name, names, stated or {})
+    except AIGCError as error:
+        raise error.calling(folder, repo_id) from None
 
 
 def list_files(folder: Path, depth: int = MAX_DEPTH) -> list[str]:

@@ -6,6 +6,7 @@ alone. Code that a repository brings and pickled weights are refused.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,12 +38,16 @@ WEIGHTS = "diffusion_pytorch_model.safetensors"
 PARTS = ("unet", "transformer", "vae", "vqvae", "scheduler")
 OLD_NAMES = {"Transformer2DModel": "DiTTransformer2DModel"}
 """Names under which earlier versions of diffusers saved networks, and their present names."""
+OLD_LAYERS = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+"""The same of the layers of attention."""
 SCHEDULERS = {
     "DDPMScheduler", "DDIMScheduler", "PNDMScheduler", "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler",
     "EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler", "HeunDiscreteScheduler", "LMSDiscreteScheduler",
     "UniPCMultistepScheduler", "DEISMultistepScheduler",
 }  # fmt: skip
 """Schedulers for networks that predict noise; DDIM uses their noise schedule."""
+
+old_layer = re.compile(rf"\.({'|'.join(OLD_LAYERS)})(?=\.(weight|bias)$)")
 
 
 class Statement(Config):
@@ -184,20 +189,26 @@ def _loaded(config: CheckpointConfig, weights: Mapping[str, Path]) -> Any:
         part = model.get_submodule(prefix)
         computed = {name for name, _ in part.named_buffers()}
         try:
-            shapes = shapes_in(path)
+            shapes = _by_present_names(shapes_in(path))
             expected = {
                 name: tuple(tensor.shape)
                 for name, tensor in part.state_dict().items()
                 if name in shapes or name not in computed
             }
             check_fit(path, shapes, expected)
-            tensors = {name: tensor.float() for name, tensor in load_file(path).items()}
+            tensors = {name: tensor.float() for name, tensor in _by_present_names(load_file(path)).items()}
         except SafetensorError as error:
             raise AIGCError(
                 "'{weights}' is damaged or not a safetensors file ({error}); fetch it again.", weights=path, error=error
             ) from None
         part.load_state_dict(tensors, strict=False)
     return model
+
+
+def _by_present_names(tensors: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file holds, with the layers of attention called as the network calls them; no two come to share a name."""
+    present = {name: old_layer.sub(lambda found: f".{OLD_LAYERS[found[1]]}", name) for name in tensors}
+    return {name if present[name] in tensors else present[name]: tensor for name, tensor in tensors.items()}
 
 
 formats.register("diffusers", Format(wanted, convert, 4 * 2**30))

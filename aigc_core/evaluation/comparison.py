@@ -37,7 +37,8 @@ class Verdict:
     """How the first of two checkpoints compares with the second in one figure.
 
     `confidence`: in the sign of the difference, 0.5 to 1. `detectable`: the smallest difference, in units of the
-    figure, that would have been found in nine of ten cases. `figure`: its name. `values`: those of the two.
+    figure, that would have been found in nine of ten cases; 0 if nothing varies. `figure`: its name. `values`:
+    those of the two.
     """
 
     outcome: Literal["better", "worse", "tie"]
@@ -69,8 +70,10 @@ class Verdict:
             return Sentence(
                 "{first} is worse than {second}: {figure} {ours} against {theirs} (confidence {confidence}).", **values
             )
-        if self.detectable == 0:
+        if self.detectable == 0 and self.values[0] == self.values[1]:
             return Sentence("{first} and {second} have the very same {figure}: {ours}.", **values)
+        if self.detectable == 0:
+            return Sentence("{first} and {second} cannot be told apart: {figure} {ours} against {theirs}.", **values)
         return Sentence(
             "{first} and {second} cannot be told apart: {figure} {ours} against {theirs} (confidence {confidence}; "
             "{needed:.0%} are needed). A difference of {detectable:.2g} would have been found in nine of ten cases; "
@@ -112,7 +115,10 @@ def compare(first: Result | Sequence[Result], second: Result | Sequence[Result],
     elif min(len(a), len(b)) > 1:
         tables = _group_differences([a, b])
     else:
-        raise AIGCError("A group of training seeds can only be compared with another group of two or more.")
+        raise AIGCError(
+            "A group of training seeds can only be compared with another group of two or more; `train --seeds 5` "
+            "trains a recipe with five seeds, or compare one run of each."
+        )
     difference, deviation, freedom = (float(table[0, 1]) for table in tables)
     return _verdict(figure, difference, deviation, freedom, (_with_error(a), _with_error(b)))
 
@@ -229,9 +235,10 @@ def _group_differences(
     groups: Sequence[Sequence[Estimate]],
 ) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
     """The same for each pair of groups of training seeds (Welch 1947)."""
-    values = [[one.value for one in group] for group in groups]
-    means = numpy.array([numpy.mean(part) for part in values])
-    errors = numpy.array([numpy.var(part, ddof=1) / len(part) for part in values])
+    values = [numpy.array([one.value for one in group]) for group in groups]
+    # From the first value of each on, as equal ones do not vary by rounding then.
+    means = numpy.array([part[0] + (part - part[0]).mean() for part in values])
+    errors = numpy.array([(part - part[0]).var(ddof=1) / len(part) for part in values])
     weights = errors**2 / (numpy.array([len(part) for part in values]) - 1)
     biases = numpy.array([numpy.mean(_biases(group)) for group in groups])
     total, weight = errors[:, None] + errors, weights[:, None] + weights
@@ -240,9 +247,9 @@ def _group_differences(
 
 
 def _verdict(figure: str, difference: float, deviation: float, freedom: float, values: tuple[str, str]) -> Verdict:
+    detectable = float(_critical(freedom) + stats.t.ppf(POWER, freedom)) * deviation
     deviation = float(_floored(deviation, difference))
     confidence = float(stats.t.cdf(abs(difference) / deviation, freedom))
-    detectable = float(_critical(freedom) + stats.t.ppf(POWER, freedom)) * deviation
     if abs(difference) < _critical(freedom) * deviation:
         return Verdict("tie", confidence, detectable, figure, values)
     outcome = "better" if (difference < 0) == (FIGURES[figure].better == "lower") else "worse"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy
 from scipy import stats
@@ -36,20 +37,43 @@ def recipe_id(config: CheckpointConfig) -> str:
     Checkpoints of runs of so many samples share an id if they have seen equally many; of runs of so many seconds, if
     they trained for all of them. Data are identified by the hash of their content or, without one, by their name.
     """
+    content = _content(config)
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:10] if content else ""
+
+
+def differences(configs: Sequence[CheckpointConfig]) -> list[str]:
+    """What keeps checkpoints from being of one recipe: the names of settings, with what the checkpoints have. Empty if
+    they are of one, as far as their recipes are known."""
+    contents = [content for config in configs if (content := _content(config))]
+    settings = [_flat(content) for content in contents]
+    names = dict.fromkeys(name for each in settings for name in each)
+    values = {name: dict.fromkeys(str(each.get(name)) for each in settings) for name in names}
+    return [f"{name.removeprefix('recipe.')} ({', '.join(found)})" for name, found in values.items() if len(found) > 1]
+
+
+def _flat(settings: Mapping[str, Any], above: str = "") -> dict[str, object]:
+    """Settings by their names, of which those of a part have that of the part before them."""
+    flat: dict[str, object] = {}
+    for name, value in settings.items():
+        flat |= _flat(value, f"{above}{name}.") if isinstance(value, Mapping) else {f"{above}{name}": value}
+    return flat
+
+
+def _content(config: CheckpointConfig) -> dict[str, Any]:
+    """How a checkpoint was made, except for the training seed; empty if its recipe is unknown."""
     try:
         recipe = parse_config(TrainingConfig, upgrade_recipe(config.recipe), Sentence("The recipe"))
     except AIGCError:  # made by others, or by hand
-        return ""
+        return {}
     left_out = NO_PART | ({"data"} if config.data_hash else set()) | ({"samples"} if recipe.seconds else set())
     ended = recipe.seconds is not None and config.training_seconds >= recipe.seconds
-    content = {
+    return {
         "recipe": recipe.model_dump(mode="json", exclude=set(left_out)),
         "data_hash": config.data_hash,
         "parent": config.parent,
         "shape": config.shape,
         "samples_seen": "all" if ended else config.samples_seen,
     }
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:10]
 
 
 @dataclass(frozen=True)
@@ -77,7 +101,7 @@ def over_seeds(figures: Sequence[Estimate]) -> SeedEstimate:
     """
     count = len(figures)
     values = numpy.array([figure.value for figure in figures])
-    spread = float(numpy.std(values, ddof=1))
+    spread = float(numpy.std(values - values[0], ddof=1))
     trained, (shared, shared_freedom) = spread**2 / count, _shared_variance(figures)
     variance = trained + shared
     weights = trained**2 / (count - 1) + shared**2 / shared_freedom

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from aigc_core.checkpoint.folder import pickle_refusal
 from aigc_core.checkpoint.layout import CONFIG_FILE, WEIGHTS_FILE, FileKind, file_kind
+from aigc_core.checkpoint.reference import DATASETS
 from aigc_core.conversion.base import find_format, formats
 from aigc_core.data.sample_files import only_samples
 from aigc_core.errors import AIGCError
@@ -53,9 +54,10 @@ def checkpoint_files(api: HfApi, repo_id: str, revision: str) -> tuple[str, dict
         files = {name: (kind, listed[name]) for name, kind in kinds.items()}
     if not commit_hash.fullmatch(commit):
         raise AIGCError("'{repo_id}': the Hub named no commit; try again later.", repo_id=repo_id)
+    is_whole = made_by or {CONFIG_FILE, WEIGHTS_FILE} <= files.keys()
+    if not is_whole and (refusal := pickle_refusal(repo_id, sorted(listed))):
+        raise refusal
     if not made_by and CONFIG_FILE not in files:
-        if refusal := pickle_refusal(repo_id, sorted(listed)):
-            raise refusal
         if only_samples(listed):
             raise samples_alone(repo_id)
         raise AIGCError(
@@ -95,9 +97,10 @@ def fetch_file(api: HfApi, repo_id: str, commit: str, file: Any, repo_type: str 
         while chunk := stream.read(2**20):
             hasher.update(chunk)
     if hasher.hexdigest() != expected:
+        name = f"{DATASETS}{repo_id}" if repo_type == "dataset" else repo_id
         path.resolve().unlink()
         path.unlink(missing_ok=True)
         raise AIGCError(
-            "'{repo_id}': {file} arrived damaged (its hash is wrong); pull again.", repo_id=repo_id, file=file.rfilename
+            "'{repo_id}': {file} arrived damaged (its hash is wrong); pull again.", repo_id=name, file=file.rfilename
         )
     return path

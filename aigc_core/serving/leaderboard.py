@@ -35,7 +35,7 @@ from aigc_core.checkpoint.layout import CONFIG_FILE, RESULTS_FOLDER, WEIGHTS_FIL
 from aigc_core.checkpoint.reference import DATASETS, MAIN, CheckpointReference, seed_name
 from aigc_core.conversion.base import formats
 from aigc_core.conversion.convert import converted_folder
-from aigc_core.errors import AIGCError, Sentence
+from aigc_core.errors import AIGCError, Sentence, joined
 from aigc_core.evaluation.comparison import better_beyond_doubt, differ_in_judge_alone, ranks
 from aigc_core.evaluation.results import FIGURES, Protocol, Result, read_results
 from aigc_core.evaluation.sample_set import is_results_of_samples
@@ -54,6 +54,8 @@ MAX_REPOSITORIES = 100
 MAX_VERSIONS = 2000
 """How many checkpoints' configs and results are cached, about 50 kB each."""
 
+MOST_NAMED = 5
+"""So many pairs that judges disagree on are named."""
 SAMPLES_ALONE = Sentence("samples, not drawn here")
 
 owner_name = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
@@ -350,6 +352,16 @@ def disputed(rows: Sequence[Row], figure: str) -> dict[str, list[tuple[str, str]
         if pairs := numpy.argwhere(first & second.T).tolist():
             found[extractor] = [(both[above][0], both[below][0]) for above, below in pairs]
     return found
+
+
+def dispute(extractor: str, pairs: Sequence[tuple[str, str]]) -> Sentence:
+    """What another judge says the opposite of: of each pair, the table's own calls the first one better."""
+    named = [f"{better} / {worse}" for better, worse in pairs[:MOST_NAMED]]
+    return Sentence(
+        "Which is better depends on the judge, as {extractor} says the opposite: {pairs}",
+        extractor=extractor,
+        pairs=joined([*named, *(["…"] if len(pairs) > MOST_NAMED else [])]),
+    )
 
 
 def kind_of(entry: Entry) -> str:

@@ -90,16 +90,19 @@ def recipe_groups(measured: Sequence[tuple[Entry, Result]]) -> list[RecipeGroup]
     for recipe, by_seed in by_recipe.items():
         if len(by_seed) > 1:
             members = tuple(by_seed[seed] for seed in sorted(by_seed))
-            groups.append(RecipeGroup(recipe, _common_name([named[entry.reference] for entry, _ in members]), members))
+            names = [named[entry.reference] for entry, _ in members]
+            groups.append(RecipeGroup(recipe, _common_name(names, {*named.values()} - {*names}), members))
     return groups
 
 
-def _common_name(names: Sequence[str]) -> str:
-    """What names have in common, with * for the rest, and of a folder's path the last two parts; else all of them."""
+def _common_name(names: Sequence[str], others: Iterable[str]) -> str:
+    """What names have in common, with * for the rest, and of a folder's path the last two parts; all of them where they
+    have nothing in common, or others have it too."""
     start = os.path.commonprefix(list(names))
     rest = [name[len(start) :] for name in names]
     end = os.path.commonprefix([name[::-1] for name in rest])[::-1]
-    if not start and len(end) < 2:
+    has_more = any(name.startswith(start) and name[len(start) :].endswith(end) for name in others)
+    if has_more or (not start and len(end) < 2):
         return " + ".join(names)
     name = f"{start}*{end}"
     return "/".join(Path(name).parts[-2:]) if Path(name).is_absolute() else name

@@ -5,18 +5,19 @@ from __future__ import annotations
 import base64
 import html
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from aigc_core.errors import AIGCError
-from aigc_core.evaluation.comparison import MARKED, compare
+from aigc_core.errors import AIGCError, Sentence
+from aigc_core.evaluation.comparison import MARKED, better_beyond_doubt, compare
 from aigc_core.evaluation.results import FIGURES, neighbours_path
 from aigc_core.hub.resolve import resolve_reference
 from aigc_core.metrics.estimate import Estimate
 from aigc_core.translation import translate
 
-from .leaderboard import Entry, Row, by_protocol, collect, ranked
-from .recipes import ranked_recipes, recipe_groups
+from .leaderboard import Entry, Row, by_protocol, collect, dispute, disputed, ranked
+from .recipes import ranked_recipes, recipe_groups, single_runs_warning
 from .tables import protocol_note
 
 STYLE = """
@@ -36,11 +37,21 @@ ROW_HEIGHT, PLOT_WIDTH, NAME_WIDTH = 26, 420, 260
 
 
 def evaluated_entries(sources: Sequence[str]) -> list[Entry]:
-    """The evaluated checkpoints of sources. Raises AIGCError where one is broken or none has been evaluated."""
+    """The evaluated checkpoints of sources; a warning names each that is broken.
+
+    Raises AIGCError where all are broken or none has been evaluated.
+    """
     entries = collect(sources)
-    if broken := next((entry for entry in entries if entry.problem), None):
-        raise AIGCError("'{reference}' cannot be shown: {problem}", reference=broken.reference, problem=broken.problem)
     evaluated = [entry for entry in entries if entry.results]
+    broken = [entry for entry in entries if entry.problem]
+    if broken and broken == entries:
+        first = broken[0]
+        raise AIGCError("'{reference}' cannot be shown: {problem}", reference=first.reference, problem=first.problem)
+    for entry in broken:
+        warnings.warn(
+            Sentence("Not all of '{reference}' is shown: {problem}", reference=entry.reference, problem=entry.problem),
+            stacklevel=2,
+        )
     if not evaluated:
         raise AIGCError("None of these has been evaluated; run: python -m aigc_core evaluate CHECKPOINT")
     return evaluated
@@ -111,6 +122,7 @@ def report_page(
             ]
             parts += [f"<h3>{word('Recipes')}</h3>", _table(["#", word("Recipe"), *map(_title, measured)], cells)]
         parts += [f"<p>{sentence}</p>" for sentence in _verdicts(rows, by, language)]
+        parts += [f"<p class=small>{sentence}</p>" for sentence in _caveats(rows, by, language)]
         parts += [
             f"<figure><img alt='{word('Samples')}' src='{_embedded(pictures[row.entry.reference])}'>"
             f"<figcaption>{html.escape(row.name)}</figcaption></figure>"
@@ -196,13 +208,14 @@ def _interval(name: str, value: Estimate, y: float, place: Callable[[float], flo
 
 
 def _verdicts(rows: Sequence[Row], figure: str, language: str) -> list[str]:
-    """How the best compares with each of the others, as HTML."""
+    """How the best compares with each of the others, as HTML; as in the ranks, doubt is by Holm's correction."""
     shown = [row for row in rows if figure in row.result.figures]
+    best = shown[0]
+    is_better = better_beyond_doubt([row.result.figures[figure] for row in shown], figure)[0]
     sentences = []
-    for other in shown[1:]:
-        best = shown[0]
+    for other, beyond_doubt in zip(shown[1:], is_better[1:]):
         verdict = compare(best.result, other.result, figure)
-        marked = html.escape(translate(MARKED[verdict.outcome], language))
+        marked = html.escape(translate(MARKED[verdict.outcome if beyond_doubt else "tie"], language))
         words = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", marked)
         values = {
             "a": best.name,
@@ -214,6 +227,17 @@ def _verdicts(rows: Sequence[Row], figure: str, language: str) -> list[str]:
         }
         sentences.append(words.format(**{name: html.escape(str(value)) for name, value in values.items()}))
     return sentences
+
+
+def _caveats(rows: Sequence[Row], figure: str, language: str) -> list[str]:
+    """What another judge disputes in a table, and how little single runs say about their recipes, as HTML."""
+    sentences = [dispute(extractor, pairs) for extractor, pairs in disputed(rows, figure).items()]
+    measured = [(row.entry, row.result) for row in rows]
+    known = recipe_groups(measured)
+    for row, other in zip(rows[1:], measured[1:]):
+        if warning := single_runs_warning(known, [measured[0], other], (rows[0].name, row.name), figure):
+            sentences.append(warning)
+    return [html.escape(translate(sentence, language)) for sentence in sentences]
 
 
 def _embedded(picture: Path) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from aigc_core import AIGCError, Checkpoint
@@ -74,6 +75,24 @@ def test_a_pipeline_draws_the_images_of_diffusers(ddpm: Path) -> None:
     assert expected.float().std() > 20
     with pytest.raises(AIGCError, match="trained for 1000 steps|at most 1,000"):
         checkpoint.sample(seed=1, steps=2000)
+
+
+def test_weights_by_the_names_of_earlier_versions_draw_the_images_of_diffusers(ddpm: Path, tmp_path: Path) -> None:
+    """Of attention, in the older layout whose files all lie beside each other, as in google/ddpm-cifar10-32."""
+    for file, content in files_of(ddpm).items():
+        (tmp_path / Path(file).name).write_bytes(content)
+    weights = tmp_path / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(weights)
+    for now, before in {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}.items():
+        tensors = {name.replace(f".{now}.", f".{before}."): tensor for name, tensor in tensors.items()}
+    save_file(tensors, weights)
+    assert sum(".query." in name for name in tensors) == 8
+    found = Checkpoint.from_pretrained(tmp_path).sample(seed=7, count=2, steps=4).stored
+    assert torch.equal(found, ddim_images(tmp_path, 7, steps=4, count=2))
+    assert torch.equal(found, ddim_images(ddpm, 7, steps=4, count=2))
+    save_file(tensors | {"mid_block.attentions.0.to_q.bias": torch.zeros(3)}, weights)
+    with pytest.raises(AIGCError, match="does not fit its config: tensor 'mid_block.attentions.0.query.bias'"):
+        Checkpoint.from_pretrained(tmp_path)
 
 
 def test_figures_are_those_of_the_pipelines_own_images(
@@ -203,7 +222,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_refused_says_why_and_runs_nothing(
-    ddpm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    ddpm: Path, tmp_path: Path, local_hub: LocalHub, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     spoil, sentence = REFUSED[name]
     folder = tmp_path / "theirs"
@@ -212,8 +231,13 @@ def test_what_is_refused_says_why_and_runs_nothing(
         (folder / file).write_bytes(content)
     monkeypatch.chdir(tmp_path)
     spoil(folder)
-    with pytest.raises(AIGCError, match=sentence):
-        Checkpoint.from_pretrained(folder)
+    local_hub.add("bob/theirs", files_of(folder))
+    refused = []
+    for reference in (str(folder), "bob/theirs"):
+        with pytest.raises(AIGCError, match=sentence) as caught:
+            Checkpoint.from_pretrained(reference)
+        refused.append(str(caught.value))
+    assert refused[0].replace(str(folder), "bob/theirs") == refused[1]
     assert not (tmp_path / "it ran").exists()
 
 

@@ -15,6 +15,7 @@ from aigc_core.hub.files import MAX_FILES
 from aigc_core.hub.pull import pull
 from aigc_core.hub.push import push
 from aigc_core.hub.revisions import read_revisions
+from aigc_core.serving.leaderboard import collect
 from tests.local_hub import LocalHub
 from tests.toy_models import toy_checkpoint
 
@@ -54,6 +55,27 @@ def test_only_files_of_a_checkpoint_are_fetched_and_none_leaves_its_folder(
 def test_a_pickle_is_no_checkpoint(local_hub: LocalHub) -> None:
     local_hub.add("bob/pickle", {"pytorch_model.bin": b"\x80\x04evil"})
     assert "pytorch_model.bin, a pickle, which can run code" in refusal(lambda: pull("bob/pickle"))
+    assert not local_hub.calls("/resolve/|/storage/")
+
+
+def test_the_weights_of_another_library_are_a_pickle_too(local_hub: LocalHub, tmp_path: Path) -> None:
+    """Beside a config and code of their own, on the Hub and in a folder."""
+    theirs = {
+        CONFIG_FILE: b'{"auto_map": {"AutoModel": "modeling.Model"}}',
+        "modeling.py": b"raise SystemExit",
+        "pytorch_model.bin": b"\x80\x04evil",
+    }
+    local_hub.add("bob/theirs", theirs)
+    (tmp_path / "theirs").mkdir()
+    for name, content in theirs.items():
+        (tmp_path / "theirs" / name).write_bytes(content)
+    for reference in ("bob/theirs", str(tmp_path / "theirs")):
+        expected = f"'{reference}' holds pytorch_model.bin, a pickle, which can run code"
+        with pytest.raises(AIGCError) as caught:
+            Checkpoint.from_pretrained(reference)
+        assert str(caught.value).startswith(expected)
+        (entry,) = collect([reference])
+        assert entry.problem.startswith(expected)
     assert not local_hub.calls("/resolve/|/storage/")
 
 

@@ -14,10 +14,12 @@ from scipy import stats
 from aigc_core.checkpoint.folder import read_config
 from aigc_core.checkpoint.layout import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
 from aigc_core.cli import main
+from aigc_core.evaluation.comparison import compare
 from aigc_core.hub.pull import pull
 from aigc_core.hub.push import push
 from aigc_core.serving.leaderboard import by_protocol, collect, ranked
 from aigc_core.serving.recipes import known_spread, ranked_recipes, recipe_groups, recipe_records
+from aigc_core.serving.report import report_page
 from aigc_core.serving.tables import as_latex, as_markdown
 from tests.dashboard_pages import open_dashboard
 from tests.local_hub import LocalHub
@@ -153,7 +155,7 @@ def test_compare_warns_of_single_runs(
     recipes: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Of two recipes and not of two steps of a run, with the spread that groups compared or found in `runs/` tell."""
-    one, alone = f"{recipes[1]}/seed-1", recipes[2]
+    one, alone = recipes[2], str(evaluated_run(tmp_path / "single", [3.0], recipe={"data": "toy", "batch_size": 8}))
 
     def warned(*words: str) -> str:
         assert main(["compare", *words]) == 0
@@ -162,7 +164,13 @@ def test_compare_warns_of_single_runs(
     assert "by how much retraining alone moves FID is not known here" in warned(one, alone)
     run = evaluated_run(tmp_path / "run", [3.0, 2.0], recipe={"data": "toy"})
     assert not warned(f"{run}@step-0000001", f"{run}@step-0000002")
-    assert not warned(one, f"{recipes[1]}/seed-2")
+    seeds = [f"{recipes[1]}/seed-{seed}" for seed in (1, 2)]
+    assert not warned(*seeds)
+    spread = f"{2.75 * stats.tstd(POOR) / numpy.mean(POOR):.2g}"
+    for run in (seeds[0], f"{seeds[0]}@step-0000001", f"{seeds[0]}/step-0000001"):
+        assert f"about {spread} (standard deviation, known from 3 runs)" in warned(run, one)
+    assert f"{recipes[0]}/seed-1 and {seeds[0]} are single runs" in (said := warned(f"{recipes[0]}/seed-1", seeds[0]))
+    assert "known from 7 runs" in said
     (tmp_path / "runs").mkdir()
     shutil.move(recipes[0], tmp_path / "runs" / "good")
     unlike = evaluated_run(tmp_path / "runs" / "unlike", [2.0], recipe={"data": "other"}) / "step-0000001"
@@ -174,6 +182,55 @@ def test_compare_warns_of_single_runs(
     spread = f"{2.75 * stats.tstd(GOOD) / numpy.mean(GOOD):.2g}"
     assert f"about {spread} (standard deviation, known from 4 runs)" in warned(one, alone)
     assert read == [str(Path("runs", "good"))]  # whose results alone tell of these two
+
+
+def test_a_recipe_is_not_called_by_what_another_run_is_called_too(tmp_path: Path) -> None:
+    for seed, size in ((1, 16), (2, 32), (3, 16)):
+        recipe: dict[str, object] = {"data": "toy", "seed": seed, "batch_size": size}
+        evaluated_run(tmp_path / "mixed" / f"seed-{seed}", [3.0], recipe=recipe)
+    (measured,) = by_protocol(collect([str(tmp_path / "mixed")])).values()
+    (group,) = recipe_groups(measured)
+    assert group.name == "mixed/seed-1@step-0000001 + mixed/seed-3@step-0000001"
+    (group,) = recipe_groups([one for one in measured if "seed-2" not in one[0].reference])
+    assert group.name == "mixed/seed-*@step-0000001"
+
+
+def test_a_group_is_of_one_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good = str(evaluated_recipe(tmp_path / "good", GOOD))
+    for seed, size in ((1, 16), (2, 32), (3, 16)):
+        recipe: dict[str, object] = {"data": "toy", "seed": seed}
+        evaluated_run(tmp_path / "mixed" / f"seed-{seed}", [3.0], recipe=recipe | {"batch_size": size})
+        evaluated_run(tmp_path / "uneven" / f"seed-{seed}", [3.0] * seed, recipe=recipe)
+    by_hand = ",".join(f"{tmp_path}/mixed/seed-{seed}" for seed in (1, 2))
+    for group, differ in (
+        (f"{tmp_path}/mixed", "batch_size (16, 32)."),
+        (by_hand, "batch_size (16, 32)."),
+        (f"{tmp_path}/uneven", "samples_seen (1000, 2000, 3000)."),
+    ):
+        assert main(["compare", good, group]) == 2
+        expected = f"'{group}' is not a group: its members must be of one recipe, and differ in {differ}"
+        assert expected in capsys.readouterr().err
+    alike = ",".join(f"{tmp_path}/mixed/seed-{seed}" for seed in (1, 3))
+    assert main(["compare", good, alike]) == 0
+    assert "over 2 training seeds" in capsys.readouterr().out
+    assert main(["compare", good, str(evaluated_recipe(tmp_path / "single", [3.0], batch_size=8))]) == 2
+    assert "two or more; `train --seeds 5` trains a recipe with five seeds" in capsys.readouterr().err
+
+
+def test_a_report_says_of_each_two_what_its_ranks_say(tmp_path: Path) -> None:
+    """0.2 is beyond doubt for one pair (p = 0.006) and not for the smallest p-value of six."""
+    fids = {"best": 2.0, "worst": 2.2, "middle": 2.1, "other": 2.1}
+    for size, (name, fid) in enumerate(fids.items(), 16):
+        evaluated_run(tmp_path / name, [fid], recipe={"data": "toy", "batch_size": size})
+    entries = collect([str(tmp_path / name) for name in fids])
+    assert compare(entries[0].results[0], entries[1].results[0], "fid").outcome == "better"
+    page = report_page(entries, {}, "fid", "en")
+    assert "is better than" not in page and page.count("cannot be told apart: FID") == 3
+    assert page.count("are single runs of two recipes") == 3
+    evaluated_run(tmp_path / "far", [3.0], recipe={"data": "toy"})
+    page = report_page(collect(map(str, sorted(tmp_path.iterdir()))), {}, "fid", "en")
+    assert "<b>best@step-0000001</b> is better than <b>far@step-0000001</b>" in page
+    assert page.count("cannot be told apart: FID") == 3
 
 
 def test_two_grids_are_laid_over_each_other(recipes: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import struct
 import zipfile
 from collections.abc import Callable
@@ -103,6 +104,8 @@ def test_the_same_images_have_the_same_figures_in_every_file(
     rows = ranked(group, "kid")
     assert [row["family"] for row in as_rows(rows)] == [SAMPLES_ALONE] * len(sources)
     assert {row.rank for row in rows} == {1}
+    assert main(["compare", *map(str, sources), "--metric", "kid"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == len(sources) * (len(sources) - 1) / 2
     assert evaluated(capsys, tmp_path / "guided.npz", digits_folder, "--num-samples", "55").protocol.num_samples == 55
     for name in ("bob/pictures", "datasets/bob/drawn"):
         with pytest.raises(AIGCError, match=f"holds samples and no model .* evaluate {name} --reference"):
@@ -114,6 +117,25 @@ def test_what_they_are_measured_against_must_be_said(
 ) -> None:
     assert main(["evaluate", str(zipped(tmp_path / "edm.zip", pictures))]) == 2
     assert "holds samples alone; say with --reference" in capsys.readouterr().err
+
+
+def test_samples_that_nobody_measured_are_not_compared(
+    pictures: dict[str, bytes], tmp_path: Path, local_hub: LocalHub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    local_hub.add("bob/pictures", pictures)
+    local_hub.add("bob/drawn", pictures, kind="datasets")
+    for name in (str(zipped(tmp_path / "edm.zip", pictures)), "bob/pictures", "datasets/bob/drawn"):
+        assert main(["compare", name, name]) == 2
+        assert f"python -m aigc_core evaluate {name} --reference DATASET" in capsys.readouterr().err
+
+
+def test_a_data_set_that_arrives_damaged_is_named_as_one(
+    pictures: dict[str, bytes], local_hub: LocalHub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    local_hub.add("bob/drawn", pictures, kind="datasets")
+    with local_hub.fault("GET .*/resolve/", damaged=True):
+        assert main(["evaluate", "datasets/bob/drawn", "--reference", "mnist"]) == 2
+    assert re.search(r"'datasets/bob/drawn': \d+/\d+.png arrived damaged", capsys.readouterr().err)
 
 
 class Hostile:

@@ -18,11 +18,13 @@ import app
 from aigc_core.cli import COMMANDS, main
 from aigc_core.commands.evaluate import _expanded
 from aigc_core.demo.models import offered_models
+from aigc_core.hub.push import push
 from aigc_core.serving.leaderboard import own_sources
 from aigc_core.terminal import run_program
 from tests.local_hub import LocalHub
 from tests.processes import assert_one_sentence, run_here
 from tests.toy_models import toy_checkpoint
+from tests.toy_results import evaluated_run
 
 ROOT = Path(__file__).parents[2]
 ENCODINGS = ("ascii", "cp1252", "iso-8859-1")
@@ -181,6 +183,19 @@ def test_a_report_replaces_only_a_report(tmp_path: Path, capsys: pytest.CaptureF
     for _ in range(2):
         assert run_here(capsys, *words, str(tmp_path)).returncode == 0
     assert "fashion-mnist" in page.read_text()
+
+
+def test_a_report_leaves_out_what_cannot_be_read_and_says_why(
+    local_hub: LocalHub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    push(evaluated_run(tmp_path / "run", [2.0]), "ada/run")
+    local_hub.add("ada/pickle", {"network.pkl": b"a pickle"})
+    words = ("report", "ada/run", "ada/pickle", "--out", str(tmp_path / "site"))
+    with pytest.warns(UserWarning, match="Not all of 'ada/pickle' is shown: 'ada/pickle' holds network.pkl, a pickle"):
+        assert run_here(capsys, *words).returncode == 0
+    assert "ada/run" in (tmp_path / "site" / "index.html").read_text()
+    alone = run_here(capsys, "report", "ada/pickle", "--out", str(tmp_path / "none"))
+    assert_one_sentence(alone, "'ada/pickle' cannot be shown: ")
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from aigc_core.metrics.classification import Pupil, question_loss
 from aigc_core.metrics.estimate import Estimate
 from aigc_core.metrics.extractors import efficientnet, judges, load_extractor, register_second_judge
 from aigc_core.serving.leaderboard import Entry, disputed, ranked, seen_by_other_judges
+from aigc_core.serving.report import report_page
 from tests.processes import run_here
 from tests.toy_models import toy_checkpoint
 from tests.toy_results import toy_result
@@ -93,6 +94,8 @@ def test_only_what_judges_turn_round_beyond_doubt_is_disputed() -> None:
     rows = ranked([(entry, entry.results[0]) for entry in entries], "fid")
     assert disputed(rows, "fid") == {"second": [("owner/b", "owner/a")]}
     assert disputed(rows[:2], "fid") == {} == disputed([], "fid")
+    page = report_page(entries, {}, "fid", "en")
+    assert "depends on the judge, as second says the opposite: owner/b / owner/a<" in page
 
 
 @pytest.fixture

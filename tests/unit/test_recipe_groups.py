@@ -12,7 +12,7 @@ from scipy import stats
 from aigc_core.checkpoint.config import CheckpointConfig
 from aigc_core.evaluation.comparison import CONFIDENCE, compare, group_ranks, ranks
 from aigc_core.evaluation.holm import holm
-from aigc_core.evaluation.recipes import over_seeds, recipe_id
+from aigc_core.evaluation.recipes import differences, over_seeds, recipe_id
 from aigc_core.evaluation.results import Protocol, Result
 from aigc_core.metrics.estimate import Estimate
 from tests.benchmarks.recipe_calibration import expected_power, random_outcomes, split_outcomes
@@ -98,6 +98,13 @@ def test_runs_that_differ_only_in_the_seed_are_one_recipe() -> None:
     assert first and {recipe_id(each) for each in same} == {first}
     others = [config(batch_size=32), config(seen=2000), config(data_hash="0" * 16), config(images=5)]
     assert len({first, *map(recipe_id, others)}) == 5
+    assert differences([config(seed=1), *same]) == []
+    assert differences([config(batch_size=32), config(seen=2000, batch_size=32), config()]) == [
+        "batch_size (32, 64)",
+        "samples_seen (1000, 2000)",
+    ]
+    slow = config(method_config={"learning_rate": 0.1})
+    assert differences([config(), slow]) == ["method_config.learning_rate (None, 0.1)"]
     assert recipe_id(CheckpointConfig(architecture="dcgan", shape={}, dataset="toy")) == ""
 
 
@@ -126,6 +133,14 @@ def test_when_checkpoints_are_kept_is_no_part_of_a_recipe_nor_are_the_samples_of
         for name in ("images", "samples", "seed")
     ]
     assert len({*map(recipe_id, timed)}) == 1
+
+
+@pytest.mark.parametrize("value", [2.5, 2.7])  # the mean of three of the latter is rounded
+def test_recipes_that_do_not_vary_are_alike_without_a_smallest_difference(value: float) -> None:
+    three, two = ([result(Estimate.of_error(value, 0.1))] * count for count in (3, 2))
+    said = compare(three, two).sentence("a", "b")
+    assert said.startswith("a and b cannot be told apart: FID 2.") and said.endswith("over 2 training seeds).")
+    assert compare(three, three).sentence("a", "b").startswith("a and b have the very same FID: 2.")
 
 
 def test_verdicts_on_recipes_are_calibrated() -> None:
