@@ -105,7 +105,9 @@ def show_table(board: Board, key: str, lines: list[Row], ranked_by: str, shown: 
                 name: st.column_config.NumberColumn(
                     f"{title(ranked_by)} ({extractor})",
                     alignment="right",
-                    help=t("The same samples, as another judge sees them; ranks are this table's own."),
+                    help=t(
+                        "The same samples, as another judge sees them; where it says the opposite, a rank is shared."
+                    ),
                 )
                 for name, (extractor, _) in others.items()
             },
@@ -145,8 +147,8 @@ head(
     t("Leaderboard"),
     t(
         "Figures with their 95 % intervals. A rank is one plus the number of checkpoints that are better beyond doubt, "
-        "so checkpoints that cannot be told apart share it; as a table of n compares n (n − 1) / 2 pairs, doubt is by "
-        "Holm's correction."
+        "so checkpoints that cannot be told apart share it, as do those of which another judge says the opposite; as a "
+        "table of n compares n (n − 1) / 2 pairs, doubt is by Holm's correction."
     ),
 )
 found = entries()

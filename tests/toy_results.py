@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from aigc_core.evaluation.comparison import better_beyond_doubt
 from aigc_core.evaluation.results import ClassResult, Neighbour, Protocol, Result, write_result
 from aigc_core.metrics.estimate import Estimate
 
@@ -66,3 +68,8 @@ def evaluated_run(
         step = checkpoint.save_pretrained(folder / f"step-{number:07d}")
         write_result(toy_result(fid, samples_seen=1000 * number), step)
     return folder
+
+
+def ranks(results: Sequence[Result], figure: str) -> list[int]:
+    """1 + the number of results that are better beyond doubt."""
+    return (1 + better_beyond_doubt([result.figures[figure] for result in results], figure).sum(0)).tolist()

@@ -161,30 +161,19 @@ def differ_in_judge_alone(first: Protocol, second: Protocol) -> bool:
     return left == right
 
 
-def ranks(results: Sequence[Result], figure: str) -> list[int]:
-    """The rank of each result in a figure: 1 + the number of results that are better beyond doubt.
-
-    Results that cannot be distinguished from the same ones share a rank. As all pairs are compared, Holm's correction
-    is applied: in at most 2 % of tables does any rank show a difference that is due to chance. All results must follow
-    one protocol and have the figure.
-    """
-    return _ranks(better_beyond_doubt([result.figures[figure] for result in results], figure))
-
-
 def better_beyond_doubt(estimates: Sequence[Estimate], figure: str) -> numpy.ndarray:
-    """Whether, of each two estimates of a figure by one protocol, the first is better beyond doubt, with Holm's
-    correction: bool [n, n]."""
+    """Whether, of each two estimates of a figure by one protocol, the first is better beyond doubt: bool [n, n].
+
+    As all pairs are compared, Holm's correction is applied: in at most 2 % of tables is any difference due to chance.
+    """
     return _better(*_differences(estimates), FIGURES[figure].better)
 
 
 def group_ranks(groups: Sequence[Sequence[Result]], figure: str) -> list[int]:
-    """The same of groups of two results or more, each of several training seeds of a recipe, by Welch's test."""
+    """The rank of each group of two results or more, of several training seeds of a recipe each: 1 + the number of
+    groups that are better beyond doubt, by Welch's test and Holm's correction."""
     figures = [[result.figures[figure] for result in group] for group in groups]
-    return _ranks(_better(*_group_differences(figures), FIGURES[figure].better))
-
-
-def _ranks(better: numpy.ndarray) -> list[int]:
-    return (1 + better.sum(0)).tolist()
+    return (1 + _better(*_group_differences(figures), FIGURES[figure].better).sum(0)).tolist()
 
 
 def _better(difference: numpy.ndarray, deviation: numpy.ndarray, freedom: numpy.ndarray, better: str) -> numpy.ndarray:

@@ -36,7 +36,7 @@ from aigc_core.checkpoint.reference import DATASETS, MAIN, CheckpointReference, 
 from aigc_core.conversion.base import formats
 from aigc_core.conversion.convert import converted_folder
 from aigc_core.errors import AIGCError, Sentence, joined
-from aigc_core.evaluation.comparison import better_beyond_doubt, differ_in_judge_alone, ranks
+from aigc_core.evaluation.comparison import better_beyond_doubt, differ_in_judge_alone
 from aigc_core.evaluation.results import FIGURES, Protocol, Result, read_results
 from aigc_core.evaluation.sample_set import is_results_of_samples
 from aigc_core.hub.claims import Claim, find_claims
@@ -318,15 +318,27 @@ class Row:
 
 
 def ranked(group: list[tuple[Entry, Result]], figure: str) -> list[Row]:
-    """A protocol's group by rank in a figure, then by value; what lacks the figure comes last."""
+    """A protocol's group by rank in a figure, then by value; what lacks the figure comes last.
+
+    A rank is 1 + the number of rows that are better, as `is_better` has it.
+    """
     named = labels(entry for entry, _ in group)
-    measured = [(entry, result) for entry, result in group if figure in result.figures]
-    places = ranks([result for _, result in measured], figure)
+    rows = [Row(None, named[entry.reference], entry, result) for entry, result in group]
+    measured = [row for row in rows if figure in row.result.figures]
+    places = (1 + is_better(measured, figure).sum(0)).tolist()
     sign = 1 if FIGURES[figure].better == "lower" else -1
-    rows = [Row(rank, named[e.reference], e, result) for rank, (e, result) in zip(places, measured)]
-    rows.sort(key=lambda row: (row.rank, sign * row.result.figures[figure].value))
-    lacking = [(entry, result) for entry, result in group if figure not in result.figures]
-    return [*rows, *(Row(None, named[entry.reference], entry, result) for entry, result in lacking)]
+    placed = [replace(row, rank=rank) for rank, row in zip(places, measured)]
+    placed.sort(key=lambda row: (row.rank, sign * row.result.figures[figure].value))
+    return [*placed, *(row for row in rows if figure not in row.result.figures)]
+
+
+def is_better(rows: Sequence[Row], figure: str) -> numpy.ndarray:
+    """Whether, of each two rows that have a figure, the first is better in it beyond doubt, with Holm's correction, and
+    no other judge says the opposite: bool [n, n]."""
+    better = better_beyond_doubt([row.result.figures[figure] for row in rows], figure)
+    for opposite in _opposite(rows, figure).values():
+        better &= ~opposite
+    return better
 
 
 def seen_by_other_judges(rows: Sequence[Row], figure: str) -> dict[str, list[Estimate | None]]:
@@ -343,14 +355,24 @@ def seen_by_other_judges(rows: Sequence[Row], figure: str) -> dict[str, list[Est
 def disputed(rows: Sequence[Row], figure: str) -> dict[str, list[tuple[str, str]]]:
     """By extractor, pairs of rows' names: beyond doubt, the first is better to the table's own extractor, and the
     second to that one."""
+    return {
+        extractor: [(rows[above].name, rows[below].name) for above, below in numpy.argwhere(opposite)]
+        for extractor, opposite in _opposite(rows, figure).items()
+    }
+
+
+def _opposite(rows: Sequence[Row], figure: str) -> dict[str, numpy.ndarray]:
+    """The same as bool [n, n], for each extractor that disputes any pair."""
     found = {}
     for extractor, seen in seen_by_other_judges(rows, figure).items():
-        estimates = [(row.name, row.estimate(figure), theirs) for row, theirs in zip(rows, seen)]
-        both = [(name, ours, theirs) for name, ours, theirs in estimates if ours and theirs]
-        first = better_beyond_doubt([ours for _, ours, _ in both], figure)
-        second = better_beyond_doubt([theirs for _, _, theirs in both], figure)
-        if pairs := numpy.argwhere(first & second.T).tolist():
-            found[extractor] = [(both[above][0], both[below][0]) for above, below in pairs]
+        pairs = [(row.estimate(figure), theirs) for row, theirs in zip(rows, seen)]
+        both = {number: (own, theirs) for number, (own, theirs) in enumerate(pairs) if own and theirs}
+        first = better_beyond_doubt([own for own, _ in both.values()], figure)
+        second = better_beyond_doubt([theirs for _, theirs in both.values()], figure)
+        opposite = numpy.zeros((len(rows), len(rows)), dtype=bool)
+        opposite[numpy.ix_([*both], [*both])] = first & second.T
+        if opposite.any():
+            found[extractor] = opposite
     return found
 
 

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from aigc_core.errors import AIGCError, Sentence
-from aigc_core.evaluation.comparison import MARKED, better_beyond_doubt, compare
+from aigc_core.evaluation.comparison import MARKED, compare
 from aigc_core.evaluation.results import FIGURES, neighbours_path
 from aigc_core.hub.resolve import resolve_reference
 from aigc_core.metrics.estimate import Estimate
 from aigc_core.translation import translate
 
-from .leaderboard import Entry, Row, by_protocol, collect, dispute, disputed, ranked
+from .leaderboard import Entry, Row, by_protocol, collect, dispute, disputed, is_better, ranked
 from .recipes import ranked_recipes, recipe_groups, single_runs_warning
 from .tables import protocol_note
 
@@ -147,8 +147,8 @@ def report_page(
             ]
     ranks = word(
         "Figures with their 95 % intervals. A rank is one plus the number of checkpoints that are better beyond doubt, "
-        "so checkpoints that cannot be told apart share it; as a table of n compares n (n − 1) / 2 pairs, doubt is by "
-        "Holm's correction."
+        "so checkpoints that cannot be told apart share it, as do those of which another judge says the opposite; as a "
+        "table of n compares n (n − 1) / 2 pairs, doubt is by Holm's correction."
     )
     return (
         f"<!doctype html><html lang={language}><meta charset=utf-8>"
@@ -208,12 +208,11 @@ def _interval(name: str, value: Estimate, y: float, place: Callable[[float], flo
 
 
 def _verdicts(rows: Sequence[Row], figure: str, language: str) -> list[str]:
-    """How the best compares with each of the others, as HTML; as in the ranks, doubt is by Holm's correction."""
+    """How the best compares with each of the others, as HTML, where the ranks tell them apart."""
     shown = [row for row in rows if figure in row.result.figures]
     best = shown[0]
-    is_better = better_beyond_doubt([row.result.figures[figure] for row in shown], figure)[0]
     sentences = []
-    for other, beyond_doubt in zip(shown[1:], is_better[1:]):
+    for other, beyond_doubt in zip(shown[1:], is_better(shown, figure)[0, 1:]):
         verdict = compare(best.result, other.result, figure)
         marked = html.escape(translate(MARKED[verdict.outcome if beyond_doubt else "tie"], language))
         words = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", marked)

@@ -87,12 +87,15 @@ def test_tables_show_what_the_other_judge_says() -> None:
 
 
 def test_only_what_judges_turn_round_beyond_doubt_is_disputed() -> None:
-    """b leads a to the first and a leads b to the second; c and d differ by less than chance to the second."""
+    """b leads a to the first and a leads b to the second, so that they share a rank; c and d differ by less than
+    chance to the second."""
     by_both = {"a": (3.0, 4.0), "b": (2.0, 5.0), "c": (6.0, 7.0), "d": (7.0, 6.9)}
     entries = [Entry(f"owner/{name}", results=(judged(a), judged(b, "second"))) for name, (a, b) in by_both.items()]
     entries.append(Entry("owner/e", results=(judged(1.0),)))
     rows = ranked([(entry, entry.results[0]) for entry in entries], "fid")
     assert disputed(rows, "fid") == {"second": [("owner/b", "owner/a")]}
+    ranks = {row.name.removeprefix("owner/"): row.rank for row in rows}
+    assert ranks == {"e": 1, "b": 2, "a": 2, "c": 4, "d": 5}  # by the first alone, a would be third
     assert disputed(rows[:2], "fid") == {} == disputed([], "fid")
     page = report_page(entries, {}, "fid", "en")
     assert "depends on the judge, as second says the opposite: owner/b / owner/a<" in page

@@ -16,7 +16,7 @@ from scipy.spatial.distance import cdist
 from scipy.stats import multivariate_normal, ttest_ind
 
 from aigc_core import AIGCError
-from aigc_core.evaluation.comparison import CONFIDENCE, compare, ranks
+from aigc_core.evaluation.comparison import CONFIDENCE, compare
 from aigc_core.evaluation.results import FIGURES, Protocol, Result
 from aigc_core.metrics.balance import class_imbalance, class_shares, mode_coverage
 from aigc_core.metrics.estimate import Estimate, Sizes
@@ -34,6 +34,7 @@ from aigc_core.metrics.memorisation import memorised_share, resemblance
 from aigc_core.metrics.neighbours import neighbourhood_figures, neighbourhoods
 from aigc_core.metrics.path_length import EPSILON, path_length
 from tests.registered_extractor import register_with_torch_fidelity
+from tests.toy_results import ranks
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,12 +10,13 @@ import pytest
 from scipy import stats
 
 from aigc_core.checkpoint.config import CheckpointConfig
-from aigc_core.evaluation.comparison import CONFIDENCE, compare, group_ranks, ranks
+from aigc_core.evaluation.comparison import CONFIDENCE, compare, group_ranks
 from aigc_core.evaluation.holm import holm
 from aigc_core.evaluation.recipes import differences, over_seeds, recipe_id
 from aigc_core.evaluation.results import Protocol, Result
 from aigc_core.metrics.estimate import Estimate
 from tests.benchmarks.recipe_calibration import expected_power, random_outcomes, split_outcomes
+from tests.toy_results import ranks
 
 PROTOCOL = Protocol(dataset="toy", dataset_hash="0", num_reference=1000, num_samples=1000)
 
