@@ -33,7 +33,8 @@ def faults_as_sentences(what: str) -> Iterator[None]:
 
 
 def _as_sentence(what: str, error: BaseException) -> AIGCError:
-    from huggingface_hub import errors
+    from httpx2 import InvalidURL, UnsupportedProtocol
+    from huggingface_hub import constants, errors
 
     if isinstance(error, (errors.LocalEntryNotFoundError, RuntimeError)) and error.__cause__:
         return _as_sentence(what, error.__cause__)
@@ -58,6 +59,12 @@ def _as_sentence(what: str, error: BaseException) -> AIGCError:
     if isinstance(error, (json.JSONDecodeError, RecursionError, TypeError, LookupError, AttributeError)):
         return HubUnreachable(
             "{what}: the answer is not the Hub's; check the network (a login page?) and try again.", what=what
+        )
+    if isinstance(error, (InvalidURL, UnsupportedProtocol)):
+        return HubUnreachable(
+            "{what}: HF_ENDPOINT is '{address}', which is no address; it begins with https:// or http://.",
+            what=what,
+            address=constants.ENDPOINT,
         )
     if isinstance(error, ValueError):
         return AIGCError("{what}: {reason}", what=what, reason=_one_line(str(error)))

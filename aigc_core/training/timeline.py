@@ -31,8 +31,8 @@ class Measurement(Config):
     wrong, which the catalogue can translate; else empty.
     """
 
-    step: int = Field(ge=0)
-    samples_seen: int = Field(ge=0)
+    step: int = Field(ge=0, lt=2**63)
+    samples_seen: int = Field(ge=0, lt=2**63)
     seconds: float = Field(ge=0)
     progress: float = Field(ge=0, le=1)
     values: dict[str, float] = {}

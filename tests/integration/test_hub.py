@@ -24,7 +24,7 @@ from aigc_core.hub.push import push
 from aigc_core.hub.revisions import list_revisions
 from aigc_core.metrics.estimate import Estimate
 from tests.local_hub import LocalHub, repositories
-from tests.processes import ROOT, answering, free_port
+from tests.processes import ROOT, answering, assert_one_sentence, free_port
 from tests.toy_models import toy_checkpoint
 
 PROTOCOL = Protocol(
@@ -264,3 +264,11 @@ def test_an_endpoint_may_end_in_a_slash(local_hub: LocalHub, tmp_path: Path, mon
     result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     listed, pulled, statuses = result.stdout.splitlines()
     assert "toy" in listed and "toy" in pulled and statuses == "0 0", result.stderr
+
+
+def test_an_endpoint_that_is_no_address_is_called_by_its_name(tmp_path: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "aigc_core", "pull", "ada/toy", "--out", str(tmp_path / "toy")],
+        cwd=ROOT, capture_output=True, text=True, check=False, env=os.environ | {"HF_ENDPOINT": "huggingface.co"},
+    )  # fmt: skip
+    assert_one_sentence(result, "HF_ENDPOINT is 'huggingface.co', which is no address")

@@ -94,7 +94,9 @@ def test_measurements_are_those_of_the_run_as_it_went_on(tmp_path: Path) -> None
         shutil.copy(picture, checkpoint)
         writer.keep_preview(checkpoint, "samples.png")
     with (tmp_path / "timeline" / "measurements.jsonl").open("a") as file:
+        file.write(measured(35).model_dump_json().replace("280", "9" * 30) + "\n")  # more than a table can hold
         file.write('{"step": 40, "samp')  # as the process was killed
+    assert [each.step for each in read_timeline(tmp_path).measurements] == [10, 20, 30]
     writer = TimelineWriter(tmp_path, 20)
     writer.measure(measured(25, values={"loss": 2.0}))
     writer.measure(measured(26, seconds=50.1, warning="something is wrong."))
