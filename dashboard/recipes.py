@@ -11,7 +11,7 @@ from page import as_cells, as_text, page_of, select
 from pandas.io.formats.style_render import StylerRenderer
 
 from aigc_core.evaluation.comparison import MARKED, compare
-from aigc_core.evaluation.recipes import over_seeds
+from aigc_core.evaluation.recipes import differences, over_seeds
 from aigc_core.evaluation.results import FIGURES, Result
 from aigc_core.serving.board import Board
 from aigc_core.serving.leaderboard import Entry, Row
@@ -115,7 +115,7 @@ def compare_recipes(measured: Sequence[tuple[Entry, Result]], rows: Sequence[Row
 
 
 def _choose_and_compare(groups: Mapping[str, RecipeGroup], rows: Sequence[Row], figure: str) -> None:
-    by_name = {row.name: row.result for row in rows if figure in row.result.figures}
+    by_name = {row.name: row for row in rows if figure in row.result.figures}
     sides = []
     for place, letter, cell in zip((0, 1), "ab", st.columns(2)):
         by_hand = t("chosen by hand")
@@ -126,7 +126,9 @@ def _choose_and_compare(groups: Mapping[str, RecipeGroup], rows: Sequence[Row], 
             sides.append(_side(groups[chosen], figure))
             continue
         members = cell.multiselect(t("Its runs"), list(by_name), key=f"runs_{letter}", bind="query-params")
-        sides.append((" + ".join(members), [by_name[name] for name in members]))
+        sides.append((" + ".join(members), [by_name[name].result for name in members]))
+        if unlike := differences([config for name in members if (config := by_name[name].entry.config)]):
+            cell.warning(t("These runs are not of one recipe: they differ in {settings}.", settings=", ".join(unlike)))
     if any(len(results) < 2 for _, results in sides):
         st.info(t("Choose two runs or more of each recipe."), icon=":material/casino:")
         return

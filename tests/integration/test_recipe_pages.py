@@ -148,6 +148,9 @@ def test_the_pages_show_recipes(recipes: list[str]) -> None:
     assert any("two runs or more of each recipe" in info.value for info in page.info)
     page.multiselect(key="runs_b").set_value([f"poor/seed-{seed}@step-0000001" for seed in (1, 2, 3)]).run()
     assert any("is better than" in text.value and "over 3 training" in text.value for text in page.markdown)
+    mixed = ["poor/seed-1@step-0000001", "poor/seed-2@step-0000001", "alone@step-0000001"]
+    page.multiselect(key="runs_b").set_value(mixed).run()
+    assert any("not of one recipe: they differ in batch" in warning.value.replace("\\", "") for warning in page.warning)
     assert not page.exception
 
 
