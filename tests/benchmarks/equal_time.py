@@ -1,6 +1,6 @@
 """Quality at equal time: the GAN presets against what people copy, each trained for the same seconds, under two judges.
 
-    python -m tests.benchmarks.equal_time [DATA …] [--seconds 600] [--seeds 3] [--num-samples 10000] [--at-once 1]
+    python -m tests.benchmarks.equal_time [RECIPE …] [--seconds 600] [--seeds 3] [--num-samples 10000] [--at-once 1]
 
 The others are a plain conditional GAN of strided convolutions and, on 28 × 28, the DCGAN of eriklindernoren/PyTorch-GAN
 with its networks and hyper-parameters, all in this project's training loop. The figures are means over training seeds
@@ -23,7 +23,6 @@ from aigc_core.families.gan.networks import Architecture, ImageShape, architectu
 from .report import print_table
 from .trials import Run, cores, mean_figure, preset_recipe, run, side_by_side
 
-DATASETS = ("fashion-mnist", "mnist", "cifar10")
 FIGURES = ("precision", "recall", "label_agreement")
 METRICS = ("fid", *FIGURES)
 
@@ -103,10 +102,14 @@ def plain_recipe(data: str) -> dict[str, Any]:
     }
 
 
-def contenders(data: str) -> dict[str, dict[str, Any]]:
-    """The recipes by the names of their runs, the preset first."""
-    recipes = {data: preset_recipe(data), f"{data}-plain": plain_recipe(data)}
-    return recipes if data == "cifar10" else recipes | {f"{data}-pytorch-gan": pytorch_gan_recipe(data)}
+def contenders() -> dict[str, dict[str, Any]]:
+    """All recipes by name; that of a data set's name is its preset."""
+    found = {}
+    for data in ("fashion-mnist", "mnist", "cifar10"):
+        found |= {data: preset_recipe(data), f"{data}-plain": plain_recipe(data)}
+        if data != "cifar10":
+            found[f"{data}-pytorch-gan"] = pytorch_gan_recipe(data)
+    return found
 
 
 def mean_fid(runs: Sequence[Run], judge: int) -> float:
@@ -125,32 +128,27 @@ def row(name: str, runs: Sequence[Run], preset: Sequence[Run]) -> list[str]:
 
 
 def main() -> None:
+    recipes = contenders()
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.equal_time", description=__doc__)
-    parser.add_argument("datasets", nargs="*", default=DATASETS, metavar="DATA", help=f"of {', '.join(DATASETS)}")
+    parser.add_argument("recipes", nargs="*", default=[*recipes], metavar="RECIPE", help=f"of {', '.join(recipes)}")
     parser.add_argument("--seconds", type=float, default=600, help="of training")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--num-samples", type=int, default=10_000)
     parser.add_argument("--at-once", type=int, default=1, help="runs side by side, each on its share of the cores")
     arguments = parser.parse_args()
     with side_by_side(arguments.at_once) as pool:
-        runs = {
-            data: {
-                name: [
-                    pool.submit(
-                        *(run, f"{name}-{seed}", recipe | {"seed": seed}),
-                        *(arguments.seconds, METRICS, arguments.num_samples),
-                    )
-                    for seed in range(arguments.seeds)
-                ]
-                for name, recipe in contenders(data).items()
-            }
-            for data in arguments.datasets
+        waiting = {
+            name: [
+                pool.submit(
+                    *(run, f"{name}-{seed}", recipes[name] | {"seed": seed}),
+                    *(arguments.seconds, METRICS, arguments.num_samples),
+                )
+                for seed in range(arguments.seeds)
+            ]
+            for name in arguments.recipes
         }
-        finished = {
-            data: {name: [run.result() for run in of_recipe] for name, of_recipe in of_data.items()}
-            for data, of_data in runs.items()
-        }
-    rows = [row(name, runs, of_data[data]) for data, of_data in finished.items() for name, runs in of_data.items()]
+        runs = {name: [one.result() for one in of_recipe] for name, of_recipe in waiting.items()}
+    rows = [row(name, of_recipe, runs.get(recipes[name]["data"], of_recipe)) for name, of_recipe in runs.items()]
     head = ["recipe", "steps", "FID", "× the preset's", "FID, second judge", "× the preset's"]
     print_table(
         f"{arguments.seconds:g} s of {cores(arguments.at_once)} a training, {arguments.seeds} training seeds, "
