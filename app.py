@@ -69,6 +69,10 @@ NOTE_OPENING = "(...values) => { document.body.classList.add('opening'); return 
 NOTE_OPENED = "() => document.body.classList.remove('opening')"
 CLICK = "() => document.getElementById('%s').click()"
 """Starts, through a button that nobody sees, what follows many events alike: Gradio would want a copy for each."""
+BRING_BACK = """() => {
+  document.getElementById('bring-back').click();
+  window.scrollTo({top: 0, behavior: 'smooth'});  // to what is brought back, from an example below it
+}"""
 UNLISTED: Any = {"api_visibility": "private"}
 
 
@@ -270,7 +274,7 @@ def build(trains: bool = False) -> gr.Blocks:
         def restoring(trigger: Any, find_request: Callable[..., str], inputs: list[Any]) -> None:
             """Let an event bring back, in Generate or in Grid, the request that a function finds."""
             found = trigger(find_request, inputs, wanted, **UNLISTED)
-            found.success(None, None, None, js=CLICK % "bring-back", **UNLISTED)
+            found.success(None, None, None, js=BRING_BACK, **UNLISTED)
 
         generate_tab.select(partial(str, TABS[0]), None, open_tab, js=NOTE_TAB % TABS[0], **UNLISTED)
         for name, view in views.items():

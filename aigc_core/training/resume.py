@@ -68,6 +68,13 @@ def check_parent(parent: str, made: CheckpointConfig, ours: CheckpointConfig) ->
             theirs=made.modality,
             ours=ours.modality,
         )
+    if made.family != ours.family:
+        raise AIGCError(
+            "'{parent}' is of the family '{theirs}', and the new run of '{ours}'; choose a preset of its family.",
+            parent=parent,
+            theirs=made.family,
+            ours=ours.family,
+        )
     if made.num_classes not in (0, ours.num_classes):
         raise AIGCError(
             "'{parent}' draws {theirs} classes, and the data has {ours}; train on as many, a folder for each, or "
@@ -76,7 +83,7 @@ def check_parent(parent: str, made: CheckpointConfig, ours: CheckpointConfig) ->
             theirs=made.num_classes,
             ours=ours.num_classes,
         )
-    names = ("family", "architecture", "architecture_config", "shape")
+    names = ("architecture", "architecture_config", "shape")
     before, after = (flat_settings({name: getattr(config, name) for name in names}) for config in (made, ours))
     wanted = {name: before[name] for name in before if before[name] != after.get(name)}
     if made.num_classes != ours.num_classes:

@@ -161,6 +161,7 @@ def test_an_example_that_is_a_grid_opens_it_on_a_page_that_has_shown_none(addres
     expect(page.locator("#grid button")).to_have_count(40)
     expect(page.locator("#grid-x-values textarea, #grid-x-values input")).to_have_value("0,1,2,3,4,5,6,7,8,9")
     expect(page.locator("#grid-y-values textarea, #grid-y-values input")).to_have_value("100-103")
+    page.wait_for_function("window.scrollY == 0")  # the example was at the page's end
 
 
 def test_a_chosen_picture_is_named_varied_compared_and_reused(address: str, browser: Browser) -> None:

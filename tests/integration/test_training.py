@@ -398,6 +398,14 @@ def test_a_child_starts_from_its_parent_and_counts_on(digits_folder: Path, tmp_p
     assert longer.name == "step-0000035"
 
 
+def test_a_parent_of_another_family_is_refused_as_such(
+    digits_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["train", "--preset", "folder-vae", "--data", str(digits_folder), "--out", str(tmp_path / "run")]
+    assert main([*words, "--parent", "checkpoints/emoji"]) == 2
+    assert "is of the family 'gan', and the new run of 'vae'" in capsys.readouterr().err
+
+
 def test_a_parent_that_does_not_fit_names_the_settings_that_make_it_fit(
     digits_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
