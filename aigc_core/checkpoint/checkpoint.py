@@ -43,10 +43,13 @@ class StoredCheckpoint:
         """Read a folder onto a device.
 
         Nothing read is trusted: the config is validated, the network's shape is compared with the header of the weights
-        before memory is allocated, and weights must be finite. Raises AIGCError otherwise.
+        before memory is allocated, and weights must be finite. Raises AIGCError otherwise, which names the reference.
         """
-        config = read_config(folder)
-        model = _load_model(config, folder / WEIGHTS_FILE).to(device).eval().requires_grad_(False)
+        try:
+            config = read_config(folder)
+            model = _load_model(config, folder / WEIGHTS_FILE).to(device).eval().requires_grad_(False)
+        except AIGCError as error:
+            raise error.calling(folder, reference or str(folder)) from None
         return cls(config, model, folder, reference or str(folder))
 
     @property

@@ -29,6 +29,6 @@ def run(arguments: Namespace) -> int:
         print(copy_repository(reference.location, arguments.out, reference.revision))
         return 0
     folder = pull(reference.location, reference.revision or None)
-    Checkpoint.from_pretrained(folder)
+    Checkpoint.read(folder, str(reference))
     print(folder)
     return 0

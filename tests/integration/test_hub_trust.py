@@ -130,6 +130,7 @@ def test_a_config_is_checked_before_anything_is_built(
     assert main(["pull", "bob/odd"]) == 2
     error = capsys.readouterr().err
     assert sentence in error and error.startswith("error: ") and error.count("\n") == 1
+    assert "snapshots" not in error  # the repository is named, and not where the cache has it
 
 
 @pytest.mark.parametrize("content", [b"[" * 900_000, b"\xff\xfe", b"3", b'{"step": NaN}'])
