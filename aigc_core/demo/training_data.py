@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import os
 import threading
 import warnings
 from collections import Counter
@@ -15,6 +14,7 @@ from aigc_core.data.corpora import SUFFIXES as TEXT_SUFFIXES
 from aigc_core.data.corpora import named_corpora
 from aigc_core.data.datasets import data_folder, dataset_names, is_registered, named_datasets
 from aigc_core.data.folders import readable_suffixes
+from aigc_core.data.listing import files_in
 from aigc_core.data.sound_files import SUFFIXES as SOUND_SUFFIXES
 from aigc_core.data.sounds import named_sounds
 from aigc_core.errors import AIGCError
@@ -29,7 +29,6 @@ from .pictures import as_data_uri, png_of
 SHOWN, SHOWN_TEXTS, COLUMNS = 24, 3, 8
 MAX_READ = 5000
 """Of a larger folder only so many are looked at here; the training reads them all."""
-MAX_LISTED = 100_000
 
 _warnings = threading.Lock()
 
@@ -52,10 +51,8 @@ def kind_of(data: str) -> str:
     if not data or not path.exists():
         raise AIGCError("There is no folder '{name}'; name one with pictures, texts or sounds.", name=data)
     kinds = {"image": {*readable_suffixes()}, "text": {*TEXT_SUFFIXES}, "audio": {*SOUND_SUFFIXES}}
-    counts: Counter[str] = Counter()
-    names = (name for _, _, files in os.walk(path, followlinks=False) for name in files)
-    for name, _ in zip([path.name] if path.is_file() else names, range(MAX_LISTED)):
-        counts.update(kind for kind, suffixes in kinds.items() if Path(name).suffix.lower() in suffixes)
+    files = [path] if path.is_file() else files_in(path, set().union(*kinds.values()))[0]
+    counts = Counter(kind for file in files for kind, suffixes in kinds.items() if file.suffix.lower() in suffixes)
     if not counts:
         raise AIGCError("There are no pictures, texts or sounds in '{name}'.", name=data)
     return counts.most_common(1)[0][0]

@@ -18,6 +18,7 @@ from aigc_core.data.folders import image_paths
 from aigc_core.data.sample_files import open_samples
 from aigc_core.data.sound_files import SAMPLE_RATE, read_sound
 from aigc_core.data.sounds import load_sounds
+from aigc_core.demo.training_data import kind_of
 
 NOISE = numpy.random.default_rng(0)
 
@@ -49,6 +50,15 @@ def test_linked_classes_of_sounds_are_followed_and_others_counted(tmp_path: Path
     assert sounds.class_names == ("high", "low") and {*sounds.labels} == {0, 1}
     assert "6 files beside the 61 sounds" in said and "5 .m4a" in said and "1 pipes, sockets and devices" in said
     assert "1 sounds lie beside the class folders" in said
+
+
+def test_the_kind_of_linked_folders_is_known(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.png").write_bytes(png())
+    (tmp_path / "data").mkdir()
+    for name in ("one", "two"):
+        (tmp_path / "data" / name).symlink_to(tmp_path / "elsewhere")
+    assert kind_of(str(tmp_path / "data")) == "image"
 
 
 def test_linked_folders_of_texts_are_followed_and_others_counted(tmp_path: Path) -> None:
