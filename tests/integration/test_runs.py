@@ -257,6 +257,7 @@ def test_a_terminal_that_is_closed_saves_as_ctrl_c_does(digits_folder: Path, tmp
     words = command(digits_folder, run, 8_000_000, "--set=checkpoint_samples=4000")
     process, terminal = pty.fork()
     if process == 0:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whatever the tests were started with
         os.chdir(ROOT)
         os.execve(words[0], words, ONE_THREAD)
     while not run.is_dir() or not step_folders(run):
