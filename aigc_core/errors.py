@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Iterable
 from typing import Self
@@ -69,6 +70,15 @@ def _clean(value: object) -> object:
     if isinstance(value, Sentence):
         return Sentence(value.template, **{name: _clean(each) for name, each in value.values.items()})
     return value if isinstance(value, int | float) else one_line(value)
+
+
+def unusable_path(error: OSError | UnicodeError) -> AIGCError | None:
+    """The error of a file or folder that the system refuses, in a sentence; None for an error that names none."""
+    if isinstance(error, UnicodeEncodeError) and any("\ud800" <= letter <= "\udfff" for letter in error.object):
+        return AIGCError("The name {name} is not UTF-8; rename it.", name=os.fsencode(error.object))
+    if isinstance(error, OSError) and error.filename is not None:
+        return AIGCError("'{path}' cannot be used: {reason}.", path=error.filename, reason=error.strerror)
+    return None
 
 
 def one_line(value: object) -> str:

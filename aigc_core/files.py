@@ -97,15 +97,6 @@ def translate_io_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
-def unusable_path(error: OSError | UnicodeError) -> AIGCError | None:
-    """The error of a file or folder that the system refuses, in a sentence; None for an error that names none."""
-    if isinstance(error, UnicodeEncodeError) and any("\ud800" <= letter <= "\udfff" for letter in error.object):
-        return AIGCError("The name {name} is not UTF-8; rename it.", name=os.fsencode(error.object))
-    if isinstance(error, OSError) and error.filename is not None:
-        return AIGCError("'{path}' cannot be used: {reason}.", path=error.filename, reason=error.strerror)
-    return None
-
-
 def disk_is_full(error: Exception) -> bool:
     """Whether an error of writing means that the disk is full; safetensors says so only in its message."""
     return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)

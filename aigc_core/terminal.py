@@ -8,8 +8,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from .errors import AIGCError
-from .files import unusable_path
+from .errors import AIGCError, unusable_path
 from .translation import environment_language, localised, translate_error
 
 

@@ -7,8 +7,7 @@ from contextlib import contextmanager
 
 import gradio as gr
 
-from ..errors import AIGCError
-from ..files import unusable_path
+from ..errors import AIGCError, unusable_path
 from .language import t
 
 

@@ -113,7 +113,7 @@ class Names(Target):
 
     def _carry_names(self, names: list[str]) -> None:
         """Names from a config to the classes that a request asks for, without a disk."""
-        check_names(Path("run"), tuple(names))
+        check_names(Path("run"), "data", tuple(names))
         settings = self.toy.config.model_dump() | {"class_names": names}
         config = parse_config(CheckpointConfig, settings, "The config")
         assert CheckpointConfig.model_validate_json(config.as_json()) == config
@@ -135,7 +135,7 @@ class Names(Target):
         _, dataset = ImageModality.load(str(data), {"resolution": 28, "channels": 1})
         shown = {normalize("NFC", name) for name in classes if not name.startswith(".")}
         assert not dataset.class_names or {*dataset.class_names} <= shown, (dataset.class_names, shown)
-        check_names(room / folder, dataset.class_names)
+        check_names(room / folder, dataset.name, dataset.class_names)
         if len(dataset.class_names) != 3:
             return
         settings = self.toy.config.model_dump() | {"class_names": dataset.class_names, "dataset": dataset.name}
