@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,7 @@ from aigc_core.files import named_path
 from aigc_core.registry import Registry
 
 from .left_out import warn_of_left_out
-from .listing import files_in, kinds
+from .listing import files_in, warn_of_others
 
 SUFFIXES = (".txt", ".md", ".py")
 MAX_BYTES = 2**28
@@ -85,17 +84,8 @@ def _read(path: Path) -> Corpus:
         files, ignored = files_in(path, SUFFIXES)
         if not files:
             raise AIGCError("'{name}' holds no {kinds} files.", name=path, kinds=", ".join(SUFFIXES))
-        if ignored:
-            warnings.warn(
-                Sentence(
-                    "{others:,} files beside the {count:,} texts in '{folder}' are left out: {kinds}.",
-                    others=ignored.total(),
-                    count=len(files),
-                    folder=path,
-                    kinds=kinds(ignored, {}),
-                ),
-                stacklevel=3,
-            )
+        said = Sentence("{others:,} files beside the {count:,} texts in '{folder}' are left out: {kinds}.")
+        warn_of_others(said, ignored, len(files), path, stacklevel=3)
     else:
         raise AIGCError("There is no file or folder '{name}'.", name=path)
     documents = _texts(path, files)

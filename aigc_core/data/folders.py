@@ -20,7 +20,7 @@ from aigc_core.errors import AIGCError, Sentence, joined
 from .dataset import PATIENCE_SECONDS
 from .image_files import image_size, read_image, readable_suffixes
 from .left_out import NAMED, and_others, warn_of_left_out
-from .listing import files_in, kinds
+from .listing import files_in, kinds, warn_of_others
 from .streaming import StreamedImages
 
 DECODING_THREADS = min(8, os.cpu_count() or 1)
@@ -42,17 +42,8 @@ def image_paths(folder: Path) -> list[Path]:
     it.
     """
     paths, ignored = _listed(folder)
-    if ignored:
-        warnings.warn(
-            Sentence(
-                "{others:,} files beside the {count:,} images in '{folder}' are left out: {kinds}.",
-                others=ignored.total(),
-                count=len(paths),
-                folder=folder,
-                kinds=kinds(ignored, REMEDIES),
-            ),
-            stacklevel=2,
-        )
+    said = Sentence("{others:,} files beside the {count:,} images in '{folder}' are left out: {kinds}.")
+    warn_of_others(said, ignored, len(paths), folder, stacklevel=2, remedies=REMEDIES)
     return paths
 
 

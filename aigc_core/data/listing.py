@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -54,6 +55,18 @@ def files_in(folder: Path, suffixes: Collection[str]) -> tuple[list[Path], Count
             else:
                 ignored[Sentence("links to nothing")] += 1
     return sorted(paths), ignored
+
+
+def warn_of_others(
+    said: Sentence, ignored: Counter[str], count: int, folder: Path, stacklevel: int, remedies: Mapping[str, str] = {}
+) -> None:
+    """Warn of what lies in a folder, or an archive, beside the `count` files that are used, if anything does.
+
+    `said`: a sentence with places for the {folder}, the {count}, how many {others} there are, and their {kinds}.
+    """
+    if ignored:
+        values = {"others": ignored.total(), "count": count, "folder": folder, "kinds": kinds(ignored, remedies)}
+        warnings.warn(Sentence(said, **values), stacklevel=stacklevel + 1)
 
 
 def kinds(ignored: Counter[str], remedies: Mapping[str, str]) -> str:

@@ -16,7 +16,6 @@ import os
 import re
 import shutil
 import tempfile
-import warnings
 import zipfile
 import zlib
 from collections import Counter
@@ -37,7 +36,7 @@ from aigc_core.files import cache_folder, translate_io_errors
 from .datasets import ImageDataset, balanced_choice, load_dataset
 from .folders import REMEDIES, common_side
 from .image_files import readable_suffixes
-from .listing import kinds
+from .listing import warn_of_others
 from .streaming import ConvertedImages
 
 ARCHIVE_SUFFIXES = (".zip", ".npz")
@@ -178,17 +177,8 @@ def _unpacked(path: Path, archive: zipfile.ZipFile, folder: Path) -> Path:
             ignored[name.suffix.lower() or Sentence("files without a suffix")] += 1
     if not members:
         raise AIGCError("There is no image in '{path}' that can be read here.", path=path)
-    if ignored:
-        warnings.warn(
-            Sentence(
-                "{others:,} files beside the {count:,} images in '{folder}' are left out: {kinds}.",
-                others=ignored.total(),
-                count=len(members),
-                folder=path,
-                kinds=kinds(ignored, REMEDIES),
-            ),
-            stacklevel=4,
-        )
+    said = Sentence("{others:,} files beside the {count:,} images in '{folder}' are left out: {kinds}.")
+    warn_of_others(said, ignored, len(members), path, stacklevel=4, remedies=REMEDIES)
     with translate_io_errors(folder):
         folder.mkdir()
     for number, (name, member) in enumerate(members):

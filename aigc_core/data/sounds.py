@@ -23,7 +23,7 @@ from aigc_core.registry import Registry
 
 from .dataset import PATIENCE_SECONDS
 from .left_out import warn_of_left_out
-from .listing import files_in, kinds
+from .listing import files_in, warn_of_others
 from .sound_files import SAMPLE_RATE, SUFFIXES, read_sound
 
 TEST_SHARE = 0.1
@@ -153,17 +153,8 @@ def _sound_paths(folder: Path) -> list[Path]:
     paths, ignored = files_in(folder, SUFFIXES)
     if not paths:
         raise AIGCError("'{name}' holds no {kinds} files.", name=folder, kinds=", ".join(SUFFIXES))
-    if ignored:
-        warnings.warn(
-            Sentence(
-                "{others:,} files beside the {count:,} sounds in '{folder}' are left out: {kinds}.",
-                others=ignored.total(),
-                count=len(paths),
-                folder=folder,
-                kinds=kinds(ignored, {}),
-            ),
-            stacklevel=4,
-        )
+    said = Sentence("{others:,} files beside the {count:,} sounds in '{folder}' are left out: {kinds}.")
+    warn_of_others(said, ignored, len(paths), folder, stacklevel=4)
     return paths
 
 
