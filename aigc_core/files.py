@@ -45,7 +45,8 @@ def atomic_directory(folder: Path) -> Iterator[Path]:
     try:
         with translate_io_errors(folder):
             yield unfinished
-            for path in [*unfinished.rglob("*"), unfinished]:
+            written = [path for path in unfinished.rglob("*") if not path.is_symlink()]  # what links lead to stays
+            for path in [*written, unfinished]:
                 path.chmod(0o755 if path.is_dir() else 0o644)
                 _sync(path)
             if folder.exists():

@@ -160,12 +160,17 @@ def test_what_replaces_a_checkpoint_leaves_what_is_its_owners(folder: Path, link
     (shipped / "notes").mkdir()
     (shipped / "notes" / "why.txt").write_text("because")
     (shipped / "paper.pdf").write_bytes(b"%PDF")
+    (tmp_path / "private").touch(0o600)
+    (shipped / "private").symlink_to(tmp_path / "private")
+    (shipped / "lost").symlink_to(tmp_path / "nowhere")
     (shipped / "eval").mkdir(exist_ok=True)
     (shipped / "eval" / "old.json").write_text("{}")  # of the weights that were there
     assert main(["export", str(folder), str(shipped)]) == 0
     toy_checkpoint().save_pretrained(shipped)
     assert text_of(shipped) == BY_HAND and shipped.is_symlink() == linked
     assert (shipped / "notes" / "why.txt").read_text() == "because" and (shipped / "paper.pdf").is_file()
+    assert (tmp_path / "private").stat().st_mode & 0o777 == 0o600 and (shipped / "private").is_symlink()
+    assert (shipped / "lost").is_symlink()
     assert not (shipped / "eval" / "old.json").exists()
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
