@@ -72,8 +72,10 @@ def _clean(value: object) -> object:
     return value if isinstance(value, int | float) else one_line(value)
 
 
-def unusable_path(error: OSError | UnicodeError) -> AIGCError | None:
-    """The error of a file or folder that the system refuses, in a sentence; None for an error that names none."""
+def user_error(error: Exception) -> AIGCError | None:
+    """An AIGCError as it is, or one for a file or folder that the system refuses; None for any other error."""
+    if isinstance(error, AIGCError):
+        return error
     if isinstance(error, UnicodeEncodeError) and any("\ud800" <= letter <= "\udfff" for letter in error.object):
         return AIGCError("The name {name} is not UTF-8; rename it.", name=os.fsencode(error.object))
     if isinstance(error, OSError) and error.filename is not None:

@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from .errors import AIGCError, unusable_path
+from .errors import AIGCError, user_error
 from .translation import environment_language, localised, translate_error
 
 
@@ -30,8 +30,7 @@ def run_program(program: Callable[[], int | None], interrupted: str = "Interrupt
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (AIGCError, OSError, UnicodeEncodeError) as error:
-        known = error if isinstance(error, AIGCError) else unusable_path(error)
-        if known is None:
+        if (known := user_error(error)) is None:
             raise
         print(f"error: {translate_error(known, environment_language())}", file=sys.stderr)
         return 2

@@ -37,6 +37,7 @@ from .datasets import ImageDataset, balanced_choice, load_dataset
 from .folders import REMEDIES, common_side
 from .image_files import readable_suffixes
 from .listing import warn_of_others
+from .packages import scratch_folder
 from .streaming import ConvertedImages
 
 ARCHIVE_SUFFIXES = (".zip", ".npz")
@@ -83,7 +84,7 @@ def open_samples(path: Path, max_bytes: int) -> Iterator[SampleFiles]:
     if path.suffix.lower() not in ARCHIVE_SUFFIXES or not path.is_file():
         yield _of_folder(path, max_bytes)
         return
-    with _scratch() as scratch, _opened_archive(path) as archive:
+    with scratch_folder(_scratch_place()) as scratch, _opened_archive(path) as archive:
         if path.suffix.lower() == ".npz":
             images = _array(path, archive, scratch)
             yield SampleFiles(images.shape[2], _loader(path, images, max_bytes))
@@ -91,16 +92,14 @@ def open_samples(path: Path, max_bytes: int) -> Iterator[SampleFiles]:
             yield _of_folder(_unpacked(path, archive, scratch / path.stem), max_bytes)
 
 
-@contextmanager
-def _scratch() -> Iterator[Path]:
-    """A folder inside the cache, or where that cannot be written among the system's temporary files."""
-    parent = cache_folder("samples")
+def _scratch_place() -> Path:
+    """A folder inside the cache, or where that cannot be written the system's for temporary files."""
+    place = cache_folder("samples")
     try:
-        parent.mkdir(parents=True, exist_ok=True)
+        place.mkdir(parents=True, exist_ok=True)
     except OSError:
-        parent = None
-    with tempfile.TemporaryDirectory(prefix=".", dir=parent if parent and os.access(parent, os.W_OK) else None) as name:
-        yield Path(name)
+        return Path(tempfile.gettempdir())
+    return place if os.access(place, os.W_OK) else Path(tempfile.gettempdir())
 
 
 def _of_folder(folder: Path, max_bytes: int) -> SampleFiles:

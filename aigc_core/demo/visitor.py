@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import gradio as gr
 
-from ..errors import AIGCError, unusable_path
+from ..errors import AIGCError, user_error
 from .language import t
 
 
@@ -17,8 +17,7 @@ def errors_shown() -> Iterator[None]:
     try:
         yield
     except (AIGCError, OSError) as error:
-        known = error if isinstance(error, AIGCError) else unusable_path(error)
-        if known is None:
+        if (known := user_error(error)) is None:
             raise
         raise gr.Error(t(known.sentence), print_exception=False) from None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from aigc_core.errors import AIGCError, Sentence
 from aigc_core.metrics.estimate import Estimate
 from aigc_core.training.presets.legacy import upgrade_recipe
 from aigc_core.training.recipe import TrainingConfig
+from aigc_core.training.resume import flat_settings
 
 NO_PART = frozenset({"seed", "preset", "checkpoint_samples"})
 """Settings that recipes of one group may differ in: the seed, a name, and when checkpoints are kept."""
@@ -45,18 +46,10 @@ def differences(configs: Sequence[CheckpointConfig]) -> list[str]:
     """What keeps checkpoints from being of one recipe: the names of settings, with what the checkpoints have. Empty if
     they are of one, as far as their recipes are known."""
     contents = [content for config in configs if (content := _content(config))]
-    settings = [_flat(content) for content in contents]
+    settings = [flat_settings(content) for content in contents]
     names = dict.fromkeys(name for each in settings for name in each)
     values = {name: dict.fromkeys(str(each.get(name)) for each in settings) for name in names}
     return [f"{name.removeprefix('recipe.')} ({', '.join(found)})" for name, found in values.items() if len(found) > 1]
-
-
-def _flat(settings: Mapping[str, Any], above: str = "") -> dict[str, object]:
-    """Settings by their names, of which those of a part have that of the part before them."""
-    flat: dict[str, object] = {}
-    for name, value in settings.items():
-        flat |= _flat(value, f"{above}{name}.") if isinstance(value, Mapping) else {f"{above}{name}": value}
-    return flat
 
 
 def _content(config: CheckpointConfig) -> dict[str, Any]:

@@ -46,25 +46,37 @@ class Interrupted(KeyboardInterrupt):
 
 
 @contextmanager
+def _answering(answer: Callable[[], None]) -> Iterator[None]:
+    """Call `answer` at each of the `stop_signals` until the block ends."""
+
+    def handle(number: int, _: object) -> None:
+        if number not in (signal.SIGINT, signal.SIGTERM):
+            leave_terminal()
+        answer()
+
+    earlier = {number: signal.signal(number, handle) for number in stop_signals()}
+    try:
+        yield
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
 def interrupts_remembered() -> Iterator[Callable[[], bool]]:
     """Let all `stop_signals` raise KeyboardInterrupt, as Ctrl-C does, and yield a function that says whether one came.
 
     What is raised in a callback of a library in C is lost there; that it came is not.
     """
-    came: list[int] = []
+    came = False
 
-    def handle(number: int, _: object) -> None:
-        came.append(number)
-        if number not in (signal.SIGINT, signal.SIGTERM):
-            leave_terminal()
+    def answer() -> None:
+        nonlocal came
+        came = True
         raise KeyboardInterrupt
 
-    earlier = {number: signal.signal(number, handle) for number in stop_signals()}
-    try:
-        yield lambda: bool(came)
-    finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)
+    with _answering(answer):
+        yield lambda: came
 
 
 @contextmanager
@@ -75,22 +87,16 @@ def stop_on_signals(announce: Callable[[], None]) -> Iterator[Callable[[], bool]
     """
     first: float | None = None
 
-    def handle(number: int, _: object) -> None:
+    def answer() -> None:
         nonlocal first
-        if number not in (signal.SIGINT, signal.SIGTERM):
-            leave_terminal()
         if first is None:
             first = time.monotonic()
             announce()
         elif time.monotonic() - first > QUICK_PRESS_SECONDS:
             raise KeyboardInterrupt
 
-    earlier = {number: signal.signal(number, handle) for number in stop_signals()}
-    try:
+    with _answering(answer):
         yield lambda: first is not None
-    finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)
 
 
 def what_was_saved(folder: Path, step: int) -> Sentence:
