@@ -21,7 +21,7 @@ from aigc_core.families.gan.generator import Generator
 from aigc_core.families.gan.networks import Architecture, ImageShape, architectures
 
 from .report import print_table
-from .trials import Run, cores, mean_figure, preset_recipe, run, side_by_side
+from .trials import Run, add_options, mean_figure, preset_recipe, runs_of, title_of
 
 FIGURES = ("precision", "recall", "label_agreement")
 METRICS = ("fid", *FIGURES)
@@ -131,31 +131,12 @@ def main() -> None:
     recipes = contenders()
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.equal_time", description=__doc__)
     parser.add_argument("recipes", nargs="*", default=[*recipes], metavar="RECIPE", help=f"of {', '.join(recipes)}")
-    parser.add_argument("--seconds", type=float, default=600, help="of training")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--num-samples", type=int, default=10_000)
-    parser.add_argument("--at-once", type=int, default=1, help="runs side by side, each on its share of the cores")
+    add_options(parser)
     arguments = parser.parse_args()
-    with side_by_side(arguments.at_once) as pool:
-        waiting = {
-            name: [
-                pool.submit(
-                    *(run, f"{name}-{seed}", recipes[name] | {"seed": seed}),
-                    *(arguments.seconds, METRICS, arguments.num_samples),
-                )
-                for seed in range(arguments.seeds)
-            ]
-            for name in arguments.recipes
-        }
-        runs = {name: [one.result() for one in of_recipe] for name, of_recipe in waiting.items()}
+    runs = runs_of({name: recipes[name] for name in arguments.recipes}, arguments, METRICS)
     rows = [row(name, of_recipe, runs.get(recipes[name]["data"], of_recipe)) for name, of_recipe in runs.items()]
     head = ["recipe", "steps", "FID", "× the preset's", "FID, second judge", "× the preset's"]
-    print_table(
-        f"{arguments.seconds:g} s of {cores(arguments.at_once)} a training, {arguments.seeds} training seeds, "
-        f"{arguments.num_samples:,} samples",
-        [*head, "precision", "recall", "label agreement"],
-        rows,
-    )
+    print_table(title_of(arguments), [*head, "precision", "recall", "label agreement"], rows)
 
 
 if __name__ == "__main__":

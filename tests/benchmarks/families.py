@@ -15,7 +15,7 @@ import statistics
 from collections.abc import Sequence
 
 from .report import print_table
-from .trials import Run, cores, mean_figure, preset_recipe, run, side_by_side
+from .trials import Run, add_options, mean_figure, preset_recipe, runs_of, title_of
 
 PRESETS = (
     "fashion-mnist",
@@ -48,31 +48,12 @@ def row(preset: str, runs: Sequence[Run]) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.families", description=__doc__)
     parser.add_argument("presets", nargs="*", default=PRESETS, metavar="PRESET")
-    parser.add_argument("--seconds", type=float, default=600)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--num-samples", type=int, default=10_000)
-    parser.add_argument("--at-once", type=int, default=1)
+    add_options(parser)
     arguments = parser.parse_args()
-    with side_by_side(arguments.at_once) as pool:
-        runs = {
-            name: [
-                pool.submit(
-                    *(run, f"{preset}-{seed}", preset_recipe(preset, f"seed={seed}")),
-                    *(arguments.seconds, METRICS, arguments.num_samples, settings),
-                )
-                for seed in range(arguments.seeds)
-            ]
-            for name in arguments.presets
-            for preset, *settings in [name.split()]
-        }
-        rows = [row(name, [run.result() for run in of_name]) for name, of_name in runs.items()]
+    runs = runs_of({name: preset_recipe(name.split()[0]) for name in arguments.presets}, arguments, METRICS)
+    rows = [row(name, of_name) for name, of_name in runs.items()]
     head = ["preset", "family", "steps", "parameters", "samples/s", "FID", "FID, second judge"]
-    print_table(
-        f"{arguments.seconds:g} s of {cores(arguments.at_once)} a training, {arguments.seeds} training seeds, "
-        f"{arguments.num_samples:,} samples",
-        [*head, "precision", "recall", "label agreement", "bits per dimension"],
-        rows,
-    )
+    print_table(title_of(arguments), [*head, "precision", "recall", "label agreement", "bits per dimension"], rows)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ import os
 import shutil
 import statistics
 import time
-from collections.abc import Collection, Sequence
+from argparse import ArgumentParser, Namespace
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,6 +142,41 @@ def run(
         else both_judges(checkpoint, metrics, num_samples)
     )
     return Run(checkpoint.config.family, checkpoint.config.step, parameters, results)
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """What a benchmark of recipes that are trained by the clock can be told."""
+    parser.add_argument("--seconds", type=float, default=600, help="of training")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--num-samples", type=int, default=10_000)
+    parser.add_argument("--at-once", type=int, default=1, help="runs side by side, each on its share of the cores")
+
+
+def runs_of(
+    recipes: Mapping[str, dict[str, Any]], arguments: Namespace, metrics: Collection[str]
+) -> dict[str, list[Run]]:
+    """The runs of recipes over training seeds, with the options; a name may carry settings of drawing."""
+    with side_by_side(arguments.at_once) as pool:
+        waiting = {
+            name: [
+                pool.submit(
+                    *(run, f"{recipe_name}-{seed}", recipe | {"seed": seed}),
+                    *(arguments.seconds, metrics, arguments.num_samples, settings),
+                )
+                for seed in range(arguments.seeds)
+            ]
+            for name, recipe in recipes.items()
+            for recipe_name, *settings in [name.split()]
+        }
+        return {name: [one.result() for one in of_recipe] for name, of_recipe in waiting.items()}
+
+
+def title_of(arguments: Namespace) -> str:
+    """How the runs of a table were made."""
+    return (
+        f"{arguments.seconds:g} s of {cores(arguments.at_once)} a training, {arguments.seeds} training seeds, "
+        f"{arguments.num_samples:,} samples"
+    )
 
 
 def mean_figure(results: Sequence[Result], name: str) -> str:
